@@ -1,0 +1,126 @@
+//! `aud` (RFC 7519 §4.1.3), or the claim that stands in for it.
+
+use std::borrow::Cow;
+
+use crate::checks::{ClaimCheck, TokenView};
+use crate::error::{ConfigError, InvalidToken};
+
+/// For whom a token must have been issued.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Audience(Rule);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Rule {
+    Any,
+    AnyOf { claim: Cow<'static, str>, accepted: Vec<String> },
+    NotIssued,
+}
+
+impl Audience {
+    /// `aud` must hold at least one of these.
+    pub fn any_of<S: Into<String>>(audiences: impl IntoIterator<Item = S>) -> Self {
+        Self::claim("aud", audiences)
+    }
+
+    /// The claim `name` must be, or hold, at least one of `accepted`: for issuers that put the audience elsewhere, such
+    /// as `client_id` in the access tokens of Amazon Cognito.
+    pub fn claim<S: Into<String>>(name: impl Into<Cow<'static, str>>, accepted: impl IntoIterator<Item = S>) -> Self {
+        Self(Rule::AnyOf { claim: name.into(), accepted: accepted.into_iter().map(Into::into).collect() })
+    }
+
+    /// The issuer serves one customer alone and issues no `aud`, as Clerk does for session tokens. A token that has one
+    /// all the same is for somebody else, and refused.
+    #[must_use]
+    pub fn not_issued() -> Self {
+        Self(Rule::NotIssued)
+    }
+
+    pub(crate) fn any() -> Self {
+        Self(Rule::Any)
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        match &self.0 {
+            Rule::AnyOf { claim, .. } if claim.is_empty() => Err(ConfigError::new(
+                "audience",
+                "the claim has no name",
+                "name the claim that holds the audience, such as client_id",
+            )),
+            Rule::AnyOf { accepted, .. } if accepted.is_empty() || accepted.iter().any(String::is_empty) => {
+                Err(ConfigError::new(
+                    "audience",
+                    "empty",
+                    "write the identifier of this API exactly as tokens have it in aud, such as https://api.example.com",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ClaimCheck for Audience {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let wrong_unless = |holds: bool| if holds { Ok(()) } else { Err(InvalidToken::WrongAudience) };
+        match &self.0 {
+            Rule::Any => Ok(()),
+            Rule::NotIssued => wrong_unless(!token.claims.contains("aud")),
+            Rule::AnyOf { claim, .. } if !token.claims.contains(claim) => Err(InvalidToken::missing(claim.clone())),
+            Rule::AnyOf { claim, accepted } if claim == "aud" => {
+                wrong_unless(token.claims.audiences().any(|audience| is_one_of(accepted, audience)))
+            }
+            Rule::AnyOf { claim, accepted } => {
+                let values = token.claims.string_or_strings(claim)?;
+                wrong_unless(values.iter().any(|value| is_one_of(accepted, value)))
+            }
+        }
+    }
+}
+
+fn is_one_of(accepted: &[String], value: &str) -> bool {
+    accepted.iter().any(|accepted| accepted == value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::with_view;
+
+    fn check(audience: &Audience, claims: &str) -> Result<(), InvalidToken> {
+        with_view(claims, 0, |token| audience.check(token))
+    }
+
+    #[test]
+    fn one_common_audience_is_needed() {
+        let rule = Audience::any_of(["api", "api2"]);
+        for claims in [r#"{"aud":"api"}"#, r#"{"aud":["x","api2"]}"#] {
+            assert_eq!(check(&rule, claims), Ok(()), "{claims}");
+        }
+        for claims in [r#"{"aud":"ap"}"#, r#"{"aud":"apis"}"#, r#"{"aud":[]}"#, r#"{"aud":["x"]}"#, r#"{"aud":""}"#] {
+            assert_eq!(check(&rule, claims), Err(InvalidToken::WrongAudience), "{claims}");
+        }
+        assert_eq!(check(&rule, "{}"), Err(InvalidToken::missing("aud")));
+    }
+
+    #[test]
+    fn another_claim_can_stand_in() {
+        let rule = Audience::claim("client_id", ["c1"]);
+        assert_eq!(check(&rule, r#"{"client_id":"c1"}"#), Ok(()));
+        assert_eq!(check(&rule, r#"{"client_id":["c0","c1"]}"#), Ok(()));
+        assert_eq!(check(&rule, r#"{"client_id":"c2","aud":"c1"}"#), Err(InvalidToken::WrongAudience));
+        assert_eq!(check(&rule, r#"{"client_id":1}"#), Err(InvalidToken::invalid("client_id")));
+        assert_eq!(check(&rule, r#"{"aud":"c1"}"#), Err(InvalidToken::missing("client_id")));
+    }
+
+    #[test]
+    fn an_issuer_without_audiences_must_not_name_one() {
+        assert_eq!(check(&Audience::not_issued(), "{}"), Ok(()));
+        assert_eq!(check(&Audience::not_issued(), r#"{"aud":"api"}"#), Err(InvalidToken::WrongAudience));
+    }
+
+    #[test]
+    fn an_empty_rule_is_a_configuration_error() {
+        for rule in [Audience::any_of(Vec::<String>::new()), Audience::any_of([""]), Audience::claim("", ["x"])] {
+            assert_eq!(rule.validate().unwrap_err().field(), "audience");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `iss` (RFC 7519 §4.1.1).
+
+use crate::checks::{ClaimCheck, TokenView};
+use crate::error::{ConfigError, InvalidToken};
+
+/// Which issuers are accepted. Compared octet by octet: `https://a.example` and `https://a.example/` are two issuers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Issuer(Rule);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Rule {
+    Any,
+    AnyOf(Vec<String>),
+}
+
+impl Issuer {
+    /// Any of these issuers, which share one set of keys, such as the custom domains of one tenant.
+    pub fn any_of<S: Into<String>>(issuers: impl IntoIterator<Item = S>) -> Self {
+        Self(Rule::AnyOf(issuers.into_iter().map(Into::into).collect()))
+    }
+
+    pub(crate) fn any() -> Self {
+        Self(Rule::Any)
+    }
+
+    /// The first configured issuer.
+    pub(crate) fn first(&self) -> Option<&str> {
+        match &self.0 {
+            Rule::Any => None,
+            Rule::AnyOf(issuers) => issuers.first().map(String::as_str),
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        match &self.0 {
+            Rule::AnyOf(issuers) if issuers.is_empty() || issuers.iter().any(String::is_empty) => {
+                Err(ConfigError::new(
+                    "issuer",
+                    "empty",
+                    "write the issuer exactly as tokens have it in iss, such as https://tenant.example/",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S: Into<String>> From<S> for Issuer {
+    fn from(issuer: S) -> Self {
+        Self::any_of([issuer])
+    }
+}
+
+impl ClaimCheck for Issuer {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let Rule::AnyOf(accepted) = &self.0 else { return Ok(()) };
+        let issuer = token.claims.issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
+        if accepted.iter().any(|accepted| accepted == issuer) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::with_view;
+
+    #[test]
+    fn issuers_are_compared_octet_by_octet() {
+        let issuer = Issuer::any_of(["https://a.example/", "https://b.example"]);
+        let check = |iss: &str| with_view(&format!(r#"{{"iss":"{iss}"}}"#), 0, |token| issuer.check(token));
+        assert_eq!(check("https://a.example/"), Ok(()));
+        assert_eq!(check("https://b.example"), Ok(()));
+        for iss in ["https://a.example", "https://b.example/", "https://A.example/", "", "https://a.example/x", "a"] {
+            assert_eq!(check(iss), Err(InvalidToken::WrongIssuer), "{iss}");
+        }
+        assert_eq!(with_view("{}", 0, |token| issuer.check(token)), Err(InvalidToken::missing("iss")));
+        assert_eq!(with_view("{}", 0, |token| Issuer::any().check(token)), Ok(()));
+    }
+
+    #[test]
+    fn an_empty_rule_is_a_configuration_error() {
+        for issuer in [Issuer::from(""), Issuer::any_of(Vec::<String>::new()), Issuer::any_of(["a", ""])] {
+            assert_eq!(issuer.validate().unwrap_err().field(), "issuer");
+        }
+    }
+}

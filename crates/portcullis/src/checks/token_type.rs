@@ -1,0 +1,89 @@
+//! The header's `typ` (RFC 7515 §4.1.9, RFC 9068 §4): explicit typing keeps ID tokens and others out (RFC 8725 §3.11).
+
+use crate::error::{ConfigError, InvalidToken};
+use crate::jose::Header;
+
+/// The media types that are accepted, without `application/`.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenTypes {
+    accepted: Vec<String>,
+    absent: bool,
+}
+
+impl Default for TokenTypes {
+    fn default() -> Self {
+        Self { accepted: vec!["JWT".to_owned(), "at+jwt".to_owned()], absent: true }
+    }
+}
+
+impl TokenTypes {
+    /// Exactly these: a token without `typ` is then refused.
+    pub(crate) fn exactly(accepted: impl IntoIterator<Item = String>) -> Self {
+        let accepted = accepted.into_iter().map(|name| without_prefix(&name).to_owned()).collect();
+        Self { accepted, absent: false }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        if self.accepted.is_empty() || self.accepted.iter().any(String::is_empty) {
+            return Err(ConfigError::new("token_types", "empty", "write at least one type, such as at+jwt"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check(&self, header: &Header) -> Result<(), InvalidToken> {
+        let accepted = match header.token_type() {
+            None => self.absent,
+            Some(name) => {
+                let name = without_prefix(name);
+                self.accepted.iter().any(|accepted| accepted.eq_ignore_ascii_case(name))
+            }
+        };
+        if accepted { Ok(()) } else { Err(InvalidToken::WrongType) }
+    }
+}
+
+fn without_prefix(name: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match name.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepts(types: &TokenTypes, typ: Option<&str>) -> bool {
+        let typ = typ.map(|typ| format!(r#","typ":"{typ}""#)).unwrap_or_default();
+        types.check(&Header::parse(format!(r#"{{"alg":"RS256"{typ}}}"#).into_bytes()).unwrap()).is_ok()
+    }
+
+    #[test]
+    fn the_default_takes_jwt_and_at_jwt_in_any_case() {
+        let types = TokenTypes::default();
+        for typ in [
+            None,
+            Some("JWT"),
+            Some("jwt"),
+            Some("at+jwt"),
+            Some("at+JWT"),
+            Some("application/at+jwt"),
+            Some("Application/JWT"),
+        ] {
+            assert!(accepts(&types, typ), "{typ:?}");
+        }
+        for typ in ["", "JOSE", "dpop+jwt", "logout+jwt", "secevent+jwt", "id+jwt", "application/", "text/JWT", "JWT "]
+        {
+            assert!(!accepts(&types, Some(typ)), "{typ}");
+        }
+    }
+
+    #[test]
+    fn a_chosen_set_replaces_the_default_and_requires_typ() {
+        let types = TokenTypes::exactly(["application/at+jwt".to_owned()]);
+        assert!(accepts(&types, Some("AT+jwt")));
+        assert!(!accepts(&types, Some("JWT")) && !accepts(&types, None));
+        assert!(TokenTypes::exactly([]).validate().is_err());
+    }
+}

@@ -1,0 +1,247 @@
+//! The payload of a token as claims (RFC 7519 §4), parsed once.
+
+mod grants;
+mod numeric_date;
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub use grants::{GrantReader, Grants, StandardGrants};
+pub use numeric_date::NumericDate;
+
+use crate::error::InvalidToken;
+use crate::jose::json::{JsonError, JsonObject, Text};
+
+/// The claims of a token.
+///
+/// The registered claims (RFC 7519 §4.1) are of the right type wherever this value exists. All others are read on
+/// demand, from the one copy of the payload.
+#[derive(Clone)]
+pub struct Claims {
+    object: JsonObject,
+    issuer: Option<Text>,
+    subject: Option<Text>,
+    audiences: Vec<Text>,
+    token_id: Option<Text>,
+    expires_at: Option<NumericDate>,
+    not_before: Option<NumericDate>,
+    issued_at: Option<NumericDate>,
+}
+
+impl Claims {
+    pub(crate) fn parse(payload: Vec<u8>) -> Result<Self, InvalidToken> {
+        let object = JsonObject::parse(payload).map_err(|error| InvalidToken::Malformed {
+            part: match error {
+                JsonError::DuplicateMember => "payload (a claim stands twice)",
+                _ => "payload",
+            },
+        })?;
+        let text = |name: &'static str| object.optional_string(name).map_err(|_| InvalidToken::invalid(name));
+        let date = |name: &'static str| match object.raw(name) {
+            None => Ok(None),
+            Some(value) => NumericDate::parse(value).map(Some).ok_or_else(|| InvalidToken::invalid(name)),
+        };
+        Ok(Self {
+            issuer: text("iss")?,
+            subject: text("sub")?,
+            audiences: string_or_strings(&object, "aud")?,
+            token_id: text("jti")?,
+            expires_at: date("exp")?,
+            not_before: date("nbf")?,
+            issued_at: date("iat")?,
+            object,
+        })
+    }
+
+    /// `iss`, the issuer.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.of(self.issuer.as_ref())
+    }
+
+    /// `sub`, the subject: who is calling, within the issuer.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.of(self.subject.as_ref())
+    }
+
+    /// `aud`, the audiences: a lone string is one of them.
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.audiences.iter().map(|audience| audience.of(self.object.text()))
+    }
+
+    /// `jti`, the token's identifier.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.of(self.token_id.as_ref())
+    }
+
+    /// `exp`: the token is expired from this date on.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<NumericDate> {
+        self.expires_at
+    }
+
+    /// `nbf`: the token is valid from this date on.
+    #[must_use]
+    pub fn not_before(&self) -> Option<NumericDate> {
+        self.not_before
+    }
+
+    /// `iat`: when the token was issued.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<NumericDate> {
+        self.issued_at
+    }
+
+    /// Whether the claim `name` is there and not null.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.object.raw(name).is_some_and(|value| value != "null")
+    }
+
+    /// The claim `name`; `None` when it is absent or null.
+    ///
+    /// # Errors
+    /// [`InvalidToken::InvalidClaim`] when it is there and does not fit `T`.
+    pub fn get<'a, T: Deserialize<'a>>(&'a self, name: &'static str) -> Result<Option<T>, InvalidToken> {
+        match self.object.raw(name) {
+            None | Some("null") => Ok(None),
+            Some(value) => serde_json::from_str(value).map(Some).map_err(|_| InvalidToken::invalid(name)),
+        }
+    }
+
+    /// All claims as one typed value.
+    ///
+    /// # Errors
+    /// [`InvalidToken::InvalidClaims`] when they do not fit `C`. What serde says of it may repeat claims, so it is not
+    /// passed on.
+    pub fn deserialize<C: DeserializeOwned>(&self) -> Result<C, InvalidToken> {
+        serde_json::from_str(self.object.text()).map_err(|_| InvalidToken::InvalidClaims)
+    }
+
+    /// The payload as the issuer wrote it.
+    #[must_use]
+    pub fn as_json(&self) -> &str {
+        self.object.text()
+    }
+
+    /// The strings at a path of members: one string, or an array of them. What is of another type is none.
+    pub(crate) fn strings_at(&self, path: &[impl AsRef<str>]) -> Vec<String> {
+        let Some((first, rest)) = path.split_first() else { return Vec::new() };
+        let Some(raw) = self.object.raw(first.as_ref()) else { return Vec::new() };
+        let Ok(root) = serde_json::from_str::<serde_json::Value>(raw) else { return Vec::new() };
+        let value = rest.iter().try_fold(&root, |value, name| value.get(name.as_ref()));
+        match value {
+            Some(serde_json::Value::String(one)) => vec![one.clone()],
+            Some(serde_json::Value::Array(many)) => {
+                many.iter().filter_map(|each| each.as_str().map(str::to_owned)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The claim `name` as one string or several.
+    pub(crate) fn string_or_strings(&self, name: &str) -> Result<Vec<&str>, InvalidToken> {
+        // Owned texts come from escapes alone, and `get` would have to allocate for them as well.
+        let value = self.object.raw(name).ok_or_else(|| InvalidToken::missing(name.to_owned()))?;
+        if let Ok(one) = serde_json::from_str::<&str>(value) {
+            return Ok(vec![one]);
+        }
+        serde_json::from_str(value).map_err(|_| InvalidToken::invalid(name.to_owned()))
+    }
+
+    fn of<'a>(&'a self, text: Option<&'a Text>) -> Option<&'a str> {
+        text.map(|text| text.of(self.object.text()))
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claims { .. }")
+    }
+}
+
+fn string_or_strings(object: &JsonObject, name: &'static str) -> Result<Vec<Text>, InvalidToken> {
+    let Some(value) = object.raw(name) else { return Ok(Vec::new()) };
+    if let Some(one) = object.string(value) {
+        return Ok(vec![one]);
+    }
+    let many: Vec<&serde_json::value::RawValue> =
+        serde_json::from_str(value).map_err(|_| InvalidToken::invalid(name))?;
+    many.into_iter().map(|each| object.string(each.get()).ok_or_else(|| InvalidToken::invalid(name))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<Claims, InvalidToken> {
+        Claims::parse(json.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn registered_claims_are_read_as_they_stand() {
+        let claims = parse(
+            r#"{"iss":"https:\/\/i.example","sub":"u","aud":["a","b\u0031"],"jti":"j","exp":10,"nbf":5.5,"iat":1e1,"n":null}"#,
+        )
+        .unwrap();
+        assert_eq!(claims.issuer(), Some("https://i.example"));
+        assert_eq!(claims.subject(), Some("u"));
+        assert_eq!(claims.audiences().collect::<Vec<_>>(), ["a", "b1"]);
+        assert_eq!(claims.token_id(), Some("j"));
+        assert_eq!(claims.expires_at(), Some(NumericDate::from_unix(10, 0)));
+        assert_eq!(claims.not_before(), Some(NumericDate::from_unix(5, 500_000_000)));
+        assert_eq!(claims.issued_at(), Some(NumericDate::from_unix(10, 0)));
+        assert!(claims.contains("sub") && !claims.contains("n") && !claims.contains("other"));
+        assert_eq!(parse(r#"{"aud":"one"}"#).unwrap().audiences().collect::<Vec<_>>(), ["one"]);
+    }
+
+    #[test]
+    fn wrong_types_are_refused_and_never_taken_as_absent() {
+        for (claim, values) in [
+            ("iss", &["1", "null", "[\"https://i.example\"]", "{}", "true"][..]),
+            ("sub", &["1", "null", "[]"]),
+            ("jti", &["1", "null"]),
+            ("aud", &["1", "null", "{}", "[1]", "[\"a\",1]", "[null]", "true"]),
+            ("exp", &["\"10\"", "null", "[]", "true", "1e999", "99999999999999999999", "NaN"]),
+            ("nbf", &["\"10\"", "null", "{}"]),
+            ("iat", &["\"10\"", "null", "false"]),
+        ] {
+            for value in values {
+                let refused = parse(&format!(r#"{{"{claim}":{value}}}"#)).err();
+                let expected =
+                    if *value == "NaN" || *value == "1e999" { None } else { Some(InvalidToken::invalid(claim)) };
+                match expected {
+                    Some(expected) => assert_eq!(refused, Some(expected), "{claim}: {value}"),
+                    // No JSON at all, or a number that is none to a parser: refused at one of the two steps.
+                    None => assert!(refused.is_some(), "{claim}: {value}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn typed_access_tells_absent_from_unfit() {
+        let claims = parse(r#"{"a":"x","n":null,"deep":{"roles":["r1","r2",3]}}"#).unwrap();
+        assert_eq!(claims.get::<String>("a"), Ok(Some("x".to_owned())));
+        assert_eq!(claims.get::<String>("n"), Ok(None));
+        assert_eq!(claims.get::<String>("z"), Ok(None));
+        assert_eq!(claims.get::<u64>("a"), Err(InvalidToken::invalid("a")));
+        assert_eq!(claims.strings_at(&["deep", "roles"]), ["r1", "r2"]);
+        assert!(claims.strings_at(&["deep", "missing"]).is_empty());
+        #[derive(Debug, serde::Deserialize)]
+        struct Unfit {
+            #[allow(dead_code)]
+            a: u64,
+        }
+        assert_eq!(claims.deserialize::<Unfit>().unwrap_err(), InvalidToken::InvalidClaims);
+    }
+
+    #[test]
+    fn debug_shows_no_claim() {
+        assert_eq!(format!("{:?}", parse(r#"{"sub":"secret"}"#).unwrap()), "Claims { .. }");
+    }
+}

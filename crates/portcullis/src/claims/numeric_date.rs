@@ -1,0 +1,85 @@
+//! Dates in tokens (RFC 7519 §2, NumericDate).
+
+use std::time::Duration;
+
+/// Seconds since 1970-01-01T00:00:00Z, in 64 bits, with a fraction.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct NumericDate {
+    seconds: i64,
+    nanos: u32,
+}
+
+impl NumericDate {
+    /// `seconds` and `nanos` since 1970; at most 999,999,999 nanoseconds count.
+    #[must_use]
+    pub fn from_unix(seconds: i64, nanos: u32) -> Self {
+        Self { seconds, nanos: nanos.min(999_999_999) }
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    #[must_use]
+    pub fn seconds(self) -> i64 {
+        self.seconds
+    }
+
+    /// This date and `duration`; the last date there is, past that.
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        let nanos = self.nanos + duration.subsec_nanos();
+        let carry = i64::from(nanos / 1_000_000_000);
+        let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        Self { seconds: self.seconds.saturating_add(seconds).saturating_add(carry), nanos: nanos % 1_000_000_000 }
+    }
+
+    /// Reads the JSON text of a number; `None` for anything else, and for what 64 bits can't hold.
+    pub(crate) fn parse(json: &str) -> Option<Self> {
+        if let Ok(seconds) = serde_json::from_str::<i64>(json) {
+            return Some(Self { seconds, nanos: 0 });
+        }
+        let value: f64 = serde_json::from_str(json).ok()?;
+        let whole = value.floor();
+        // Both bounds are exact as f64, and NaN and infinities fail the comparison.
+        if !(-9.0e18..=9.0e18).contains(&whole) {
+            return None;
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range by the check above")]
+        Some(Self::from_unix(whole as i64, ((value - whole) * 1e9) as u32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_fractions_and_exponents_are_dates() {
+        for (json, seconds, nanos) in [
+            ("0", 0, 0),
+            ("1300819380", 1_300_819_380, 0),
+            ("4294967296", 4_294_967_296, 0),
+            ("9223372036854775807", i64::MAX, 0),
+            ("-1", -1, 0),
+            ("-0.5", -1, 500_000_000),
+            ("1.25", 1, 250_000_000),
+            ("1.3e9", 1_300_000_000, 0),
+        ] {
+            assert_eq!(NumericDate::parse(json), Some(NumericDate { seconds, nanos }), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_64_bits_cannot_hold_is_no_date() {
+        for json in ["9223372036854775808", "1e19", "-1e19", "1e308", "1e999", "\"1\"", "null", "true", "[]", "", "NaN"]
+        {
+            assert_eq!(NumericDate::parse(json), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn adding_never_overflows() {
+        let late = NumericDate::from_unix(i64::MAX, 999_999_999);
+        assert_eq!(late.saturating_add(Duration::MAX).seconds(), i64::MAX);
+        let half = Duration::from_millis(500);
+        assert_eq!(NumericDate::from_unix(1, 600_000_000).saturating_add(half), NumericDate::from_unix(2, 100_000_000));
+    }
+}

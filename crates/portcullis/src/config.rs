@@ -1,0 +1,282 @@
+//! A verifier from a configuration file or from the environment.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::checks::{Audience, Issuer};
+use crate::error::ConfigError;
+use crate::jose::Algorithm;
+use crate::keys::{FixedKeys, FixedKeysError, KeyProvider};
+use crate::verifier::{JwtVerifier, JwtVerifierBuilder};
+
+/// What a verifier needs, as a configuration file has it; any format of serde's will do.
+///
+/// ```
+/// use portcullis::Config;
+///
+/// let config: Config = serde_json::from_str(
+///     r#"{"issuer": "https://issuer.example", "audience": ["api"], "jwks_file": "keys.json", "leeway_seconds": 10}"#,
+/// )?;
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// The accepted issuers, exactly as tokens have them in `iss`. One string or several.
+    #[serde(deserialize_with = "one_or_several")]
+    pub issuer: Vec<String>,
+    /// The accepted audiences: the identifiers of this API. One string or several.
+    #[serde(deserialize_with = "one_or_several")]
+    pub audience: Vec<String>,
+    /// A file with a JWK Set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_file: Option<PathBuf>,
+    /// A PEM file with a public key or a certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key_file: Option<PathBuf>,
+    /// A file with a shared secret: its octets, without a line break at the end, or the text of an `oct` JWK.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// The allowed algorithms; all that the keys may serve when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithms: Option<Vec<Algorithm>>,
+    /// How far clocks may differ, in seconds; 5 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leeway_seconds: Option<u64>,
+    /// The accepted token types (`typ`); absent, `JWT` and `at+jwt` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typ: Option<Vec<String>>,
+}
+
+/// Where a configuration says that keys come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum KeySource<'a> {
+    /// A file with a JWK Set.
+    JwksFile(&'a std::path::Path),
+    /// A PEM file.
+    PublicKeyFile(&'a std::path::Path),
+    /// A file with a secret.
+    SecretFile(&'a std::path::Path),
+}
+
+impl Config {
+    /// Accepts tokens of `issuer` for `audience`; the keys and the options are set on the fields.
+    pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self {
+            issuer: vec![issuer.into()],
+            audience: vec![audience.into()],
+            jwks_file: None,
+            public_key_file: None,
+            secret_file: None,
+            algorithms: None,
+            leeway_seconds: None,
+            typ: None,
+        }
+    }
+
+    /// Reads `PORTCULLIS_ISSUER`, `PORTCULLIS_AUDIENCE`, one of `PORTCULLIS_JWKS_FILE`, `PORTCULLIS_PUBLIC_KEY_FILE`
+    /// and `PORTCULLIS_SECRET_FILE`, and optionally `PORTCULLIS_ALGORITHMS`, `PORTCULLIS_LEEWAY_SECONDS` and
+    /// `PORTCULLIS_TYP`. Lists are separated by commas.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable and what to write instead.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// [`Self::from_env`], with variables that `lookup` knows.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable and what to write instead.
+    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        // An empty variable is how many deployments say "not set".
+        let read = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let list =
+            |name: &str| read(name).map(|text| text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>());
+        let required =
+            |name: &'static str, hint: &'static str| list(name).ok_or_else(|| ConfigError::new(name, "not set", hint));
+        let algorithms = list(ALGORITHMS)
+            .map(|names| names.iter().map(|name| name.parse()).collect::<Result<Vec<Algorithm>, _>>())
+            .transpose()
+            .map_err(|error| ConfigError::new(ALGORITHMS, "not a list of algorithms", error.to_string()))?;
+        let leeway_seconds = read(LEEWAY)
+            .map(|text| text.trim().parse())
+            .transpose()
+            .map_err(|_| ConfigError::new(LEEWAY, "not a whole number", "write 0 to 600"))?;
+        let config = Self {
+            issuer: required(ISSUER, "write the issuer exactly as tokens have it in iss")?,
+            audience: required(AUDIENCE, "write the identifier of this API exactly as tokens have it in aud")?,
+            jwks_file: read(JWKS_FILE).map(Into::into),
+            public_key_file: read(PUBLIC_KEY_FILE).map(Into::into),
+            secret_file: read(SECRET_FILE).map(Into::into),
+            algorithms,
+            leeway_seconds,
+            typ: list(TYP),
+        };
+        config.key_source().map_err(|error| error.at("PORTCULLIS_JWKS_FILE"))?;
+        Ok(config)
+    }
+
+    /// Where the keys come from.
+    ///
+    /// # Errors
+    /// When no source is named, or more than one.
+    pub fn key_source(&self) -> Result<KeySource<'_>, ConfigError> {
+        let named = [
+            self.jwks_file.as_deref().map(KeySource::JwksFile),
+            self.public_key_file.as_deref().map(KeySource::PublicKeyFile),
+            self.secret_file.as_deref().map(KeySource::SecretFile),
+        ];
+        let mut named = named.into_iter().flatten();
+        match (named.next(), named.next()) {
+            (Some(source), None) => Ok(source),
+            (None, _) => Err(ConfigError::new(
+                "jwks_file",
+                "no source of keys is named",
+                "name one of jwks_file, public_key_file and secret_file",
+            )),
+            (Some(_), Some(_)) => Err(ConfigError::new(
+                "jwks_file",
+                "more than one source of keys is named",
+                "name exactly one of jwks_file, public_key_file and secret_file",
+            )),
+        }
+    }
+
+    /// The general builder, with all of this set.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the keys can't be had from where they should come.
+    pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
+        let keys = self.key_source()?.load()?;
+        Ok(self.builder_with(keys))
+    }
+
+    /// The general builder with `keys` instead of those of the configuration.
+    pub fn builder_with(&self, keys: impl KeyProvider + 'static) -> JwtVerifierBuilder {
+        let issuer = Issuer::any_of(self.issuer.clone());
+        let mut builder = JwtVerifier::builder(issuer, Audience::any_of(self.audience.clone()), keys);
+        if let Some(algorithms) = &self.algorithms {
+            builder = builder.algorithms(algorithms.iter().copied().collect::<crate::AlgorithmSet>());
+        }
+        if let Some(seconds) = self.leeway_seconds {
+            builder = builder.leeway(Duration::from_secs(seconds));
+        }
+        if let Some(types) = &self.typ {
+            builder = builder.token_types(types.clone());
+        }
+        builder
+    }
+
+    /// The verifier.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field and what to write instead.
+    pub fn verifier(&self) -> Result<JwtVerifier, ConfigError> {
+        self.builder()?.build()
+    }
+}
+
+const ISSUER: &str = "PORTCULLIS_ISSUER";
+const AUDIENCE: &str = "PORTCULLIS_AUDIENCE";
+const JWKS_FILE: &str = "PORTCULLIS_JWKS_FILE";
+const PUBLIC_KEY_FILE: &str = "PORTCULLIS_PUBLIC_KEY_FILE";
+const SECRET_FILE: &str = "PORTCULLIS_SECRET_FILE";
+const ALGORITHMS: &str = "PORTCULLIS_ALGORITHMS";
+const LEEWAY: &str = "PORTCULLIS_LEEWAY_SECONDS";
+const TYP: &str = "PORTCULLIS_TYP";
+
+impl KeySource<'_> {
+    fn load(self) -> Result<FixedKeys, ConfigError> {
+        let problem = |field: &'static str, hint: &'static str| {
+            move |error: FixedKeysError| ConfigError::new(field, error.to_string(), hint)
+        };
+        match self {
+            Self::JwksFile(path) => FixedKeys::jwks_file(path)
+                .map_err(problem("jwks_file", "name a file with a JWK Set, such as the issuer's jwks_uri serves")),
+            Self::PublicKeyFile(path) => FixedKeys::pem_file(path)
+                .map_err(problem("public_key_file", "name a PEM file with a public key or a certificate")),
+            Self::SecretFile(path) => FixedKeys::secret_file(path)
+                .map_err(problem("secret_file", "name a file with at least 32 octets, or an oct JWK")),
+        }
+    }
+}
+
+fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrSeveral {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match OneOrSeveral::deserialize(deserializer)? {
+        OneOrSeveral::One(one) => vec![one],
+        OneOrSeveral::Several(several) => several,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_variables(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const MINIMAL: [(&str, &str); 3] =
+        [(ISSUER, "https://i.example"), (AUDIENCE, "api, other"), (JWKS_FILE, "keys.json")];
+
+    #[test]
+    fn variables_become_fields() {
+        let mut variables = MINIMAL.to_vec();
+        variables.extend([(ALGORITHMS, "RS256,ES256"), (LEEWAY, "30"), (TYP, "at+jwt"), (SECRET_FILE, "")]);
+        let config = config(&variables).unwrap();
+        assert_eq!(config.audience, ["api", "other"]);
+        assert_eq!(config.algorithms, Some(vec![Algorithm::Rs256, Algorithm::Es256]));
+        assert_eq!(config.leeway_seconds, Some(30));
+        assert_eq!(config.typ.as_deref(), Some(&["at+jwt".to_owned()][..]));
+        assert!(matches!(config.key_source(), Ok(KeySource::JwksFile(_))));
+    }
+
+    #[test]
+    fn errors_name_the_variable() {
+        for (at, name) in [(0, ISSUER), (1, AUDIENCE), (2, JWKS_FILE)] {
+            let mut variables = MINIMAL.to_vec();
+            variables.remove(at);
+            assert_eq!(config(&variables).unwrap_err().field(), name);
+        }
+        for (name, value) in
+            [(ALGORITHMS, "RS256,none"), (LEEWAY, "-1"), (LEEWAY, "soon"), (PUBLIC_KEY_FILE, "key.pem")]
+        {
+            let mut variables = MINIMAL.to_vec();
+            variables.push((name, value));
+            let error = config(&variables).unwrap_err();
+            assert!(!error.to_string().is_empty());
+            assert!(error.field() == name || name == PUBLIC_KEY_FILE, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_configuration_refuses_what_it_does_not_know() {
+        let parse = serde_json::from_str::<Config>;
+        assert!(parse(r#"{"issuer":"i","audience":["a","b"],"secret_file":"s"}"#).is_ok());
+        assert!(parse(r#"{"issuer":"i","audience":"a","audiences":"b"}"#).is_err());
+        assert!(parse(r#"{"issuer":"i"}"#).is_err());
+        assert!(parse(r#"{"issuer":"i","audience":"a","algorithms":["none"]}"#).is_err());
+    }
+
+    #[test]
+    fn files_that_hold_no_key_are_named() {
+        let mut config = Config::new("https://i.example", "api");
+        config.jwks_file = Some("/nonexistent/keys.json".into());
+        let error = config.verifier().unwrap_err();
+        assert_eq!(error.field(), "jwks_file");
+        assert!(error.to_string().contains("/nonexistent/keys.json"), "{error}");
+    }
+}

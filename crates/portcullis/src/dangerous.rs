@@ -1,0 +1,60 @@
+//! What weakens verification, under names that say so. Nothing outside this module does.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::checks::{Audience, Issuer};
+use crate::claims::{Claims, StandardGrants};
+use crate::error::InvalidToken;
+use crate::verifier::{JwtVerifierBuilder, Signed, Verified};
+
+/// Accepts tokens of any issuer whose signature verifies: safe only where the keys belong to one issuer, whose name is
+/// unknown.
+#[must_use]
+pub fn any_issuer() -> Issuer {
+    Issuer::any()
+}
+
+/// Accepts tokens for any audience: any service that receives a token of the same issuer can present it here.
+#[must_use]
+pub fn any_audience() -> Audience {
+    Audience::any()
+}
+
+/// A [`Verified`] from claims that somebody else vouches for: a test, an introspection endpoint, a trusted proxy.
+/// Nothing is checked but that the claims are a JSON object whose registered members are of the right types.
+///
+/// ```
+/// let verified = portcullis::dangerous::assume_verified(&serde_json::json!({"sub": "user", "scope": "read"}))?;
+/// assert_eq!(verified.subject(), Some("user"));
+/// # Ok::<(), portcullis::InvalidToken>(())
+/// ```
+///
+/// # Errors
+/// [`InvalidToken`] when the claims are no such object.
+pub fn assume_verified(claims: &impl Serialize) -> Result<Verified, InvalidToken> {
+    let payload = serde_json::to_vec(claims).map_err(|_| InvalidToken::Malformed { part: "payload" })?;
+    let signed = Signed { header: None, claims: Claims::parse(payload)?, key: None };
+    Ok(Verified::new(Arc::new(signed), Arc::new(StandardGrants::new())))
+}
+
+/// Options of a verifier that weaken it; from [`JwtVerifierBuilder::dangerous`].
+#[derive(Debug)]
+#[must_use = "choose an option"]
+pub struct DangerousBuilder(pub(crate) JwtVerifierBuilder);
+
+impl DangerousBuilder {
+    /// Accepts tokens without `exp`: they are good until their key is withdrawn.
+    pub fn allow_missing_expiration(mut self) -> JwtVerifierBuilder {
+        self.0.time.expiration_required = false;
+        self.0
+    }
+
+    /// Accepts a token that is bound to a key (`cnf`, RFC 7800) from a caller who does not prove that key: whoever
+    /// stole the token can use it.
+    pub fn accept_sender_constrained_as_bearer(mut self) -> JwtVerifierBuilder {
+        self.0.accept_sender_constrained = true;
+        self.0
+    }
+}

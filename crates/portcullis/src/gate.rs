@@ -1,0 +1,131 @@
+//! The one thing that adapters call: from a request to a verified caller, or to the answer that refuses it.
+
+use std::sync::Arc;
+
+use crate::credential::{Credential, Presented, RequestView, TokenSource, present};
+use crate::error::AuthError;
+use crate::policy::Policy;
+use crate::refusal::Refusal;
+use crate::verifier::{Verified, Verifier};
+
+/// A verifier and how requests are asked and answered. Cheap to clone: all clones are one gate.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use portcullis::{Audience, FixedKeys, Gate, HeaderList, JwtVerifier, Policy};
+///
+/// # let keys = FixedKeys::secret(&[7; 32])?;
+/// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
+/// let gate = Gate::new(verifier).with_realm("orders");
+///
+/// let request = HeaderList::new("GET", [("authorization", "Basic dXNlcjpwYXNz")]);
+/// let error = gate.admit(&request, &Policy::authenticated()).await.unwrap_err();
+/// assert_eq!(gate.refuse(&error).headers[0].1, r#"Bearer realm="orders""#);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    verifier: Arc<dyn Verifier>,
+    realm: String,
+    sources: Vec<TokenSource>,
+}
+
+impl Gate {
+    /// A gate with the realm `api` that reads the Authorization field.
+    pub fn new(verifier: impl Verifier + 'static) -> Self {
+        Self(Arc::new(Inner {
+            verifier: Arc::new(verifier),
+            realm: "api".to_owned(),
+            sources: vec![TokenSource::Authorization],
+        }))
+    }
+
+    /// With `realm` in its challenges (RFC 9110 §11.5).
+    #[must_use]
+    pub fn with_realm(self, realm: impl Into<String>) -> Self {
+        self.with(|inner| inner.realm = realm.into())
+    }
+
+    /// With tokens read from `sources`, in this order; the first that holds one decides. Without any source, no
+    /// request has a token.
+    #[must_use]
+    pub fn with_token_sources(self, sources: impl IntoIterator<Item = TokenSource>) -> Self {
+        self.with(|inner| inner.sources = sources.into_iter().collect())
+    }
+
+    /// Lets in the caller of `request` if `policy` allows it.
+    ///
+    /// # Errors
+    /// Why not; [`Self::refuse`] makes the answer.
+    pub async fn admit(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, AuthError> {
+        let admitted = match present(request, &self.0.sources) {
+            Ok(Presented::Credential(credential)) => self.verify_credential(&credential, policy).await,
+            Ok(Presented::Dpop | Presented::Nothing) => Err(AuthError::MissingToken),
+            Err(error) => Err(error.into()),
+        };
+        admitted.inspect_err(log)
+    }
+
+    /// Like [`Self::admit`], but a request without a credential is let in anonymously: `None`. Optional means absent,
+    /// never invalid: a bad token is refused all the same.
+    ///
+    /// # Errors
+    /// Why not; [`Self::refuse`] makes the answer.
+    pub async fn admit_optional(
+        &self,
+        request: &dyn RequestView,
+        policy: &Policy,
+    ) -> Result<Option<Verified>, AuthError> {
+        match present(request, &self.0.sources) {
+            Ok(Presented::Nothing) => Ok(None),
+            _ => self.admit(request, policy).await.map(Some),
+        }
+    }
+
+    /// Verifies a bearer token from anywhere but an HTTP request: a WebSocket message, gRPC metadata, a queue.
+    ///
+    /// # Errors
+    /// Why the caller is not let in.
+    pub async fn verify(&self, token: &str) -> Result<Verified, AuthError> {
+        self.verify_credential(&Credential::bearer(token), &Policy::authenticated()).await.inspect_err(log)
+    }
+
+    /// The answer to a request that is not let in.
+    #[must_use]
+    pub fn refuse(&self, error: &AuthError) -> Refusal {
+        Refusal::new(error, &self.0.realm)
+    }
+
+    /// Whether both are clones of one gate.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    async fn verify_credential(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, AuthError> {
+        let verified = self.0.verifier.verify(credential).await?;
+        policy.check(&verified)?;
+        Ok(verified)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+/// One event for each refusal. The texts of errors hold no token, claim or secret.
+fn log(error: &AuthError) {
+    let reason = error.reason().map_or(error.code(), |reason| reason.as_str());
+    match error {
+        AuthError::Server(_) => tracing::error!(reason, detail = %error, "request refused"),
+        AuthError::Unavailable(unavailable) => {
+            let source = unavailable.source.as_ref().map(ToString::to_string);
+            tracing::warn!(reason, detail = source, "request refused");
+        }
+        _ => tracing::debug!(reason, detail = %error, "request refused"),
+    }
+}

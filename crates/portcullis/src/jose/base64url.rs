@@ -1,0 +1,30 @@
+//! base64url as RFC 7515 §2 has it: no padding, no white space, canonical trailing bits.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The octets that `text` stands for; `None` for anything but canonical base64url.
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// `octets` as base64url.
+pub(crate) fn encode(octets: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_form_decodes() {
+        assert_eq!(decode("Zm9v").as_deref(), Some(&b"foo"[..]));
+        assert_eq!(decode("Zg").as_deref(), Some(&b"f"[..]));
+        assert_eq!(decode("").as_deref(), Some(&b""[..]));
+        // Padding, non-zero trailing bits, white space, the other alphabet, a lone sextet.
+        for text in ["Zg==", "Zh", "Zm9 v", "Zm9v\n", "+/+/", "Z", "Zm9vZ", "Zm?v", "Zm9\u{e9}"] {
+            assert_eq!(decode(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The JWS Compact Serialization (RFC 7515 §3.1), taken apart strictly.
+
+use crate::error::InvalidToken;
+use crate::jose::algorithm::Algorithm;
+use crate::jose::base64url;
+use crate::jose::header::Header;
+use crate::jose::key::VerifyingKey;
+
+/// A token's three parts, still encoded.
+#[derive(Clone, Copy)]
+pub(crate) struct Compact<'t> {
+    header: &'t str,
+    payload: &'t str,
+    signature: &'t str,
+    signing_input: &'t str,
+}
+
+impl<'t> Compact<'t> {
+    /// Splits a token of at most `max_octets`.
+    pub(crate) fn parse(token: &'t str, max_octets: usize) -> Result<Self, InvalidToken> {
+        if token.len() > max_octets {
+            return Err(InvalidToken::TooLarge { limit: max_octets });
+        }
+        // Six pieces are enough to tell every case apart, however many dots there are.
+        let mut parts = token.splitn(6, '.');
+        let (header, payload, signature) = match (parts.next(), parts.next(), parts.next()) {
+            (Some(header), Some(payload), Some(signature)) => (header, payload, signature),
+            _ => return Err(InvalidToken::NotCompactJws),
+        };
+        match parts.count() {
+            0 => {}
+            // RFC 7516 §9: five parts are a JWE.
+            2 => return Err(InvalidToken::Encrypted),
+            _ => return Err(InvalidToken::NotCompactJws),
+        }
+        let signed = header.len() + 1 + payload.len();
+        let signing_input = token.get(..signed).ok_or(InvalidToken::NotCompactJws)?;
+        Ok(Self { header, payload, signature, signing_input })
+    }
+
+    /// Decodes and reads the header.
+    pub(crate) fn header(&self) -> Result<Header, InvalidToken> {
+        let malformed = InvalidToken::Malformed { part: "header" };
+        Header::parse(base64url::decode(self.header).ok_or(malformed)?)
+    }
+
+    /// Checks the signature.
+    pub(crate) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<(), InvalidToken> {
+        let malformed = InvalidToken::Malformed { part: "signature" };
+        let signature = base64url::decode(self.signature).ok_or(malformed)?;
+        key.verify(algorithm, self.signing_input.as_bytes(), &signature).map_err(|_| InvalidToken::BadSignature)
+    }
+
+    /// Decodes the payload.
+    pub(crate) fn payload(&self) -> Result<Vec<u8>, InvalidToken> {
+        base64url::decode(self.payload).ok_or(InvalidToken::Malformed { part: "payload" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(token: &str) -> Option<InvalidToken> {
+        Compact::parse(token, 100).err()
+    }
+
+    #[test]
+    fn the_number_of_parts_decides() {
+        assert_eq!(reason("a.b.c"), None);
+        assert_eq!(reason("a.b."), None);
+        for token in ["", "a", "a.b", "a.b.c.d", "a.b.c.d.e.f", "a.b.c.d.e.f.g"] {
+            assert_eq!(reason(token), Some(InvalidToken::NotCompactJws), "{token}");
+        }
+        assert_eq!(reason("a.b.c.d.e"), Some(InvalidToken::Encrypted));
+        assert_eq!(reason("a...."), Some(InvalidToken::Encrypted));
+    }
+
+    #[test]
+    fn size_comes_first() {
+        assert_eq!(reason(&".".repeat(101)), Some(InvalidToken::TooLarge { limit: 100 }));
+        assert_eq!(reason(&".".repeat(100)), Some(InvalidToken::NotCompactJws));
+    }
+}

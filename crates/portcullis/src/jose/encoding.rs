@@ -1,0 +1,102 @@
+//! Public keys in PEM (RFC 7468) and DER: SubjectPublicKeyInfo, PKCS #1 and X.509 certificates.
+
+use pkcs1::RsaPublicKeyRef;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::spki::SubjectPublicKeyInfoRef;
+
+use crate::jose::material::{Curve, InvalidKey, Material, MlDsa};
+
+// RFC 8017 appendix C; RFC 5480 §2.1.1; RFC 8410 §3; the NIST registry for ML-DSA (RFC 9881).
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const ML_DSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
+const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
+const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
+
+/// The first section of a PEM text that is a public key or a certificate.
+pub(crate) fn read_pem(text: &str) -> Result<Material, InvalidKey> {
+    let sections = pem::parse_many(text).map_err(|_| InvalidKey::Pem)?;
+    for section in &sections {
+        return match section.tag() {
+            "PUBLIC KEY" => read_spki(section.contents()),
+            "RSA PUBLIC KEY" => read_pkcs1(section.contents()),
+            "CERTIFICATE" => read_certificate(section.contents()),
+            tag if tag.ends_with("PRIVATE KEY") => Err(InvalidKey::PrivateKey),
+            _ => continue,
+        };
+    }
+    Err(InvalidKey::Pem)
+}
+
+/// DER of any of the three forms; their structures differ, so at most one fits.
+pub(crate) fn read_der(der: &[u8]) -> Result<Material, InvalidKey> {
+    if SubjectPublicKeyInfoRef::from_der(der).is_ok() {
+        return read_spki(der);
+    }
+    if RsaPublicKeyRef::from_der(der).is_ok() {
+        return read_pkcs1(der);
+    }
+    read_certificate(der)
+}
+
+fn read_certificate(der: &[u8]) -> Result<Material, InvalidKey> {
+    use x509_cert::der::Encode;
+    let certificate = Certificate::from_der(der).map_err(|_| InvalidKey::Der)?;
+    let spki = certificate.tbs_certificate().subject_public_key_info().to_der().map_err(|_| InvalidKey::Der)?;
+    read_spki(&spki)
+}
+
+fn read_pkcs1(der: &[u8]) -> Result<Material, InvalidKey> {
+    let key = RsaPublicKeyRef::from_der(der).map_err(|_| InvalidKey::Der)?;
+    Material::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
+}
+
+fn read_spki(der: &[u8]) -> Result<Material, InvalidKey> {
+    let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| InvalidKey::Der)?;
+    let octets = spki.subject_public_key.as_bytes().ok_or(InvalidKey::Der)?;
+    match spki.algorithm.oid {
+        RSA => read_pkcs1(octets),
+        EC => {
+            let curve = match spki.algorithm.parameters_oid().map_err(|_| InvalidKey::Der)? {
+                P256 => Curve::P256,
+                P384 => Curve::P384,
+                P521 => Curve::P521,
+                _ => return Err(InvalidKey::UnsupportedCurve),
+            };
+            Material::ec_point(curve, octets.to_vec())
+        }
+        ED25519 => Material::ed25519(octets),
+        ML_DSA_44 => Material::ml_dsa(MlDsa::MlDsa44, octets.to_vec()),
+        ML_DSA_65 => Material::ml_dsa(MlDsa::MlDsa65, octets.to_vec()),
+        ML_DSA_87 => Material::ml_dsa(MlDsa::MlDsa87, octets.to_vec()),
+        _ => Err(InvalidKey::UnsupportedType),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_without_a_public_key_is_named_as_such() {
+        assert_eq!(read_pem("").err(), Some(InvalidKey::Pem));
+        assert_eq!(read_pem("ssh-rsa AAAA").err(), Some(InvalidKey::Pem));
+        let private = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";
+        assert_eq!(read_pem(private).err(), Some(InvalidKey::PrivateKey));
+        let broken = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+        assert_eq!(read_pem(broken).err(), Some(InvalidKey::Der));
+    }
+
+    #[test]
+    fn garbage_is_not_der() {
+        for der in [&b""[..], b"\x30", b"\x30\x80", &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0; 300]] {
+            assert_eq!(read_der(der).err(), Some(InvalidKey::Der));
+        }
+    }
+}

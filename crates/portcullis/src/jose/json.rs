@@ -1,0 +1,261 @@
+//! One pass over a JSON object: where each member starts and ends, and nothing decoded twice.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// How deep objects and arrays may nest; real tokens stay below ten.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// A JSON object's text and an index of its top-level members.
+#[derive(Clone)]
+pub(crate) struct JsonObject {
+    text: String,
+    members: Vec<Member>,
+}
+
+#[derive(Clone)]
+struct Member {
+    name: Text,
+    value: Span,
+}
+
+impl JsonObject {
+    /// Indexes `octets`: UTF-8, one object, no member twice, bounded depth.
+    pub(crate) fn parse(octets: Vec<u8>) -> Result<Self, JsonError> {
+        if depth_exceeds(&octets, MAX_DEPTH) {
+            return Err(JsonError::TooDeep);
+        }
+        let text = String::from_utf8(octets).map_err(|_| JsonError::NotJson)?;
+        let mut deserializer = serde_json::Deserializer::from_str(&text);
+        let members = IndexSeed { text: &text }.deserialize(&mut deserializer).map_err(|_| JsonError::NotAnObject)?;
+        deserializer.end().map_err(|_| JsonError::NotJson)?;
+        let object = Self { text, members };
+        if object.has_duplicates() {
+            return Err(JsonError::DuplicateMember);
+        }
+        Ok(object)
+    }
+
+    /// The whole text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The JSON text of a member's value.
+    pub(crate) fn raw(&self, name: &str) -> Option<&str> {
+        let member = self.members.iter().find(|member| member.name.of(&self.text) == name)?;
+        Some(member.value.of(&self.text))
+    }
+
+    /// The members in the order of the text: name and JSON text of the value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.members.iter().map(|member| (member.name.of(&self.text), member.value.of(&self.text)))
+    }
+
+    /// Where `value`, a piece that [`Self::raw`] returned, holds a string: that string.
+    pub(crate) fn string(&self, value: &str) -> Option<Text> {
+        let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.contains('\\') {
+            return serde_json::from_str::<String>(value).ok().map(|owned| Text::Owned(owned.into()));
+        }
+        Span::within(&self.text, inner).map(Text::Span)
+    }
+
+    /// A member that is a string: absent, or there and right, or there and wrong.
+    pub(crate) fn optional_string(&self, name: &str) -> Result<Option<Text>, WrongType> {
+        match self.raw(name) {
+            None => Ok(None),
+            Some(value) => self.string(value).map(Some).ok_or(WrongType),
+        }
+    }
+
+    fn has_duplicates(&self) -> bool {
+        // Up to a few dozen members, comparing pairs is faster than hashing them.
+        if self.members.len() <= 24 {
+            return self.members.iter().enumerate().any(|(position, member)| {
+                let name = member.name.of(&self.text);
+                self.members.iter().skip(position + 1).any(|other| other.name.of(&self.text) == name)
+            });
+        }
+        let mut seen = HashSet::with_capacity(self.members.len());
+        !self.members.iter().all(|member| seen.insert(member.name.of(&self.text)))
+    }
+}
+
+/// A member of the wrong JSON type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WrongType;
+
+/// Why a text is no usable JSON object.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum JsonError {
+    DuplicateMember,
+    NotAnObject,
+    NotJson,
+    TooDeep,
+}
+
+/// A string that stands in a JSON text as it is, or had escapes and so is kept apart.
+#[derive(Clone)]
+pub(crate) enum Text {
+    Owned(Box<str>),
+    Span(Span),
+}
+
+impl Text {
+    /// The string, given the text that it was read from.
+    pub(crate) fn of<'a>(&'a self, text: &'a str) -> &'a str {
+        match self {
+            Self::Owned(owned) => owned,
+            Self::Span(span) => span.of(text),
+        }
+    }
+}
+
+/// A piece of a text, by position.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The position of `piece`, which must be a slice of `text`.
+    fn within(text: &str, piece: &str) -> Option<Self> {
+        let start = (piece.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+        let end = start.checked_add(piece.len())?;
+        if end > text.len() {
+            return None;
+        }
+        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    }
+
+    fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// Whether brackets nest deeper than `limit`.
+pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
+    // Fewer opening brackets than the limit can't nest deeper; this count is all that most texts cost.
+    if json.iter().filter(|octet| matches!(octet, b'{' | b'[')).count() <= limit {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for octet in json {
+        if in_string {
+            match octet {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match octet {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+struct IndexSeed<'t> {
+    text: &'t str,
+}
+
+impl<'de> DeserializeSeed<'de> for IndexSeed<'de> {
+    type Value = Vec<Member>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for IndexSeed<'de> {
+    type Value = Vec<Member>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let outside = || serde::de::Error::custom("not a slice of the text");
+        let mut members = Vec::with_capacity(12);
+        while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
+            let value = map.next_value::<&'de RawValue>()?.get();
+            let name = match name {
+                Cow::Borrowed(name) => Text::Span(Span::within(self.text, name).ok_or_else(outside)?),
+                Cow::Owned(name) => Text::Owned(name.into()),
+            };
+            let value = Span::within(self.text, value).ok_or_else(outside)?;
+            members.push(Member { name, value });
+        }
+        Ok(members)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<JsonObject, JsonError> {
+        JsonObject::parse(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn members_are_found_as_they_stand() {
+        let object = parse(r#" { "a" : "x\/y", "b":[1, 2],"\u0063":null } "#).ok().unwrap();
+        assert_eq!(object.raw("a"), Some(r#""x\/y""#));
+        assert_eq!(object.raw("b"), Some("[1, 2]"));
+        assert_eq!(object.raw("c"), Some("null"));
+        assert_eq!(object.raw("d"), None);
+        let a = object.optional_string("a").ok().flatten().unwrap();
+        assert_eq!(a.of(object.text()), "x/y");
+        assert!(object.optional_string("b").is_err());
+    }
+
+    #[test]
+    fn no_member_may_stand_twice() {
+        assert_eq!(parse(r#"{"a":1,"a":1}"#).err(), Some(JsonError::DuplicateMember));
+        assert_eq!(parse(r#"{"a":1,"\u0061":1}"#).err(), Some(JsonError::DuplicateMember));
+        let many: Vec<String> = (0..100).map(|n| format!("\"m{n}\":0")).collect();
+        assert!(parse(&format!("{{{}}}", many.join(","))).is_ok());
+        let twice = format!("{{{},\"m7\":0}}", many.join(","));
+        assert_eq!(parse(&twice).err(), Some(JsonError::DuplicateMember));
+    }
+
+    #[test]
+    fn anything_but_one_object_is_refused() {
+        for text in ["", "null", "[]", "\"a\"", "{", "{}x", "{} {}", "{\"a\":}", "{\"a\":1,}", "{'a':1}"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert!(JsonObject::parse(b"{\"a\":\"\xff\"}".to_vec()).is_err());
+        assert!(JsonObject::parse(b"\xef\xbb\xbf{}".to_vec()).is_err());
+    }
+
+    #[test]
+    fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&nested(MAX_DEPTH - 1)).is_ok());
+        assert_eq!(parse(&nested(MAX_DEPTH)).err(), Some(JsonError::TooDeep));
+        assert_eq!(parse(&nested(100_000)).err(), Some(JsonError::TooDeep));
+        assert!(parse(&format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(1_000))).is_ok());
+    }
+}

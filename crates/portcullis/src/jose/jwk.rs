@@ -1,0 +1,208 @@
+//! JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037, RFC 9964).
+
+use crate::jose::algorithm::{Algorithm, AlgorithmSet};
+use crate::jose::base64url;
+use crate::jose::json::{JsonError, JsonObject};
+use crate::jose::key::VerifyingKey;
+use crate::jose::material::{Curve, InvalidKey, Material, MlDsa};
+
+/// Members that hold key material, public or private: they are not kept beside the prepared key.
+const MATERIAL: [&str; 14] = ["n", "e", "x", "y", "pub", "priv", "d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+pub(crate) fn read_public(json: &str) -> Result<VerifyingKey, InvalidKey> {
+    let jwk = parse(json)?;
+    match required_string(&jwk, "kty")?.as_str() {
+        "oct" => Err(InvalidKey::SymmetricInSet),
+        key_type => {
+            let permitted = permitted_algorithms(&jwk)?;
+            let material = public_material(&jwk, key_type)?;
+            assemble(jwk, material, permitted)
+        }
+    }
+}
+
+pub(crate) fn read_secret(json: &str) -> Result<VerifyingKey, InvalidKey> {
+    let jwk = parse(json)?;
+    if required_string(&jwk, "kty")? != "oct" {
+        return Err(InvalidKey::UnsupportedType);
+    }
+    let permitted = permitted_algorithms(&jwk)?;
+    let material = Material::secret(octets(&jwk, "k")?)?;
+    assemble(jwk, material, permitted)
+}
+
+/// `kid` of a text that may be no usable key at all; for messages about it.
+pub(crate) fn unverified_key_id(json: &str) -> Option<String> {
+    let jwk = parse(json).ok()?;
+    optional_string(&jwk, "kid").ok().flatten()
+}
+
+fn parse(json: &str) -> Result<JsonObject, InvalidKey> {
+    JsonObject::parse(json.as_bytes().to_vec()).map_err(|error| match error {
+        JsonError::DuplicateMember => InvalidKey::DuplicateMember,
+        _ => InvalidKey::NotAnObject,
+    })
+}
+
+fn public_material(jwk: &JsonObject, key_type: &str) -> Result<Material, InvalidKey> {
+    match key_type {
+        "RSA" => Material::rsa(&octets(jwk, "n")?, &octets(jwk, "e")?),
+        "EC" => {
+            let curve = Curve::from_name(&required_string(jwk, "crv")?).ok_or(InvalidKey::UnsupportedCurve)?;
+            Material::ec(curve, &octets(jwk, "x")?, &octets(jwk, "y")?)
+        }
+        "OKP" if required_string(jwk, "crv")? == "Ed25519" => Material::ed25519(&octets(jwk, "x")?),
+        "OKP" => Err(InvalidKey::UnsupportedCurve),
+        "AKP" => {
+            // RFC 9964: for this key type `alg` is required and names the parameter set.
+            let algorithm = Algorithm::from_name(&required_string(jwk, "alg")?).ok_or(InvalidKey::AlgorithmUnknown)?;
+            let parameters = MlDsa::from_algorithm(algorithm).ok_or(InvalidKey::AlgorithmUnfit)?;
+            Material::ml_dsa(parameters, octets(jwk, "pub")?)
+        }
+        _ => Err(InvalidKey::UnsupportedType),
+    }
+}
+
+/// What `use`, `key_ops` and `alg` leave; `None` when they say nothing of algorithms.
+fn permitted_algorithms(jwk: &JsonObject) -> Result<Option<AlgorithmSet>, InvalidKey> {
+    if optional_string(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
+        return Err(InvalidKey::NotForVerifying);
+    }
+    if let Some(operations) = string_array(jwk, "key_ops")?
+        && !operations.iter().any(|operation| operation == "verify") {
+            return Err(InvalidKey::NotForVerifying);
+        }
+    // The certificate chain is not used, but a set that has it wrong is not to be trusted with this key either.
+    string_array(jwk, "x5c")?;
+    match optional_string(jwk, "alg")? {
+        None => Ok(None),
+        Some(name) => {
+            let algorithm = Algorithm::from_name(&name).ok_or(InvalidKey::AlgorithmUnknown)?;
+            Ok(Some(algorithm.into()))
+        }
+    }
+}
+
+fn assemble(jwk: JsonObject, material: Material, permitted: Option<AlgorithmSet>) -> Result<VerifyingKey, InvalidKey> {
+    if permitted.is_some_and(|permitted| permitted.intersection(material.algorithms()).is_empty()) {
+        return Err(match material {
+            Material::Secret(octets) if permitted.is_some_and(|set| set.iter().all(Algorithm::is_symmetric)) => {
+                InvalidKey::SecretTooShort { octets: octets.len() }
+            }
+            _ => InvalidKey::AlgorithmUnfit,
+        });
+    }
+    let mut key = VerifyingKey::prepare(material)?;
+    if let Some(permitted) = permitted {
+        key = key.with_algorithms(permitted)?;
+    }
+    if let Some(id) = optional_string(&jwk, "kid")? {
+        key = key.with_id(id);
+    }
+    Ok(key.with_members(without_material(&jwk)?))
+}
+
+fn without_material(jwk: &JsonObject) -> Result<JsonObject, InvalidKey> {
+    let members: Vec<String> = jwk
+        .iter()
+        .filter(|(name, _)| !MATERIAL.contains(name))
+        .map(|(name, value)| format!("{}:{value}", serde_json::Value::from(name)))
+        .collect();
+    parse(&format!("{{{}}}", members.join(",")))
+}
+
+fn octets(jwk: &JsonObject, member: &'static str) -> Result<Vec<u8>, InvalidKey> {
+    base64url::decode(&required_string(jwk, member)?).ok_or(InvalidKey::MalformedMember { member })
+}
+
+fn required_string(jwk: &JsonObject, member: &'static str) -> Result<String, InvalidKey> {
+    optional_string(jwk, member)?.ok_or(InvalidKey::MissingMember { member })
+}
+
+fn optional_string(jwk: &JsonObject, member: &'static str) -> Result<Option<String>, InvalidKey> {
+    let text = jwk.optional_string(member).map_err(|_| InvalidKey::MalformedMember { member })?;
+    Ok(text.map(|text| text.of(jwk.text()).to_owned()))
+}
+
+fn string_array(jwk: &JsonObject, member: &'static str) -> Result<Option<Vec<String>>, InvalidKey> {
+    jwk.raw(member)
+        .map(|value| serde_json::from_str(value).map_err(|_| InvalidKey::MalformedMember { member }))
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7515, appendix A.3.1, without its private part.
+    const X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+    const Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
+
+    fn p256(more: &str) -> String {
+        format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}","y":"{Y}"{more}}}"#)
+    }
+
+    #[test]
+    fn purpose_operations_and_alg_must_fit() {
+        let refused = |more: &str| read_public(&p256(more)).err();
+        assert_eq!(refused(""), None);
+        assert_eq!(refused(r#","use":"sig","key_ops":["verify"],"alg":"ES256""#), None);
+        assert_eq!(refused(r#","use":"enc""#), Some(InvalidKey::NotForVerifying));
+        assert_eq!(refused(r#","key_ops":["sign"]"#), Some(InvalidKey::NotForVerifying));
+        assert_eq!(refused(r#","key_ops":[]"#), Some(InvalidKey::NotForVerifying));
+        assert_eq!(refused(r#","alg":"ES384""#), Some(InvalidKey::AlgorithmUnfit));
+        assert_eq!(refused(r#","alg":"RS256""#), Some(InvalidKey::AlgorithmUnfit));
+        assert_eq!(refused(r#","alg":"HS256""#), Some(InvalidKey::AlgorithmUnfit));
+        assert_eq!(refused(r#","alg":"ECDH-ES""#), Some(InvalidKey::AlgorithmUnknown));
+        assert_eq!(refused(r#","alg":"none""#), Some(InvalidKey::AlgorithmUnknown));
+        for member in ["kid", "use", "alg"] {
+            let wrong = InvalidKey::MalformedMember { member };
+            assert_eq!(refused(&format!(r#","{member}":7"#)), Some(wrong), "{member}");
+        }
+        assert_eq!(refused(r#","key_ops":"verify""#), Some(InvalidKey::MalformedMember { member: "key_ops" }));
+        assert_eq!(refused(r#","x5c":"MII""#), Some(InvalidKey::MalformedMember { member: "x5c" }));
+        assert_eq!(refused(r#","x":"AA""#), Some(InvalidKey::DuplicateMember));
+    }
+
+    #[test]
+    fn coordinates_have_their_curves_exact_length() {
+        let short = p256("").replace(X, &X[..42]);
+        assert_eq!(read_public(&short).err(), Some(InvalidKey::MalformedMember { member: "x" }));
+        let long = p256("").replace(Y, &format!("AAAA{Y}"));
+        assert_eq!(read_public(&long).err(), Some(InvalidKey::MalformedMember { member: "y" }));
+        let other = p256("").replace("P-256", "secp256k1");
+        assert_eq!(read_public(&other).err(), Some(InvalidKey::UnsupportedCurve));
+    }
+
+    #[test]
+    fn private_parts_are_dropped_and_other_members_kept() {
+        let private = p256(r#","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI","issuer":"i""#);
+        let key = read_public(&private).unwrap();
+        assert_eq!(key.member::<String>("issuer").as_deref(), Some("i"));
+        for member in MATERIAL {
+            assert_eq!(key.member::<String>(member), None, "{member}");
+        }
+    }
+
+    #[test]
+    fn a_symmetric_key_is_read_only_on_purpose() {
+        let jwk = r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#;
+        assert_eq!(read_public(jwk).err(), Some(InvalidKey::SymmetricInSet));
+        assert_eq!(read_secret(jwk).unwrap().algorithms().to_string(), "HS256, HS384, HS512");
+        let short = r#"{"kty":"oct","alg":"HS512","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8"}"#;
+        assert_eq!(read_secret(short).err(), Some(InvalidKey::SecretTooShort { octets: 32 }));
+        assert_eq!(read_secret(&p256("")).err(), Some(InvalidKey::UnsupportedType));
+    }
+
+    #[test]
+    fn an_ml_dsa_key_needs_its_alg_and_length() {
+        let refused = |alg: &str, octets: usize| {
+            let public_key = base64url::encode(&vec![1; octets]);
+            read_public(&format!(r#"{{"kty":"AKP"{alg},"pub":"{public_key}"}}"#)).err()
+        };
+        assert_eq!(refused(r#","alg":"ML-DSA-44""#, 1312), None);
+        assert_eq!(refused(r#","alg":"ML-DSA-65""#, 1312), Some(InvalidKey::MalformedMember { member: "pub" }));
+        assert_eq!(refused(r#","alg":"ES256""#, 1312), Some(InvalidKey::AlgorithmUnfit));
+        assert_eq!(refused("", 1312), Some(InvalidKey::MissingMember { member: "alg" }));
+    }
+}

@@ -1,0 +1,267 @@
+//! A key made ready once, and the only place where a signature is checked.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm};
+use aws_lc_rs::{digest, hmac};
+use serde::de::DeserializeOwned;
+
+use crate::jose::algorithm::{Algorithm, AlgorithmSet};
+use crate::jose::base64url;
+use crate::jose::encoding;
+use crate::jose::json::JsonObject;
+use crate::jose::jwk;
+use crate::jose::material::{Curve, InvalidKey, Material, MlDsa};
+
+/// A key that verifies signatures, parsed and prepared when it is made, so that verifying costs only the arithmetic.
+///
+/// The key decides which algorithms it serves: its type, curve, `use`, `key_ops` and `alg` (RFC 8725 §3.1).
+///
+/// ```
+/// # fn main() -> Result<(), portcullis::InvalidKey> {
+/// use portcullis::VerifyingKey;
+///
+/// // RFC 8037, appendix A.2.
+/// let key = VerifyingKey::from_jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+/// assert_eq!(key.algorithms().to_string(), "EdDSA");
+/// # Ok(()) }
+/// ```
+pub struct VerifyingKey {
+    id: Option<Box<str>>,
+    algorithms: AlgorithmSet,
+    prepared: Box<[(Algorithm, Prepared)]>,
+    material: Material,
+    members: Option<JsonObject>,
+}
+
+enum Prepared {
+    Public(ParsedPublicKey),
+    Secret(Box<hmac::Key>),
+}
+
+/// The signature is not one of this key, algorithm and message; or the key does not serve the algorithm.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the signature does not verify")]
+pub struct InvalidSignature;
+
+impl VerifyingKey {
+    /// Reads a public key from the text of a JWK (RFC 7517). Private parts are dropped.
+    ///
+    /// # Errors
+    /// What keeps the key from being used. A symmetric key is refused: see [`Self::from_secret`] and
+    /// [`Self::from_secret_jwk`].
+    pub fn from_jwk(json: &str) -> Result<Self, InvalidKey> {
+        jwk::read_public(json)
+    }
+
+    /// Reads a shared secret from the text of an `oct` JWK (RFC 7518 §6.4).
+    ///
+    /// # Errors
+    /// What keeps the key from being used.
+    pub fn from_secret_jwk(json: &str) -> Result<Self, InvalidKey> {
+        jwk::read_secret(json)
+    }
+
+    /// Makes a key for the HMAC algorithms from a shared secret of at least 32 octets (RFC 7518 §3.2).
+    ///
+    /// # Errors
+    /// [`InvalidKey::SecretTooShort`].
+    pub fn from_secret(secret: &[u8]) -> Result<Self, InvalidKey> {
+        Self::prepare(Material::secret(secret.to_vec())?)
+    }
+
+    /// Reads the first public key or certificate of a PEM text: `PUBLIC KEY` (RFC 5280 SubjectPublicKeyInfo),
+    /// `RSA PUBLIC KEY` (RFC 8017) or `CERTIFICATE` (X.509; of a certificate only the key is taken).
+    ///
+    /// # Errors
+    /// What keeps the key from being used.
+    pub fn from_pem(pem: &str) -> Result<Self, InvalidKey> {
+        Self::prepare(encoding::read_pem(pem)?)
+    }
+
+    /// Reads DER: a SubjectPublicKeyInfo, a PKCS #1 RSAPublicKey or an X.509 certificate.
+    ///
+    /// # Errors
+    /// What keeps the key from being used.
+    pub fn from_der(der: &[u8]) -> Result<Self, InvalidKey> {
+        Self::prepare(encoding::read_der(der)?)
+    }
+
+    /// This key under the identifier `id`, which tokens name in `kid`.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into().into());
+        self
+    }
+
+    /// This key narrowed to `algorithms`.
+    ///
+    /// # Errors
+    /// [`InvalidKey::AlgorithmUnfit`] when none of them is served by this key.
+    pub fn with_algorithms(mut self, algorithms: impl Into<AlgorithmSet>) -> Result<Self, InvalidKey> {
+        self.algorithms = self.algorithms.intersection(algorithms.into());
+        if self.algorithms.is_empty() {
+            return Err(InvalidKey::AlgorithmUnfit);
+        }
+        self.prepared =
+            self.prepared.into_iter().filter(|(algorithm, _)| self.algorithms.contains(*algorithm)).collect();
+        Ok(self)
+    }
+
+    /// `kid`, the key's identifier.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The algorithms that this key serves.
+    #[must_use]
+    pub fn algorithms(&self) -> AlgorithmSet {
+        self.algorithms
+    }
+
+    /// The SHA-256 thumbprint of the key (RFC 7638), base64url. That of a secret would help to guess it: `None`.
+    #[must_use]
+    pub fn thumbprint(&self) -> Option<String> {
+        let jwk = self.material.public_jwk()?;
+        Some(base64url::encode(digest::digest(&digest::SHA256, jwk.as_bytes()).as_ref()))
+    }
+
+    /// Any other public member of the JWK that this key was read from, such as Entra ID's `issuer`; `None` when it is
+    /// absent or does not fit `T`.
+    #[must_use]
+    pub fn member<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.members.as_ref()?.raw(name)?).ok()
+    }
+
+    /// Checks that `signature`, in the form of RFC 7518 §3, is one of `message` by this key under `algorithm`.
+    ///
+    /// # Errors
+    /// [`InvalidSignature`], without a hint of why.
+    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        let (_, prepared) = self.prepared.iter().find(|(served, _)| *served == algorithm).ok_or(InvalidSignature)?;
+        match prepared {
+            Prepared::Public(key) => key.verify_sig(message, signature),
+            Prepared::Secret(key) => hmac::verify(key, message, signature),
+        }
+        .map_err(|_| InvalidSignature)
+    }
+
+    pub(crate) fn prepare(material: Material) -> Result<Self, InvalidKey> {
+        let algorithms = material.algorithms();
+        let prepared = algorithms
+            .iter()
+            .map(|algorithm| Ok((algorithm, Prepared::new(algorithm, &material)?)))
+            .collect::<Result<_, InvalidKey>>()?;
+        Ok(Self { id: None, algorithms, prepared, material, members: None })
+    }
+
+    pub(crate) fn with_members(mut self, members: JsonObject) -> Self {
+        self.members = Some(members);
+        self
+    }
+
+    /// What the key is made of.
+    pub(crate) fn material(&self) -> &Material {
+        &self.material
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyingKey")
+            .field("id", &self.id)
+            .field("algorithms", &self.algorithms)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    fn new(algorithm: Algorithm, material: &Material) -> Result<Self, InvalidKey> {
+        let public = |parameters: &'static dyn VerificationAlgorithm, octets: &[u8]| {
+            ParsedPublicKey::new(parameters, octets).map(Self::Public).map_err(|_| InvalidKey::NotOnCurve)
+        };
+        match material {
+            Material::Rsa { modulus, exponent } => {
+                let components = RsaPublicKeyComponents { n: modulus.as_slice(), e: exponent.as_slice() };
+                let parameters = rsa_parameters(algorithm).ok_or(InvalidKey::AlgorithmUnfit)?;
+                let key = components.to_parsed_public_key(parameters).map_err(|_| InvalidKey::RsaExponent)?;
+                Ok(Self::Public(key))
+            }
+            Material::Ec { curve: Curve::P256, point } => public(&signature::ECDSA_P256_SHA256_FIXED, point),
+            Material::Ec { curve: Curve::P384, point } => public(&signature::ECDSA_P384_SHA384_FIXED, point),
+            Material::Ec { curve: Curve::P521, point } => public(&signature::ECDSA_P521_SHA512_FIXED, point),
+            Material::Ed25519(point) => public(&signature::ED25519, point),
+            Material::MlDsa { parameters, public_key } => match parameters {
+                MlDsa::MlDsa44 => public(&signature::ML_DSA_44, public_key),
+                MlDsa::MlDsa65 => public(&signature::ML_DSA_65, public_key),
+                MlDsa::MlDsa87 => public(&signature::ML_DSA_87, public_key),
+            },
+            Material::Secret(octets) => {
+                let hash = match algorithm {
+                    Algorithm::Hs384 => hmac::HMAC_SHA384,
+                    Algorithm::Hs512 => hmac::HMAC_SHA512,
+                    _ => hmac::HMAC_SHA256,
+                };
+                Ok(Self::Secret(Box::new(hmac::Key::new(hash, octets))))
+            }
+        }
+    }
+}
+
+fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    Some(match algorithm {
+        Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+        Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
+        Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7515, appendix A.3.1.
+    const P256: &str = r#"{"kty":"EC","crv":"P-256","kid":"a3","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","issuer":"https://i.example"}"#;
+
+    #[test]
+    fn a_key_serves_only_its_own_algorithms() {
+        let key = VerifyingKey::from_jwk(P256).unwrap();
+        assert_eq!(key.id(), Some("a3"));
+        assert_eq!(key.algorithms(), Algorithm::Es256.into());
+        assert_eq!(key.member::<String>("issuer").as_deref(), Some("https://i.example"));
+        for algorithm in Algorithm::ALL {
+            assert_eq!(key.verify(algorithm, b"m", &[0; 64]), Err(InvalidSignature));
+        }
+        assert_eq!(key.with_algorithms(Algorithm::Rs256).unwrap_err(), InvalidKey::AlgorithmUnfit);
+    }
+
+    #[test]
+    fn a_point_off_the_curve_is_refused() {
+        let off =
+            P256.replace("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5aw");
+        assert_eq!(VerifyingKey::from_jwk(&off).unwrap_err(), InvalidKey::NotOnCurve);
+        let zero = P256
+            .replace("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", &"A".repeat(43))
+            .replace("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", &"A".repeat(43));
+        assert_eq!(VerifyingKey::from_jwk(&zero).unwrap_err(), InvalidKey::NotOnCurve);
+    }
+
+    #[test]
+    fn the_thumbprint_is_that_of_rfc_8037_a_3() {
+        let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let key = VerifyingKey::from_jwk(jwk).unwrap();
+        assert_eq!(key.thumbprint().as_deref(), Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
+        assert_eq!(VerifyingKey::from_secret(&[1; 32]).unwrap().thumbprint(), None);
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let key = VerifyingKey::from_secret(b"0123456789abcdef0123456789abcdef").unwrap();
+        assert_eq!(format!("{key:?}"), "VerifyingKey { id: None, algorithms: {Hs256}, .. }");
+    }
+}

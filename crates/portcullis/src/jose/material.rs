@@ -1,0 +1,362 @@
+//! What a key is made of, checked once, before anything is verified with it.
+
+use crate::jose::algorithm::{Algorithm, AlgorithmSet};
+use crate::jose::base64url;
+
+/// Bits of the smallest RSA modulus (RFC 7518 §3.3).
+const MIN_RSA_BITS: usize = 2048;
+/// Bits of the largest RSA modulus: verification time grows with the square of it.
+const MAX_RSA_BITS: usize = 8192;
+/// Bits of the largest RSA exponent that the implementation takes; 65,537 has 17.
+const MAX_RSA_EXPONENT_BITS: usize = 33;
+
+/// The checked parts of a key, by type.
+#[derive(Eq, PartialEq)]
+pub(crate) enum Material {
+    Ec { curve: Curve, point: Vec<u8> },
+    Ed25519([u8; 32]),
+    MlDsa { parameters: MlDsa, public_key: Vec<u8> },
+    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    Secret(Vec<u8>),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum MlDsa {
+    MlDsa44,
+    MlDsa65,
+    MlDsa87,
+}
+
+/// Why a key can't be used. No text here repeats any part of the key.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidKey {
+    /// `alg` names no algorithm of this crate.
+    #[error("its alg is not a signature algorithm of this crate")]
+    AlgorithmUnknown,
+    /// `alg` does not go with the key's type or curve.
+    #[error("its alg does not go with its type or curve")]
+    AlgorithmUnfit,
+    /// Not DER of a public key or a certificate.
+    #[error("not DER of a SubjectPublicKeyInfo, an RSAPublicKey or an X.509 certificate")]
+    Der,
+    /// A JSON member stands twice (RFC 7517 §4).
+    #[error("a member stands twice")]
+    DuplicateMember,
+    /// An elliptic-curve point that is not on its curve.
+    #[error("the point is not on its curve")]
+    NotOnCurve,
+    /// A member is of the wrong type, or not canonical base64url, or of the wrong length.
+    #[error("member {member} has a wrong type, encoding or length")]
+    MalformedMember {
+        /// Its name.
+        member: &'static str,
+    },
+    /// A required member is absent.
+    #[error("member {member} is missing")]
+    MissingMember {
+        /// Its name.
+        member: &'static str,
+    },
+    /// `use` or `key_ops` keep the key from verifying signatures (RFC 7517 §4.2, §4.3).
+    #[error("its use or key_ops do not include verifying signatures")]
+    NotForVerifying,
+    /// Not a JSON object.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// Text without a PEM section of a public key or a certificate.
+    #[error("no PEM section PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE")]
+    Pem,
+    /// A PEM section with a private key, where a public one is wanted.
+    #[error("a private key was given; give the public key (openssl pkey -pubout)")]
+    PrivateKey,
+    /// RSA exponent even, below 3, or of more than 33 bits.
+    #[error("the RSA exponent is even, below 3 or larger than 33 bits")]
+    RsaExponent,
+    /// RSA modulus of fewer than 2048 or more than 8192 bits, or even.
+    #[error("the RSA modulus has {bits} bits or is even; it must be odd and have 2048 to 8192")]
+    RsaModulus {
+        /// Its length in bits.
+        bits: usize,
+    },
+    /// A secret shorter than the hash of its algorithm (RFC 7518 §3.2).
+    #[error("the secret has {octets} octets; it needs at least as many as the hash: 32 for HS256, 48, 64")]
+    SecretTooShort {
+        /// Its length in octets.
+        octets: usize,
+    },
+    /// A symmetric key where only public keys are read, such as a key set.
+    #[error("a symmetric key (oct) in a key set verifies nothing")]
+    SymmetricInSet,
+    /// Ed25519 point of small order or in non-canonical form: it would let forged signatures pass.
+    #[error("the Ed25519 point has small order or is not canonical")]
+    WeakPoint,
+    /// A curve that this crate does not implement.
+    #[error("unsupported curve")]
+    UnsupportedCurve,
+    /// A key type that this crate does not implement.
+    #[error("unsupported key type")]
+    UnsupportedType,
+}
+
+impl Material {
+    /// An RSA public key from big-endian integers.
+    pub(crate) fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, InvalidKey> {
+        let (modulus, exponent) = (without_leading_zeros(modulus), without_leading_zeros(exponent));
+        let bits = bit_length(modulus);
+        if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) || !is_odd(modulus) {
+            return Err(InvalidKey::RsaModulus { bits });
+        }
+        if !is_odd(exponent) || exponent == [1] || bit_length(exponent) > MAX_RSA_EXPONENT_BITS {
+            return Err(InvalidKey::RsaExponent);
+        }
+        Ok(Self::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
+    }
+
+    /// An elliptic-curve public key from its coordinates, each of the curve's exact length.
+    pub(crate) fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, InvalidKey> {
+        for (member, coordinate) in [("x", x), ("y", y)] {
+            if coordinate.len() != curve.coordinate_octets() {
+                return Err(InvalidKey::MalformedMember { member });
+            }
+        }
+        Self::ec_point(curve, [&[4], x, y].concat())
+    }
+
+    /// An elliptic-curve public key from an uncompressed point (SEC 1 §2.3.3).
+    pub(crate) fn ec_point(curve: Curve, point: Vec<u8>) -> Result<Self, InvalidKey> {
+        if point.first() != Some(&4) || point.len() != 1 + 2 * curve.coordinate_octets() {
+            return Err(InvalidKey::NotOnCurve);
+        }
+        Ok(Self::Ec { curve, point })
+    }
+
+    /// An Ed25519 public key: canonical, and not of small order.
+    pub(crate) fn ed25519(point: &[u8]) -> Result<Self, InvalidKey> {
+        let point: [u8; 32] = point.try_into().map_err(|_| InvalidKey::MalformedMember { member: "x" })?;
+        if is_weak_ed25519_point(&point) {
+            return Err(InvalidKey::WeakPoint);
+        }
+        Ok(Self::Ed25519(point))
+    }
+
+    /// An ML-DSA public key of its parameter set's exact length.
+    pub(crate) fn ml_dsa(parameters: MlDsa, public_key: Vec<u8>) -> Result<Self, InvalidKey> {
+        if public_key.len() != parameters.public_key_octets() {
+            return Err(InvalidKey::MalformedMember { member: "pub" });
+        }
+        Ok(Self::MlDsa { parameters, public_key })
+    }
+
+    /// A shared secret, at least as long as the shortest hash.
+    pub(crate) fn secret(octets: Vec<u8>) -> Result<Self, InvalidKey> {
+        if octets.len() < 32 {
+            return Err(InvalidKey::SecretTooShort { octets: octets.len() });
+        }
+        Ok(Self::Secret(octets))
+    }
+
+    /// The algorithms that go with this type, curve and length.
+    pub(crate) fn algorithms(&self) -> AlgorithmSet {
+        use Algorithm::{Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        match self {
+            Self::Rsa { .. } => [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512].into(),
+            Self::Ec { curve: Curve::P256, .. } => Algorithm::Es256.into(),
+            Self::Ec { curve: Curve::P384, .. } => Algorithm::Es384.into(),
+            Self::Ec { curve: Curve::P521, .. } => Algorithm::Es512.into(),
+            Self::Ed25519(_) => Algorithm::EdDsa.into(),
+            Self::MlDsa { parameters, .. } => parameters.algorithm().into(),
+            Self::Secret(octets) => [(Hs256, 32), (Hs384, 48), (Hs512, 64)]
+                .into_iter()
+                .filter(|(_, least)| octets.len() >= *least)
+                .map(|(algorithm, _)| algorithm)
+                .collect(),
+        }
+    }
+
+    /// The required members of the key's public JWK in lexical order, as its thumbprint is taken of (RFC 7638 §3;
+    /// RFC 8037 §2 and RFC 9964 for their key types). A secret has none.
+    pub(crate) fn public_jwk(&self) -> Option<String> {
+        let b64 = base64url::encode;
+        Some(match self {
+            Self::Rsa { modulus, exponent } => {
+                format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, b64(exponent), b64(modulus))
+            }
+            Self::Ec { curve, point } => {
+                let (x, y) = point.get(1..)?.split_at_checked(curve.coordinate_octets())?;
+                format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, curve.name(), b64(x), b64(y))
+            }
+            Self::Ed25519(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, b64(x)),
+            Self::MlDsa { parameters, public_key } => {
+                let alg = parameters.algorithm().name();
+                format!(r#"{{"alg":"{alg}","kty":"AKP","pub":"{}"}}"#, b64(public_key))
+            }
+            Self::Secret(_) => return None,
+        })
+    }
+}
+
+impl Curve {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    fn coordinate_octets(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+}
+
+impl MlDsa {
+    pub(crate) fn from_algorithm(algorithm: Algorithm) -> Option<Self> {
+        [Self::MlDsa44, Self::MlDsa65, Self::MlDsa87].into_iter().find(|parameters| parameters.algorithm() == algorithm)
+    }
+
+    fn algorithm(self) -> Algorithm {
+        match self {
+            Self::MlDsa44 => Algorithm::MlDsa44,
+            Self::MlDsa65 => Algorithm::MlDsa65,
+            Self::MlDsa87 => Algorithm::MlDsa87,
+        }
+    }
+
+    /// FIPS 204, table 2.
+    fn public_key_octets(self) -> usize {
+        match self {
+            Self::MlDsa44 => 1312,
+            Self::MlDsa65 => 1952,
+            Self::MlDsa87 => 2592,
+        }
+    }
+}
+
+fn without_leading_zeros(integer: &[u8]) -> &[u8] {
+    let zeros = integer.iter().take_while(|octet| **octet == 0).count();
+    integer.get(zeros..).unwrap_or_default()
+}
+
+fn bit_length(integer: &[u8]) -> usize {
+    integer.first().map_or(0, |first| integer.len() * 8 - first.leading_zeros() as usize)
+}
+
+fn is_odd(integer: &[u8]) -> bool {
+    integer.last().is_some_and(|last| last & 1 == 1)
+}
+
+/// Whether a point's y is at least the field's prime 2^255 - 19 (RFC 8032 §5.1.3 has it rejected), or belongs to one
+/// of the eight points whose order divides 8. With such a key, one signature can pass for any message.
+fn is_weak_ed25519_point(point: &[u8; 32]) -> bool {
+    /// The y-coordinates, little-endian, of the points of order 1, 2, 4 and 8; the sign of x is left out.
+    const SMALL_ORDER: [[u8; 32]; 5] = [
+        // y = 0: order 4, twice.
+        [0; 32],
+        // y = 1: order 1.
+        little_endian(1),
+        // y = -1: order 2.
+        [
+            0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+        ],
+        // The two y of the four points of order 8.
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    const fn little_endian(value: u8) -> [u8; 32] {
+        let mut octets = [0; 32];
+        octets[0] = value;
+        octets
+    }
+    let mut y = *point;
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    let (lowest, highest) = (y.first().copied().unwrap_or(0), y.last().copied().unwrap_or(0));
+    let beyond_prime = lowest >= 0xed && highest == 0x7f && y.iter().skip(1).take(30).all(|octet| *octet == 0xff);
+    beyond_prime || SMALL_ORDER.contains(&y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rsa_moduli_and_exponents_are_bounded() {
+        let modulus = |octets: usize| [vec![0x80], vec![0; octets - 2], vec![1]].concat();
+        let e = [1, 0, 1];
+        assert!(Material::rsa(&modulus(256), &e).is_ok());
+        assert!(Material::rsa(&modulus(1024), &e).is_ok());
+        assert!(matches!(Material::rsa(&modulus(255), &e), Err(InvalidKey::RsaModulus { bits: 2040 })));
+        assert!(matches!(Material::rsa(&modulus(1025), &e), Err(InvalidKey::RsaModulus { .. })));
+        // One bit short, hidden behind a full number of octets.
+        let short = [vec![0x7f], vec![0xff; 255]].concat();
+        assert!(matches!(Material::rsa(&short, &e), Err(InvalidKey::RsaModulus { bits: 2047 })));
+        let even = [vec![0x80], vec![0; 255]].concat();
+        assert!(matches!(Material::rsa(&even, &e), Err(InvalidKey::RsaModulus { .. })));
+        for exponent in [&[][..], &[0], &[1], &[0, 1], &[2], &[1, 0, 0], &[2, 0, 0, 0, 1], &[0xff; 9]] {
+            assert!(matches!(Material::rsa(&modulus(256), exponent), Err(InvalidKey::RsaExponent)), "{exponent:?}");
+        }
+        assert!(Material::rsa(&modulus(256), &[3]).is_ok());
+    }
+
+    #[test]
+    fn small_order_and_non_canonical_ed25519_points_are_refused() {
+        let hex = |text: &str| -> Vec<u8> {
+            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+        };
+        for point in [
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0000000000000000000000000000000000000000000000000000000000000080",
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "0100000000000000000000000000000000000000000000000000000000000080",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        ] {
+            assert!(matches!(Material::ed25519(&hex(point)), Err(InvalidKey::WeakPoint)), "{point}");
+        }
+        // RFC 8032 §7.1, test 1.
+        let good = hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+        assert!(Material::ed25519(&good).is_ok());
+        assert!(matches!(Material::ed25519(&good[..31]), Err(InvalidKey::MalformedMember { member: "x" })));
+    }
+
+    #[test]
+    fn a_secret_serves_the_hashes_that_it_is_long_enough_for() {
+        let algorithms = |octets| Material::secret(vec![7; octets]).map(|m| m.algorithms().to_string());
+        assert!(matches!(algorithms(31), Err(InvalidKey::SecretTooShort { octets: 31 })));
+        assert!(matches!(algorithms(0), Err(InvalidKey::SecretTooShort { octets: 0 })));
+        assert_eq!(algorithms(32).as_deref(), Ok("HS256"));
+        assert_eq!(algorithms(48).as_deref(), Ok("HS256, HS384"));
+        assert_eq!(algorithms(64).as_deref(), Ok("HS256, HS384, HS512"));
+    }
+}

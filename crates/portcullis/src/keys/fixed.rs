@@ -1,0 +1,195 @@
+//! Keys in hand.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::jose::{AlgorithmSet, InvalidKey, KeySet, KeySetError, VerifyingKey};
+use crate::keys::{KeyError, KeyProvider, KeyQuery};
+
+/// Keys that are there from the start and do not change: from text, a file or code.
+///
+/// ```
+/// use portcullis::FixedKeys;
+///
+/// // RFC 8037, appendix A.2.
+/// let keys = FixedKeys::jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+/// # Ok::<(), portcullis::FixedKeysError>(())
+/// ```
+#[derive(Debug)]
+pub struct FixedKeys {
+    keys: KeySet,
+    algorithms: AlgorithmSet,
+}
+
+/// Why there are no keys in hand.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FixedKeysError {
+    /// The file can't be read.
+    #[error("{path}: {source}", path = .path.display())]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The key can't be used.
+    #[error("{0}")]
+    Key(#[from] InvalidKey),
+    /// No key of the set can be used.
+    #[error("no key of the set can be used{}", listed(.skipped))]
+    NoUsableKey {
+        /// Each key and why, as text.
+        skipped: Vec<String>,
+    },
+    /// The text is no key set.
+    #[error("{0}")]
+    Set(#[from] KeySetError),
+}
+
+impl FixedKeys {
+    /// One public key from the text of a JWK.
+    ///
+    /// # Errors
+    /// What keeps the key from being used.
+    pub fn jwk(json: &str) -> Result<Self, FixedKeysError> {
+        Ok(Self::key(VerifyingKey::from_jwk(json)?))
+    }
+
+    /// Public keys from the text of a JWK Set; those that can't be used are skipped.
+    ///
+    /// # Errors
+    /// When the text is no set, or holds no usable key.
+    pub fn jwks(json: &str) -> Result<Self, FixedKeysError> {
+        let set = KeySet::from_json(json)?;
+        if set.is_empty() {
+            return Err(FixedKeysError::NoUsableKey {
+                skipped: set.skipped().iter().map(ToString::to_string).collect(),
+            });
+        }
+        Ok(set.into())
+    }
+
+    /// Public keys from a file with a JWK Set, read once.
+    ///
+    /// # Errors
+    /// When the file can't be read, is no set, or holds no usable key.
+    pub fn jwks_file(path: impl AsRef<Path>) -> Result<Self, FixedKeysError> {
+        Self::jwks(&read(path.as_ref())?)
+    }
+
+    /// One public key from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves any `kid`.
+    ///
+    /// # Errors
+    /// What keeps the key from being used.
+    pub fn pem(pem: &str) -> Result<Self, FixedKeysError> {
+        Ok(Self::key(VerifyingKey::from_pem(pem)?))
+    }
+
+    /// One public key from a PEM file, read once. It serves any `kid`.
+    ///
+    /// # Errors
+    /// When the file can't be read, or what keeps the key from being used.
+    pub fn pem_file(path: impl AsRef<Path>) -> Result<Self, FixedKeysError> {
+        Self::pem(&read(path.as_ref())?)
+    }
+
+    /// One public key from DER: SubjectPublicKeyInfo, PKCS #1 or an X.509 certificate. It serves any `kid`.
+    ///
+    /// # Errors
+    /// What keeps the key from being used.
+    pub fn der(der: &[u8]) -> Result<Self, FixedKeysError> {
+        Ok(Self::key(VerifyingKey::from_der(der)?))
+    }
+
+    /// A secret shared with the issuer, of at least 32 octets, for HS256, HS384 and HS512. It serves any `kid`.
+    ///
+    /// # Errors
+    /// [`InvalidKey::SecretTooShort`].
+    pub fn secret(secret: &[u8]) -> Result<Self, FixedKeysError> {
+        Ok(Self::key(VerifyingKey::from_secret(secret)?))
+    }
+
+    /// A shared secret from a file, read once: the text of an `oct` JWK, or else the file's octets, all of them: a line
+    /// break at the end is part of the secret.
+    ///
+    /// # Errors
+    /// When the file can't be read, or [`InvalidKey::SecretTooShort`].
+    pub fn secret_file(path: impl AsRef<Path>) -> Result<Self, FixedKeysError> {
+        let path = path.as_ref();
+        let octets = std::fs::read(path).map_err(|source| FixedKeysError::File { path: path.to_owned(), source })?;
+        match std::str::from_utf8(&octets) {
+            Ok(text) if text.trim_start().starts_with('{') => Ok(Self::key(VerifyingKey::from_secret_jwk(text)?)),
+            _ => Self::secret(&octets),
+        }
+    }
+
+    /// One key.
+    #[must_use]
+    pub fn key(key: VerifyingKey) -> Self {
+        Self::keys([Arc::new(key)])
+    }
+
+    /// Several keys.
+    pub fn keys(keys: impl IntoIterator<Item = Arc<VerifyingKey>>) -> Self {
+        KeySet::from_keys(keys).into()
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn key_set(&self) -> &KeySet {
+        &self.keys
+    }
+}
+
+impl From<KeySet> for FixedKeys {
+    fn from(keys: KeySet) -> Self {
+        Self { algorithms: keys.algorithms(), keys }
+    }
+}
+
+#[async_trait]
+impl KeyProvider for FixedKeys {
+    async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+        Ok(Arc::clone(self.keys.choose(query.key_id(), query.algorithm())?))
+    }
+
+    fn algorithms(&self) -> AlgorithmSet {
+        self.algorithms
+    }
+}
+
+fn read(path: &Path) -> Result<String, FixedKeysError> {
+    std::fs::read_to_string(path).map_err(|source| FixedKeysError::File { path: path.to_owned(), source })
+}
+
+fn listed(skipped: &[String]) -> String {
+    if skipped.is_empty() { String::new() } else { format!(": {}", skipped.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::Algorithm;
+
+    #[tokio::test]
+    async fn a_secret_allows_hmac_and_nothing_else() {
+        let keys = FixedKeys::secret(&[7; 32]).unwrap();
+        assert_eq!(keys.algorithms(), Algorithm::Hs256.into());
+        assert!(keys.key(&KeyQuery::new(Algorithm::Hs256).with_key_id("any")).await.is_ok());
+        assert!(matches!(keys.key(&KeyQuery::new(Algorithm::Rs256)).await, Err(KeyError::NotFound)));
+    }
+
+    #[test]
+    fn a_set_without_a_usable_key_says_why() {
+        let error = FixedKeys::jwks(r#"{"keys":[{"kty":"oct","kid":"s","k":"AAAA"}]}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no key of the set can be used: key 0 (kid \"s\"): a symmetric key (oct) in a key set verifies nothing"
+        );
+        let error = FixedKeys::jwks_file("/nonexistent/keys.json").unwrap_err();
+        assert!(error.to_string().starts_with("/nonexistent/keys.json: "));
+    }
+}

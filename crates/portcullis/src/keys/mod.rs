@@ -1,0 +1,169 @@
+//! Where keys come from.
+
+mod fixed;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use fixed::{FixedKeys, FixedKeysError};
+
+use crate::error::{AuthError, InvalidToken, Unavailable};
+use crate::jose::key_set::NotChosen;
+use crate::jose::{Algorithm, AlgorithmSet, VerifyingKey};
+
+/// A source of keys: the one trait to implement for keys in a vault, a database or a file.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Arc;
+/// use portcullis::{Audience, JwtVerifier, KeyError, KeyProvider, KeyQuery, VerifyingKey, async_trait};
+///
+/// #[derive(Debug)]
+/// struct VaultKeys(HashMap<String, Arc<VerifyingKey>>);
+///
+/// #[async_trait]
+/// impl KeyProvider for VaultKeys {
+///     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+///         query.key_id().and_then(|id| self.0.get(id)).cloned().ok_or(KeyError::NotFound)
+///     }
+/// }
+///
+/// # let keys = VaultKeys(HashMap::new());
+/// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+///
+/// The verifier asks once for every token, so an implementation keeps its keys prepared. What comes back is checked
+/// again: a key that does not serve the algorithm, or goes by another identifier, is not used.
+#[async_trait]
+pub trait KeyProvider: fmt::Debug + Send + Sync {
+    /// The one key that `query` asks for.
+    ///
+    /// # Errors
+    /// [`KeyError::NotFound`] when there is surely no such key, [`KeyError::Unavailable`] when that can't be said now.
+    async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError>;
+
+    /// The algorithms that this provider's keys may serve: the allow-list of a verifier that sets none.
+    ///
+    /// Providers of shared secrets must say so here; the default has no HMAC.
+    fn algorithms(&self) -> AlgorithmSet {
+        AlgorithmSet::ASYMMETRIC
+    }
+}
+
+/// What a verifier wants to know from its [`KeyProvider`].
+///
+/// The issuer is the configured one: nothing here but `kid`, an opaque name, is text from the token.
+#[derive(Clone, Copy)]
+pub struct KeyQuery<'a> {
+    key_id: Option<&'a str>,
+    algorithm: Algorithm,
+    issuer: Option<&'a str>,
+}
+
+impl<'a> KeyQuery<'a> {
+    /// Asks for a key that serves `algorithm`.
+    #[must_use]
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self { key_id: None, algorithm, issuer: None }
+    }
+
+    /// Asks for the key that goes by `id`.
+    #[must_use]
+    pub fn with_key_id(mut self, id: impl Into<Option<&'a str>>) -> Self {
+        self.key_id = id.into();
+        self
+    }
+
+    /// Asks for a key of `issuer`.
+    #[must_use]
+    pub fn with_issuer(mut self, issuer: impl Into<Option<&'a str>>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// The token's `kid`: a name to compare, never part of a URL, a path or a statement.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&'a str> {
+        self.key_id
+    }
+
+    /// The algorithm that the key must serve; it is on the verifier's allow-list.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The verifier's first configured issuer; `None` where any issuer is accepted.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&'a str> {
+        self.issuer
+    }
+}
+
+impl fmt::Debug for KeyQuery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyQuery")
+            .field("algorithm", &self.algorithm)
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a provider gives no key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// More than one key fits: the token is refused as `ambiguous_key`.
+    #[error("more than one key fits")]
+    Ambiguous,
+    /// There is no such key: the token is refused as `unknown_key`, with 401.
+    #[error("no such key")]
+    NotFound,
+    /// The keys can't be had now: the request is answered with 503.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<KeyError> for AuthError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Ambiguous => InvalidToken::AmbiguousKey.into(),
+            KeyError::NotFound => InvalidToken::UnknownKey.into(),
+            KeyError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+impl From<NotChosen> for KeyError {
+    fn from(not_chosen: NotChosen) -> Self {
+        match not_chosen {
+            NotChosen::Ambiguous => Self::Ambiguous,
+            NotChosen::NotFound => Self::NotFound,
+        }
+    }
+}
+
+#[async_trait]
+impl<P: KeyProvider + ?Sized> KeyProvider for Arc<P> {
+    async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+        (**self).key(query).await
+    }
+
+    fn algorithms(&self) -> AlgorithmSet {
+        (**self).algorithms()
+    }
+}
+
+#[async_trait]
+impl<P: KeyProvider + ?Sized> KeyProvider for Box<P> {
+    async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+        (**self).key(query).await
+    }
+
+    fn algorithms(&self) -> AlgorithmSet {
+        (**self).algorithms()
+    }
+}

@@ -1,0 +1,203 @@
+//! Building a [`JwtVerifier`]: what is wrong with it shows here, not at the first request.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::checks::{
+    Audience, ClaimCheck, Issuer, NamedCheck, NotSenderConstrained, RequiredClaims, TimeCheck, TokenTypes, TokenView,
+};
+use crate::claims::{GrantReader, StandardGrants};
+use crate::clock::{Clock, SystemClock};
+use crate::dangerous::DangerousBuilder;
+use crate::error::ConfigError;
+use crate::jose::AlgorithmSet;
+use crate::jws::DEFAULT_MAX_OCTETS;
+use crate::keys::KeyProvider;
+use crate::verifier::JwtVerifier;
+use crate::verifier::token_cache::TokenCache;
+
+/// Options of a [`JwtVerifier`]; from [`JwtVerifier::builder`].
+#[must_use = "call build()"]
+pub struct JwtVerifierBuilder {
+    issuer: Issuer,
+    audience: Audience,
+    keys: Arc<dyn KeyProvider>,
+    algorithms: Option<AlgorithmSet>,
+    token_types: TokenTypes,
+    max_token_octets: usize,
+    pub(crate) time: TimeCheck,
+    pub(crate) accept_sender_constrained: bool,
+    required_claims: RequiredClaims,
+    checks: Vec<Box<dyn ClaimCheck>>,
+    grants: Arc<dyn GrantReader>,
+    clock: Arc<dyn Clock>,
+    cached_tokens: u64,
+}
+
+impl JwtVerifierBuilder {
+    pub(super) fn new(issuer: Issuer, audience: Audience, keys: Arc<dyn KeyProvider>) -> Self {
+        Self {
+            issuer,
+            audience,
+            keys,
+            algorithms: None,
+            token_types: TokenTypes::default(),
+            max_token_octets: DEFAULT_MAX_OCTETS,
+            time: TimeCheck::default(),
+            accept_sender_constrained: false,
+            required_claims: RequiredClaims::default(),
+            checks: Vec::new(),
+            grants: Arc::new(StandardGrants::new()),
+            clock: Arc::new(SystemClock::new()),
+            cached_tokens: 0,
+        }
+    }
+
+    /// Allows these algorithms and no others. Default: those that the keys may serve, which without a secret has no
+    /// HMAC.
+    pub fn algorithms(mut self, algorithms: impl Into<AlgorithmSet>) -> Self {
+        self.algorithms = Some(algorithms.into());
+        self
+    }
+
+    /// Replaces the audience rule.
+    pub fn audience(mut self, audience: Audience) -> Self {
+        self.audience = audience;
+        self
+    }
+
+    /// Accepts these media types in `typ` and no others, nor none. Default: absent, `JWT` or `at+jwt`. Compared without
+    /// regard to case, with or without `application/`.
+    pub fn token_types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
+        self.token_types = TokenTypes::exactly(types.into_iter().map(Into::into));
+        self
+    }
+
+    /// How far clocks may differ. Default: 5 seconds; at most 10 minutes.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.time.leeway = leeway;
+        self
+    }
+
+    /// The longest token that is looked at, in octets. Default: 16,384.
+    pub fn max_token_octets(mut self, octets: usize) -> Self {
+        self.max_token_octets = octets;
+        self
+    }
+
+    /// Requires these claims to be there and not null.
+    pub fn require_claims<S: Into<Cow<'static, str>>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.required_claims.0.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a check. Checks run in the order in which they are added, after all others.
+    pub fn check(mut self, check: impl ClaimCheck + 'static) -> Self {
+        self.checks.push(Box::new(check));
+        self
+    }
+
+    /// Adds a check by closure; a token that it says `false` of is refused as `check_failed`, and `name` goes to the
+    /// log.
+    ///
+    /// ```
+    /// # use portcullis::{Audience, FixedKeys, JwtVerifier};
+    /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
+    /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
+    ///     .check_fn("organisation", |token| {
+    ///         matches!(token.claims().get::<String>("org_id"), Ok(Some(id)) if id == "org_1")
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    pub fn check_fn<F>(self, name: impl Into<Cow<'static, str>>, check: F) -> Self
+    where
+        F: Fn(&TokenView<'_>) -> bool + Send + Sync + 'static,
+    {
+        self.check(NamedCheck { name: name.into(), check })
+    }
+
+    /// Where scopes, permissions and roles stand. Default: [`StandardGrants`].
+    pub fn grants(mut self, grants: impl GrantReader + 'static) -> Self {
+        self.grants = Arc::new(grants);
+        self
+    }
+
+    /// Another clock, for tests.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Remembers the good signatures of up to `tokens` tokens, so that a repeated token costs a hash instead of a
+    /// signature check. All else is checked again each time, and so is whether its key still stands. Default: 0, none.
+    pub fn cache_tokens(mut self, tokens: u64) -> Self {
+        self.cached_tokens = tokens;
+        self
+    }
+
+    /// Options that weaken verification.
+    pub fn dangerous(self) -> DangerousBuilder {
+        DangerousBuilder(self)
+    }
+
+    /// The verifier.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    pub fn build(self) -> Result<JwtVerifier, ConfigError> {
+        self.issuer.validate()?;
+        self.audience.validate()?;
+        self.token_types.validate()?;
+        self.time.validate()?;
+        let served = self.keys.algorithms();
+        let algorithms = self.algorithms.unwrap_or(served);
+        if algorithms.intersection(served).is_empty() {
+            return Err(ConfigError::new(
+                "algorithms",
+                format!("no key serves any of the allowed algorithms ({algorithms})"),
+                format!("allow at least one of those that the keys serve: {served}"),
+            ));
+        }
+        if self.max_token_octets == 0 {
+            return Err(ConfigError::new("max_token_octets", "zero", "write at least a few thousand, such as 16384"));
+        }
+        if let Some(name) = self.required_claims.0.iter().find(|name| name.is_empty()) {
+            return Err(ConfigError::new(
+                "require_claims",
+                format!("a claim has no name ({name:?})"),
+                "name the claim",
+            ));
+        }
+        let mut checks: Vec<Box<dyn ClaimCheck>> =
+            vec![Box::new(self.issuer.clone()), Box::new(self.audience.clone()), Box::new(self.time)];
+        if !self.accept_sender_constrained {
+            checks.push(Box::new(NotSenderConstrained));
+        }
+        checks.push(Box::new(self.required_claims));
+        checks.extend(self.checks);
+        Ok(JwtVerifier {
+            issuer: self.issuer,
+            audience: self.audience,
+            keys: self.keys,
+            algorithms,
+            token_types: self.token_types,
+            max_token_octets: self.max_token_octets,
+            checks,
+            grants: self.grants,
+            clock: self.clock,
+            cache: (self.cached_tokens > 0).then(|| TokenCache::new(self.cached_tokens)),
+        })
+    }
+}
+
+impl fmt::Debug for JwtVerifierBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifierBuilder")
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
+    }
+}

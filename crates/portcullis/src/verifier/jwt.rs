@@ -1,0 +1,139 @@
+//! The pipeline for JSON Web Tokens (RFC 7519, RFC 8725), on one screen.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::checks::{Audience, ClaimCheck, Issuer, TokenTypes, TokenView};
+use crate::claims::{Claims, GrantReader};
+use crate::clock::Clock;
+use crate::credential::Credential;
+use crate::error::AuthError;
+use crate::jose::AlgorithmSet;
+use crate::jose::compact::Compact;
+use crate::jws;
+use crate::keys::KeyProvider;
+use crate::verifier::token_cache::{TokenCache, TokenDigest};
+use crate::verifier::{JwtVerifierBuilder, Signed, Verified, Verifier};
+
+/// Verifies signed JWTs: signature, type, issuer, audience, time and whatever else the builder was given.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use portcullis::{Audience, FixedKeys, Gate, JwtVerifier};
+///
+/// let keys = FixedKeys::secret(b"a secret of at least 32 octets, from a vault")?;
+/// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
+/// let refused = Gate::new(verifier).verify("not.a.token").await.unwrap_err();
+/// assert_eq!(refused.status(), 401);
+/// # Ok(()) }
+/// ```
+pub struct JwtVerifier {
+    pub(super) issuer: Issuer,
+    pub(super) audience: Audience,
+    pub(super) keys: Arc<dyn KeyProvider>,
+    pub(super) algorithms: AlgorithmSet,
+    pub(super) token_types: TokenTypes,
+    pub(super) max_token_octets: usize,
+    /// All checks of claims, in the order of their reasons: issuer, audience, time, then the rest.
+    pub(super) checks: Vec<Box<dyn ClaimCheck>>,
+    pub(super) grants: Arc<dyn GrantReader>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) cache: Option<TokenCache>,
+}
+
+impl JwtVerifier {
+    /// Starts with what can't be left out: whose tokens, for whom, and with which keys.
+    pub fn builder(
+        issuer: impl Into<Issuer>,
+        audience: Audience,
+        keys: impl KeyProvider + 'static,
+    ) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(issuer.into(), audience, Arc::new(keys))
+    }
+
+    /// Which issuers are accepted.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Which audiences are accepted.
+    #[must_use]
+    pub fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// The algorithms that are allowed.
+    #[must_use]
+    pub fn algorithms(&self) -> AlgorithmSet {
+        self.algorithms
+    }
+
+    /// Everything about a token that does not change: its form, its key and its signature.
+    async fn verify_signed(&self, token: &str) -> Result<Signed, AuthError> {
+        let token = Compact::parse(token, self.max_token_octets)?;
+        let header = token.header()?;
+        self.token_types.check(&header)?;
+        let algorithm = jws::allowed_algorithm(&header, self.algorithms)?;
+        let key = jws::find_key(&*self.keys, &header, algorithm, self.issuer.first()).await?;
+        token.verify(&key, algorithm)?;
+        let claims = Claims::parse(token.payload()?)?;
+        Ok(Signed { header: Some(header), claims, key: Some(key) })
+    }
+
+    /// Everything that does: time, above all.
+    fn check_claims(&self, signed: &Signed) -> Result<(), AuthError> {
+        let (Some(header), Some(key)) = (&signed.header, &signed.key) else {
+            return Err(AuthError::Server("a token without header or key reached the checks".into()));
+        };
+        let token = TokenView { header, claims: &signed.claims, key, now: self.clock.now() };
+        self.checks.iter().try_for_each(|check| check.check(&token)).map_err(AuthError::from)
+    }
+
+    /// [`Self::verify_signed`], or what it said of the same octets before, if the same key would be used today.
+    async fn recall_or_verify_signed(&self, token: &str) -> Result<Arc<Signed>, AuthError> {
+        let Some(cache) = &self.cache else {
+            return self.verify_signed(token).await.map(Arc::new);
+        };
+        if token.len() > self.max_token_octets {
+            return self.verify_signed(token).await.map(Arc::new);
+        }
+        let digest = TokenDigest::of(token);
+        if let Some(signed) = cache.get(&digest)
+            && self.would_use_the_same_key(&signed).await? {
+                return Ok(signed);
+            }
+        let signed = Arc::new(self.verify_signed(token).await?);
+        cache.insert(digest, &signed);
+        Ok(signed)
+    }
+
+    async fn would_use_the_same_key(&self, signed: &Signed) -> Result<bool, AuthError> {
+        let (Some(header), Some(used)) = (&signed.header, &signed.key) else { return Ok(false) };
+        let algorithm = jws::allowed_algorithm(header, self.algorithms)?;
+        let key = jws::find_key(&*self.keys, header, algorithm, self.issuer.first()).await?;
+        Ok(Arc::ptr_eq(&key, used) || key.material() == used.material())
+    }
+}
+
+#[async_trait]
+impl Verifier for JwtVerifier {
+    async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        let signed = self.recall_or_verify_signed(credential.unverified_token()).await?;
+        self.check_claims(&signed)?;
+        Ok(Verified::new(signed, Arc::clone(&self.grants)))
+    }
+}
+
+impl fmt::Debug for JwtVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier")
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .field("keys", &self.keys)
+            .field("algorithms", &self.algorithms)
+            .finish_non_exhaustive()
+    }
+}

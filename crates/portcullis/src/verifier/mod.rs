@@ -1,0 +1,59 @@
+//! From a credential to a verified identity.
+
+mod builder;
+mod jwt;
+mod token_cache;
+mod verified;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use builder::JwtVerifierBuilder;
+pub use jwt::JwtVerifier;
+pub(crate) use verified::Signed;
+pub use verified::Verified;
+
+use crate::credential::{Credential, Scheme};
+use crate::error::AuthError;
+
+/// Says who is calling.
+///
+/// [`JwtVerifier`] is the one for signed tokens. Implement it for anything else that a token can be, such as a handle
+/// that is looked up; [`dangerous::assume_verified`](crate::dangerous::assume_verified) makes the result.
+#[async_trait]
+pub trait Verifier: fmt::Debug + Send + Sync {
+    /// Verifies one credential.
+    ///
+    /// # Errors
+    /// Why the caller is not let in.
+    async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError>;
+
+    /// The schemes that this verifier understands, for challenges.
+    fn schemes(&self) -> &[Scheme] {
+        &[Scheme::Bearer]
+    }
+}
+
+#[async_trait]
+impl<V: Verifier + ?Sized> Verifier for Arc<V> {
+    async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        (**self).verify(credential).await
+    }
+
+    fn schemes(&self) -> &[Scheme] {
+        (**self).schemes()
+    }
+}
+
+#[async_trait]
+impl<V: Verifier + ?Sized> Verifier for Box<V> {
+    async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        (**self).verify(credential).await
+    }
+
+    fn schemes(&self) -> &[Scheme] {
+        (**self).schemes()
+    }
+}

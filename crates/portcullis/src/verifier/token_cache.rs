@@ -1,0 +1,42 @@
+//! Memory of good signatures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use moka::sync::Cache;
+
+use crate::verifier::Signed;
+
+/// Access tokens live shorter than this; what a cache still holds by then only takes up room.
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// Remembers that a token's signature was good. Nothing else is remembered: every check of claims runs again on a hit,
+/// and the key is asked for again, so that a key that was withdrawn or replaced stops its tokens at once.
+pub(super) struct TokenCache(Cache<TokenDigest, Arc<Signed>>);
+
+/// SHA-256 of a whole token, signature included: two tokens share an entry only if they are the same octets.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+pub(super) struct TokenDigest([u8; 32]);
+
+impl TokenCache {
+    pub(super) fn new(tokens: u64) -> Self {
+        Self(Cache::builder().max_capacity(tokens).time_to_live(LIFETIME).build())
+    }
+
+    pub(super) fn get(&self, digest: &TokenDigest) -> Option<Arc<Signed>> {
+        self.0.get(digest)
+    }
+
+    pub(super) fn insert(&self, digest: TokenDigest, signed: &Arc<Signed>) {
+        self.0.insert(digest, Arc::clone(signed));
+    }
+}
+
+impl TokenDigest {
+    pub(super) fn of(token: &str) -> Self {
+        let mut octets = [0; 32];
+        octets.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        Self(octets)
+    }
+}
