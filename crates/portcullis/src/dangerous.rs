@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::checks::{Audience, Issuer};
 use crate::claims::{Claims, StandardGrants};
 use crate::error::InvalidToken;
+use crate::gate::Gate;
 use crate::verifier::{JwtVerifierBuilder, Signed, Verified};
 
 /// Accepts tokens of any issuer whose signature verifies: safe only where the keys belong to one issuer, whose name is
@@ -57,4 +58,22 @@ impl DangerousBuilder {
         self.0.accept_sender_constrained = true;
         self.0
     }
+}
+
+/// A gate that lets every request in as `caller`, whatever it presents: for the tests of handlers. Policies still
+/// apply, so a handler that requires a scope refuses a caller without it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use portcullis::{HeaderList, dangerous, scopes};
+///
+/// let caller = dangerous::assume_verified(&serde_json::json!({"sub": "user", "scope": "read"}))?;
+/// let gate = dangerous::admit_everyone_as(caller);
+/// assert!(gate.admit(&HeaderList::default(), &scopes("read")).await.is_ok());
+/// assert_eq!(gate.admit(&HeaderList::default(), &scopes("write")).await.unwrap_err().status(), 403);
+/// # Ok(()) }
+/// ```
+#[must_use]
+pub fn admit_everyone_as(caller: Verified) -> Gate {
+    Gate::admitting(caller)
 }
