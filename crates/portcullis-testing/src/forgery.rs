@@ -1,0 +1,248 @@
+//! Bad tokens: what an attacker, a careless issuer or a mix-up would send.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis::{Algorithm, Reason};
+use serde_json::{Value, json};
+
+use crate::issuer::TestIssuer;
+use crate::signing_key::SigningKey;
+use crate::token::TokenBuilder;
+
+/// A bad token, and why it is refused.
+///
+/// Each fits into an Authorization field, so that it can be sent to a server.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Forgery {
+    /// What is wrong with it.
+    pub name: &'static str,
+    /// The token.
+    pub token: String,
+    /// The reason that a verifier gives.
+    pub reason: Reason,
+}
+
+impl fmt::Debug for Forgery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forgery").field("name", &self.name).field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn all(issuer: &TestIssuer) -> Vec<Forgery> {
+    let groups =
+        [without_signature(issuer), key_confusion(issuer), tampered(issuer), foreign_keys(issuer), shapes(issuer)];
+    let mut all: Vec<Forgery> = groups.into_iter().flatten().collect();
+    all.extend(headers(issuer));
+    all.extend(claims(issuer));
+    all
+}
+
+fn forgery(name: &'static str, token: impl Into<String>, reason: Reason) -> Forgery {
+    Forgery { name, token: token.into(), reason }
+}
+
+/// RFC 7519 §6, in the spellings that got past others.
+fn without_signature(issuer: &TestIssuer) -> Vec<Forgery> {
+    let refused = Reason::AlgorithmNotAllowed;
+    let unsigned = |alg: &str| format!("{}.", issuer.token().header("alg", alg).signing_input());
+    let signed = issuer.token().header("alg", "none").sign();
+    vec![
+        forgery("alg none", unsigned("none"), refused),
+        forgery("alg None", unsigned("None"), refused),
+        forgery("alg NONE", unsigned("NONE"), refused),
+        forgery("alg nOnE", unsigned("nOnE"), refused),
+        forgery("alg empty", unsigned(""), refused),
+        forgery("alg none with a signature", signed, refused),
+        forgery("alg unknown", unsigned("RS1"), refused),
+        forgery("alg in lower case", unsigned(&issuer.first_key().algorithm().name().to_lowercase()), refused),
+    ]
+}
+
+/// A public key, which everybody knows, used as the secret of an HMAC.
+fn key_confusion(issuer: &TestIssuer) -> Vec<Forgery> {
+    let key = issuer.first_key();
+    let Some(der) = key.public_key_der() else { return Vec::new() };
+    let pem = key.public_key_pem().unwrap_or_default();
+    // Where the issuer has secrets too, HS256 is allowed, and then no key of that name serves it.
+    let has_secret = issuer.signing_keys().iter().any(|key| key.algorithm() == Algorithm::Hs256);
+    let reason = if has_secret { Reason::UnknownKey } else { Reason::AlgorithmNotAllowed };
+    let with_secret = |secret: &[u8]| {
+        let signing_input = issuer.token().header("alg", "HS256").signing_input();
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), signing_input.as_bytes());
+        format!("{signing_input}.{}", URL_SAFE_NO_PAD.encode(tag))
+    };
+    vec![
+        forgery("HS256 keyed with the public PEM", with_secret(pem.as_bytes()), reason),
+        forgery("HS256 keyed with the public PEM, trimmed", with_secret(pem.trim_end().as_bytes()), reason),
+        forgery("HS256 keyed with the public DER", with_secret(&der), reason),
+        forgery("HS256 keyed with the public JWK", with_secret(key.jwk().to_string().as_bytes()), reason),
+        forgery("HS256 keyed with nothing", with_secret(b""), reason),
+    ]
+}
+
+fn tampered(issuer: &TestIssuer) -> Vec<Forgery> {
+    let bad = Reason::BadSignature;
+    let good = issuer.token().sign();
+    let (input, signature) = good.rsplit_once('.').unwrap_or_default();
+    let admin = issuer.token().scope("admin").signing_input();
+    let mut flipped = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
+    if let Some(last) = flipped.last_mut() {
+        *last ^= 1;
+    }
+    let (flipped, zeros) = (URL_SAFE_NO_PAD.encode(&flipped), URL_SAFE_NO_PAD.encode(vec![0; flipped.len()]));
+    let shorter = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
+    let shorter = URL_SAFE_NO_PAD.encode(shorter.get(1..).unwrap_or_default());
+    vec![
+        forgery("payload changed", format!("{admin}.{signature}"), bad),
+        forgery("one bit of the signature changed", format!("{input}.{flipped}"), bad),
+        forgery("signature of zeros", format!("{input}.{zeros}"), bad),
+        forgery("signature one octet short", format!("{input}.{shorter}"), bad),
+        forgery("signature empty", format!("{input}."), bad),
+    ]
+}
+
+/// Keys that the token brings along, or that somebody else has.
+fn foreign_keys(issuer: &TestIssuer) -> Vec<Forgery> {
+    let ours = issuer.first_key();
+    let theirs = Arc::new(SigningKey::generate(ours.algorithm(), ours.id()));
+    let by_them = || issuer.token().signed_secretly_with(Arc::clone(&theirs));
+    let bad = Reason::BadSignature;
+    vec![
+        forgery("signed with another key of the same name", by_them().sign(), bad),
+        forgery("signed with a key of an unknown name", by_them().header("kid", "unknown").sign(), Reason::UnknownKey),
+        forgery("key name that is a path", by_them().header("kid", "../../dev/null").sign(), Reason::UnknownKey),
+        forgery("key name that is a query", by_them().header("kid", "' OR 1=1 --").sign(), Reason::UnknownKey),
+        forgery("key name empty", by_them().header("kid", "").sign(), Reason::UnknownKey),
+        forgery("key in jwk", by_them().header("jwk", theirs.jwk()).sign(), bad),
+        forgery("key set in jku", by_them().header("jku", "https://attacker.test/jwks.json").sign(), bad),
+        forgery("certificate in x5u", by_them().header("x5u", "https://attacker.test/cert.pem").sign(), bad),
+        forgery("certificate in x5c", by_them().header("x5c", ["MIIB"]).sign(), bad),
+    ]
+}
+
+fn shapes(issuer: &TestIssuer) -> Vec<Forgery> {
+    let good = issuer.token().sign();
+    let parts: Vec<&str> = good.split('.').collect();
+    let part = |at: usize| parts.get(at).copied().unwrap_or_default();
+    let malformed = Reason::Malformed;
+    let nested = format!("{{\"a\":{}{}}}", "[".repeat(2_000), "]".repeat(2_000));
+    let deep = issuer.token().payload(nested).sign();
+    vec![
+        forgery("no dots", "opaque", Reason::NotCompactJws),
+        forgery("two parts", format!("{}.{}", part(0), part(1)), Reason::NotCompactJws),
+        forgery("four parts", format!("{good}.e30"), Reason::NotCompactJws),
+        forgery("hundreds of dots", ".".repeat(300), Reason::NotCompactJws),
+        forgery("five parts", format!("{}.a.b.c.d", part(0)), Reason::Encrypted),
+        forgery("empty parts", "..", malformed),
+        forgery("padded signature", format!("{good}=="), malformed),
+        forgery("header in the other alphabet", format!("+/+/.{}.{}", part(1), part(2)), malformed),
+        forgery("header that is no JSON", format!("Zm9v.{}.{}", part(1), part(2)), malformed),
+        forgery("header that is an array", format!("W10.{}.{}", part(1), part(2)), malformed),
+        forgery("payload that is no JSON", issuer.token().payload("claims").sign(), malformed),
+        forgery("payload that is an array", issuer.token().payload("[]").sign(), malformed),
+        forgery("payload that is empty", issuer.token().payload("").sign(), malformed),
+        forgery("payload nested too deeply", deep, malformed),
+        forgery("payload with octets that are no UTF-8", issuer.token().payload(b"{\"a\":\"\xff\"}").sign(), malformed),
+        forgery("payload with a claim twice", twice(issuer), malformed),
+        forgery("too large", issuer.token().claim("filler", "x".repeat(16 * 1024)).sign(), Reason::TooLarge),
+    ]
+}
+
+fn headers(issuer: &TestIssuer) -> Vec<Forgery> {
+    let with = |name: &str, value: Value| issuer.token().header(name, value).sign();
+    vec![
+        forgery("crit", with("crit", json!(["exp"])), Reason::CriticalHeader),
+        forgery("crit that is empty", with("crit", json!([])), Reason::CriticalHeader),
+        forgery(
+            "crit of b64",
+            issuer.token().header("crit", ["b64"]).header("b64", false).sign(),
+            Reason::CriticalHeader,
+        ),
+        forgery("b64 alone", with("b64", json!(false)), Reason::CriticalHeader),
+        forgery("typ of a proof", with("typ", json!("dpop+jwt")), Reason::WrongType),
+        forgery("typ of a logout token", with("typ", json!("logout+jwt")), Reason::WrongType),
+        forgery("typ that is a number", with("typ", json!(1)), Reason::Malformed),
+        forgery("kid that is a number", with("kid", json!(1)), Reason::Malformed),
+        forgery("alg that is an array", with("alg", json!(["RS256"])), Reason::Malformed),
+        forgery("alg missing", issuer.token().without_header("alg").sign(), Reason::Malformed),
+    ]
+}
+
+fn claims(issuer: &TestIssuer) -> Vec<Forgery> {
+    let with = |name: &str, value: Value| issuer.token().claim(name, value).sign();
+    let without = |name: &str| issuer.token().without(name).sign();
+    let expires = issuer.token().claims().get("exp").and_then(Value::as_i64).unwrap_or_default();
+    let no_slash = issuer.url().trim_end_matches('/');
+    let (missing, invalid) = (Reason::MissingClaim, Reason::InvalidClaim);
+    vec![
+        forgery("expired", issuer.token().expired().sign(), Reason::Expired),
+        forgery("exp missing", without("exp"), missing),
+        forgery("exp null", with("exp", Value::Null), invalid),
+        forgery("exp as text", with("exp", expires.to_string().into()), invalid),
+        forgery("exp out of range", with("exp", json!(1e300)), invalid),
+        forgery("not yet valid", with("nbf", expires.into()), Reason::NotYetValid),
+        forgery("nbf as text", with("nbf", "0".into()), invalid),
+        forgery("issued in the future", with("iat", expires.into()), Reason::IssuedInFuture),
+        forgery("iss missing", without("iss"), missing),
+        forgery("iss of another", with("iss", "https://attacker.test/".into()), Reason::WrongIssuer),
+        forgery("iss longer", with("iss", format!("{}x", issuer.url()).into()), Reason::WrongIssuer),
+        forgery("iss in an array", with("iss", json!([issuer.url()])), invalid),
+        forgery("iss with another slash", with("iss", format!("{no_slash}//").into()), Reason::WrongIssuer),
+        forgery("aud missing", without("aud"), missing),
+        forgery("aud of another", with("aud", "https://other.test".into()), Reason::WrongAudience),
+        forgery("aud empty", with("aud", json!([])), Reason::WrongAudience),
+        forgery("aud of a number", with("aud", json!([1])), invalid),
+        forgery(
+            "aud as a prefix",
+            with("aud", issuer.audience().get(..8).unwrap_or("h").into()),
+            Reason::WrongAudience,
+        ),
+        forgery("sub that is a number", with("sub", json!(7)), invalid),
+        forgery("bound to a key", with("cnf", json!({"jkt": "x"})), Reason::SenderConstrained),
+    ]
+}
+
+fn twice(issuer: &TestIssuer) -> String {
+    let claims = Value::Object(issuer.token().claims().clone()).to_string();
+    let payload = format!("{},\"sub\":\"admin\"}}", claims.trim_end_matches('}'));
+    TokenBuilder::payload(issuer.token(), payload).sign()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_forgery_is_refused_for_its_reason_under_every_algorithm() {
+        for algorithm in Algorithm::ALL {
+            let issuer = TestIssuer::with_algorithms([algorithm]);
+            let gate = issuer.gate();
+            assert!(gate.verify(&issuer.token().sign()).await.is_ok(), "{algorithm}");
+            let forgeries = issuer.forgeries();
+            assert!(forgeries.len() > 60, "{algorithm}: {}", forgeries.len());
+            for forgery in forgeries {
+                // Twice, because a verifier has no memory.
+                for _ in 0..2 {
+                    let refused = gate.verify(&forgery.token).await.unwrap_err();
+                    assert_eq!(refused.reason(), Some(forgery.reason), "{algorithm}: {}", forgery.name);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_beside_public_keys_confuses_nothing() {
+        let issuer = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Hs256]);
+        let gate = issuer.gate();
+        assert!(gate.verify(&issuer.token().algorithm(Algorithm::Hs256).sign()).await.is_ok());
+        for forgery in issuer.forgeries() {
+            let refused = gate.verify(&forgery.token).await.unwrap_err();
+            assert_eq!(refused.reason(), Some(forgery.reason), "{}", forgery.name);
+        }
+    }
+}

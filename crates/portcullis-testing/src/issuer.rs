@@ -1,0 +1,133 @@
+//! The issuer: keys, and what it publishes of them.
+
+use std::sync::Arc;
+
+use portcullis::{Algorithm, Audience, FixedKeys, Gate, JwtVerifier, JwtVerifierBuilder};
+use serde_json::json;
+
+use crate::forgery::{self, Forgery};
+use crate::signing_key::SigningKey;
+use crate::token::TokenBuilder;
+
+/// An identity provider for tests, with keys of its own.
+#[derive(Clone, Debug)]
+pub struct TestIssuer {
+    url: String,
+    audience: String,
+    keys: Vec<Arc<SigningKey>>,
+}
+
+impl TestIssuer {
+    /// An issuer with one RS256 key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_algorithms([Algorithm::Rs256])
+    }
+
+    /// An issuer with one key for each of `algorithms`; tokens are signed with the first unless told otherwise.
+    pub fn with_algorithms(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        let keys = algorithms
+            .into_iter()
+            .map(|algorithm| Arc::new(SigningKey::generate(algorithm, format!("{algorithm}-1"))))
+            .collect();
+        Self { url: "https://issuer.test/".to_owned(), audience: "https://api.test".to_owned(), keys }
+    }
+
+    /// The same keys under another name.
+    #[must_use]
+    pub fn with_url(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// The same keys for another audience.
+    #[must_use]
+    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = audience.into();
+        self
+    }
+
+    /// `iss` of its tokens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `aud` of its tokens.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// Its keys.
+    #[must_use]
+    pub fn signing_keys(&self) -> &[Arc<SigningKey>] {
+        &self.keys
+    }
+
+    /// The key that signs unless told otherwise.
+    ///
+    /// # Panics
+    /// When the issuer was made without keys.
+    #[must_use]
+    #[allow(clippy::expect_used, reason = "an issuer without keys is a mistake in the test")]
+    pub fn first_key(&self) -> &Arc<SigningKey> {
+        self.keys.first().expect("an issuer for tests has at least one key")
+    }
+
+    /// The JWK Set that it publishes: all public keys, no secret.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        let public: Vec<_> =
+            self.keys.iter().filter(|key| !key.algorithm().is_symmetric()).map(|key| key.jwk()).collect();
+        json!({ "keys": public }).to_string()
+    }
+
+    /// The first public key as PEM.
+    ///
+    /// # Panics
+    /// When all keys are secrets.
+    #[must_use]
+    #[allow(clippy::expect_used, reason = "asking a secret for its public key is a mistake in the test")]
+    pub fn public_key_pem(&self) -> String {
+        self.keys.iter().find_map(|key| key.public_key_pem()).expect("the issuer has a public key")
+    }
+
+    /// The keys that verify its tokens, secrets included.
+    #[must_use]
+    pub fn keys(&self) -> FixedKeys {
+        FixedKeys::keys(self.keys.iter().map(|key| Arc::new(key.verifying_key())))
+    }
+
+    /// A verifier of its tokens, to be built.
+    pub fn verifier(&self) -> JwtVerifierBuilder {
+        JwtVerifier::builder(self.url.as_str(), Audience::any_of([self.audience.as_str()]), self.keys())
+    }
+
+    /// A gate for its tokens.
+    ///
+    /// # Panics
+    /// When the issuer was given an empty name or audience.
+    #[must_use]
+    #[allow(clippy::expect_used, reason = "an empty name is a mistake in the test")]
+    pub fn gate(&self) -> Gate {
+        Gate::new(self.verifier().build().expect("an issuer with a name and an audience"))
+    }
+
+    /// A good token, to be changed and signed.
+    pub fn token(&self) -> TokenBuilder {
+        TokenBuilder::new(self)
+    }
+
+    /// Bad tokens of every kind, each with the reason for which a [`Self::gate`] refuses it.
+    #[must_use]
+    pub fn forgeries(&self) -> Vec<Forgery> {
+        forgery::all(self)
+    }
+}
+
+impl Default for TestIssuer {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,203 @@
+//! Keys that sign, of every algorithm.
+
+use std::fmt;
+
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, PqdsaKeyPair, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+};
+use aws_lc_rs::{error::Unspecified, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis::{Algorithm, VerifyingKey};
+use serde_json::{Value, json};
+
+/// A key for tests that signs under one algorithm.
+pub struct SigningKey {
+    id: String,
+    algorithm: Algorithm,
+    pair: Pair,
+}
+
+enum Pair {
+    Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
+    Rsa(Box<RsaKeyPair>),
+    Secret(Vec<u8>),
+}
+
+impl SigningKey {
+    /// A fresh key: RSA of 2048 bits, the curve or parameter set that the algorithm names, or a secret of 64 octets.
+    ///
+    /// # Panics
+    /// When the machine has no randomness to give.
+    #[allow(clippy::expect_used, reason = "a test can't go on without keys")]
+    pub fn generate(algorithm: Algorithm, id: impl Into<String>) -> Self {
+        let pair = Pair::generate(algorithm).expect("keys can be generated");
+        Self { id: id.into(), algorithm, pair }
+    }
+
+    /// `kid`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The algorithm that this key signs under.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The signature of `message`, in the form of RFC 7518 §3.
+    ///
+    /// # Panics
+    /// When the machine has no randomness to give.
+    #[must_use]
+    #[allow(clippy::expect_used, reason = "a test can't go on without signatures")]
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.pair.sign(self.algorithm, message).expect("messages can be signed")
+    }
+
+    /// The public JWK with `kid`, `alg` and `use`; of a secret, the secret itself.
+    #[must_use]
+    pub fn jwk(&self) -> Value {
+        let mut jwk = self.pair.jwk(self.algorithm);
+        if let Some(members) = jwk.as_object_mut() {
+            members.insert("kid".to_owned(), self.id.clone().into());
+            members.insert("alg".to_owned(), self.algorithm.name().into());
+            members.insert("use".to_owned(), "sig".into());
+        }
+        jwk
+    }
+
+    /// The key that verifies what this one signs.
+    ///
+    /// # Panics
+    /// Never, for a key that this type generated.
+    #[must_use]
+    #[allow(clippy::expect_used, reason = "what we generate, we can read")]
+    pub fn verifying_key(&self) -> VerifyingKey {
+        let jwk = self.jwk().to_string();
+        if self.algorithm.is_symmetric() {
+            VerifyingKey::from_secret_jwk(&jwk).expect("a generated secret is long enough")
+        } else {
+            VerifyingKey::from_jwk(&jwk).expect("a generated key is usable")
+        }
+    }
+
+    /// The public key as DER of a SubjectPublicKeyInfo; `None` for a secret.
+    #[must_use]
+    pub fn public_key_der(&self) -> Option<Vec<u8>> {
+        let der: Result<PublicKeyX509Der<'_>, _> = match &self.pair {
+            Pair::Ecdsa(pair) => pair.public_key().as_der(),
+            Pair::Ed25519(pair) => pair.public_key().as_der(),
+            Pair::MlDsa(pair) => pair.public_key().as_der(),
+            Pair::Rsa(pair) => pair.public_key().as_der(),
+            Pair::Secret(_) => return None,
+        };
+        der.ok().map(|der| der.as_ref().to_vec())
+    }
+
+    /// The public key as PEM; `None` for a secret.
+    #[must_use]
+    pub fn public_key_pem(&self) -> Option<String> {
+        Some(pem::encode(&pem::Pem::new("PUBLIC KEY", self.public_key_der()?)))
+    }
+
+    /// The shared secret; `None` for a key pair.
+    #[must_use]
+    pub fn secret(&self) -> Option<&[u8]> {
+        match &self.pair {
+            Pair::Secret(secret) => Some(secret),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey").field("id", &self.id).field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl Pair {
+    fn generate(algorithm: Algorithm) -> Result<Self, Unspecified> {
+        Ok(match algorithm {
+            Algorithm::Es256 => Self::Ecdsa(EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?),
+            Algorithm::Es384 => Self::Ecdsa(EcdsaKeyPair::generate(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)?),
+            Algorithm::Es512 => Self::Ecdsa(EcdsaKeyPair::generate(&signature::ECDSA_P521_SHA512_FIXED_SIGNING)?),
+            Algorithm::EdDsa => Self::Ed25519(Ed25519KeyPair::generate()?),
+            Algorithm::MlDsa44 => Self::MlDsa(PqdsaKeyPair::generate(&signature::ML_DSA_44_SIGNING)?),
+            Algorithm::MlDsa65 => Self::MlDsa(PqdsaKeyPair::generate(&signature::ML_DSA_65_SIGNING)?),
+            Algorithm::MlDsa87 => Self::MlDsa(PqdsaKeyPair::generate(&signature::ML_DSA_87_SIGNING)?),
+            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
+                let mut secret = vec![0; 64];
+                SystemRandom::new().fill(&mut secret)?;
+                Self::Secret(secret)
+            }
+            _ => Self::Rsa(Box::new(RsaKeyPair::generate(KeySize::Rsa2048)?)),
+        })
+    }
+
+    fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
+        match self {
+            Self::Ecdsa(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
+            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Self::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                let length = pair.sign(message, &mut signature)?;
+                signature.truncate(length);
+                Ok(signature)
+            }
+            Self::Rsa(pair) => {
+                let encoding: &'static dyn RsaEncoding = match algorithm {
+                    Algorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
+                    Algorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
+                    Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
+                    Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
+                    Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
+                    _ => &signature::RSA_PKCS1_SHA256,
+                };
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(encoding, &SystemRandom::new(), message, &mut signature)?;
+                Ok(signature)
+            }
+            Self::Secret(secret) => {
+                let hash = match algorithm {
+                    Algorithm::Hs384 => hmac::HMAC_SHA384,
+                    Algorithm::Hs512 => hmac::HMAC_SHA512,
+                    _ => hmac::HMAC_SHA256,
+                };
+                Ok(hmac::sign(&hmac::Key::new(hash, secret), message).as_ref().to_vec())
+            }
+        }
+    }
+
+    fn jwk(&self, algorithm: Algorithm) -> Value {
+        let b64 = |octets: &[u8]| URL_SAFE_NO_PAD.encode(octets);
+        match self {
+            Self::Ecdsa(pair) => {
+                // An uncompressed point: 4, x, y.
+                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
+                let (x, y) = point.split_at(point.len() / 2);
+                let curve = match algorithm {
+                    Algorithm::Es384 => "P-384",
+                    Algorithm::Es512 => "P-521",
+                    _ => "P-256",
+                };
+                json!({"kty": "EC", "crv": curve, "x": b64(x), "y": b64(y)})
+            }
+            Self::Ed25519(pair) => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(pair.public_key().as_ref())}),
+            Self::MlDsa(pair) => json!({"kty": "AKP", "pub": b64(pair.public_key().as_ref())}),
+            Self::Rsa(pair) => {
+                let key = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+                json!({"kty": "RSA", "n": b64(&key.n), "e": b64(&key.e)})
+            }
+            Self::Secret(secret) => json!({"kty": "oct", "k": b64(secret)}),
+        }
+    }
+}
