@@ -1,0 +1,73 @@
+//! As much of an HTTP client as these tests need.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// What a server answered. Field names are in lower case.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The values of every field with this name.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The body, which has to be JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+}
+
+/// Sends a request without a body to `address` (host and port).
+pub(crate) fn get(address: &str, target: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
+    exchange(address, "GET", target, headers, "")
+}
+
+/// Posts a form to `address` (host and port).
+pub(crate) fn post_form(address: &str, target: &str, form: &[(&str, &str)]) -> io::Result<Answer> {
+    let pairs: Vec<_> = form.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    exchange(address, "POST", target, &[("content-type", "application/x-www-form-urlencoded")], &pairs.join("&"))
+}
+
+// HTTP/1.0, so that an answer ends where the connection does and is never chunked.
+fn exchange(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+    let mut request = format!("{method} {target} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += "\r\n";
+    request += body;
+
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    connection.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, answer))
+}
+
+fn parse(answer: &str) -> Option<Answer> {
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines
+        .map(|line| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())))
+        .collect::<Option<_>>()?;
+    Some(Answer { status, headers, body: body.to_owned() })
+}
+
+/// Percent-encoding (RFC 3986 §2.1) of everything but letters and digits.
+fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|octet| match octet {
+            octet if octet.is_ascii_alphanumeric() => char::from(octet).to_string(),
+            octet => format!("%{octet:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,62 @@
+// A certified OpenID provider on loopback, with one client and any number of resource servers.
+//
+// It prints its issuer on one line when it is ready, and ends when its standard input does.
+//
+// A resource indicator (RFC 8707) says which access token is wanted. Its origin is the audience; its query may name the
+// signature algorithm and the lifetime in seconds: https://api.test/?alg=ES256&ttl=60.
+
+import { generateKeyPairSync } from 'node:crypto';
+import { createServer } from 'node:http';
+import Provider from 'oidc-provider';
+
+const scopes = ['read:messages', 'write:messages'];
+
+function resourceServer(_context, indicator) {
+  const { origin, searchParams } = new URL(indicator);
+  return {
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: Number(searchParams.get('ttl') ?? 600),
+    audience: origin,
+    jwt: { sign: { alg: searchParams.get('alg') ?? 'RS256' } },
+    scope: scopes.join(' '),
+  };
+}
+
+// The RSA and the Ed25519 key are published without alg, because they serve several, as many providers' keys are.
+function signingKeys() {
+  const pairs = [
+    generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+    generateKeyPairSync('ec', { namedCurve: 'P-384' }),
+    generateKeyPairSync('ec', { namedCurve: 'P-521' }),
+    generateKeyPairSync('ed25519'),
+  ];
+  return { keys: pairs.map(({ privateKey }) => privateKey.export({ format: 'jwk' })) };
+}
+
+const server = createServer();
+server.listen(0, '127.0.0.1', () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const provider = new Provider(issuer, {
+    clients: [{
+      client_id: 'service',
+      client_secret: 'a secret for tests',
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
+      token_endpoint_auth_method: 'client_secret_post',
+    }],
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
+    },
+    jwks: signingKeys(),
+    scopes,
+  });
+  provider.on('server_error', (_context, error) => console.error(error));
+  server.on('request', provider.callback());
+  console.log(`issuer ${issuer}`);
+});
+
+process.stdin.resume().on('end', () => process.exit());

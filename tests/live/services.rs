@@ -1,0 +1,153 @@
+//! Both example servers, as processes that take the same requests.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::http::{self, Answer};
+use crate::provider;
+
+/// The members of an answer that both servers have to agree on, besides status and body.
+const COMPARED: [&str; 5] = ["www-authenticate", "content-type", "content-length", "cache-control", "retry-after"];
+
+/// The Axum and the Actix example.
+#[derive(Debug)]
+pub(crate) struct Services {
+    axum: Service,
+    actix: Service,
+}
+
+impl Services {
+    /// Builds both and starts them for tokens of `issuer` for `audience`, with the keys in `jwks_file`.
+    pub(crate) fn start(issuer: &str, audience: &str, jwks_file: &Path) -> Self {
+        let [axum, actix] = build(["example-axum", "example-actix"]);
+        let environment = [
+            ("PORTCULLIS_ISSUER", issuer),
+            ("PORTCULLIS_AUDIENCE", audience),
+            ("PORTCULLIS_JWKS_FILE", jwks_file.to_str().unwrap()),
+            // One clock for all, so no tolerance is needed, and a token expires as soon as it says.
+            ("PORTCULLIS_LEEWAY_SECONDS", "0"),
+            ("RUST_LOG", "portcullis=trace,portcullis_actix=trace,portcullis_axum=trace"),
+        ];
+        Self { axum: Service::start(&axum, &environment), actix: Service::start(&actix, &environment) }
+    }
+
+    /// What both answer, which has to be the same.
+    pub(crate) fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        let axum = self.axum.get(path, token);
+        let actix = self.actix.get(path, token);
+        assert_eq!((axum.status, &axum.body), (actix.status, &actix.body), "{path}");
+        for field in COMPARED {
+            assert_eq!(axum.all(field), actix.all(field), "{field} of {path}");
+        }
+        axum
+    }
+
+    /// Asks until both refuse `token` with 401; a bounded number of times.
+    pub(crate) fn wait_for_refusal(&self, path: &str, token: &str) {
+        for service in [&self.axum, &self.actix] {
+            poll(&service.name, || service.get(path, Some(token)).status == 401);
+        }
+    }
+
+    /// What each has logged so far.
+    pub(crate) fn logs(&self) -> [String; 2] {
+        [&self.axum, &self.actix].map(|service| fs::read_to_string(&service.log).unwrap())
+    }
+}
+
+/// A running server; it ends when this is dropped.
+#[derive(Debug)]
+struct Service {
+    name: String,
+    address: String,
+    log: PathBuf,
+    process: Child,
+}
+
+impl Service {
+    fn start(program: &Path, environment: &[(&str, &str)]) -> Self {
+        let name = program.file_stem().unwrap().to_str().unwrap().to_owned();
+        let port = free_port();
+        let log = provider::folder().join(format!("{name}-{port}.log"));
+        let output = fs::File::create(&log).unwrap();
+        let process = Command::new(program)
+            // A developer's own settings must not decide.
+            .env_clear()
+            .envs(environment.iter().copied())
+            .env("PORT", port.to_string())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .expect("an example server starts");
+        let mut service = Self { name, address: format!("127.0.0.1:{port}"), log, process };
+        service.wait_until_ready();
+        service
+    }
+
+    fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
+        http::get(&self.address, path, &headers).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    fn wait_until_ready(&mut self) {
+        poll(&self.name, || {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                panic!("{} ended with {status}:\n{}", self.name, fs::read_to_string(&self.log).unwrap());
+            }
+            http::get(&self.address, "/readyz", &[]).is_ok_and(|answer| answer.status == 200)
+        });
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_file(&self.log);
+    }
+}
+
+/// The programs of these packages. Cargo builds nothing that is fresh.
+fn build<const N: usize>(packages: [&str; N]) -> [PathBuf; N] {
+    let cargo = Command::new(env!("CARGO"))
+        .args(["build", "--message-format=json-render-diagnostics"])
+        .args(packages.iter().map(|package| format!("--package={package}")))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo starts");
+    assert!(cargo.status.success(), "the example servers do not build");
+    let messages = String::from_utf8(cargo.stdout).unwrap();
+    let artifacts: Vec<serde_json::Value> =
+        messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    packages.map(|package| {
+        artifacts
+            .iter()
+            .filter(|artifact| artifact["target"]["name"] == package)
+            .find_map(|artifact| artifact["executable"].as_str())
+            .unwrap_or_else(|| panic!("{package} has no program"))
+            .into()
+    })
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn poll(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..600 {
+        if done() {
+            return;
+        }
+        sleep(Duration::from_millis(50));
+    }
+    panic!("{what}: what was waited for did not come");
+}
