@@ -62,6 +62,12 @@ impl JwtVerifierBuilder {
         self
     }
 
+    /// Replaces the issuer rule.
+    pub fn issuer(mut self, issuer: impl Into<Issuer>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
     /// Replaces the audience rule.
     pub fn audience(mut self, audience: Audience) -> Self {
         self.audience = audience;
