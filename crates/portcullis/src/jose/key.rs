@@ -161,6 +161,12 @@ impl VerifyingKey {
         self
     }
 
+    /// Whether both are the same octets with the same other members: a check of claims sees no difference.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.material == other.material
+            && self.members.as_ref().map(JsonObject::text) == other.members.as_ref().map(JsonObject::text)
+    }
+
     /// What the key is made of.
     pub(crate) fn material(&self) -> &Material {
         &self.material
@@ -238,6 +244,15 @@ mod tests {
             assert_eq!(key.verify(algorithm, b"m", &[0; 64]), Err(InvalidSignature));
         }
         assert_eq!(key.with_algorithms(Algorithm::Rs256).unwrap_err(), InvalidKey::AlgorithmUnfit);
+    }
+
+    #[test]
+    fn a_key_whose_other_members_changed_is_another_key() {
+        let key = VerifyingKey::from_jwk(P256).unwrap();
+        assert!(key.is_same(&VerifyingKey::from_jwk(P256).unwrap()));
+        let moved = P256.replace("https://i.example", "https://j.example");
+        assert!(!key.is_same(&VerifyingKey::from_jwk(&moved).unwrap()));
+        assert!(!key.is_same(&VerifyingKey::from_secret(&[7; 32]).unwrap()));
     }
 
     #[test]

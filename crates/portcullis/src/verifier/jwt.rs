@@ -102,9 +102,10 @@ impl JwtVerifier {
         }
         let digest = TokenDigest::of(token);
         if let Some(signed) = cache.get(&digest)
-            && self.would_use_the_same_key(&signed).await? {
-                return Ok(signed);
-            }
+            && self.would_use_the_same_key(&signed).await?
+        {
+            return Ok(signed);
+        }
         let signed = Arc::new(self.verify_signed(token).await?);
         cache.insert(digest, &signed);
         Ok(signed)
@@ -114,7 +115,7 @@ impl JwtVerifier {
         let (Some(header), Some(used)) = (&signed.header, &signed.key) else { return Ok(false) };
         let algorithm = jws::allowed_algorithm(header, self.algorithms)?;
         let key = jws::find_key(&*self.keys, header, algorithm, self.issuer.first()).await?;
-        Ok(Arc::ptr_eq(&key, used) || key.material() == used.material())
+        Ok(Arc::ptr_eq(&key, used) || key.is_same(used))
     }
 }
 
