@@ -23,7 +23,7 @@ pub struct Claims {
     object: JsonObject,
     issuer: Option<Text>,
     subject: Option<Text>,
-    audiences: Vec<Text>,
+    audiences: Audiences,
     token_id: Option<Text>,
     expires_at: Option<NumericDate>,
     not_before: Option<NumericDate>,
@@ -46,7 +46,7 @@ impl Claims {
         Ok(Self {
             issuer: text("iss")?,
             subject: text("sub")?,
-            audiences: string_or_strings(&object, "aud")?,
+            audiences: Audiences::read(&object)?,
             token_id: text("jti")?,
             expires_at: date("exp")?,
             not_before: date("nbf")?,
@@ -69,7 +69,7 @@ impl Claims {
 
     /// `aud`, the audiences: a lone string is one of them.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        self.audiences.iter().map(|audience| audience.of(self.object.text()))
+        self.audiences.as_slice().iter().map(|audience| audience.of(self.object.text()))
     }
 
     /// `jti`, the token's identifier.
@@ -164,14 +164,33 @@ impl fmt::Debug for Claims {
     }
 }
 
-fn string_or_strings(object: &JsonObject, name: &'static str) -> Result<Vec<Text>, InvalidToken> {
-    let Some(value) = object.raw(name) else { return Ok(Vec::new()) };
-    if let Some(one) = object.string(value) {
-        return Ok(vec![one]);
+/// `aud`: mostly one string, which needs no allocation.
+#[derive(Clone)]
+enum Audiences {
+    Many(Vec<Text>),
+    None,
+    One(Text),
+}
+
+impl Audiences {
+    fn read(object: &JsonObject) -> Result<Self, InvalidToken> {
+        let Some(value) = object.raw("aud") else { return Ok(Self::None) };
+        if let Some(one) = object.string(value) {
+            return Ok(Self::One(one));
+        }
+        let invalid = || InvalidToken::invalid("aud");
+        let many: Vec<&serde_json::value::RawValue> = serde_json::from_str(value).map_err(|_| invalid())?;
+        let many = many.into_iter().map(|each| object.string(each.get()).ok_or_else(invalid));
+        many.collect::<Result<_, _>>().map(Self::Many)
     }
-    let many: Vec<&serde_json::value::RawValue> =
-        serde_json::from_str(value).map_err(|_| InvalidToken::invalid(name))?;
-    many.into_iter().map(|each| object.string(each.get()).ok_or_else(|| InvalidToken::invalid(name))).collect()
+
+    fn as_slice(&self) -> &[Text] {
+        match self {
+            Self::Many(many) => many,
+            Self::None => &[],
+            Self::One(one) => std::slice::from_ref(one),
+        }
+    }
 }
 
 #[cfg(test)]

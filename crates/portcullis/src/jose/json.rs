@@ -21,7 +21,24 @@ pub(crate) struct JsonObject {
 #[derive(Clone)]
 struct Member {
     name: Text,
+    /// Tells most names apart without looking at their text.
+    shape: NameShape,
     value: Span,
+}
+
+/// Length, first and last octet of a name.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct NameShape(u32, u8, u8);
+
+impl NameShape {
+    fn of(name: &str) -> Self {
+        let octets = name.as_bytes();
+        Self(
+            u32::try_from(name.len()).unwrap_or(u32::MAX),
+            octets.first().copied().unwrap_or(0),
+            octets.last().copied().unwrap_or(0),
+        )
+    }
 }
 
 impl JsonObject {
@@ -48,7 +65,9 @@ impl JsonObject {
 
     /// The JSON text of a member's value.
     pub(crate) fn raw(&self, name: &str) -> Option<&str> {
-        let member = self.members.iter().find(|member| member.name.of(&self.text) == name)?;
+        let shape = NameShape::of(name);
+        let named = |member: &&Member| member.shape == shape && member.name.of(&self.text) == name;
+        let member = self.members.iter().find(named)?;
         Some(member.value.of(&self.text))
     }
 
@@ -60,7 +79,7 @@ impl JsonObject {
     /// Where `value`, a piece that [`Self::raw`] returned, holds a string: that string.
     pub(crate) fn string(&self, value: &str) -> Option<Text> {
         let inner = value.strip_prefix('"')?.strip_suffix('"')?;
-        if inner.contains('\\') {
+        if inner.bytes().any(|octet| octet == b'\\') {
             return serde_json::from_str::<String>(value).ok().map(|owned| Text::Owned(owned.into()));
         }
         Span::within(&self.text, inner).map(Text::Span)
@@ -78,8 +97,10 @@ impl JsonObject {
         // Up to a few dozen members, comparing pairs is faster than hashing them.
         if self.members.len() <= 24 {
             return self.members.iter().enumerate().any(|(position, member)| {
-                let name = member.name.of(&self.text);
-                self.members.iter().skip(position + 1).any(|other| other.name.of(&self.text) == name)
+                let same = |other: &Member| {
+                    other.shape == member.shape && other.name.of(&self.text) == member.name.of(&self.text)
+                };
+                self.members.iter().skip(position + 1).any(same)
             });
         }
         let mut seen = HashSet::with_capacity(self.members.len());
@@ -143,7 +164,7 @@ impl Span {
 /// Whether brackets nest deeper than `limit`.
 pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
     // Fewer opening brackets than the limit can't nest deeper; this count is all that most texts cost.
-    if json.iter().filter(|octet| matches!(octet, b'{' | b'[')).count() <= limit {
+    if opening_brackets(json) <= limit {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -172,6 +193,13 @@ pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
     false
 }
 
+/// The number of `{` and `[`, which differ in one bit; counted in runs that can't overflow an octet, so that the
+/// compiler can count many at a time.
+fn opening_brackets(json: &[u8]) -> usize {
+    let in_run = |run: &[u8]| run.iter().map(|octet| u8::from(octet | 0x20 == b'{')).sum::<u8>();
+    json.chunks(255).map(|run| usize::from(in_run(run))).sum()
+}
+
 struct IndexSeed<'t> {
     text: &'t str,
 }
@@ -193,15 +221,16 @@ impl<'de> Visitor<'de> for IndexSeed<'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let outside = || serde::de::Error::custom("not a slice of the text");
-        let mut members = Vec::with_capacity(12);
+        let mut members = Vec::with_capacity(16);
         while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
             let value = map.next_value::<&'de RawValue>()?.get();
+            let shape = NameShape::of(&name);
             let name = match name {
                 Cow::Borrowed(name) => Text::Span(Span::within(self.text, name).ok_or_else(outside)?),
                 Cow::Owned(name) => Text::Owned(name.into()),
             };
             let value = Span::within(self.text, value).ok_or_else(outside)?;
-            members.push(Member { name, value });
+            members.push(Member { name, shape, value });
         }
         Ok(members)
     }

@@ -69,9 +69,10 @@ fn permitted_algorithms(jwk: &JsonObject) -> Result<Option<AlgorithmSet>, Invali
         return Err(InvalidKey::NotForVerifying);
     }
     if let Some(operations) = string_array(jwk, "key_ops")?
-        && !operations.iter().any(|operation| operation == "verify") {
-            return Err(InvalidKey::NotForVerifying);
-        }
+        && !operations.iter().any(|operation| operation == "verify")
+    {
+        return Err(InvalidKey::NotForVerifying);
+    }
     // The certificate chain is not used, but a set that has it wrong is not to be trusted with this key either.
     string_array(jwk, "x5c")?;
     match optional_string(jwk, "alg")? {
