@@ -1,0 +1,77 @@
+"""What the gate asks of the dependency graph: `cargo metadata` on standard input, a question as argument.
+
+features       prints the arguments that build each library crate with no feature and with each feature alone
+rust-versions  fails where a dependency declares a later rust-version than the workspace's package that uses it
+"""
+
+import json
+import sys
+
+
+def features(metadata):
+    for package in members(metadata):
+        is_library = any("lib" in target["kind"] for target in package["targets"])
+        if not is_library or package["publish"] == []:
+            continue
+        bare = f"--package={package['name']} --no-default-features"
+        print(bare)
+        for feature in sorted(package["features"]):
+            if feature != "default":
+                print(f"{bare} --features={feature}")
+
+
+def rust_versions(metadata):
+    packages = {package["id"]: package for package in metadata["packages"]}
+    # Development dependencies are not built by users.
+    uses = {
+        node["id"]: [dep["pkg"] for dep in node["deps"] if any(kind["kind"] != "dev" for kind in dep["dep_kinds"])]
+        for node in metadata["resolve"]["nodes"]
+    }
+    compared = 0
+    complaints = []
+    for package in members(metadata):
+        name, declared = package["name"], package["rust_version"]
+        if declared is None:
+            complaints.append(f"{name} declares no rust-version")
+            continue
+        for used in closure(package["id"], uses):
+            needed = packages[used]["rust_version"]
+            if needed is None:
+                continue
+            compared += 1
+            if version(needed) > version(declared):
+                used_name = f"{packages[used]['name']} {packages[used]['version']}"
+                complaints.append(f"{name} declares rust-version {declared}, but {used_name} needs {needed}")
+    print(f"{compared} declared versions compared")
+    if not compared:
+        complaints.append("nothing to compare")
+    return complaints
+
+
+def members(metadata):
+    ids = set(metadata["workspace_members"])
+    return [package for package in metadata["packages"] if package["id"] in ids]
+
+
+def closure(root, uses):
+    seen, open_ = set(), [root]
+    while open_:
+        for used in uses[open_.pop()]:
+            if used not in seen:
+                seen.add(used)
+                open_.append(used)
+    return sorted(seen)
+
+
+def version(text):
+    numbers = [int(number) for number in text.split(".")]
+    return numbers + [0] * (3 - len(numbers))
+
+
+QUESTIONS = {"features": features, "rust-versions": rust_versions}
+
+if __name__ == "__main__":
+    found = QUESTIONS[sys.argv[1]](json.load(sys.stdin))
+    for complaint in found or []:
+        print(complaint, file=sys.stderr)
+    sys.exit(1 if found else 0)
