@@ -168,6 +168,7 @@ impl VerifyingKey {
     }
 
     /// What the key is made of.
+    #[cfg(feature = "jsonwebtoken")]
     pub(crate) fn material(&self) -> &Material {
         &self.material
     }
