@@ -1,0 +1,100 @@
+//! Who chooses the algorithm: the key and the allow-list, never the token.
+
+use portcullis::{Algorithm, AlgorithmSet, Config, FixedKeys, Gate, InvalidToken, Reason, jws};
+use portcullis_testing::TestIssuer;
+
+use crate::support::{admitted, builder_with, gate_for_jwks, generated, refused, with_member};
+
+#[tokio::test]
+async fn the_algorithm_is_not_taken_from_the_token() {
+    let issuer = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Es256]);
+    let gate = Gate::new(issuer.verifier().algorithms(Algorithm::Es256).build().unwrap());
+    // Truly signed, by a key that the verifier holds.
+    let token = issuer.token().algorithm(Algorithm::Rs256).sign();
+    assert_eq!(refused(&gate, &token).await, InvalidToken::AlgorithmNotAllowed);
+    admitted(&gate, &issuer.token().algorithm(Algorithm::Es256).sign()).await;
+    admitted(&issuer.gate(), &token).await;
+}
+
+#[tokio::test]
+async fn a_key_serves_its_own_alg_alone_however_wide_the_allow_list_is() {
+    let issuer = TestIssuer::new();
+    let allowed = [Algorithm::Rs256, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Es256];
+    let gate = Gate::new(issuer.verifier().algorithms(allowed).build().unwrap());
+    for claimed in ["RS512", "PS256", "ES256"] {
+        let token = issuer.token().header("alg", claimed).sign();
+        assert_eq!(refused(&gate, &token).await, InvalidToken::UnknownKey, "{claimed}");
+    }
+    admitted(&gate, &issuer.token().sign()).await;
+}
+
+#[tokio::test]
+async fn a_signature_is_checked_under_the_algorithm_that_the_header_names() {
+    let issuer = TestIssuer::new();
+    // Without `alg`, the key serves the whole RSA family.
+    let gate = gate_for_jwks(&issuer, &[with_member(issuer.first_key().jwk(), "alg", serde_json::Value::Null)]);
+    for claimed in ["RS384", "RS512", "PS256", "PS384", "PS512"] {
+        let token = issuer.token().header("alg", claimed).sign();
+        assert_eq!(refused(&gate, &token).await, InvalidToken::BadSignature, "{claimed}");
+    }
+    admitted(&gate, &issuer.token().sign()).await;
+}
+
+#[tokio::test]
+async fn an_empty_allow_list_is_a_build_error_and_never_any() {
+    let issuer = TestIssuer::new();
+    let none: [Algorithm; 0] = [];
+    for algorithms in [AlgorithmSet::EMPTY, none.into(), none.into_iter().collect(), AlgorithmSet::default()] {
+        let error = issuer.verifier().algorithms(algorithms).build().unwrap_err();
+        assert_eq!(error.field(), "algorithms");
+    }
+    let mut config = Config::new(issuer.url(), issuer.audience());
+    config.algorithms = Some(Vec::new());
+    assert_eq!(config.builder_with(issuer.keys()).build().unwrap_err().field(), "algorithms");
+
+    let token = issuer.token().sign();
+    let error = jws::verify(&token, &issuer.keys(), AlgorithmSet::EMPTY).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::AlgorithmNotAllowed));
+    assert!(jws::verify(&token, &issuer.keys(), Algorithm::Rs256.into()).await.is_ok());
+    config.algorithms = Some(vec![Algorithm::Rs256]);
+    admitted(&Gate::new(config.builder_with(issuer.keys()).build().unwrap()), &token).await;
+}
+
+#[test]
+fn an_allow_list_that_no_key_can_serve_is_a_build_error() {
+    let issuer = TestIssuer::new();
+    assert_eq!(issuer.verifier().algorithms(Algorithm::Es256).build().unwrap_err().field(), "algorithms");
+    let no_keys = builder_with(&issuer, FixedKeys::keys([]));
+    assert_eq!(no_keys.build().unwrap_err().field(), "algorithms");
+    assert!(issuer.verifier().algorithms([Algorithm::Es256, Algorithm::Rs256]).build().is_ok());
+}
+
+#[tokio::test]
+async fn allowing_hmac_does_not_turn_public_keys_into_secrets() {
+    let issuer = TestIssuer::with_algorithms([Algorithm::Rs256]);
+    let gate = Gate::new(issuer.verifier().algorithms([Algorithm::Rs256, Algorithm::Hs256]).build().unwrap());
+    let forgeries = issuer.forgeries();
+    let confused: Vec<_> = forgeries.iter().filter(|forgery| forgery.name.starts_with("HS256 keyed with")).collect();
+    assert_eq!(confused.len(), 5);
+    for forgery in confused {
+        assert_eq!(refused(&gate, &forgery.token).await, InvalidToken::UnknownKey, "{}", forgery.name);
+        assert_eq!(refused(&issuer.gate(), &forgery.token).await, InvalidToken::AlgorithmNotAllowed);
+    }
+    admitted(&gate, &issuer.token().sign()).await;
+}
+
+#[tokio::test]
+async fn a_secret_serves_no_algorithm_that_it_is_too_short_for() {
+    let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
+    let secret = issuer.first_key().secret().unwrap();
+    let gate = |octets: usize| {
+        let keys = FixedKeys::secret(&secret[..octets]).unwrap();
+        Gate::new(builder_with(&issuer, keys).build().unwrap())
+    };
+    let (_, other) = generated(Algorithm::Hs512, "other");
+    assert!(FixedKeys::secret(&secret[..31]).is_err() && FixedKeys::jwk(&other.to_string()).is_err());
+    let claims_512 = issuer.token().header("alg", "HS512").sign();
+    assert_eq!(refused(&gate(32), &claims_512).await, InvalidToken::AlgorithmNotAllowed);
+    assert_eq!(refused(&gate(64), &claims_512).await, InvalidToken::BadSignature);
+    admitted(&gate(64), &issuer.token().sign()).await;
+}

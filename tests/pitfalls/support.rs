@@ -1,0 +1,125 @@
+//! What several topics need.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis::{
+    Algorithm, AlgorithmSet, Audience, AuthError, FixedKeys, Gate, InvalidToken, JwtVerifier, JwtVerifierBuilder,
+    KeyError, KeyProvider, KeyQuery, KeySet, Unavailable, Verified, VerifyingKey, async_trait,
+};
+use portcullis_testing::{SigningKey, TestIssuer};
+use serde_json::{Value, json};
+
+/// Why `gate` refuses `token`, which it must.
+pub(crate) async fn refused(gate: &Gate, token: &str) -> InvalidToken {
+    match gate.verify(token).await {
+        Err(AuthError::InvalidToken(why)) => why,
+        Err(other) => panic!("refused for another cause: {other:?}"),
+        Ok(_) => panic!("admitted"),
+    }
+}
+
+/// The caller whom `gate` admits for `token`, which it must.
+pub(crate) async fn admitted(gate: &Gate, token: &str) -> Verified {
+    gate.verify(token).await.expect("a good token is admitted")
+}
+
+/// A gate for the tokens of `issuer`, with these keys instead of its own.
+pub(crate) fn gate_with(issuer: &TestIssuer, keys: impl KeyProvider + 'static) -> Gate {
+    Gate::new(builder_with(issuer, keys).build().expect("a usable configuration"))
+}
+
+/// The builder of [`gate_with`].
+pub(crate) fn builder_with(issuer: &TestIssuer, keys: impl KeyProvider + 'static) -> JwtVerifierBuilder {
+    JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), keys)
+}
+
+/// A gate that holds what is usable of these JWKs.
+pub(crate) fn gate_for_jwks(issuer: &TestIssuer, jwks: &[Value]) -> Gate {
+    gate_with(issuer, FixedKeys::jwks(&json!({ "keys": jwks }).to_string()).expect("a set with a usable key"))
+}
+
+/// What is read of a set of these JWKs.
+pub(crate) fn key_set(jwks: &[Value]) -> KeySet {
+    KeySet::from_json(&json!({ "keys": jwks }).to_string()).expect("a key set")
+}
+
+/// `jwk` with `name` set to `value`, or without it where `value` is null.
+pub(crate) fn with_member(mut jwk: Value, name: &str, value: impl Into<Value>) -> Value {
+    let members = jwk.as_object_mut().expect("a JWK is an object");
+    match value.into() {
+        Value::Null => members.remove(name),
+        value => members.insert(name.to_owned(), value),
+    };
+    jwk
+}
+
+/// A fresh key and its JWK.
+pub(crate) fn generated(algorithm: Algorithm, id: &str) -> (Arc<SigningKey>, Value) {
+    let key = Arc::new(SigningKey::generate(algorithm, id));
+    let jwk = key.jwk();
+    (key, jwk)
+}
+
+/// The octets of base64url.
+pub(crate) fn decoded(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).expect("base64url")
+}
+
+/// `octets` in base64url.
+pub(crate) fn encoded(octets: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(octets)
+}
+
+/// A token's signing input and its signature.
+pub(crate) fn split_signature(token: &str) -> (&str, Vec<u8>) {
+    let (input, signature) = token.rsplit_once('.').expect("a token has dots");
+    (input, decoded(signature))
+}
+
+/// Keys that can be exchanged, and taken away, while a verifier uses them.
+#[derive(Debug)]
+pub(crate) struct ChangingKeys {
+    held: Mutex<Option<Arc<FixedKeys>>>,
+    asked: AtomicUsize,
+}
+
+impl ChangingKeys {
+    pub(crate) fn new(keys: FixedKeys) -> Arc<Self> {
+        Arc::new(Self { held: Mutex::new(Some(Arc::new(keys))), asked: AtomicUsize::new(0) })
+    }
+
+    /// From now on holds `keys`.
+    pub(crate) fn replace(&self, keys: FixedKeys) {
+        *self.held.lock().unwrap() = Some(Arc::new(keys));
+    }
+
+    /// From now on can't say which keys there are.
+    pub(crate) fn fail(&self) {
+        *self.held.lock().unwrap() = None;
+    }
+
+    /// How often it was asked for a key since the last call of this.
+    pub(crate) fn times_asked(&self) -> usize {
+        self.asked.swap(0, Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl KeyProvider for ChangingKeys {
+    async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let held = self.held.lock().unwrap().clone();
+        match held {
+            Some(keys) => keys.key(query).await,
+            None => Err(Unavailable::new().retry_after(Duration::from_secs(7)).into()),
+        }
+    }
+
+    fn algorithms(&self) -> AlgorithmSet {
+        AlgorithmSet::ASYMMETRIC.with(Algorithm::Hs256)
+    }
+}

@@ -1,0 +1,263 @@
+//! The memory of good signatures, which must never be more than that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use portcullis::{
+    Algorithm, AuthError, Clock, FixedKeys, Gate, InvalidToken, JwtVerifierBuilder, ManualClock, VerifyingKey,
+};
+use portcullis_testing::TestIssuer;
+use serde_json::{Value, json};
+
+use crate::support::{ChangingKeys, admitted, builder_with, generated, refused, with_member};
+
+fn caching(builder: JwtVerifierBuilder) -> Gate {
+    Gate::new(builder.cache_tokens(100).build().unwrap())
+}
+
+fn caching_with(issuer: &TestIssuer, keys: &Arc<ChangingKeys>) -> Gate {
+    caching(builder_with(issuer, Arc::clone(keys)))
+}
+
+/// Whether the gate remembers `token`: once the key changed, a remembered token has its key asked for twice, to see
+/// that it changed and to verify anew; any other token once.
+async fn is_remembered(gate: &Gate, keys: &ChangingKeys, token: &str) -> bool {
+    keys.times_asked();
+    assert_eq!(refused(gate, token).await, InvalidToken::BadSignature);
+    match keys.times_asked() {
+        1 => false,
+        2 => true,
+        times => panic!("asked {times} times"),
+    }
+}
+
+/// Another key under the name of the issuer's.
+fn impostor(issuer: &TestIssuer) -> FixedKeys {
+    let key = issuer.first_key();
+    FixedKeys::key(generated(key.algorithm(), key.id()).0.verifying_key())
+}
+
+#[tokio::test]
+async fn tokens_are_remembered_only_when_asked_to() {
+    let issuer = TestIssuer::new();
+    for (cached, expected) in [(0, false), (10, true)] {
+        let keys = ChangingKeys::new(issuer.keys());
+        let builder = builder_with(&issuer, Arc::clone(&keys));
+        let gate = Gate::new(if cached > 0 { builder.cache_tokens(cached) } else { builder }.build().unwrap());
+        let token = issuer.token().sign();
+        admitted(&gate, &token).await;
+        keys.replace(impostor(&issuer));
+        assert_eq!(is_remembered(&gate, &keys, &token).await, expected, "{cached}");
+    }
+}
+
+#[tokio::test]
+async fn two_tokens_that_share_parts_never_share_an_entry() {
+    let issuer = TestIssuer::new();
+    let gate = caching(issuer.verifier());
+    let alice = issuer.token().subject("alice").sign();
+    let bob = issuer.token().subject("bob").sign();
+    // The same claims under another header; RS256 has one signature for each input, so these differ in the header too.
+    let unnamed = issuer.token().subject("alice").without_header("kid").sign();
+    let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
+    let (a, b, u) = (parts(&alice), parts(&bob), parts(&unnamed));
+    let mixed = [[&a[0], &b[1], &a[2]], [&a[0], &a[1], &b[2]], [&b[0], &b[1], &a[2]], [&u[0], &a[1], &a[2]]];
+    // Before and after the good ones are remembered, and again after the bad ones were seen.
+    for _ in 0..2 {
+        for mixture in mixed {
+            let token = mixture.map(String::as_str).join(".");
+            assert_eq!(refused(&gate, &token).await, InvalidToken::BadSignature);
+        }
+        for (token, subject) in [(&alice, "alice"), (&bob, "bob"), (&unnamed, "alice")] {
+            assert_eq!(admitted(&gate, token).await.subject(), Some(subject));
+        }
+    }
+    for end in 0..alice.len() {
+        assert!(gate.verify(&alice[..end]).await.is_err(), "the first {end} characters");
+    }
+}
+
+#[tokio::test]
+async fn exp_is_honoured_on_a_hit_with_and_without_iat() {
+    let issuer = TestIssuer::new();
+    for with_iat in [true, false] {
+        let clock = Arc::new(ManualClock::at_unix(1_700_000_000));
+        let keys = ChangingKeys::new(issuer.keys());
+        let gate = caching(builder_with(&issuer, Arc::clone(&keys)).clock(Arc::clone(&clock)));
+        let token = issuer.token().issued_at(1_700_000_000);
+        let token = if with_iat { token.sign() } else { token.without("iat").sign() };
+        admitted(&gate, &token).await;
+        clock.advance(Duration::from_secs(3604));
+        admitted(&gate, &token).await;
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(refused(&gate, &token).await, InvalidToken::Expired, "iat: {with_iat}");
+        assert_eq!(refused(&gate, &token).await, InvalidToken::Expired, "iat: {with_iat}");
+
+        // It was a hit all along.
+        keys.replace(impostor(&issuer));
+        assert!(is_remembered(&gate, &keys, &token).await);
+    }
+}
+
+#[tokio::test]
+async fn nbf_and_iat_are_honoured_on_a_hit_when_the_clock_is_set_back() {
+    let issuer = TestIssuer::new();
+    let clock = Arc::new(ManualClock::at_unix(1_700_000_000));
+    let gate = caching(issuer.verifier().clock(Arc::clone(&clock)));
+    let token = issuer.token().issued_at(1_700_000_000);
+    let (issued, valid_from) = (token.sign(), token.without("iat").claim("nbf", 1_700_000_000).sign());
+    admitted(&gate, &issued).await;
+    admitted(&gate, &valid_from).await;
+    clock.set_unix(1_699_999_000);
+    assert_eq!(clock.now().seconds(), 1_699_999_000);
+    assert_eq!(refused(&gate, &issued).await, InvalidToken::IssuedInFuture);
+    assert_eq!(refused(&gate, &valid_from).await, InvalidToken::NotYetValid);
+}
+
+#[tokio::test]
+async fn the_withdrawal_of_a_key_stops_its_remembered_tokens_at_once() {
+    let issuer = TestIssuer::new();
+    let keys = ChangingKeys::new(issuer.keys());
+    let gate = caching_with(&issuer, &keys);
+    let token = issuer.token().sign();
+    admitted(&gate, &token).await;
+    keys.replace(FixedKeys::key(generated(Algorithm::Rs256, "next").0.verifying_key()));
+    assert_eq!(refused(&gate, &token).await, InvalidToken::UnknownKey);
+    keys.replace(issuer.keys());
+    admitted(&gate, &token).await;
+}
+
+#[tokio::test]
+async fn the_replacement_of_a_key_under_its_name_stops_its_remembered_tokens_at_once() {
+    let issuer = TestIssuer::new();
+    let keys = ChangingKeys::new(issuer.keys());
+    let gate = caching_with(&issuer, &keys);
+    let token = issuer.token().sign();
+    admitted(&gate, &token).await;
+    keys.replace(impostor(&issuer));
+    assert!(is_remembered(&gate, &keys, &token).await);
+    // The good twin: the same key, read anew.
+    keys.replace(issuer.keys());
+    admitted(&gate, &token).await;
+}
+
+#[tokio::test]
+async fn a_key_that_may_no_longer_verify_stops_its_remembered_tokens_at_once() {
+    let issuer = TestIssuer::new();
+    let keys = ChangingKeys::new(issuer.keys());
+    let gate = caching_with(&issuer, &keys);
+    let token = issuer.token().sign();
+    admitted(&gate, &token).await;
+    let narrowed = issuer.first_key().jwk();
+    let narrowed = VerifyingKey::from_jwk(&with_member(narrowed, "alg", "PS256").to_string()).unwrap();
+    keys.replace(FixedKeys::key(narrowed));
+    assert_eq!(refused(&gate, &token).await, InvalidToken::UnknownKey);
+}
+
+#[tokio::test]
+async fn checks_see_the_members_of_the_key_as_they_are_now() {
+    let issuer = TestIssuer::new();
+    let with_issuer = |url: &str| {
+        let jwk = with_member(issuer.first_key().jwk(), "issuer", url);
+        FixedKeys::jwk(&jwk.to_string()).unwrap()
+    };
+    let keys = ChangingKeys::new(with_issuer(issuer.url()));
+    let builder = builder_with(&issuer, Arc::clone(&keys)).check_fn("issuer of the key", |token| {
+        token.key().member::<String>("issuer").as_deref() == token.claims().issuer()
+    });
+    let gate = caching(builder);
+    let token = issuer.token().sign();
+    admitted(&gate, &token).await;
+    keys.replace(with_issuer("https://other.test/"));
+    let failed = InvalidToken::CheckFailed { name: "issuer of the key".into() };
+    assert_eq!(refused(&gate, &token).await, failed);
+    keys.replace(with_issuer(issuer.url()));
+    admitted(&gate, &token).await;
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_had_are_an_outage_for_remembered_tokens_too() {
+    let issuer = TestIssuer::new();
+    let keys = ChangingKeys::new(issuer.keys());
+    let gate = caching_with(&issuer, &keys);
+    let token = issuer.token().sign();
+    admitted(&gate, &token).await;
+    keys.fail();
+    let error = gate.verify(&token).await.unwrap_err();
+    let AuthError::Unavailable(unavailable) = &error else { panic!("{error:?}") };
+    assert_eq!((error.status(), unavailable.retry_after), (503, Some(Duration::from_secs(7))));
+    keys.replace(issuer.keys());
+    admitted(&gate, &token).await;
+}
+
+#[tokio::test]
+async fn custom_checks_run_on_every_hit() {
+    let issuer = TestIssuer::new();
+    let keys = ChangingKeys::new(issuer.keys());
+    let (calls, lets_in) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
+    let builder = {
+        let (calls, lets_in) = (Arc::clone(&calls), Arc::clone(&lets_in));
+        builder_with(&issuer, Arc::clone(&keys)).check_fn("deny list", move |_| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            lets_in.load(Ordering::SeqCst)
+        })
+    };
+    let gate = caching(builder);
+    let token = issuer.token().sign();
+    for _ in 0..3 {
+        admitted(&gate, &token).await;
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+    lets_in.store(false, Ordering::SeqCst);
+    assert_eq!(refused(&gate, &token).await, InvalidToken::CheckFailed { name: "deny list".into() });
+    lets_in.store(true, Ordering::SeqCst);
+    admitted(&gate, &token).await;
+    assert_eq!(calls.load(Ordering::SeqCst), 5);
+    keys.replace(impostor(&issuer));
+    assert!(is_remembered(&gate, &keys, &token).await);
+}
+
+#[tokio::test]
+async fn a_bad_token_is_never_remembered_as_good() {
+    let issuer = TestIssuer::new();
+    let gate = caching(issuer.verifier());
+    for _ in 0..2 {
+        for forgery in issuer.forgeries() {
+            let why = refused(&gate, &forgery.token).await;
+            assert_eq!(why.reason(), forgery.reason, "{}", forgery.name);
+        }
+        admitted(&gate, &issuer.token().sign()).await;
+    }
+}
+
+#[tokio::test]
+async fn the_size_limit_holds_for_remembered_tokens_too() {
+    let issuer = TestIssuer::new();
+    let gate = caching(issuer.verifier().max_token_octets(2_000));
+    let token = issuer.token().claim("filler", json!("x".repeat(2_000))).sign();
+    for _ in 0..2 {
+        assert_eq!(refused(&gate, &token).await, InvalidToken::TooLarge { limit: 2_000 });
+    }
+    admitted(&gate, &issuer.token().claim("filler", Value::Null).sign()).await;
+}
+
+#[tokio::test]
+async fn the_memory_is_bounded_by_what_was_asked_for() {
+    const ROOM: u64 = 50;
+    const TOKENS: u64 = 3_000;
+    let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
+    let keys = ChangingKeys::new(issuer.keys());
+    let gate = Gate::new(builder_with(&issuer, Arc::clone(&keys)).cache_tokens(ROOM).build().unwrap());
+    let tokens: Vec<String> = (0..TOKENS).map(|id| issuer.token().claim("jti", id.to_string()).sign()).collect();
+    for token in &tokens {
+        admitted(&gate, token).await;
+    }
+    keys.replace(impostor(&issuer));
+    let mut remembered = 0;
+    for token in &tokens {
+        remembered += u64::from(is_remembered(&gate, &keys, token).await);
+    }
+    // The cache tidies up in batches, so it may hold a batch more than its room for a while.
+    assert!(remembered > 0 && remembered < 10 * ROOM, "{remembered}");
+}
