@@ -1,0 +1,194 @@
+//! The command line as it is typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, Parser, Subcommand};
+use portcullis::Algorithm;
+
+/// Reads the command line.
+///
+/// # Errors
+/// The exit status, where help or a usage error has been printed.
+pub(crate) fn parse() -> Result<Command, ExitCode> {
+    Cli::try_parse().map(|cli| cli.command).map_err(|error| {
+        let error = without_tokens(error);
+        // Nobody to tell when the stream is closed; the exit status says it all the same.
+        let _ = error.print();
+        if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    })
+}
+
+/// Verifies bearer tokens and says what is wrong with them.
+#[derive(Parser)]
+#[command(name = "portcullis", version, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Verify tokens: one JSON object for each on standard output
+    #[command(after_help = AFTER_HELP, override_usage = USAGE)]
+    Verify(VerifyArgs),
+}
+
+const USAGE: &str = "\
+portcullis verify (--issuer ISSUER… | --any-issuer) (--audience AUDIENCE… | --any-audience)
+                         (--jwks FILE | --public-key FILE | --secret FILE) [OPTIONS] [TOKEN | -]
+       portcullis verify --jws (--jwks FILE | --public-key FILE | --secret FILE) [--alg ALG]… [TOKEN | -]
+       portcullis verify --config FILE [OPTIONS] [TOKEN | -]";
+
+const AFTER_HELP: &str = "\
+Output, one line for each token:
+  {\"verdict\":\"accept\",\"claims\":{…}}               the claims as they were issued
+  {\"verdict\":\"reject\",\"reason\":\"…\",\"detail\":\"…\"}  a stable reason, and which part, claim or check
+  {\"verdict\":\"accept\",\"payload\":\"<base64url>\"}    with --jws
+
+Exit status: 0 all accepted, 1 something rejected, 2 bad usage or configuration (message on standard error).
+
+Examples:
+  # One access token, against the issuer's keys in a file:
+  portcullis verify --issuer https://issuer.example/ --audience https://api.example.com --jwks jwks.json eyJ…
+
+  # Many tokens, one per line; every line gets one verdict, an empty line too:
+  portcullis verify --issuer https://issuer.example/ --audience api --public-key issuer.pem - < tokens.txt
+
+  # Only tokens of one type and algorithm, with a claim of one's own, as of a date in the past:
+  portcullis verify --issuer https://issuer.example/ --audience api --jwks jwks.json \\
+      --typ at+jwt --alg ES256 --require client_id --at 1700000000 eyJ…
+
+  # A shared secret, which nothing but --secret makes an HMAC key:
+  portcullis verify --any-issuer --any-audience --secret secret.bin eyJ…
+
+  # The signature alone, whatever the payload is:
+  portcullis verify --jws --jwks jwks.json eyJ…
+
+  # The same settings as a service, but for the audience:
+  portcullis verify --config portcullis.toml --audience https://other.example.com eyJ…
+";
+
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    /// An accepted issuer, exactly as tokens have it in iss; repeat for several
+    #[arg(long, value_name = "ISSUER", conflicts_with = "any_issuer")]
+    pub(crate) issuer: Vec<String>,
+    /// Accept any issuer whose key signed: safe only where the keys belong to one
+    #[arg(long)]
+    pub(crate) any_issuer: bool,
+    /// An accepted audience, exactly as tokens have it in aud; repeat for several
+    #[arg(long, value_name = "AUDIENCE", conflicts_with = "any_audience")]
+    pub(crate) audience: Vec<String>,
+    /// Accept tokens for any audience
+    #[arg(long)]
+    pub(crate) any_audience: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    /// An allowed algorithm; repeat for several [default: all that the keys serve]
+    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    pub(crate) alg: Vec<Algorithm>,
+    /// How far clocks may differ, 0 to 600 [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = leeway, allow_negative_numbers = true)]
+    pub(crate) leeway: Option<u64>,
+    /// An accepted token type (typ); repeat for several [default: absent, JWT or at+jwt]
+    #[arg(long, value_name = "TYP", conflicts_with = "jws")]
+    pub(crate) typ: Vec<String>,
+    /// A claim that must be there; repeat for several
+    #[arg(long, value_name = "CLAIM", conflicts_with = "jws")]
+    pub(crate) require: Vec<String>,
+    /// Accept tokens without exp
+    #[arg(long)]
+    pub(crate) allow_missing_exp: bool,
+    /// Verify as of this date, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "UNIX_SECONDS", value_parser = date, allow_negative_numbers = true)]
+    pub(crate) at: Option<i64>,
+    /// Stop after the signature: issuer, audience, type and time are not looked at, and the payload may be anything
+    #[arg(long, conflicts_with_all = ["issuer", "audience"])]
+    pub(crate) jws: bool,
+    /// A configuration file, .toml or .json; flags override its members
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The token, or - to read one per line from standard input
+    // Several are taken here and refused later: the parser's own message would repeat the second token.
+    #[arg(value_name = "TOKEN")]
+    pub(crate) tokens: Vec<OsString>,
+}
+
+/// Where the keys come from: at most one of these.
+#[derive(Args)]
+#[group(multiple = false)]
+pub(crate) struct KeyArgs {
+    /// A JWK Set, or one public JWK
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jwks: Option<PathBuf>,
+    /// A public key or certificate, PEM or DER
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key: Option<PathBuf>,
+    /// A shared secret for HS256, HS384 and HS512: the file's octets, an oct JWK, or a JWK Set of such
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret: Option<PathBuf>,
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    name.parse().map_err(|error: portcullis::UnknownAlgorithm| error.to_string())
+}
+
+fn leeway(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "not a whole number; write 0 to 600")
+}
+
+fn date(text: &str) -> Result<i64, &'static str> {
+    text.parse().map_err(|_| "not a date; write whole seconds since 1970-01-01T00:00:00Z, such as 1700000000")
+}
+
+/// The parser repeats what it does not understand, and a token in the wrong place is among that.
+fn without_tokens(mut error: clap::Error) -> clap::Error {
+    const REPEATED: [ContextKind; 3] =
+        [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue];
+    for kind in REPEATED {
+        if let Some(ContextValue::String(text)) = error.get(kind)
+            && may_be_a_token(text)
+        {
+            error.insert(kind, ContextValue::String("(withheld)".to_owned()));
+            // The tips are made of the same text.
+            error.remove(ContextKind::Suggested);
+        }
+    }
+    error
+}
+
+/// No flag, subcommand or sensible value is this long, or starts as the header of every token does.
+fn may_be_a_token(text: &str) -> bool {
+    text.len() > 60 || text.contains("eyJ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_may_be_a_token_is_not_repeated() {
+        for arguments in [
+            &["portcullis", "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"][..],
+            &["portcullis", "verify", "--eyJhbGciOiJFUzI1NiJ9.e30.c2ln"],
+            &["portcullis", "verify", "--alg", "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"],
+            &["portcullis", "verify", "--at", "eyJhbGciOiJFUzI1NiJ9.e30.c2ln"],
+            &["portcullis", "verify", "--jws=eyJhbGciOiJFUzI1NiJ9.e30.c2ln"],
+        ] {
+            let error = Cli::try_parse_from(arguments).err().unwrap();
+            assert!(error.to_string().contains("eyJ"), "the premise: {error}");
+            let message = without_tokens(error).to_string();
+            assert!(!message.contains("eyJ") && message.contains("(withheld)"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! `portcullis verify`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis::{
+    AlgorithmSet, AuthError, Clock, ConfigError, Credential, FixedKeys, JwtVerifier, NumericDate, Verifier as _,
+    dangerous, jws,
+};
+
+use crate::args::VerifyArgs;
+use crate::failure::Failure;
+use crate::input::{Source, next_line};
+use crate::keys;
+use crate::settings::Settings;
+use crate::verdict::Verdict;
+
+/// Judges the tokens and says which exit status that is.
+///
+/// # Errors
+/// [`Failure`] when nothing can be said of a token.
+pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
+    let source = Source::from_arguments(&args.tokens)?;
+    let settings = Settings::resolve(args)?;
+    let judge = Judge::new(args, &settings).map_err(|error| settings.locate(error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
+    let judge = |token: &str| runtime.block_on(judge.verdict(token)).map_err(Failure::NoVerdict);
+
+    let mut output = io::stdout().lock();
+    let mut all_accepted = true;
+    // A reader of the verdicts that leaves early ends the run, quietly; not all tokens were accepted then.
+    let mut say = |verdict: &Verdict| {
+        all_accepted &= verdict.accepts();
+        match print(&mut output, verdict) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            result => result.map(|()| true).map_err(Failure::Output),
+        }
+    };
+    let complete = match source {
+        Source::Token(token) => say(&judge(&token)?)?,
+        Source::Lines => {
+            let mut input = io::stdin().lock();
+            let mut line = next_line(&mut input).map_err(Failure::Input)?;
+            if line.is_none() {
+                // Nothing to judge is not "all accepted": a variable that happens to be empty must not pass.
+                return Err(ConfigError::new("TOKEN", "standard input is empty", "write one token per line").into());
+            }
+            let mut reading = true;
+            while let Some(token) = line {
+                reading = say(&judge(&token)?)?;
+                line = if reading { next_line(&mut input).map_err(Failure::Input)? } else { None };
+            }
+            reading
+        }
+    };
+    Ok(ExitCode::from(u8::from(!(all_accepted && complete))))
+}
+
+/// How much of a token is looked at.
+enum Judge {
+    Jws { keys: Arc<FixedKeys>, algorithms: AlgorithmSet },
+    Jwt(Box<JwtVerifier>),
+}
+
+impl Judge {
+    fn new(args: &VerifyArgs, settings: &Settings<'_>) -> Result<Self, ConfigError> {
+        let keys = Arc::new(keys::load(&settings.config)?);
+        let mut builder = settings.config.builder_with(Arc::clone(&keys));
+        if args.any_issuer || args.jws {
+            builder = builder.issuer(dangerous::any_issuer());
+        }
+        if args.any_audience || args.jws {
+            builder = builder.audience(dangerous::any_audience());
+        }
+        if args.allow_missing_exp {
+            builder = builder.dangerous().allow_missing_expiration();
+        }
+        if let Some(seconds) = args.at {
+            builder = builder.clock(At(NumericDate::from_unix(seconds, 0)));
+        }
+        let verifier = builder.require_claims(args.require.iter().cloned()).build()?;
+        Ok(if args.jws { Self::Jws { keys, algorithms: verifier.algorithms() } } else { Self::Jwt(Box::new(verifier)) })
+    }
+
+    async fn verdict(&self, token: &str) -> Result<Verdict, AuthError> {
+        let judged = match self {
+            Self::Jws { keys, algorithms } => {
+                jws::verify(token, keys, *algorithms).await.map(|payload| Verdict::of_payload(&payload))
+            }
+            Self::Jwt(verifier) => match verifier.verify(&Credential::bearer(token)).await {
+                Ok(verified) => Verdict::of_claims(&verified),
+                Err(error) => Err(error),
+            },
+        };
+        judged.or_else(Verdict::of_error)
+    }
+}
+
+/// Stands still at the date of `--at`.
+#[derive(Debug)]
+struct At(NumericDate);
+
+impl Clock for At {
+    fn now(&self) -> NumericDate {
+        self.0
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+fn print(output: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
+    let mut line = serde_json::to_vec(verdict)?;
+    line.push(b'\n');
+    output.write_all(&line)?;
+    output.flush()
+}

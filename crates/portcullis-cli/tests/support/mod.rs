@@ -1,0 +1,117 @@
+//! The command as a process, and files for it.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// The path of the command.
+pub(crate) const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
+
+/// A folder of one test's own.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// An empty folder; `name` is no other test's.
+    pub(crate) fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if path.exists() {
+            std::fs::remove_dir_all(&path).unwrap();
+        }
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Writes a file and returns its path.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        path.into_os_string().into_string().unwrap()
+    }
+}
+
+/// What a run of the command gave.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// Each line of output as JSON.
+    pub(crate) fn verdicts(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The only verdict.
+    pub(crate) fn verdict(&self) -> Value {
+        let verdicts = self.verdicts();
+        assert_eq!(verdicts.len(), 1, "{self:?}");
+        verdicts.into_iter().next().unwrap()
+    }
+
+    /// Expects the only token to be accepted.
+    #[track_caller]
+    pub(crate) fn accepts(&self) -> Value {
+        assert_eq!(self.status, 0, "{self:?}");
+        let verdict = self.verdict();
+        assert_eq!(verdict["verdict"], "accept", "{self:?}");
+        verdict
+    }
+
+    /// Expects the only token to be rejected, and returns the reason.
+    #[track_caller]
+    pub(crate) fn rejects(&self) -> String {
+        assert_eq!(self.status, 1, "{self:?}");
+        let verdict = self.verdict();
+        assert_eq!(verdict["verdict"], "reject", "{self:?}");
+        assert!(!verdict["detail"].as_str().unwrap().is_empty());
+        verdict["reason"].as_str().unwrap().to_owned()
+    }
+
+    /// Expects bad usage or configuration, and returns the message.
+    #[track_caller]
+    pub(crate) fn fails(&self) -> &str {
+        assert_eq!(self.status, 2, "{self:?}");
+        assert_eq!(self.stdout, "", "no verdict where nothing was judged");
+        assert!(!self.stderr.is_empty());
+        &self.stderr
+    }
+}
+
+/// Runs `portcullis verify` with these arguments.
+pub(crate) fn verify<S: AsRef<str>>(arguments: impl IntoIterator<Item = S>) -> Outcome {
+    verify_with_input(arguments, b"")
+}
+
+/// Runs `portcullis verify` with these arguments and this standard input.
+pub(crate) fn verify_with_input<S: AsRef<str>>(arguments: impl IntoIterator<Item = S>, input: &[u8]) -> Outcome {
+    let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
+    run(std::iter::once("verify".to_owned()).chain(arguments), input)
+}
+
+/// Runs the command with these arguments and this standard input.
+pub(crate) fn run(arguments: impl IntoIterator<Item = String>, input: &[u8]) -> Outcome {
+    let mut child = Command::new(PORTCULLIS)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // The command may end without reading all of it, or any; writing then fails, and that is for the test to see.
+    let writer = std::thread::spawn(move || stdin.write_all(&input).is_ok());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    Outcome {
+        status: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
