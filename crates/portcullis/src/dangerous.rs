@@ -77,3 +77,16 @@ impl DangerousBuilder {
 pub fn admit_everyone_as(caller: Verified) -> Gate {
     Gate::admitting(caller)
 }
+
+/// Lets `keys` be fetched from `host` over plain HTTP, for a provider inside a cluster. Whoever can change what passes
+/// on that network can put in keys of their own, and then forge any token.
+///
+/// ```
+/// let keys = portcullis::dangerous::allow_http(portcullis::RemoteKeys::builder(), "keycloak.cluster")
+///     .at("http://keycloak.cluster/realms/main/protocol/openid-connect/certs")?;
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+#[cfg(feature = "remote")]
+pub fn allow_http(keys: crate::RemoteKeysBuilder, host: impl Into<String>) -> crate::RemoteKeysBuilder {
+    keys.allow_http(host.into())
+}

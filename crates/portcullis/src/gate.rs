@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::credential::{Credential, Presented, RequestView, TokenSource, present};
 use crate::error::AuthError;
+use crate::keys::KeyStatus;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::verifier::{Verified, Verifier};
@@ -104,6 +105,21 @@ impl Gate {
     /// Why the caller is not let in.
     pub async fn verify(&self, token: &str) -> Result<Verified, AuthError> {
         self.verify_credential(&Credential::bearer(token), &Policy::authenticated()).await.inspect_err(log)
+    }
+
+    /// Makes one attempt to get what verification needs, such as keys that are fetched: call it before serving to find
+    /// out early, or not at all to start at once and recover alone. An attempt ends within the fetch's own time limit.
+    ///
+    /// # Errors
+    /// [`AuthError::Unavailable`] when the attempt failed.
+    pub async fn warm_up(&self) -> Result<(), AuthError> {
+        self.0.verifier.warm_up().await
+    }
+
+    /// Whether tokens can be verified, for readiness probes.
+    #[must_use]
+    pub fn status(&self) -> KeyStatus {
+        self.0.verifier.status()
     }
 
     /// The answer to a request that is not let in.

@@ -27,6 +27,7 @@
 //! # Features
 //!
 //! - `jsonwebtoken` (default): conversions from and to the types of the crate jsonwebtoken.
+//! - `remote` (default): [`RemoteKeys`], fetched with reqwest on tokio. Without it this crate never touches the network.
 
 mod challenge;
 mod checks;
@@ -60,7 +61,9 @@ pub use crate::jose::{
     Algorithm, AlgorithmSet, Header, InvalidKey, InvalidSignature, KeySet, KeySetError, SkippedKey, UnknownAlgorithm,
     VerifyingKey,
 };
-pub use crate::keys::{FixedKeys, FixedKeysError, KeyError, KeyProvider, KeyQuery};
+pub use crate::keys::{FixedKeys, FixedKeysError, KeyError, KeyProvider, KeyQuery, KeyStatus};
+#[cfg(feature = "remote")]
+pub use crate::keys::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
 pub use crate::policy::{Policy, any_permission, any_role, any_scope, permissions, roles, scopes};
 pub use crate::refusal::Refusal;
 pub use crate::verifier::{JwtVerifier, JwtVerifierBuilder, Verified, Verifier};

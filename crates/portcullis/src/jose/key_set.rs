@@ -27,7 +27,7 @@ const MAX_OCTETS: usize = 1024 * 1024;
 /// assert_eq!(set.skipped()[0].to_string(), "key 0 (kid \"odd\"): unsupported curve");
 /// # Ok::<(), portcullis::KeySetError>(())
 /// ```
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct KeySet {
     by_id: HashMap<Box<str>, Vec<Arc<VerifyingKey>>>,
     keys: Vec<Arc<VerifyingKey>>,

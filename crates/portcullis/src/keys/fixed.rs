@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::jose::{AlgorithmSet, InvalidKey, KeySet, KeySetError, VerifyingKey};
-use crate::keys::{KeyError, KeyProvider, KeyQuery};
+use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 
 /// Keys that are there from the start and do not change: from text, a file or code.
 ///
@@ -158,6 +158,10 @@ impl KeyProvider for FixedKeys {
 
     fn algorithms(&self) -> AlgorithmSet {
         self.algorithms
+    }
+
+    fn status(&self) -> KeyStatus {
+        KeyStatus { keys: self.keys.len(), ..KeyStatus::ready() }
     }
 }
 

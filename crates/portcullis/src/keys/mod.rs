@@ -1,13 +1,18 @@
 //! Where keys come from.
 
 mod fixed;
+#[cfg(feature = "remote")]
+mod remote;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use fixed::{FixedKeys, FixedKeysError};
+#[cfg(feature = "remote")]
+pub use remote::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
 
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::jose::key_set::NotChosen;
@@ -50,6 +55,43 @@ pub trait KeyProvider: fmt::Debug + Send + Sync {
     /// Providers of shared secrets must say so here; the default has no HMAC.
     fn algorithms(&self) -> AlgorithmSet {
         AlgorithmSet::ASYMMETRIC
+    }
+
+    /// Makes one attempt to get the keys now, where they are fetched; at once `Ok` where they are at hand.
+    ///
+    /// # Errors
+    /// [`KeyError::Unavailable`] when the attempt failed.
+    async fn warm_up(&self) -> Result<(), KeyError> {
+        Ok(())
+    }
+
+    /// What is held, for readiness probes. Default: ready.
+    fn status(&self) -> KeyStatus {
+        KeyStatus::ready()
+    }
+}
+
+/// Whether keys are held, and how the last fetch went: for readiness probes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct KeyStatus {
+    /// Whether tokens can be verified.
+    pub ready: bool,
+    /// The number of usable keys, where that is known.
+    pub keys: usize,
+    /// How long ago the keys were fetched, where they are fetched.
+    pub age: Option<Duration>,
+    /// What the last fetch failed of; `None` after a success.
+    pub last_error: Option<String>,
+    /// How long until the next attempt may start, after a failure.
+    pub next_attempt: Option<Duration>,
+}
+
+impl KeyStatus {
+    /// Keys are at hand.
+    #[must_use]
+    pub fn ready() -> Self {
+        Self { ready: true, keys: 0, age: None, last_error: None, next_attempt: None }
     }
 }
 
@@ -155,6 +197,14 @@ impl<P: KeyProvider + ?Sized> KeyProvider for Arc<P> {
     fn algorithms(&self) -> AlgorithmSet {
         (**self).algorithms()
     }
+
+    async fn warm_up(&self) -> Result<(), KeyError> {
+        (**self).warm_up().await
+    }
+
+    fn status(&self) -> KeyStatus {
+        (**self).status()
+    }
 }
 
 #[async_trait]
@@ -165,5 +215,13 @@ impl<P: KeyProvider + ?Sized> KeyProvider for Box<P> {
 
     fn algorithms(&self) -> AlgorithmSet {
         (**self).algorithms()
+    }
+
+    async fn warm_up(&self) -> Result<(), KeyError> {
+        (**self).warm_up().await
+    }
+
+    fn status(&self) -> KeyStatus {
+        (**self).status()
     }
 }

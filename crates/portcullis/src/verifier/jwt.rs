@@ -13,7 +13,7 @@ use crate::error::AuthError;
 use crate::jose::AlgorithmSet;
 use crate::jose::compact::Compact;
 use crate::jws;
-use crate::keys::KeyProvider;
+use crate::keys::{KeyProvider, KeyStatus};
 use crate::verifier::token_cache::{TokenCache, TokenDigest};
 use crate::verifier::{JwtVerifierBuilder, Signed, Verified, Verifier};
 
@@ -125,6 +125,14 @@ impl Verifier for JwtVerifier {
         let signed = self.recall_or_verify_signed(credential.unverified_token()).await?;
         self.check_claims(&signed)?;
         Ok(Verified::new(signed, Arc::clone(&self.grants)))
+    }
+
+    async fn warm_up(&self) -> Result<(), AuthError> {
+        Ok(self.keys.warm_up().await?)
+    }
+
+    fn status(&self) -> KeyStatus {
+        self.keys.status()
     }
 }
 

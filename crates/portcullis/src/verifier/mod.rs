@@ -17,6 +17,7 @@ pub use verified::Verified;
 
 use crate::credential::{Credential, Scheme};
 use crate::error::AuthError;
+use crate::keys::KeyStatus;
 
 /// Says who is calling.
 ///
@@ -34,6 +35,19 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     fn schemes(&self) -> &[Scheme] {
         &[Scheme::Bearer]
     }
+
+    /// Makes one attempt to get what verification needs, such as keys that are fetched.
+    ///
+    /// # Errors
+    /// [`AuthError::Unavailable`] when the attempt failed.
+    async fn warm_up(&self) -> Result<(), AuthError> {
+        Ok(())
+    }
+
+    /// Whether tokens can be verified, for readiness probes.
+    fn status(&self) -> KeyStatus {
+        KeyStatus::ready()
+    }
 }
 
 #[async_trait]
@@ -45,6 +59,14 @@ impl<V: Verifier + ?Sized> Verifier for Arc<V> {
     fn schemes(&self) -> &[Scheme] {
         (**self).schemes()
     }
+
+    async fn warm_up(&self) -> Result<(), AuthError> {
+        (**self).warm_up().await
+    }
+
+    fn status(&self) -> KeyStatus {
+        (**self).status()
+    }
 }
 
 #[async_trait]
@@ -55,5 +77,13 @@ impl<V: Verifier + ?Sized> Verifier for Box<V> {
 
     fn schemes(&self) -> &[Scheme] {
         (**self).schemes()
+    }
+
+    async fn warm_up(&self) -> Result<(), AuthError> {
+        (**self).warm_up().await
+    }
+
+    fn status(&self) -> KeyStatus {
+        (**self).status()
     }
 }

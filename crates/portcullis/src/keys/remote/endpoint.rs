@@ -1,0 +1,72 @@
+//! Which URLs may be asked.
+
+use std::net::IpAddr;
+
+use reqwest::Url;
+
+/// A URL that keys or metadata may be fetched from: https, or http on this machine; absolute, without user information
+/// or fragment.
+pub(super) fn parse(text: &str, http_hosts: &[String]) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "not an absolute URL")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it has user information");
+    }
+    if url.fragment().is_some() {
+        return Err("it has a fragment");
+    }
+    let host = url.host_str().unwrap_or_default();
+    match url.scheme() {
+        "https" if !host.is_empty() => Ok(url),
+        "http" if is_loopback(host) || http_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) => Ok(url),
+        "http" => Err("it is http, where https is required"),
+        _ => Err("its scheme is not https"),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_and_this_machine_may_be_asked() {
+        for url in [
+            "https://issuer.example/keys",
+            "https://issuer.example:8443/keys?v=1",
+            "http://127.0.0.1:3000/keys",
+            "http://127.9.9.9/keys",
+            "http://[::1]:3000/keys",
+            "http://LOCALHOST/keys",
+        ] {
+            assert!(parse(url, &[]).is_ok(), "{url}");
+        }
+        assert!(parse("http://keycloak.cluster/keys", &["keycloak.cluster".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn nothing_else_may() {
+        for url in [
+            "",
+            "/keys",
+            "issuer.example/keys",
+            "http://issuer.example/keys",
+            "http://127.0.0.1.example/keys",
+            "http://localhost.example/keys",
+            "http://169.254.169.254/keys",
+            "http://[::2]/",
+            "file:///etc/passwd",
+            "data:application/json,{}",
+            "ftp://issuer.example/",
+            "https://user@issuer.example/keys",
+            "https://user:pass@issuer.example/keys",
+            "https://issuer.example/keys#fragment",
+            "https://",
+        ] {
+            assert!(parse(url, &["other.example".to_owned()]).is_err(), "{url}");
+        }
+    }
+}
