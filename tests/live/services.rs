@@ -23,7 +23,6 @@ pub(crate) struct Services {
 impl Services {
     /// Builds both and starts them for tokens of `issuer` for `audience`, with the keys in `jwks_file`.
     pub(crate) fn start(issuer: &str, audience: &str, jwks_file: &Path) -> Self {
-        let [axum, actix] = build(["example-axum", "example-actix"]);
         let environment = [
             ("PORTCULLIS_ISSUER", issuer),
             ("PORTCULLIS_AUDIENCE", audience),
@@ -32,7 +31,10 @@ impl Services {
             ("PORTCULLIS_LEEWAY_SECONDS", "0"),
             ("RUST_LOG", "portcullis=trace,portcullis_actix=trace,portcullis_axum=trace"),
         ];
-        Self { axum: Service::start(&axum, &environment), actix: Service::start(&actix, &environment) }
+        Self {
+            axum: Service::start("example-axum", &environment),
+            actix: Service::start("example-actix", &environment),
+        }
     }
 
     /// What both answer, which has to be the same.
@@ -49,7 +51,7 @@ impl Services {
     /// Asks until both refuse `token` with 401; a bounded number of times.
     pub(crate) fn wait_for_refusal(&self, path: &str, token: &str) {
         for service in [&self.axum, &self.actix] {
-            poll(&service.name, || service.get(path, Some(token)).status == 401);
+            poll(service.name, || service.get(path, Some(token)).status == 401);
         }
     }
 
@@ -62,17 +64,17 @@ impl Services {
 /// A running server; it ends when this is dropped.
 #[derive(Debug)]
 struct Service {
-    name: String,
+    name: &'static str,
     address: String,
     log: PathBuf,
     process: Child,
 }
 
 impl Service {
-    fn start(program: &Path, environment: &[(&str, &str)]) -> Self {
-        let name = program.file_stem().unwrap().to_str().unwrap().to_owned();
+    fn start(package: &'static str, environment: &[(&str, &str)]) -> Self {
+        let program = build(package);
         let port = free_port();
-        let log = provider::folder().join(format!("{name}-{port}.log"));
+        let log = provider::folder().join(format!("{package}-{port}.log"));
         let output = fs::File::create(&log).unwrap();
         let process = Command::new(program)
             // A developer's own settings must not decide.
@@ -84,7 +86,7 @@ impl Service {
             .stderr(output)
             .spawn()
             .expect("an example server starts");
-        let mut service = Self { name, address: format!("127.0.0.1:{port}"), log, process };
+        let mut service = Self { name: package, address: format!("127.0.0.1:{port}"), log, process };
         service.wait_until_ready();
         service
     }
@@ -96,7 +98,7 @@ impl Service {
     }
 
     fn wait_until_ready(&mut self) {
-        poll(&self.name, || {
+        poll(self.name, || {
             if let Some(status) = self.process.try_wait().unwrap() {
                 panic!("{} ended with {status}:\n{}", self.name, fs::read_to_string(&self.log).unwrap());
             }
@@ -113,28 +115,23 @@ impl Drop for Service {
     }
 }
 
-/// The programs of these packages. Cargo builds nothing that is fresh.
-fn build<const N: usize>(packages: [&str; N]) -> [PathBuf; N] {
+/// The program of a package. Cargo builds nothing that is fresh.
+fn build(package: &str) -> PathBuf {
     let cargo = Command::new(env!("CARGO"))
-        .args(["build", "--message-format=json-render-diagnostics"])
-        .args(packages.iter().map(|package| format!("--package={package}")))
+        .args(["build", "--message-format=json-render-diagnostics", "--package", package])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo starts");
-    assert!(cargo.status.success(), "the example servers do not build");
+    assert!(cargo.status.success(), "{package} does not build");
     let messages = String::from_utf8(cargo.stdout).unwrap();
-    let artifacts: Vec<serde_json::Value> =
-        messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    packages.map(|package| {
-        artifacts
-            .iter()
-            .filter(|artifact| artifact["target"]["name"] == package)
-            .find_map(|artifact| artifact["executable"].as_str())
-            .unwrap_or_else(|| panic!("{package} has no program"))
-            .into()
-    })
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|artifact| artifact["target"]["name"] == package)
+        .find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from))
+        .unwrap_or_else(|| panic!("{package} has no program"))
 }
 
 /// A port that was free a moment ago.

@@ -1,0 +1,67 @@
+"""Runs the command given as arguments, which starts an example server with nothing configured, and then the curl lines
+that it prints: one caller is let in, one is not known and one may not."""
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+EXPECTED = {"200", "401", "403"}
+CONFIGURATION = ("AUTH0_", "AUTHOK_", "AZURE_", "CLERK_", "PORTCULLIS_")
+ATTEMPTS = 1200
+PAUSE = 0.5
+
+
+def main(command):
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(CONFIGURATION)}
+    environment["PORT"] = str(port)
+    with tempfile.TemporaryFile("w+") as output:
+        # A group of its own: cargo starts the server as another process.
+        server = subprocess.Popen(command, env=environment, stdout=output, start_new_session=True)
+        try:
+            wait_until_healthy(server, f"http://127.0.0.1:{port}/healthz")
+            output.seek(0)
+            lines = [line.strip() for line in output if line.lstrip().startswith("curl ")]
+            answered = {status(line) for line in lines}
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+    if answered != EXPECTED:
+        sys.exit(f"the {len(lines)} curl lines answered {sorted(answered)}, not {sorted(EXPECTED)}")
+    print(f"{len(lines)} curl lines answered {sorted(answered)}")
+
+
+def wait_until_healthy(server, url):
+    for _ in range(ATTEMPTS):
+        if server.poll() is not None:
+            sys.exit(f"the server ended with {server.returncode}")
+        try:
+            with urllib.request.urlopen(url) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            pass
+        time.sleep(PAUSE)
+    sys.exit(f"{url} did not answer")
+
+
+def status(line):
+    """Of the answer to a curl command, run as a user would paste it."""
+    quiet = shlex.join(["--silent", "--output", os.devnull, "--write-out", "%{http_code}"])
+    return subprocess.run(["bash", "-c", f"{line} {quiet}"], capture_output=True, check=True, text=True).stdout
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
