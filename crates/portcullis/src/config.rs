@@ -1,6 +1,7 @@
 //! A verifier from a configuration file or from the environment.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct Config {
     /// A file with a JWK Set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
+    /// The URL of a JWK Set. With none of the four sources named, the issuer's metadata names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
     /// A PEM file with a public key or a certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key_file: Option<PathBuf>,
@@ -55,8 +59,12 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum KeySource<'a> {
+    /// The metadata of this issuer (OpenID Connect Discovery 1.0).
+    Discovery(&'a str),
     /// A file with a JWK Set.
     JwksFile(&'a std::path::Path),
+    /// The URL of a JWK Set.
+    JwksUrl(&'a str),
     /// A PEM file.
     PublicKeyFile(&'a std::path::Path),
     /// A file with a secret.
@@ -70,6 +78,7 @@ impl Config {
             issuer: vec![issuer.into()],
             audience: vec![audience.into()],
             jwks_file: None,
+            jwks_url: None,
             public_key_file: None,
             secret_file: None,
             algorithms: None,
@@ -78,8 +87,8 @@ impl Config {
         }
     }
 
-    /// Reads `PORTCULLIS_ISSUER`, `PORTCULLIS_AUDIENCE`, one of `PORTCULLIS_JWKS_FILE`, `PORTCULLIS_PUBLIC_KEY_FILE`
-    /// and `PORTCULLIS_SECRET_FILE`, and optionally `PORTCULLIS_ALGORITHMS`, `PORTCULLIS_LEEWAY_SECONDS` and
+    /// Reads `PORTCULLIS_ISSUER`, `PORTCULLIS_AUDIENCE`, at most one of `PORTCULLIS_JWKS_FILE`, `PORTCULLIS_JWKS_URL`,
+    /// `PORTCULLIS_PUBLIC_KEY_FILE` and `PORTCULLIS_SECRET_FILE` (none: discovery), and optionally `PORTCULLIS_ALGORITHMS`, `PORTCULLIS_LEEWAY_SECONDS` and
     /// `PORTCULLIS_TYP`. Lists are separated by commas.
     ///
     /// # Errors
@@ -111,6 +120,7 @@ impl Config {
             issuer: required(ISSUER, "write the issuer exactly as tokens have it in iss")?,
             audience: required(AUDIENCE, "write the identifier of this API exactly as tokens have it in aud")?,
             jwks_file: read(JWKS_FILE).map(Into::into),
+            jwks_url: read(JWKS_URL),
             public_key_file: read(PUBLIC_KEY_FILE).map(Into::into),
             secret_file: read(SECRET_FILE).map(Into::into),
             algorithms,
@@ -121,28 +131,30 @@ impl Config {
         Ok(config)
     }
 
-    /// Where the keys come from.
+    /// Where the keys come from: the one source that is named, or discovery.
     ///
     /// # Errors
-    /// When no source is named, or more than one.
+    /// When more than one source is named, or none and more than one issuer.
     pub fn key_source(&self) -> Result<KeySource<'_>, ConfigError> {
         let named = [
             self.jwks_file.as_deref().map(KeySource::JwksFile),
+            self.jwks_url.as_deref().map(KeySource::JwksUrl),
             self.public_key_file.as_deref().map(KeySource::PublicKeyFile),
             self.secret_file.as_deref().map(KeySource::SecretFile),
         ];
         let mut named = named.into_iter().flatten();
-        match (named.next(), named.next()) {
-            (Some(source), None) => Ok(source),
-            (None, _) => Err(ConfigError::new(
+        match (named.next(), named.next(), self.issuer.as_slice()) {
+            (Some(source), None, _) => Ok(source),
+            (None, _, [issuer]) => Ok(KeySource::Discovery(issuer)),
+            (None, _, _) => Err(ConfigError::new(
                 "jwks_file",
-                "no source of keys is named",
-                "name one of jwks_file, public_key_file and secret_file",
+                "no source of keys is named, and discovery needs exactly one issuer",
+                "name one of jwks_file, jwks_url, public_key_file and secret_file",
             )),
-            (Some(_), Some(_)) => Err(ConfigError::new(
+            (Some(_), Some(_), _) => Err(ConfigError::new(
                 "jwks_file",
                 "more than one source of keys is named",
-                "name exactly one of jwks_file, public_key_file and secret_file",
+                "name at most one of jwks_file, jwks_url, public_key_file and secret_file",
             )),
         }
     }
@@ -184,6 +196,7 @@ impl Config {
 const ISSUER: &str = "PORTCULLIS_ISSUER";
 const AUDIENCE: &str = "PORTCULLIS_AUDIENCE";
 const JWKS_FILE: &str = "PORTCULLIS_JWKS_FILE";
+const JWKS_URL: &str = "PORTCULLIS_JWKS_URL";
 const PUBLIC_KEY_FILE: &str = "PORTCULLIS_PUBLIC_KEY_FILE";
 const SECRET_FILE: &str = "PORTCULLIS_SECRET_FILE";
 const ALGORITHMS: &str = "PORTCULLIS_ALGORITHMS";
@@ -191,18 +204,29 @@ const LEEWAY: &str = "PORTCULLIS_LEEWAY_SECONDS";
 const TYP: &str = "PORTCULLIS_TYP";
 
 impl KeySource<'_> {
-    fn load(self) -> Result<FixedKeys, ConfigError> {
+    fn load(self) -> Result<Arc<dyn KeyProvider>, ConfigError> {
         let problem = |field: &'static str, hint: &'static str| {
             move |error: FixedKeysError| ConfigError::new(field, error.to_string(), hint)
         };
-        match self {
+        let fixed = match self {
             Self::JwksFile(path) => FixedKeys::jwks_file(path)
                 .map_err(problem("jwks_file", "name a file with a JWK Set, such as the issuer's jwks_uri serves")),
             Self::PublicKeyFile(path) => FixedKeys::pem_file(path)
                 .map_err(problem("public_key_file", "name a PEM file with a public key or a certificate")),
             Self::SecretFile(path) => FixedKeys::secret_file(path)
                 .map_err(problem("secret_file", "name a file with at least 32 octets, or an oct JWK")),
-        }
+            #[cfg(feature = "remote")]
+            Self::Discovery(issuer) => return Ok(Arc::new(crate::keys::RemoteKeys::discover(issuer)?)),
+            #[cfg(feature = "remote")]
+            Self::JwksUrl(url) => return Ok(Arc::new(crate::keys::RemoteKeys::at(url)?)),
+            #[cfg(not(feature = "remote"))]
+            Self::Discovery(_) | Self::JwksUrl(_) => Err(ConfigError::new(
+                "jwks_file",
+                "keys can't be fetched without the feature remote",
+                "name one of jwks_file, public_key_file and secret_file, or switch the feature remote on",
+            )),
+        };
+        Ok(Arc::new(fixed?))
     }
 }
 
@@ -246,7 +270,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_variable() {
-        for (at, name) in [(0, ISSUER), (1, AUDIENCE), (2, JWKS_FILE)] {
+        for (at, name) in [(0, ISSUER), (1, AUDIENCE)] {
             let mut variables = MINIMAL.to_vec();
             variables.remove(at);
             assert_eq!(config(&variables).unwrap_err().field(), name);
@@ -260,6 +284,17 @@ mod tests {
             assert!(!error.to_string().is_empty());
             assert!(error.field() == name || name == PUBLIC_KEY_FILE, "{error}");
         }
+    }
+
+    #[test]
+    fn without_a_source_of_keys_the_issuer_is_asked() {
+        let one = config(&MINIMAL[..2]).unwrap();
+        assert_eq!(one.key_source(), Ok(KeySource::Discovery("https://i.example")));
+        let two = [(ISSUER, "https://i.example,https://j.example"), (AUDIENCE, "api")];
+        assert_eq!(config(&two).unwrap_err().field(), "PORTCULLIS_JWKS_FILE");
+        let mut url = MINIMAL[..2].to_vec();
+        url.push((JWKS_URL, "https://i.example/keys"));
+        assert_eq!(config(&url).unwrap().key_source(), Ok(KeySource::JwksUrl("https://i.example/keys")));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::claims::FromClaims;
 use crate::credential::{Credential, Presented, RequestView, TokenSource, present};
 use crate::error::AuthError;
 use crate::keys::KeyStatus;
@@ -120,6 +121,14 @@ impl Gate {
     #[must_use]
     pub fn status(&self) -> KeyStatus {
         self.0.verifier.status()
+    }
+
+    /// All claims of a caller whom this gate let in, as one typed value.
+    ///
+    /// # Errors
+    /// [`InvalidToken::InvalidClaims`](crate::InvalidToken::InvalidClaims) when they do not fit `C`.
+    pub fn claims<C: FromClaims>(&self, caller: &Verified) -> Result<C, AuthError> {
+        C::from_claims(caller.all_claims()).map_err(AuthError::from).inspect_err(log)
     }
 
     /// The answer to a request that is not let in.

@@ -51,7 +51,7 @@ pub use async_trait::async_trait;
 
 pub use crate::challenge::Challenge;
 pub use crate::checks::{Audience, ClaimCheck, Issuer, TokenView};
-pub use crate::claims::{Claims, GrantReader, Grants, NumericDate, StandardGrants};
+pub use crate::claims::{Claims, FromClaims, GrantReader, Grants, NoClaims, NumericDate, StandardGrants};
 pub use crate::clock::{Clock, ManualClock, SystemClock};
 pub use crate::config::{Config, KeySource};
 pub use crate::credential::{Credential, HeaderList, RequestView, Scheme, TokenSource};
@@ -64,6 +64,6 @@ pub use crate::jose::{
 pub use crate::keys::{FixedKeys, FixedKeysError, KeyError, KeyProvider, KeyQuery, KeyStatus};
 #[cfg(feature = "remote")]
 pub use crate::keys::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
-pub use crate::policy::{Policy, any_permission, any_role, any_scope, permissions, roles, scopes};
+pub use crate::policy::{Policy, Require, any_permission, any_role, any_scope, permissions, roles, scopes};
 pub use crate::refusal::Refusal;
 pub use crate::verifier::{JwtVerifier, JwtVerifierBuilder, Verified, Verifier};

@@ -105,6 +105,25 @@ impl Policy {
     }
 }
 
+/// A policy as a type, which the extractors `Authorized` of the adapters take as their parameter.
+///
+/// ```
+/// use portcullis::{Policy, Require, scopes};
+///
+/// struct ReadMessages;
+///
+/// impl Require for ReadMessages {
+///     fn policy() -> Policy {
+///         scopes("read:messages")
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(message = "`{Self}` names no policy", note = "implement `Require` for the type")]
+pub trait Require {
+    /// What a caller must be allowed.
+    fn policy() -> Policy;
+}
+
 impl Rule {
     fn holds(&self, caller: &Verified) -> bool {
         match self {

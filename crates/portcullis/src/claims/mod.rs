@@ -2,6 +2,7 @@
 
 mod grants;
 mod numeric_date;
+mod typed;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 pub use grants::{GrantReader, Grants, StandardGrants};
 pub use numeric_date::NumericDate;
+pub use typed::{FromClaims, NoClaims};
 
 use crate::error::InvalidToken;
 use crate::jose::json::{JsonError, JsonObject, Text};
