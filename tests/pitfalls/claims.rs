@@ -75,7 +75,8 @@ async fn a_claim_that_stands_in_for_the_audience_is_required_as_well() {
 async fn the_issuer_is_checked_and_not_only_read() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
-    for other in ["https://attacker.test/", "", "https://issuer.test", "https://ISSUER.test/", "https://issuer.test//"] {
+    for other in ["https://attacker.test/", "", "https://issuer.test", "https://ISSUER.test/", "https://issuer.test//"]
+    {
         assert_eq!(refused(&gate, &issuer.token().issuer(other).sign()).await, InvalidToken::WrongIssuer, "{other}");
     }
     admitted(&gate, &issuer.token().sign()).await;
@@ -119,9 +120,10 @@ fn issuer_and_audience_cannot_be_left_out() {
 #[tokio::test]
 async fn azp_is_checked_and_an_absent_azp_does_not_pass() {
     let issuer = TestIssuer::new();
-    let verifier = issuer.verifier().check_fn("authorized party", |token| {
-        matches!(token.claims().get::<String>("azp"), Ok(Some(party)) if party == "https://app.test")
-    });
+    let verifier = issuer.verifier().check_fn(
+        "authorized party",
+        |token| matches!(token.claims().get::<String>("azp"), Ok(Some(party)) if party == "https://app.test"),
+    );
     let gate = Gate::new(verifier.build().unwrap());
     let failed = InvalidToken::CheckFailed { name: "authorized party".into() };
     assert_eq!(refused(&gate, &issuer.token().sign()).await, failed, "absent");
@@ -157,9 +159,8 @@ async fn a_check_of_ones_own_gives_its_own_reason() {
 #[tokio::test]
 async fn every_check_must_pass_and_not_only_one_of_them() {
     let issuer = TestIssuer::new();
-    let is = |name: &'static str| {
-        move |token: &TokenView<'_>| matches!(token.claims().get::<bool>(name), Ok(Some(true)))
-    };
+    let is =
+        |name: &'static str| move |token: &TokenView<'_>| matches!(token.claims().get::<bool>(name), Ok(Some(true)));
     let verifier = issuer.verifier().check_fn("first", is("first")).check_fn("second", is("second"));
     let gate = Gate::new(verifier.build().unwrap());
     let token = |first: bool, second: bool| issuer.token().claim("first", first).claim("second", second).sign();

@@ -4,7 +4,9 @@ use portcullis::{Algorithm, FixedKeys, FixedKeysError, Gate, InvalidKey, Invalid
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 
-use crate::support::{admitted, builder_with, decoded, encoded, gate_for_jwks, generated, key_set, refused, with_member};
+use crate::support::{
+    admitted, builder_with, decoded, encoded, gate_for_jwks, generated, key_set, refused, with_member,
+};
 
 #[tokio::test]
 async fn a_jwk_without_alg_never_serves_hs256_and_serves_rs256() {

@@ -54,9 +54,9 @@ async fn nothing_of_a_token_reaches_logs_debug_errors_or_answers() {
 
     let issuer = TestIssuer::new();
     let keys = ChangingKeys::new(issuer.keys());
-    let verifier = builder_with(&issuer, Arc::clone(&keys)).cache_tokens(10).check_fn("own check", |token| {
-        !token.claims().contains("refuse_me")
-    });
+    let verifier = builder_with(&issuer, Arc::clone(&keys))
+        .cache_tokens(10)
+        .check_fn("own check", |token| !token.claims().contains("refuse_me"));
     let gate = Gate::new(verifier.build().unwrap());
 
     let marked = issuer.token().subject(MARKER).claim("email", MARKER).header("extra", MARKER);

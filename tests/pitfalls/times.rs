@@ -163,9 +163,8 @@ async fn dates_after_2038_and_2106_are_not_cut_to_32_bits() {
 async fn the_default_tolerance_is_a_few_seconds() {
     let issuer = TestIssuer::new();
     let gate = gate_at(&issuer, NOW);
-    let token = |exp: i64, nbf: i64, iat: i64| {
-        issuer.token().claim("exp", exp).claim("nbf", nbf).claim("iat", iat).sign()
-    };
+    let token =
+        |exp: i64, nbf: i64, iat: i64| issuer.token().claim("exp", exp).claim("nbf", nbf).claim("iat", iat).sign();
     assert_eq!(refused(&gate, &token(NOW - 5, 0, 0)).await, InvalidToken::Expired);
     admitted(&gate, &token(NOW - 4, 0, 0)).await;
     assert_eq!(refused(&gate, &token(NOW + 60, NOW + 6, 0)).await, InvalidToken::NotYetValid);
