@@ -1,0 +1,227 @@
+//! Auth0 for portcullis.
+//!
+//! ```
+//! # fn main() -> Result<(), portcullis::ConfigError> {
+//! use portcullis::Gate;
+//! use portcullis_auth0::Auth0;
+//!
+//! let gate = Gate::new(Auth0::new("tenant.eu.auth0.com", "https://api.example.com").verifier()?);
+//! # Ok(()) }
+//! ```
+//!
+//! In Auth0, create an API (*Applications → APIs*): its *Identifier* is the audience here. Clients must ask for that
+//! audience, else Auth0 gives them an opaque token, which is refused as `not_compact_jws`. Switch on *RBAC* and *Add
+//! Permissions in the Access Token* to have [`Auth0Claims::permissions`] filled and `permissions([..])` policies hold.
+//!
+//! Both access-token profiles are understood: `auth0` (`typ: JWT`, the client in `azp`) and `rfc9068_profile` (`typ:
+//! at+jwt`, the client in `client_id`); `builder()?.token_types(["at+jwt"])` keeps to the second. See
+//! <https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles>.
+
+mod claims;
+mod domain;
+
+pub use claims::Auth0Claims;
+
+use std::sync::Arc;
+
+use portcullis::{Algorithm, Audience, ConfigError, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider, RemoteKeys};
+
+/// A verifier of the access tokens that one Auth0 tenant issues for one API.
+#[derive(Clone, Debug)]
+#[must_use = "call verifier() or builder()"]
+pub struct Auth0 {
+    domains: Vec<String>,
+    audiences: Vec<String>,
+    keys: Option<Arc<dyn KeyProvider>>,
+}
+
+impl Auth0 {
+    /// `domain` is the tenant's, such as `tenant.eu.auth0.com`, or its custom domain; `audience` is the identifier of
+    /// the API, exactly as in Auth0. What is wrong with either, [`Self::builder`] says.
+    pub fn new(domain: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self { domains: vec![domain.into()], audiences: vec![audience.into()], keys: None }
+    }
+
+    /// Reads `AUTH0_DOMAIN` and `AUTH0_AUDIENCE`; each may list several, separated by commas.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable and what to write.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// [`Self::from_env`], with variables that `lookup` knows.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable and what to write.
+    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let list = |name: &'static str, hint: &'static str| {
+            let text = lookup(name).filter(|text| !text.trim().is_empty());
+            let text = text.ok_or_else(|| ConfigError::new(name, "not set", hint))?;
+            Ok(text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>())
+        };
+        let domains = list("AUTH0_DOMAIN", "write the tenant's domain, such as tenant.eu.auth0.com")?;
+        for domain in &domains {
+            domain::issuer(domain).map_err(|error| error.at("AUTH0_DOMAIN"))?;
+        }
+        let audiences = list("AUTH0_AUDIENCE", "write the identifier of the API, such as https://api.example.com")?;
+        Ok(Self { domains, audiences, keys: None })
+    }
+
+    /// Accepts tokens that were obtained through `domain` too: a custom domain of the same tenant. `iss` is whichever
+    /// domain a token was obtained through; the keys are the tenant's, and so the same.
+    pub fn custom_domain(mut self, domain: impl Into<String>) -> Self {
+        self.domains.push(domain.into());
+        self
+    }
+
+    /// Accepts tokens for this API too.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Takes the keys from here instead of from the tenant's JWKS endpoint.
+    pub fn keys(mut self, keys: impl KeyProvider + 'static) -> Self {
+        self.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// The general builder, with all of this set: RS256 and PS256, the issuers of the domains, the audiences, and the
+    /// keys of the first domain.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
+        let issuers = self.domains.iter().map(|domain| domain::issuer(domain)).collect::<Result<Vec<_>, _>>()?;
+        let keys: Arc<dyn KeyProvider> = match (&self.keys, issuers.first()) {
+            (Some(keys), _) => Arc::clone(keys),
+            (None, Some(issuer)) => {
+                let keys = RemoteKeys::at(&format!("{issuer}.well-known/jwks.json"));
+                Arc::new(keys.map_err(|error| error.at("domain"))?)
+            }
+            (None, None) => return Err(ConfigError::new("domain", "none is given", "write the tenant's domain")),
+        };
+        let audience = Audience::any_of(self.audiences.clone());
+        let algorithms = [Algorithm::Rs256, Algorithm::Ps256];
+        Ok(JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms))
+    }
+
+    /// The verifier.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    pub fn verifier(&self) -> Result<JwtVerifier, ConfigError> {
+        self.builder()?.build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis::{Gate, Reason, permissions};
+    use portcullis_testing::TestIssuer;
+
+    use super::*;
+
+    const DOMAIN: &str = "tenant.eu.auth0.com";
+    const API: &str = "https://api.example.com";
+
+    fn tenant() -> TestIssuer {
+        TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::Hs256])
+            .with_url(format!("https://{DOMAIN}/"))
+            .with_audience(API)
+    }
+
+    fn gate(auth0: &Auth0, tenant: &TestIssuer) -> Gate {
+        Gate::new(auth0.clone().keys(tenant.keys()).verifier().unwrap())
+    }
+
+    async fn reason(gate: &Gate, token: String) -> Option<Reason> {
+        gate.verify(&token).await.err().and_then(|error| error.reason())
+    }
+
+    #[tokio::test]
+    async fn the_issuer_has_its_slash() {
+        let tenant = tenant();
+        let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
+        assert!(gate.verify(&tenant.token().sign()).await.is_ok());
+        let without = tenant.token().issuer(&format!("https://{DOMAIN}")).sign();
+        assert_eq!(reason(&gate, without).await, Some(Reason::WrongIssuer));
+    }
+
+    #[tokio::test]
+    async fn custom_domains_of_one_tenant_are_accepted_and_others_are_not() {
+        let tenant = tenant();
+        let gate = gate(&Auth0::new(DOMAIN, API).custom_domain("login.example.com"), &tenant);
+        for issuer in [format!("https://{DOMAIN}/"), "https://login.example.com/".to_owned()] {
+            assert!(gate.verify(&tenant.token().issuer(&issuer).sign()).await.is_ok(), "{issuer}");
+        }
+        let other = tenant.token().issuer("https://login.example.org/").sign();
+        assert_eq!(reason(&gate, other).await, Some(Reason::WrongIssuer));
+    }
+
+    #[tokio::test]
+    async fn rs256_and_ps256_are_allowed_and_nothing_else_even_with_such_keys() {
+        let tenant = tenant();
+        let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
+        for algorithm in [Algorithm::Rs256, Algorithm::Ps256] {
+            assert!(gate.verify(&tenant.token().algorithm(algorithm).sign()).await.is_ok(), "{algorithm}");
+        }
+        for algorithm in [Algorithm::Es256, Algorithm::Hs256] {
+            let token = tenant.token().algorithm(algorithm).sign();
+            assert_eq!(reason(&gate, token).await, Some(Reason::AlgorithmNotAllowed), "{algorithm}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_api_among_several_audiences_is_enough() {
+        let tenant = tenant();
+        let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
+        let userinfo = format!("https://{DOMAIN}/userinfo");
+        assert!(gate.verify(&tenant.token().audience([API, &userinfo]).sign()).await.is_ok());
+        // An ID token is for the client, not for the API.
+        let id_token = tenant.token().header("typ", "JWT").audience("kq3sY8mYtS1mN0oPqRsTuVwXyZ012345").sign();
+        assert_eq!(reason(&gate, id_token).await, Some(Reason::WrongAudience));
+    }
+
+    #[tokio::test]
+    async fn permissions_serve_policies() {
+        let tenant = tenant();
+        let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
+        let caller = gate.verify(&tenant.token().claim("permissions", ["read:messages"]).sign()).await.unwrap();
+        assert!(permissions(["read:messages"]).check(&caller).is_ok());
+        assert!(permissions(["write:messages"]).check(&caller).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_hostile_token_is_refused_on_the_presets_own_path() {
+        let tenant = TestIssuer::new().with_url(format!("https://{DOMAIN}/")).with_audience(API);
+        let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
+        for forgery in tenant.forgeries() {
+            assert_eq!(reason(&gate, forgery.token).await, Some(forgery.reason), "{}", forgery.name);
+        }
+    }
+
+    #[test]
+    fn the_environment_is_read_and_its_faults_are_named() {
+        let read = |domain: Option<&str>, audience: Option<&str>| {
+            Auth0::from_variables(|name| {
+                let value = if name == "AUTH0_DOMAIN" { domain } else { audience };
+                value.map(str::to_owned)
+            })
+        };
+        let auth0 = read(Some("tenant.eu.auth0.com, login.example.com"), Some(API)).unwrap();
+        assert_eq!(auth0.domains, [DOMAIN, "login.example.com"]);
+        assert!(auth0.verifier().is_ok());
+        assert_eq!(read(None, Some(API)).unwrap_err().field(), "AUTH0_DOMAIN");
+        assert_eq!(read(Some("tenant.eu.auth0.com/api"), Some(API)).unwrap_err().field(), "AUTH0_DOMAIN");
+        assert_eq!(read(Some(DOMAIN), Some(" ")).unwrap_err().field(), "AUTH0_AUDIENCE");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_when_it_is_built() {
+        assert_eq!(Auth0::new("", API).verifier().unwrap_err().field(), "domain");
+        assert_eq!(Auth0::new(DOMAIN, "").verifier().unwrap_err().field(), "audience");
+        assert_eq!(Auth0::new("http://tenant.eu.auth0.com", API).verifier().unwrap_err().field(), "domain");
+    }
+}
