@@ -1,0 +1,112 @@
+//! The tokens and claims that RFC 7523, 7797, 7800, 8705, 9068 and 9449 print, against a verifier.
+
+use portcullis::{
+    AlgorithmSet, AuthError, FixedKeys, Gate, InvalidKey, JwtVerifier, ManualClock, Reason, Verified, VerifyingKey,
+    dangerous, jws,
+};
+use portcullis_testing::TestIssuer;
+use serde_json::Value;
+
+use crate::vectors::{read, text};
+
+/// Verifies with issuer and audience left out, which the examples vary, as of `seconds` since 1970.
+async fn verify(keys: FixedKeys, token: &str, seconds: i64) -> Result<Verified, AuthError> {
+    let builder = JwtVerifier::builder(dangerous::any_issuer(), dangerous::any_audience(), keys);
+    let verifier = builder.clock(ManualClock::at_unix(seconds)).build().unwrap();
+    Gate::new(verifier).verify(token).await
+}
+
+fn reason(result: Result<Verified, AuthError>) -> Option<Reason> {
+    result.unwrap_err().reason()
+}
+
+#[tokio::test]
+async fn a_dpop_proof_is_no_access_token_and_a_bound_token_no_bearer_token() {
+    let Some(examples) = read("rfc/rfc9449_dpop.json") else { return };
+    let issuer = TestIssuer::new();
+    let (mut proofs, mut bound) = (0, 0);
+    for example in examples.as_array().unwrap() {
+        if let Some(proof) = example.get("proof").and_then(Value::as_str) {
+            let keys = || FixedKeys::jwk(&example["jwk"].to_string()).unwrap();
+            assert!(jws::verify(proof, &keys(), AlgorithmSet::ASYMMETRIC).await.is_ok(), "its signature is good");
+            let now = example["now"].as_i64().unwrap();
+            assert_eq!(reason(verify(keys(), proof, now).await), Some(Reason::WrongType));
+            // The key that it brings along is not used.
+            let strangers = TestIssuer::with_algorithms([portcullis::Algorithm::Es256]).keys();
+            assert_eq!(
+                jws::verify(proof, &strangers, AlgorithmSet::ASYMMETRIC).await.unwrap_err().reason(),
+                Some(Reason::BadSignature)
+            );
+            proofs += 1;
+        } else {
+            // The key of this token's issuer is not printed, so its claims are signed anew.
+            let claims = &example["claims"];
+            let token = issuer.token().payload(claims.to_string()).sign();
+            let now = claims["exp"].as_i64().unwrap() - 1;
+            assert_eq!(reason(verify(issuer.keys(), &token, now).await), Some(Reason::SenderConstrained));
+            assert_eq!(
+                reason(verify(issuer.keys(), text(example, "token"), now).await),
+                Some(Reason::AlgorithmNotAllowed)
+            );
+            bound += 1;
+        }
+    }
+    println!("rfc9449_dpop: {proofs} proofs rejected as tokens, {bound} bound token rejected as a bearer token");
+    assert_eq!((proofs, bound), (2, 1));
+}
+
+#[tokio::test]
+async fn printed_claims() {
+    let Some(examples) = read("rfc/rfc_claims_and_metadata_examples.json") else { return };
+    let issuer = TestIssuer::new();
+    let (mut bound, mut accepted, mut keys, mut others) = (0, 0, 0, 0);
+    for example in examples.as_array().unwrap() {
+        let object = &example["object"];
+        let is_token = object.get("exp").is_some();
+        if is_token {
+            let token = issuer.token().payload(object.to_string()).sign();
+            let result = verify(issuer.keys(), &token, object["exp"].as_i64().unwrap() - 1).await;
+            if object.get("cnf").is_some() {
+                assert_eq!(reason(result), Some(Reason::SenderConstrained), "{object}");
+                bound += 1;
+            } else {
+                assert_eq!(result.unwrap().claims::<Value>().as_ref(), Ok(object));
+                accepted += 1;
+            }
+        } else if let Some(key_type) = object.get("kty") {
+            let key = VerifyingKey::from_jwk(&object.to_string());
+            match key_type.as_str() {
+                Some("oct") => assert_eq!(key.unwrap_err(), InvalidKey::SymmetricInSet),
+                _ => assert_eq!(key.unwrap().algorithms().to_string(), "ES256"),
+            }
+            keys += 1;
+        } else {
+            others += 1;
+        }
+    }
+    println!(
+        "rfc_claims_and_metadata_examples: {bound} rejected as bound to a key, {accepted} accepted at their time, \
+         {keys} keys, {others} headers and metadata left out"
+    );
+    assert_eq!((bound, accepted, keys, others), (6, 2, 2, 7));
+}
+
+#[tokio::test]
+async fn an_unencoded_payload_is_refused_however_it_is_presented() {
+    let Some(examples) = read("rfc/rfc7797.json") else { return };
+    let key = VerifyingKey::from_secret_jwk(&examples[0]["jwk"].to_string()).unwrap();
+    let algorithms = key.algorithms();
+    let keys = FixedKeys::key(key);
+    let json = &examples[2]["json"][0];
+    let (protected, signature) = (text(json, "protected"), text(json, "signature"));
+    let mut rejected = 0;
+    // Its payload `$.02` as it stands, without the dot, encoded, and left out.
+    for payload in ["$.02", "$02", "JC4wMg", ""] {
+        let token = format!("{protected}.{payload}.{signature}");
+        let reason = jws::verify(&token, &keys, algorithms).await.unwrap_err().reason().unwrap();
+        let expected = if payload == "$.02" { Reason::NotCompactJws } else { Reason::CriticalHeader };
+        assert_eq!(reason, expected, "{payload}");
+        rejected += 1;
+    }
+    println!("rfc7797: b64 false rejected in {rejected} forms");
+}

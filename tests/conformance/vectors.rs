@@ -1,0 +1,36 @@
+//! The folder of vectors.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A JSON file of the folder; `None`, and a line that says so, where there is no such folder.
+pub(crate) fn read(path: &str) -> Option<Value> {
+    let base = match std::env::var_os("PORTCULLIS_VECTORS") {
+        Some(named) => PathBuf::from(named),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors"),
+    };
+    if !base.is_dir() {
+        println!("SKIPPED: no vectors at {}", base.display());
+        return None;
+    }
+    let path = base.join(path);
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    Some(serde_json::from_slice(&text).unwrap())
+}
+
+/// The array `name` of an object.
+pub(crate) fn array<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value[name].as_array().unwrap()
+}
+
+/// The text `name` of an object.
+pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap()
+}
+
+/// The octets that the hexadecimal text `name` of an object stands for.
+pub(crate) fn octets(value: &Value, name: &str) -> Vec<u8> {
+    let digits = text(value, name);
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
