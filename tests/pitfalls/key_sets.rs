@@ -1,11 +1,14 @@
 //! Key sets as providers publish them: odd members, encryption keys, missing `alg`.
 
+use std::sync::Arc;
+
 use portcullis::{Algorithm, FixedKeys, FixedKeysError, Gate, InvalidKey, InvalidToken, VerifyingKey};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 
 use crate::support::{
-    admitted, builder_with, decoded, encoded, gate_for_jwks, generated, key_set, refused, with_member,
+    ChangingKeys, admitted, builder_with, decoded, encoded, gate_for_jwks, gate_with, generated, key_set, refused,
+    with_member,
 };
 
 #[tokio::test]
@@ -194,4 +197,27 @@ async fn two_keys_that_fit_are_not_tried_one_after_the_other() {
     let unnamed = issuer.token().without_header("kid").sign();
     assert_eq!(refused(&gate, &unnamed).await, InvalidToken::AmbiguousKey);
     admitted(&gate, &issuer.token().sign()).await;
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_had_are_an_outage_and_not_a_bad_token() {
+    let issuer = TestIssuer::new();
+    let keys = ChangingKeys::new(issuer.keys());
+    let gate = gate_with(&issuer, Arc::clone(&keys));
+    let token = issuer.token().sign();
+    keys.fail();
+    let error = gate.verify(&token).await.unwrap_err();
+    assert_eq!(error.reason(), None);
+    let refusal = gate.refuse(&error);
+    assert_eq!(refusal.status, 503);
+    assert!(refusal.headers.contains(&("retry-after".into(), "7".into())), "{refusal:?}");
+    assert!(!refusal.headers.iter().any(|(name, _)| name == "www-authenticate"), "{refusal:?}");
+    // What is wrong with a token before any key is needed is its own fault all the same.
+    let unsigned = issuer.token().header("alg", "none").sign();
+    assert_eq!(refused(&gate, &unsigned).await, InvalidToken::AlgorithmNotAllowed);
+    // A key that is surely not there is no outage.
+    keys.replace(FixedKeys::key(generated(Algorithm::Rs256, "other").0.verifying_key()));
+    assert_eq!(refused(&gate, &token).await, InvalidToken::UnknownKey);
+    keys.replace(issuer.keys());
+    admitted(&gate, &token).await;
 }
