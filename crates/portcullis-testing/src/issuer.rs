@@ -47,6 +47,14 @@ impl TestIssuer {
         self
     }
 
+    /// The same issuer with other keys; the first signs unless told otherwise.
+    #[cfg(feature = "server")]
+    #[must_use]
+    pub(crate) fn with_signing_keys(mut self, keys: Vec<Arc<SigningKey>>) -> Self {
+        self.keys = keys;
+        self
+    }
+
     /// `iss` of its tokens.
     #[must_use]
     pub fn url(&self) -> &str {

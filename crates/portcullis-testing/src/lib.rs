@@ -1,4 +1,4 @@
-//! An issuer for tests: it mints good tokens, and forges bad ones.
+//! An issuer for tests: it mints good tokens, forges bad ones, and serves its keys, well or badly.
 //!
 //! Everything here makes tokens that a [`Gate`](portcullis::Gate) judges on its production path; only
 //! [`gate_admitting`] goes around it, for the tests of handlers.
@@ -19,14 +19,22 @@
 //! }
 //! # Ok(()) }
 //! ```
+//!
+//! # Features
+//!
+//! - `server` (default): [`IssuerServer`], the issuer at a port of this machine.
 
 mod forgery;
 mod issuer;
+#[cfg(feature = "server")]
+mod server;
 mod signing_key;
 mod token;
 
 pub use forgery::Forgery;
 pub use issuer::TestIssuer;
+#[cfg(feature = "server")]
+pub use server::{Endpoint, Fault, IssuerServer, RequestHead};
 pub use signing_key::SigningKey;
 pub use token::TokenBuilder;
 

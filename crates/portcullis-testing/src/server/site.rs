@@ -1,0 +1,288 @@
+//! What is served, and what was asked.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use portcullis::Algorithm;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::issuer::TestIssuer;
+use crate::server::fault::{Endpoint, Fault};
+use crate::signing_key::SigningKey;
+
+/// How many requests are remembered.
+const REQUESTS_MAX: usize = 1_000;
+
+/// The head of a request that came.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RequestHead {
+    /// The method.
+    pub method: String,
+    /// The request target, with its query.
+    pub target: String,
+    /// Names, in lower case, and values.
+    pub headers: Vec<(String, String)>,
+}
+
+impl RequestHead {
+    /// The target without its query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// The first header field of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An answer that is all right.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+/// What to do about one request.
+pub(super) struct Plan {
+    pub(super) answer: Answer,
+    pub(super) fault: Option<Fault>,
+    /// Ends when the answer may go.
+    pub(super) hold: Option<oneshot::Receiver<()>>,
+}
+
+pub(super) struct Site {
+    origin: String,
+    /// The issuer's path without a slash at its end.
+    base: String,
+    state: Mutex<State>,
+}
+
+struct State {
+    issuer: TestIssuer,
+    generation: u32,
+    bodies: HashMap<String, Vec<u8>>,
+    headers: Vec<(String, String)>,
+    faults: HashMap<Endpoint, Fault>,
+    held: Vec<oneshot::Sender<()>>,
+    hits: HashMap<String, usize>,
+    requests: VecDeque<RequestHead>,
+    all_hits: usize,
+    connections: usize,
+    octets_sent: usize,
+}
+
+impl Site {
+    pub(super) fn new(issuer: TestIssuer, address: SocketAddr, path: &str) -> Self {
+        let origin = format!("http://{address}");
+        let issuer = issuer.with_url(format!("{origin}{path}"));
+        Self {
+            base: path.trim_end_matches('/').to_owned(),
+            origin,
+            state: Mutex::new(State {
+                issuer,
+                generation: 1,
+                bodies: HashMap::new(),
+                headers: own_headers(),
+                faults: HashMap::new(),
+                held: Vec::new(),
+                hits: HashMap::new(),
+                requests: VecDeque::new(),
+                all_hits: 0,
+                connections: 0,
+                octets_sent: 0,
+            }),
+        }
+    }
+
+    pub(super) fn jwks_path(&self) -> String {
+        format!("{}/.well-known/jwks.json", self.base)
+    }
+
+    /// Where OpenID Connect Discovery §4 and RFC 8414 §3 have it.
+    pub(super) fn metadata_paths(&self) -> [String; 2] {
+        [
+            format!("{}/.well-known/openid-configuration", self.base),
+            format!("/.well-known/oauth-authorization-server{}", self.base),
+        ]
+    }
+
+    /// What to do about a request; it is counted.
+    pub(super) fn plan(&self, request: RequestHead) -> Plan {
+        let mut state = self.state();
+        let path = request.path().to_owned();
+        let endpoint = self.endpoint(&path);
+        let mut plan =
+            Plan { answer: self.answer(&state, &request, &path), fault: state.fault_at(endpoint), hold: None };
+        if matches!(plan.fault, Some(Fault::Hold)) {
+            let (release, hold) = oneshot::channel();
+            state.held.push(release);
+            plan.hold = Some(hold);
+        }
+        *state.hits.entry(path).or_default() += 1;
+        state.all_hits += 1;
+        if state.requests.len() >= REQUESTS_MAX {
+            state.requests.pop_front();
+        }
+        state.requests.push_back(request);
+        plan
+    }
+
+    fn endpoint(&self, path: &str) -> Endpoint {
+        if path == self.jwks_path() {
+            Endpoint::Jwks
+        } else if self.metadata_paths().iter().any(|metadata| metadata == path) {
+            Endpoint::Metadata
+        } else {
+            Endpoint::All
+        }
+    }
+
+    fn answer(&self, state: &State, request: &RequestHead, path: &str) -> Answer {
+        let headers = state.headers.clone();
+        let body = match (state.bodies.get(path), self.endpoint(path)) {
+            (Some(body), _) => body.clone(),
+            (None, Endpoint::Jwks) => state.issuer.jwks().into_bytes(),
+            (None, Endpoint::Metadata) => self.metadata(&state.issuer).into_bytes(),
+            (None, Endpoint::All) => return Answer { status: 404, headers, body: b"not found".to_vec() },
+        };
+        let repeats = |condition: &str, validator: &str| {
+            let mut validators = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(validator));
+            request.header(condition).is_some_and(|asked| validators.any(|(_, value)| value == asked))
+        };
+        if repeats("if-none-match", "etag") || repeats("if-modified-since", "last-modified") {
+            return Answer { status: 304, headers, body: Vec::new() };
+        }
+        Answer { status: 200, headers, body }
+    }
+
+    fn metadata(&self, issuer: &TestIssuer) -> String {
+        let algorithms: Vec<_> = issuer.signing_keys().iter().map(|key| key.algorithm().name()).collect();
+        json!({
+            "issuer": issuer.url(),
+            "jwks_uri": format!("{}{}", self.origin, self.jwks_path()),
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": algorithms,
+        })
+        .to_string()
+    }
+
+    pub(super) fn issuer(&self) -> TestIssuer {
+        self.state().issuer.clone()
+    }
+
+    pub(super) fn rotate(&self, algorithm: Algorithm) -> String {
+        let mut state = self.state();
+        state.generation += 1;
+        let kid = format!("{algorithm}-{}", state.generation);
+        let key = Arc::new(SigningKey::generate(algorithm, kid.as_str()));
+        let keys = std::iter::once(key).chain(state.issuer.signing_keys().iter().cloned()).collect();
+        state.issuer = state.issuer.clone().with_signing_keys(keys);
+        kid
+    }
+
+    pub(super) fn withdraw(&self, kid: &str) {
+        let mut state = self.state();
+        let keys = state.issuer.signing_keys().iter().filter(|key| key.id() != kid).cloned().collect();
+        state.issuer = state.issuer.clone().with_signing_keys(keys);
+    }
+
+    pub(super) fn set_keys(&self, issuer: &TestIssuer) {
+        let mut state = self.state();
+        state.issuer = state.issuer.clone().with_signing_keys(issuer.signing_keys().to_vec());
+    }
+
+    pub(super) fn serve_at(&self, path: &str, body: Vec<u8>) {
+        self.state().bodies.insert(path.to_owned(), body);
+    }
+
+    pub(super) fn add_header(&self, name: &str, value: &str) {
+        self.state().headers.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub(super) fn remove_header(&self, name: &str) {
+        self.state().headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+    }
+
+    pub(super) fn misbehave(&self, endpoint: Endpoint, fault: Fault) {
+        self.state().faults.insert(endpoint, fault);
+    }
+
+    pub(super) fn behave(&self) {
+        let mut state = self.state();
+        state.faults.clear();
+        state.bodies.clear();
+        state.headers = own_headers();
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.state().held.len()
+    }
+
+    pub(super) fn release(&self, index: usize) -> bool {
+        let mut state = self.state();
+        if index >= state.held.len() {
+            return false;
+        }
+        // Whoever waited may have given up.
+        let _ = state.held.remove(index).send(());
+        true
+    }
+
+    pub(super) fn connected(&self) {
+        self.state().connections += 1;
+    }
+
+    pub(super) fn sent(&self, octets: usize) {
+        self.state().octets_sent += octets;
+    }
+
+    pub(super) fn hits(&self, path: &str) -> usize {
+        self.state().hits.get(path).copied().unwrap_or_default()
+    }
+
+    pub(super) fn all_hits(&self) -> usize {
+        self.state().all_hits
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.state().connections
+    }
+
+    pub(super) fn octets_sent(&self) -> usize {
+        self.state().octets_sent
+    }
+
+    pub(super) fn requests(&self) -> Vec<RequestHead> {
+        self.state().requests.iter().cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The fault for one request at `endpoint`; one that is limited in number is used up by it.
+    fn fault_at(&mut self, endpoint: Endpoint) -> Option<Fault> {
+        let endpoint = if self.faults.contains_key(&endpoint) { endpoint } else { Endpoint::All };
+        match self.faults.get_mut(&endpoint)? {
+            Fault::First(0, _) => None,
+            Fault::First(left, fault) => {
+                *left -= 1;
+                Some((**fault).clone())
+            }
+            fault => Some(fault.clone()),
+        }
+    }
+}
+
+fn own_headers() -> Vec<(String, String)> {
+    vec![("content-type".to_owned(), "application/json".to_owned())]
+}
