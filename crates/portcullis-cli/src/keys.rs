@@ -21,7 +21,11 @@ pub(crate) fn load(config: &Config) -> Result<FixedKeys, ConfigError> {
         KeySource::JwksFile(path) => jwks(path).map_err(|problem| problem.of("jwks_file")),
         KeySource::PublicKeyFile(path) => public_key(path).map_err(|problem| problem.of("public_key_file")),
         KeySource::SecretFile(path) => secret(path).map_err(|problem| problem.of("secret_file")),
-        _ => Err(ConfigError::new("jwks_file", "this source of keys is not supported here", "name a file")),
+        _ => Err(ConfigError::new(
+            "jwks_url",
+            "this command fetches no keys",
+            "write --jwks FILE, --public-key FILE or --secret FILE",
+        )),
     }
 }
 

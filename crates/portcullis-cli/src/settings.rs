@@ -7,9 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::args::VerifyArgs;
 
-/// The members of [`Config`] that name a source of keys, and the flags for them.
-const KEY_SOURCES: [(&str, &str); 3] =
-    [("jwks_file", "--jwks"), ("public_key_file", "--public-key"), ("secret_file", "--secret")];
+/// The members of [`Config`] that name a source of keys.
+const KEY_SOURCES: [&str; 4] = ["jwks_file", "jwks_url", "public_key_file", "secret_file"];
 
 /// The whole configuration of a run.
 pub(crate) struct Settings<'a> {
@@ -26,7 +25,7 @@ impl<'a> Settings<'a> {
             None => Map::new(),
         };
         overlay(&mut members, args)?;
-        if !KEY_SOURCES.iter().any(|(member, _)| members.contains_key(*member)) {
+        if !KEY_SOURCES.iter().any(|member| members.contains_key(*member)) {
             return Err(ConfigError::new(
                 "--jwks",
                 "no keys are given",
@@ -57,6 +56,7 @@ impl<'a> Settings<'a> {
             "leeway" => (args.leeway.is_some(), "--leeway", "leeway_seconds"),
             "require_claims" => (true, "--require", ""),
             "token_types" => (!args.typ.is_empty(), "--typ", "typ"),
+            "jwks_url" => (false, "--jwks", "jwks_url"),
             "jwks_file" => (args.keys.jwks.is_some(), "--jwks", "jwks_file"),
             "public_key_file" => (args.keys.public_key.is_some(), "--public-key", "public_key_file"),
             "secret_file" => (args.keys.secret.is_some(), "--secret", "secret_file"),
@@ -96,14 +96,15 @@ fn overlay(members: &mut Map<String, Value>, args: &VerifyArgs) -> Result<(), Co
     if !args.typ.is_empty() {
         set("typ", args.typ.clone().into());
     }
-    let key_flags = [&args.keys.jwks, &args.keys.public_key, &args.keys.secret];
-    if let Some((path, (chosen, flag))) =
-        key_flags.into_iter().zip(KEY_SOURCES).find_map(|(path, source)| Some((path.as_ref()?, source)))
-    {
+    let key_flags = [
+        ("jwks_file", "--jwks", &args.keys.jwks),
+        ("public_key_file", "--public-key", &args.keys.public_key),
+        ("secret_file", "--secret", &args.keys.secret),
+    ];
+    for (chosen, flag, path) in key_flags {
+        let Some(path) = path else { continue };
         let path = path.to_str().ok_or_else(|| ConfigError::new(flag, "not UTF-8", "name a file in UTF-8"))?;
-        for (member, _) in KEY_SOURCES {
-            members.remove(member);
-        }
+        members.retain(|member, _| !KEY_SOURCES.contains(&member.as_str()));
         members.insert(chosen.to_owned(), path.into());
     }
     for (member, flag, hint) in [

@@ -448,6 +448,12 @@ fn a_configuration_file_is_read_and_flags_override_it() {
         with(&["--jws"]).accepts();
         assert!(with(&["--alg", "RS256"]).fails().starts_with("error: --alg: "));
     }
+    // A flag replaces whatever source of keys the file names.
+    for source in ["jwks_url", "jwks_file", "secret_file"] {
+        let members = json!({"issuer": ISSUER, "audience": AUDIENCE, source: "https://unused.example/"});
+        let file = setup.folder.file("source.json", members.to_string());
+        verify(["--config", &file, "--public-key", &pem, &setup.token()]).accepts();
+    }
     // What the file leaves out, flags can add.
     let partial = setup.folder.file("partial.json", json!({"issuer": ISSUER}).to_string());
     verify(["--config", &partial, "--audience", AUDIENCE, "--jwks", &setup.jwks, &setup.token()]).accepts();
@@ -473,7 +479,11 @@ fn a_configuration_file_that_cannot_be_used_is_named() {
             file("type.json", r#"{"issuer":"i","audience":"a","jwks_file":"k","leeway_seconds":"5"}"#),
             "error: leeway_seconds in ",
         ),
-        (file("two.json", r#"{"issuer":"i","audience":"a","jwks_file":"k","secret_file":"s"}"#), "exactly one"),
+        (
+            file("two.json", r#"{"issuer":"i","audience":"a","jwks_file":"k","secret_file":"s"}"#),
+            "more than one source",
+        ),
+        (file("url.json", r#"{"issuer":"i","audience":"a","jwks_url":"https://i.example/keys"}"#), "jwks_url in "),
         (file("no-keys.json", r#"{"issuer":"i","audience":"a"}"#), "--jwks FILE"),
         (file("no-issuer.json", r#"{"audience":"a","jwks_file":"k"}"#), "--issuer"),
         (
