@@ -1,1 +1,57 @@
-//! Under construction.
+//! Actix Web extractors for portcullis: verified callers as handler arguments.
+//!
+//! ```
+//! use actix_web::{App, web};
+//! use portcullis_actix::{Audience, Auth, Authorized, FixedKeys, Gate, JwtVerifier, MaybeAuth, Policy, Require, scopes};
+//!
+//! async fn me(auth: Auth) -> String {
+//!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
+//! }
+//!
+//! async fn feed(auth: MaybeAuth) -> &'static str {
+//!     if auth.is_some() { "yours" } else { "everybody's" }
+//! }
+//!
+//! struct ReadMessages;
+//! impl Require for ReadMessages {
+//!     fn policy() -> Policy { scopes("read:messages") }
+//! }
+//!
+//! async fn messages(_: Authorized<ReadMessages>) -> &'static str {
+//!     "your messages"
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let keys = FixedKeys::secret(&[7; 32])?;
+//! let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
+//! let gate = Gate::new(verifier);
+//! let app = App::new()
+//!     .app_data(gate.clone())
+//!     .route("/me", web::get().to(me))
+//!     .route("/feed", web::get().to(feed))
+//!     .route("/messages", web::get().to(messages));
+//! # Ok(()) }
+//! ```
+//!
+//! An extractor guards its handler, not a path, so no route is open by a slip of the router. It finds its gate in
+//! `app_data`, as `Gate` or as `web::Data<Gate>`, the innermost first. A handler without either is answered with 500, and
+//! the log says why.
+//!
+//! For an optional credential use [`MaybeAuth`], never `Option<Auth>`: Actix implements `Option` for every extractor, and
+//! its implementation turns *any* failure into `None`, so a forged token would pass as an anonymous caller.
+//!
+//! # Tests of handlers
+//!
+//! `portcullis_testing::gate_admitting(&claims)` is a gate that lets every request in with the claims that a test needs,
+//! without a token; `portcullis_testing::TestIssuer` mints tokens for tests of the whole way.
+//!
+//! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
+
+mod error;
+mod extract;
+mod view;
+
+pub use portcullis::*;
+
+pub use error::Rejection;
+pub use extract::{Auth, Authorized, MaybeAuth};

@@ -1,1 +1,56 @@
-//! Under construction.
+//! Axum extractors for portcullis: verified callers as handler arguments.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use axum::{Router, routing::get};
+//! use portcullis_axum::{Audience, Auth, Authorized, FixedKeys, Gate, JwtVerifier, Policy, Require, scopes};
+//!
+//! async fn me(auth: Auth) -> String {
+//!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
+//! }
+//!
+//! async fn feed(auth: Option<Auth>) -> &'static str {
+//!     if auth.is_some() { "yours" } else { "everybody's" }
+//! }
+//!
+//! struct ReadMessages;
+//! impl Require for ReadMessages {
+//!     fn policy() -> Policy { scopes("read:messages") }
+//! }
+//!
+//! async fn messages(_: Authorized<ReadMessages>) -> &'static str {
+//!     "your messages"
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let keys = FixedKeys::secret(&[7; 32])?;
+//! let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
+//! let app: Router = Router::new()
+//!     .route("/me", get(me))
+//!     .route("/feed", get(feed))
+//!     .route("/messages", get(messages))
+//!     .with_state(Gate::new(verifier));
+//! # Ok(()) }
+//! ```
+//!
+//! An extractor guards its handler, not a path, so no route is open by a slip of the router. Where it finds its gate: in
+//! the request's extensions (`.layer(Extension(gate))`, the innermost counts), else in the application's state, through
+//! [`HasGate`]. A handler without either is answered with 500, and the log says why.
+//!
+//! # Tests of handlers
+//!
+//! `portcullis_testing::gate_admitting(&claims)` is a gate that lets every request in with the claims that a test needs,
+//! without a token; `portcullis_testing::TestIssuer` mints tokens for tests of the whole way.
+//!
+//! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
+
+mod extract;
+mod rejection;
+mod state;
+mod view;
+
+pub use portcullis::*;
+
+pub use extract::{Auth, Authorized};
+pub use rejection::Rejection;
+pub use state::HasGate;

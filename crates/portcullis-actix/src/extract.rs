@@ -1,0 +1,159 @@
+//! The extractors.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use portcullis::{AuthError, Gate, NoClaims, Policy, Refusal, Require, Verified};
+use serde::de::DeserializeOwned;
+
+use crate::error::Rejection;
+use crate::view::HttpRequestView;
+
+/// A verified caller, with the claims as `C`. It dereferences to [`Verified`].
+///
+/// Never as `Option<Auth>`, which lets a forged token pass as an anonymous caller: see [`MaybeAuth`].
+#[derive(Clone)]
+pub struct Auth<C = NoClaims> {
+    verified: Verified,
+    /// The claims, deserialised.
+    pub claims: C,
+}
+
+/// A verified caller, or a request without a credential; a bad credential is refused. It dereferences to
+/// `Option<Auth<C>>`.
+#[derive(Clone)]
+pub struct MaybeAuth<C = NoClaims>(pub Option<Auth<C>>);
+
+/// A verified caller whom the policy of `P` allows, with the claims as `C`. It dereferences to [`Verified`].
+pub struct Authorized<P, C = NoClaims> {
+    auth: Auth<C>,
+    policy: PhantomData<fn() -> P>,
+}
+
+impl<C> Auth<C> {
+    /// The caller and the claims.
+    pub fn into_parts(self) -> (Verified, C) {
+        (self.verified, self.claims)
+    }
+}
+
+impl<P, C> Authorized<P, C> {
+    /// The claims, deserialised.
+    pub fn claims(&self) -> &C {
+        &self.auth.claims
+    }
+
+    /// The caller and the claims.
+    pub fn into_parts(self) -> (Verified, C) {
+        self.auth.into_parts()
+    }
+}
+
+type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Rejection>>>>;
+
+impl<C: DeserializeOwned + 'static> FromRequest for Auth<C> {
+    type Error = Rejection;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { admit(&request, &Policy::authenticated()).await })
+    }
+}
+
+impl<C: DeserializeOwned + 'static> FromRequest for MaybeAuth<C> {
+    type Error = Rejection;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let gate = find_gate(&request)?;
+            match gate.admit_optional(&HttpRequestView::new(&request), &Policy::authenticated()).await {
+                Ok(Some(verified)) => match typed(verified) {
+                    Ok(auth) => Ok(Self(Some(auth))),
+                    Err(error) => Err(gate.refuse(&error).into()),
+                },
+                Ok(None) => Ok(Self(None)),
+                Err(error) => Err(gate.refuse(&error).into()),
+            }
+        })
+    }
+}
+
+impl<P: Require + 'static, C: DeserializeOwned + 'static> FromRequest for Authorized<P, C> {
+    type Error = Rejection;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { Ok(Self { auth: admit(&request, &P::policy()).await?, policy: PhantomData }) })
+    }
+}
+
+async fn admit<C: DeserializeOwned>(request: &HttpRequest, policy: &Policy) -> Result<Auth<C>, Rejection> {
+    let gate = find_gate(request)?;
+    let admitted = gate.admit(&HttpRequestView::new(request), policy).await.and_then(typed);
+    admitted.map_err(|error| gate.refuse(&error).into())
+}
+
+fn typed<C: DeserializeOwned>(verified: Verified) -> Result<Auth<C>, AuthError> {
+    let claims = verified.claims()?;
+    Ok(Auth { verified, claims })
+}
+
+/// The gate of `app_data`, else the answer 500.
+fn find_gate(request: &HttpRequest) -> Result<&Gate, Rejection> {
+    let shared = || request.app_data::<web::Data<Gate>>().map(|gate| gate.get_ref());
+    request.app_data::<Gate>().or_else(shared).ok_or_else(|| {
+        let error = AuthError::Server("no Gate and no web::Data<Gate> in app_data".into());
+        tracing::error!(reason = error.code(), detail = %error, "request refused");
+        Refusal::new(&error, "api").into()
+    })
+}
+
+impl<C> Deref for Auth<C> {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.verified
+    }
+}
+
+impl<C> Deref for MaybeAuth<C> {
+    type Target = Option<Auth<C>>;
+
+    fn deref(&self) -> &Option<Auth<C>> {
+        &self.0
+    }
+}
+
+impl<P, C> Deref for Authorized<P, C> {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.auth
+    }
+}
+
+impl<C> fmt::Debug for Auth<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Auth { .. }")
+    }
+}
+
+impl<C> fmt::Debug for MaybeAuth<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MaybeAuth").field(&self.0).finish()
+    }
+}
+
+impl<P, C> fmt::Debug for Authorized<P, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorized { .. }")
+    }
+}

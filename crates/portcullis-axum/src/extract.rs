@@ -1,0 +1,134 @@
+//! The extractors.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use portcullis::{AuthError, NoClaims, Policy, Require, Verified};
+use serde::de::DeserializeOwned;
+
+use crate::rejection::Rejection;
+use crate::state::{HasGate, find_gate};
+use crate::view::PartsView;
+
+/// A verified caller, with the claims as `C`. It dereferences to [`Verified`].
+///
+/// As `Option<Auth<C>>` the credential is optional: none is `None`, a bad one is refused all the same.
+#[derive(Clone)]
+pub struct Auth<C = NoClaims> {
+    verified: Verified,
+    /// The claims, deserialised.
+    pub claims: C,
+}
+
+/// A verified caller whom the policy of `P` allows, with the claims as `C`. It dereferences to [`Verified`].
+pub struct Authorized<P, C = NoClaims> {
+    auth: Auth<C>,
+    policy: PhantomData<fn() -> P>,
+}
+
+impl<C> Auth<C> {
+    /// The caller and the claims.
+    pub fn into_parts(self) -> (Verified, C) {
+        (self.verified, self.claims)
+    }
+}
+
+impl<P, C> Authorized<P, C> {
+    /// The claims, deserialised.
+    pub fn claims(&self) -> &C {
+        &self.auth.claims
+    }
+
+    /// The caller and the claims.
+    pub fn into_parts(self) -> (Verified, C) {
+        self.auth.into_parts()
+    }
+}
+
+impl<S, C> FromRequestParts<S> for Auth<C>
+where
+    S: HasGate + Send + Sync,
+    C: DeserializeOwned,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        admit(parts, state, &Policy::authenticated()).await
+    }
+}
+
+impl<S, C> OptionalFromRequestParts<S> for Auth<C>
+where
+    S: HasGate + Send + Sync,
+    C: DeserializeOwned,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
+        let gate = find_gate(parts, state)?;
+        match gate.admit_optional(&PartsView(parts), &Policy::authenticated()).await {
+            Ok(Some(verified)) => typed(verified).map(Some).map_err(|error| gate.refuse(&error).into()),
+            Ok(None) => Ok(None),
+            Err(error) => Err(gate.refuse(&error).into()),
+        }
+    }
+}
+
+impl<S, P, C> FromRequestParts<S> for Authorized<P, C>
+where
+    S: HasGate + Send + Sync,
+    P: Require,
+    C: DeserializeOwned,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        Ok(Self { auth: admit(parts, state, &P::policy()).await?, policy: PhantomData })
+    }
+}
+
+async fn admit<S: HasGate, C: DeserializeOwned>(
+    parts: &Parts,
+    state: &S,
+    policy: &Policy,
+) -> Result<Auth<C>, Rejection> {
+    let gate = find_gate(parts, state)?;
+    let admitted = gate.admit(&PartsView(parts), policy).await.and_then(typed);
+    admitted.map_err(|error| gate.refuse(&error).into())
+}
+
+fn typed<C: DeserializeOwned>(verified: Verified) -> Result<Auth<C>, AuthError> {
+    let claims = verified.claims()?;
+    Ok(Auth { verified, claims })
+}
+
+impl<C> Deref for Auth<C> {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.verified
+    }
+}
+
+impl<P, C> Deref for Authorized<P, C> {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.auth
+    }
+}
+
+impl<C> fmt::Debug for Auth<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Auth { .. }")
+    }
+}
+
+impl<P, C> fmt::Debug for Authorized<P, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorized { .. }")
+    }
+}

@@ -1,0 +1,57 @@
+//! Where an extractor finds its gate.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use portcullis::{AuthError, Gate, Refusal};
+
+use crate::rejection::Rejection;
+
+/// State that may hold a gate. Implement it for the application's own state:
+///
+/// ```
+/// use portcullis_axum::{Gate, HasGate};
+///
+/// struct AppState {
+///     gate: Gate,
+/// }
+///
+/// impl HasGate for AppState {
+///     fn gate(&self) -> Option<&Gate> {
+///         Some(&self.gate)
+///     }
+/// }
+/// ```
+///
+/// It holds for `Arc<AppState>` then too, which axum's `FromRef` can't be made to.
+pub trait HasGate {
+    /// The gate; `None` leaves it to the request's extensions.
+    fn gate(&self) -> Option<&Gate>;
+}
+
+impl HasGate for Gate {
+    fn gate(&self) -> Option<&Gate> {
+        Some(self)
+    }
+}
+
+impl HasGate for () {
+    fn gate(&self) -> Option<&Gate> {
+        None
+    }
+}
+
+impl<S: HasGate + ?Sized> HasGate for Arc<S> {
+    fn gate(&self) -> Option<&Gate> {
+        (**self).gate()
+    }
+}
+
+/// The innermost layer's gate, else the state's, else the answer 500.
+pub(crate) fn find_gate<'a, S: HasGate>(parts: &'a Parts, state: &'a S) -> Result<&'a Gate, Rejection> {
+    parts.extensions.get::<Gate>().or_else(|| state.gate()).ok_or_else(|| {
+        let error = AuthError::Server("no gate in the request's extensions or in the router's state".into());
+        tracing::error!(reason = error.code(), detail = %error, "request refused");
+        Refusal::new(&error, "api").into()
+    })
+}
