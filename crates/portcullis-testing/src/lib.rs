@@ -1,6 +1,6 @@
 //! An issuer for tests: it mints good tokens, forges bad ones, and serves its keys, well or badly.
 //!
-//! Everything here makes tokens that a [`Gate`](portcullis::Gate) judges on its production path; only
+//! Everything here makes tokens that a [`Gate`] judges on its production path; only
 //! [`gate_admitting`] goes around it, for the tests of handlers.
 //!
 //! ```
