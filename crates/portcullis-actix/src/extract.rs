@@ -7,8 +7,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
-use portcullis::{AuthError, Gate, NoClaims, Policy, Refusal, Require, Verified};
-use serde::de::DeserializeOwned;
+use portcullis::{AuthError, FromClaims, Gate, NoClaims, Policy, Refusal, Require, Verified};
 
 use crate::error::Rejection;
 use crate::view::HttpRequestView;
@@ -55,7 +54,7 @@ impl<P, C> Authorized<P, C> {
 
 type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, Rejection>>>>;
 
-impl<C: DeserializeOwned + 'static> FromRequest for Auth<C> {
+impl<C: FromClaims + 'static> FromRequest for Auth<C> {
     type Error = Rejection;
     type Future = Extraction<Self>;
 
@@ -65,7 +64,7 @@ impl<C: DeserializeOwned + 'static> FromRequest for Auth<C> {
     }
 }
 
-impl<C: DeserializeOwned + 'static> FromRequest for MaybeAuth<C> {
+impl<C: FromClaims + 'static> FromRequest for MaybeAuth<C> {
     type Error = Rejection;
     type Future = Extraction<Self>;
 
@@ -85,7 +84,7 @@ impl<C: DeserializeOwned + 'static> FromRequest for MaybeAuth<C> {
     }
 }
 
-impl<P: Require + 'static, C: DeserializeOwned + 'static> FromRequest for Authorized<P, C> {
+impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P, C> {
     type Error = Rejection;
     type Future = Extraction<Self>;
 
@@ -95,14 +94,14 @@ impl<P: Require + 'static, C: DeserializeOwned + 'static> FromRequest for Author
     }
 }
 
-async fn admit<C: DeserializeOwned>(request: &HttpRequest, policy: &Policy) -> Result<Auth<C>, Rejection> {
+async fn admit<C: FromClaims>(request: &HttpRequest, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(request)?;
     let admitted = gate.admit(&HttpRequestView::new(request), policy).await.and_then(typed);
     admitted.map_err(|error| gate.refuse(&error).into())
 }
 
-fn typed<C: DeserializeOwned>(verified: Verified) -> Result<Auth<C>, AuthError> {
-    let claims = verified.claims()?;
+fn typed<C: FromClaims>(verified: Verified) -> Result<Auth<C>, AuthError> {
+    let claims = C::from_claims(verified.all_claims())?;
     Ok(Auth { verified, claims })
 }
 

@@ -6,8 +6,7 @@ use std::ops::Deref;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use portcullis::{AuthError, NoClaims, Policy, Require, Verified};
-use serde::de::DeserializeOwned;
+use portcullis::{AuthError, FromClaims, NoClaims, Policy, Require, Verified};
 
 use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};
@@ -51,7 +50,7 @@ impl<P, C> Authorized<P, C> {
 impl<S, C> FromRequestParts<S> for Auth<C>
 where
     S: HasGate + Send + Sync,
-    C: DeserializeOwned,
+    C: FromClaims,
 {
     type Rejection = Rejection;
 
@@ -63,7 +62,7 @@ where
 impl<S, C> OptionalFromRequestParts<S> for Auth<C>
 where
     S: HasGate + Send + Sync,
-    C: DeserializeOwned,
+    C: FromClaims,
 {
     type Rejection = Rejection;
 
@@ -81,7 +80,7 @@ impl<S, P, C> FromRequestParts<S> for Authorized<P, C>
 where
     S: HasGate + Send + Sync,
     P: Require,
-    C: DeserializeOwned,
+    C: FromClaims,
 {
     type Rejection = Rejection;
 
@@ -90,18 +89,14 @@ where
     }
 }
 
-async fn admit<S: HasGate, C: DeserializeOwned>(
-    parts: &Parts,
-    state: &S,
-    policy: &Policy,
-) -> Result<Auth<C>, Rejection> {
+async fn admit<S: HasGate, C: FromClaims>(parts: &Parts, state: &S, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(parts, state)?;
     let admitted = gate.admit(&PartsView(parts), policy).await.and_then(typed);
     admitted.map_err(|error| gate.refuse(&error).into())
 }
 
-fn typed<C: DeserializeOwned>(verified: Verified) -> Result<Auth<C>, AuthError> {
-    let claims = verified.claims()?;
+fn typed<C: FromClaims>(verified: Verified) -> Result<Auth<C>, AuthError> {
+    let claims = C::from_claims(verified.all_claims())?;
     Ok(Auth { verified, claims })
 }
 

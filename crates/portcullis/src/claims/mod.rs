@@ -195,16 +195,6 @@ impl Audiences {
     }
 }
 
-/// No typed claims asked for: what the extractors of the adapters ask for unless told otherwise. Fits any token.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoClaims;
-
-impl<'de> Deserialize<'de> for NoClaims {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
