@@ -1,2 +1,95 @@
-//! Example.
-fn main() {}
+//! An API on Axum with public, private, scoped and optional routes.
+//!
+//! `cargo run -p example-axum` starts it with an issuer of its own and prints lines to try it with. With the variables of
+//! a provider set, such as `AUTH0_DOMAIN` and `AUTH0_AUDIENCE`, it is that provider's resource server.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+
+use std::process::ExitCode;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use example_environment::Environment;
+use portcullis_axum::{Auth, Authorized, Gate, Policy, Require, scopes};
+use serde_json::{Value, json};
+
+struct ReadMessages;
+
+impl Require for ReadMessages {
+    fn policy() -> Policy {
+        scopes("read:messages")
+    }
+}
+
+fn app(gate: Gate) -> Router {
+    Router::new()
+        .route("/api/public", get(public))
+        .route("/api/private", get(private))
+        .route("/api/private-scoped", get(private_scoped))
+        .route("/api/greeting", get(greeting))
+        .route("/healthz", get(StatusCode::OK))
+        .route("/readyz", get(ready))
+        .with_state(gate)
+}
+
+async fn public() -> Json<Value> {
+    Json(json!({"message": "Hello from a public endpoint."}))
+}
+
+async fn private(auth: Auth<Value>) -> Json<Value> {
+    Json(auth.claims)
+}
+
+async fn private_scoped(_: Authorized<ReadMessages>) -> Json<Value> {
+    Json(json!({"message": "Hello from a private endpoint. You may read messages."}))
+}
+
+async fn greeting(auth: Option<Auth>) -> Json<Value> {
+    let name = auth.as_ref().and_then(|auth| auth.subject()).unwrap_or("anonymous");
+    Json(json!({"greeting": format!("hello, {name}")}))
+}
+
+/// Ready once keys are held: until then each probe makes the next attempt that is due.
+async fn ready(State(gate): State<Gate>) -> (StatusCode, Json<Value>) {
+    let attempt = gate.warm_up().await;
+    let keys = gate.status();
+    let status = if attempt.is_ok() && keys.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({"ready": keys.ready, "keys": keys.keys})))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(log_filter()).init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    let environment = Environment::read()?;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", environment.port)).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    for line in environment.lines_to_try() {
+        println!("\n{line}");
+    }
+    axum::serve(listener, app(environment.gate.clone())).with_graceful_shutdown(stopped()).await?;
+    Ok(())
+}
+
+async fn stopped() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        eprintln!("Ctrl-C can't be heard: {error}");
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What `RUST_LOG` says, else refusals and fetches.
+fn log_filter() -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,portcullis=debug".into())
+}

@@ -1,0 +1,164 @@
+//! Which provider the environment names: what both example servers start from.
+//!
+//! A service of your own has one provider and needs one line instead, such as
+//! `Gate::new(Auth0::from_env()?.verifier()?)`.
+
+use portcullis::{Config, ConfigError, Gate, JwtVerifier};
+use portcullis_auth0::Auth0;
+use portcullis_testing::{IssuerServer, TestIssuer};
+
+/// What the server needs to start.
+#[derive(Debug)]
+pub struct Environment {
+    /// Lets requests in.
+    pub gate: Gate,
+    /// The port to listen on.
+    pub port: u16,
+    /// The issuer of tokens to try the server with, where no provider is named. It stops when dropped.
+    pub embedded: Option<IssuerServer>,
+}
+
+/// The providers, and the variables that name each.
+const PROVIDERS: [(Provider, &[&str]); 5] = [
+    (Provider::Auth0, &["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]),
+    (Provider::Clerk, &["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY"]),
+    (Provider::Azure, &["AZURE_TENANT_ID", "AZURE_CLIENT_ID"]),
+    (Provider::Authok, &["AUTHOK_DOMAIN", "AUTHOK_AUDIENCE"]),
+    (
+        Provider::Generic,
+        &[
+            "PORTCULLIS_ISSUER",
+            "PORTCULLIS_AUDIENCE",
+            "PORTCULLIS_JWKS_FILE",
+            "PORTCULLIS_JWKS_URL",
+            "PORTCULLIS_PUBLIC_KEY_FILE",
+            "PORTCULLIS_SECRET_FILE",
+        ],
+    ),
+];
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Provider {
+    Auth0,
+    Authok,
+    Azure,
+    Clerk,
+    Generic,
+}
+
+impl Environment {
+    /// Reads `PORT` and the variables of one provider. With none set, an issuer starts on this machine.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable and what to write instead; two providers at once are an error that names both.
+    pub fn read() -> Result<Self, ConfigError> {
+        let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let port = match lookup("PORT") {
+            None => 3010,
+            Some(text) => text
+                .trim()
+                .parse()
+                .map_err(|_| ConfigError::new("PORT", "not a port", "write a number up to 65535, such as 3010"))?,
+        };
+        match named_provider(lookup)? {
+            Some(provider) => Ok(Self { gate: Gate::new(provider.verifier()?), port, embedded: None }),
+            None => {
+                let server = TestIssuer::new().serve();
+                let issuer = server.issuer();
+                let gate = Gate::new(Config::new(issuer.url(), issuer.audience()).verifier()?);
+                Ok(Self { gate, port, embedded: Some(server) })
+            }
+        }
+    }
+
+    /// Lines to paste into a shell, each under a comment that says what it will show. Empty where a provider is named:
+    /// its tokens are its own.
+    #[must_use]
+    pub fn lines_to_try(&self) -> Vec<String> {
+        let Some(server) = &self.embedded else { return Vec::new() };
+        let issuer = server.issuer();
+        let good = issuer.token().subject("alice").scope("read:messages").sign();
+        let expired = issuer.token().subject("alice").scope("read:messages").expired().sign();
+        let unscoped = issuer.token().subject("alice").scope("openid").sign();
+        let line = |comment: &str, path: &str, token: Option<&str>| {
+            let field = token.map(|token| format!("-H 'Authorization: Bearer {token}' ")).unwrap_or_default();
+            format!("# {comment}\ncurl -i {field}http://127.0.0.1:{}{path}", self.port)
+        };
+        vec![
+            line("200: open to everybody", "/api/public", None),
+            line("401: no token", "/api/private", None),
+            line("200: a good token", "/api/private", Some(&good)),
+            line("200: a good token with the scope", "/api/private-scoped", Some(&good)),
+            line("401: an expired token", "/api/private", Some(&expired)),
+            line("403: a token without the scope", "/api/private-scoped", Some(&unscoped)),
+            line("200: an optional token, absent", "/api/greeting", None),
+            line("200: an optional token, present", "/api/greeting", Some(&good)),
+        ]
+    }
+}
+
+fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Provider>, ConfigError> {
+    let mut named = PROVIDERS.iter().filter_map(|(provider, variables)| {
+        Some((*provider, *variables.iter().find(|variable| lookup(variable).is_some())?))
+    });
+    match (named.next(), named.next()) {
+        (None, _) => Ok(None),
+        (Some((provider, _)), None) => Ok(Some(provider)),
+        (Some((_, first)), Some((_, second))) => Err(ConfigError::new(
+            first,
+            format!("set together with {second}, which is another provider's"),
+            "set the variables of one provider",
+        )),
+    }
+}
+
+impl Provider {
+    fn verifier(self) -> Result<JwtVerifier, ConfigError> {
+        let not_yet = |variable: &'static str| {
+            Err(ConfigError::new(
+                variable,
+                "this provider has no preset in this version",
+                "set PORTCULLIS_ISSUER and PORTCULLIS_AUDIENCE instead",
+            ))
+        };
+        match self {
+            Self::Auth0 => Auth0::from_env()?.verifier(),
+            Self::Authok => not_yet("AUTHOK_DOMAIN"),
+            Self::Azure => not_yet("AZURE_TENANT_ID"),
+            Self::Clerk => not_yet("CLERK_PUBLISHABLE_KEY"),
+            Self::Generic => Config::from_env()?.verifier(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(variables: &[&str]) -> Result<Option<Provider>, ConfigError> {
+        named_provider(|name| variables.contains(&name).then(|| "x".to_owned()))
+    }
+
+    #[test]
+    fn one_provider_is_found_by_any_of_its_variables() {
+        assert_eq!(named(&[]), Ok(None));
+        assert_eq!(named(&["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]), Ok(Some(Provider::Auth0)));
+        assert_eq!(named(&["PORTCULLIS_AUDIENCE"]), Ok(Some(Provider::Generic)));
+        assert_eq!(named(&["CLERK_JWT_KEY"]), Ok(Some(Provider::Clerk)));
+    }
+
+    #[test]
+    fn two_providers_are_an_error_that_names_both() {
+        let error = named(&["AZURE_TENANT_ID", "PORTCULLIS_ISSUER"]).unwrap_err().to_string();
+        assert!(error.contains("AZURE_TENANT_ID") && error.contains("PORTCULLIS_ISSUER"), "{error}");
+    }
+
+    #[test]
+    fn the_lines_to_try_carry_tokens_of_the_embedded_issuer() {
+        let environment =
+            Environment { gate: TestIssuer::new().gate(), port: 3010, embedded: Some(TestIssuer::new().serve()) };
+        let lines = environment.lines_to_try();
+        assert_eq!(lines.iter().filter(|line| line.contains("Authorization: Bearer ey")).count(), 5);
+        assert!(lines.iter().all(|line| line.contains("http://127.0.0.1:3010/api/")));
+    }
+}
