@@ -1,53 +1,74 @@
 //! A refusal as an error and a response.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use portcullis::Refusal;
+use portcullis::{Reason, Refusal};
 
 /// The answer to a request that is not let in: the gate's [`Refusal`], octet by octet.
-#[derive(Clone, Debug)]
-pub struct Rejection(Box<Refusal>);
+///
+/// Dropping it unseen is logged as an error, because that is what Actix does with it where a handler asks for
+/// `Option<Auth>`.
+#[derive(Debug)]
+pub struct Rejection {
+    refusal: Box<Refusal>,
+    seen: AtomicBool,
+}
 
 impl Rejection {
     /// The refusal, with its reason.
     #[must_use]
     pub fn refusal(&self) -> &Refusal {
-        &self.0
+        self.seen.store(true, Ordering::Relaxed);
+        &self.refusal
     }
 }
 
 impl From<Refusal> for Rejection {
     fn from(refusal: Refusal) -> Self {
-        Self(Box::new(refusal))
+        Self { refusal: Box::new(refusal), seen: AtomicBool::new(false) }
+    }
+}
+
+impl Drop for Rejection {
+    fn drop(&mut self) {
+        if !*self.seen.get_mut() {
+            tracing::error!(
+                status = self.refusal.status,
+                reason = self.refusal.reason.map(Reason::as_str),
+                "a refused request goes on to its handler: for an optional credential take MaybeAuth, never Option<Auth>"
+            );
+        }
     }
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.reason {
-            Some(reason) => write!(f, "refused with {}: {reason}", self.0.status),
-            None => write!(f, "refused with {}", self.0.status),
+        match self.refusal.reason {
+            Some(reason) => write!(f, "refused with {}: {reason}", self.refusal.status),
+            None => write!(f, "refused with {}", self.refusal.status),
         }
     }
 }
 
 impl ResponseError for Rejection {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        for (name, value) in &self.0.headers {
+        let refusal = self.refusal();
+        for (name, value) in &refusal.headers {
             // What is no header field can't be sent; the gate's own always are.
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
             {
                 response.append_header((name, value));
             }
         }
-        response.body(self.0.body.clone())
+        response.body(refusal.body.clone())
     }
 }

@@ -14,7 +14,8 @@ use crate::view::HttpRequestView;
 
 /// A verified caller, with the claims as `C`. It dereferences to [`Verified`].
 ///
-/// Never as `Option<Auth>`, which lets a forged token pass as an anonymous caller: see [`MaybeAuth`].
+/// Never as `Option<Auth>`, which lets a forged token pass as an anonymous caller and is logged as an error: see
+/// [`MaybeAuth`].
 #[derive(Clone)]
 pub struct Auth<C = NoClaims> {
     verified: Verified,
@@ -72,14 +73,9 @@ impl<C: FromClaims + 'static> FromRequest for MaybeAuth<C> {
         let request = request.clone();
         Box::pin(async move {
             let gate = find_gate(&request)?;
-            match gate.admit_optional(&HttpRequestView::new(&request), &Policy::authenticated()).await {
-                Ok(Some(verified)) => match typed(verified) {
-                    Ok(auth) => Ok(Self(Some(auth))),
-                    Err(error) => Err(gate.refuse(&error).into()),
-                },
-                Ok(None) => Ok(Self(None)),
-                Err(error) => Err(gate.refuse(&error).into()),
-            }
+            let admitted = gate.admit_optional(&HttpRequestView::new(&request), &Policy::authenticated()).await;
+            let auth = admitted.and_then(|caller| caller.map(|verified| typed(gate, verified)).transpose());
+            auth.map(Self).map_err(|error| gate.refuse(&error).into())
         })
     }
 }
@@ -96,23 +92,32 @@ impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P
 
 async fn admit<C: FromClaims>(request: &HttpRequest, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(request)?;
-    let admitted = gate.admit(&HttpRequestView::new(request), policy).await.and_then(typed);
-    admitted.map_err(|error| gate.refuse(&error).into())
+    let admitted = gate.admit(&HttpRequestView::new(request), policy).await;
+    admitted.and_then(|verified| typed(gate, verified)).map_err(|error| gate.refuse(&error).into())
 }
 
-fn typed<C: FromClaims>(verified: Verified) -> Result<Auth<C>, AuthError> {
-    let claims = C::from_claims(verified.all_claims())?;
+fn typed<C: FromClaims>(gate: &Gate, verified: Verified) -> Result<Auth<C>, AuthError> {
+    let claims = gate.claims(&verified)?;
     Ok(Auth { verified, claims })
 }
 
 /// The gate of `app_data`, else the answer 500.
 fn find_gate(request: &HttpRequest) -> Result<&Gate, Rejection> {
-    let shared = || request.app_data::<web::Data<Gate>>().map(|gate| gate.get_ref());
-    request.app_data::<Gate>().or_else(shared).ok_or_else(|| {
-        let error = AuthError::Server("no Gate and no web::Data<Gate> in app_data".into());
-        tracing::error!(reason = error.code(), detail = %error, "request refused");
-        Refusal::new(&error, "api").into()
-    })
+    let shared = request.app_data::<web::Data<Gate>>().map(|gate| gate.get_ref());
+    match (request.app_data::<Gate>(), shared) {
+        // Actix finds the innermost of each type, but does not say which of the two is further in.
+        (Some(gate), Some(shared)) if !gate.is_same(shared) => {
+            Err(misconfigured("app_data holds a Gate and another web::Data<Gate>: keep to one of the two types"))
+        }
+        (Some(gate), _) | (None, Some(gate)) => Ok(gate),
+        (None, None) => Err(misconfigured("no Gate and no web::Data<Gate> in app_data")),
+    }
+}
+
+fn misconfigured(problem: &'static str) -> Rejection {
+    let error = AuthError::Server(problem.into());
+    tracing::error!(reason = error.code(), detail = %error, "request refused");
+    Refusal::new(&error, "api").into()
 }
 
 impl<C> Deref for Auth<C> {

@@ -34,11 +34,12 @@
 //! ```
 //!
 //! An extractor guards its handler, not a path, so no route is open by a slip of the router. It finds its gate in
-//! `app_data`, as `Gate` or as `web::Data<Gate>`, the innermost first. A handler without either is answered with 500, and
-//! the log says why.
+//! `app_data`, as `Gate` or as `web::Data<Gate>`: the innermost, so keep to one of the two types. A handler without a gate,
+//! or with a different one of each type, is answered with 500, and the log says why.
 //!
 //! For an optional credential use [`MaybeAuth`], never `Option<Auth>`: Actix implements `Option` for every extractor, and
-//! its implementation turns *any* failure into `None`, so a forged token would pass as an anonymous caller.
+//! its implementation turns *any* failure into `None`, so a forged token would pass as an anonymous caller. That can't be
+//! forbidden at compile time; but a refusal that nobody answers with, or looks at, is logged as an error.
 //!
 //! # Tests of handlers
 //!

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use portcullis::{AuthError, FromClaims, NoClaims, Policy, Require, Verified};
+use portcullis::{AuthError, FromClaims, Gate, NoClaims, Policy, Require, Verified};
 
 use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};
@@ -68,11 +68,9 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
         let gate = find_gate(parts, state)?;
-        match gate.admit_optional(&PartsView(parts), &Policy::authenticated()).await {
-            Ok(Some(verified)) => typed(verified).map(Some).map_err(|error| gate.refuse(&error).into()),
-            Ok(None) => Ok(None),
-            Err(error) => Err(gate.refuse(&error).into()),
-        }
+        let admitted = gate.admit_optional(&PartsView(parts), &Policy::authenticated()).await;
+        let auth = admitted.and_then(|caller| caller.map(|verified| typed(gate, verified)).transpose());
+        auth.map_err(|error| gate.refuse(&error).into())
     }
 }
 
@@ -91,12 +89,12 @@ where
 
 async fn admit<S: HasGate, C: FromClaims>(parts: &Parts, state: &S, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(parts, state)?;
-    let admitted = gate.admit(&PartsView(parts), policy).await.and_then(typed);
-    admitted.map_err(|error| gate.refuse(&error).into())
+    let admitted = gate.admit(&PartsView(parts), policy).await;
+    admitted.and_then(|verified| typed(gate, verified)).map_err(|error| gate.refuse(&error).into())
 }
 
-fn typed<C: FromClaims>(verified: Verified) -> Result<Auth<C>, AuthError> {
-    let claims = C::from_claims(verified.all_claims())?;
+fn typed<C: FromClaims>(gate: &Gate, verified: Verified) -> Result<Auth<C>, AuthError> {
+    let claims = gate.claims(&verified)?;
     Ok(Auth { verified, claims })
 }
 

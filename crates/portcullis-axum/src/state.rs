@@ -24,6 +24,10 @@ use crate::rejection::Rejection;
 /// ```
 ///
 /// It holds for `Arc<AppState>` then too, which axum's `FromRef` can't be made to.
+#[diagnostic::on_unimplemented(
+    message = "the router's state `{Self}` is not known to hold a gate",
+    note = "implement `HasGate` for the state, or use `Gate` itself as the state"
+)]
 pub trait HasGate {
     /// The gate; `None` leaves it to the request's extensions.
     fn gate(&self) -> Option<&Gate>;

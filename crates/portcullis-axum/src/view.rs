@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use http::request::Parts;
 use portcullis::RequestView;
 
+/// It leaves the target URI out: axum takes the prefix of a nested router off the path before an extractor sees it, and
+/// does not say whether TLS was used, so what could be put together here may be another resource's.
 pub(crate) struct PartsView<'a>(pub(crate) &'a Parts);
 
 impl RequestView for PartsView<'_> {
@@ -14,12 +16,5 @@ impl RequestView for PartsView<'_> {
 
     fn method(&self) -> Cow<'_, str> {
         self.0.method.as_str().into()
-    }
-
-    /// Only where the request names it in full: whether TLS was used is not known here.
-    fn target_uri(&self) -> Option<Cow<'_, str>> {
-        let uri = &self.0.uri;
-        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
-        Some(format!("{scheme}://{authority}{}", uri.path()).into())
     }
 }
