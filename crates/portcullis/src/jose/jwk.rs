@@ -120,12 +120,23 @@ fn required_string(jwk: &JsonObject, member: &'static str) -> Result<String, Inv
     optional_string(jwk, member)?.ok_or(InvalidKey::MissingMember { member })
 }
 
+/// Some providers write `null` for what they leave out.
+fn is_absent(jwk: &JsonObject, member: &str) -> bool {
+    jwk.raw(member).is_none_or(|value| value == "null")
+}
+
 fn optional_string(jwk: &JsonObject, member: &'static str) -> Result<Option<String>, InvalidKey> {
+    if is_absent(jwk, member) {
+        return Ok(None);
+    }
     let text = jwk.optional_string(member).map_err(|_| InvalidKey::MalformedMember { member })?;
     Ok(text.map(|text| text.of(jwk.text()).to_owned()))
 }
 
 fn string_array(jwk: &JsonObject, member: &'static str) -> Result<Option<Vec<String>>, InvalidKey> {
+    if is_absent(jwk, member) {
+        return Ok(None);
+    }
     jwk.raw(member)
         .map(|value| serde_json::from_str(value).map_err(|_| InvalidKey::MalformedMember { member }))
         .transpose()
@@ -163,6 +174,16 @@ mod tests {
         assert_eq!(refused(r#","key_ops":"verify""#), Some(InvalidKey::MalformedMember { member: "key_ops" }));
         assert_eq!(refused(r#","x5c":"MII""#), Some(InvalidKey::MalformedMember { member: "x5c" }));
         assert_eq!(refused(r#","x":"AA""#), Some(InvalidKey::DuplicateMember));
+    }
+
+    #[test]
+    fn null_is_how_some_providers_leave_a_member_out() {
+        let key = read_public(&p256(r#","use":null,"key_ops":null,"alg":null,"kid":null,"x5c":null"#)).unwrap();
+        assert_eq!((key.id(), key.algorithms()), (None, Algorithm::Es256.into()));
+        assert_eq!(
+            read_public(&p256("").replace(&format!("\"{X}\""), "null")).err(),
+            Some(InvalidKey::MissingMember { member: "x" })
+        );
     }
 
     #[test]

@@ -1,0 +1,2 @@
+//! The README's examples, compiled as they stand.
+#![doc = include_str!("../README.md")]
