@@ -214,7 +214,8 @@ impl KeySource<'_> {
             Self::PublicKeyFile(path) => FixedKeys::pem_file(path)
                 .map_err(problem("public_key_file", "name a PEM file with a public key or a certificate")),
             Self::SecretFile(path) => FixedKeys::secret_file(path)
-                .map_err(problem("secret_file", "name a file with at least 32 octets, or an oct JWK")),
+                .map_err(problem("secret_file", "name a file with a secret of at least 32 octets or an oct JWK; a public key is named by public_key_file or \
+                 jwks_file")),
             #[cfg(feature = "remote")]
             Self::Discovery(issuer) => return Ok(Arc::new(crate::keys::RemoteKeys::discover(issuer)?)),
             #[cfg(feature = "remote")]

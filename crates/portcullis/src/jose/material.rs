@@ -71,6 +71,12 @@ pub enum InvalidKey {
     /// Not a JSON object.
     #[error("not a JSON object")]
     NotAnObject,
+    /// PEM, a certificate or a public key in the place of a shared secret (RFC 8725 §2.1).
+    #[error(
+        "a public key, a certificate or PEM was given as the secret, and what is public lets anybody sign; give it as \
+         the public key that it is"
+    )]
+    NotASecret,
     /// Text without a PEM section of a public key or a certificate.
     #[error("no PEM section PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE")]
     Pem,

@@ -107,7 +107,7 @@ impl FixedKeys {
     /// A secret shared with the issuer, of at least 32 octets, for HS256, HS384 and HS512. It serves any `kid`.
     ///
     /// # Errors
-    /// [`InvalidKey::SecretTooShort`].
+    /// [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`] for a public key or a certificate.
     pub fn secret(secret: &[u8]) -> Result<Self, FixedKeysError> {
         Ok(Self::key(VerifyingKey::from_secret(secret)?))
     }
@@ -116,12 +116,20 @@ impl FixedKeys {
     /// break at the end is part of the secret.
     ///
     /// # Errors
-    /// When the file can't be read, or [`InvalidKey::SecretTooShort`].
+    /// When the file can't be read, [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`] for a file with a public
+    /// key or a certificate.
     pub fn secret_file(path: impl AsRef<Path>) -> Result<Self, FixedKeysError> {
         let path = path.as_ref();
         let octets = std::fs::read(path).map_err(|source| FixedKeysError::File { path: path.to_owned(), source })?;
         match std::str::from_utf8(&octets) {
-            Ok(text) if text.trim_start().starts_with('{') => Ok(Self::key(VerifyingKey::from_secret_jwk(text)?)),
+            // What is an object but no oct JWK says so, unless it is a public key, which is the worse mistake.
+            Ok(text) if text.trim_start().starts_with('{') => match VerifyingKey::from_secret_jwk(text) {
+                Ok(key) => Ok(Self::key(key)),
+                Err(error) => match VerifyingKey::from_secret(&octets) {
+                    Err(InvalidKey::NotASecret) => Err(InvalidKey::NotASecret.into()),
+                    _ => Err(error.into()),
+                },
+            },
             _ => Self::secret(&octets),
         }
     }
@@ -184,6 +192,24 @@ mod tests {
         assert_eq!(keys.algorithms(), Algorithm::Hs256.into());
         assert!(keys.key(&KeyQuery::new(Algorithm::Hs256).with_key_id("any")).await.is_ok());
         assert!(matches!(keys.key(&KeyQuery::new(Algorithm::Rs256)).await, Err(KeyError::NotFound)));
+    }
+
+    #[test]
+    fn a_file_with_a_public_key_is_no_secret_file() {
+        let path = std::env::temp_dir().join(format!("portcullis-secret-{}", std::process::id()));
+        let read = |content: &str| {
+            std::fs::write(&path, content).unwrap();
+            FixedKeys::secret_file(&path).map(|keys| keys.algorithms().to_string()).map_err(|error| error.to_string())
+        };
+        let public = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        for content in [public, &format!(r#"{{"keys":[{public}]}}"#), "-----BEGIN PUBLIC KEY-----\n"] {
+            assert_eq!(read(content), Err(InvalidKey::NotASecret.to_string()), "{content}");
+        }
+        assert_eq!(read(r#"{"kty":"oct"}"#), Err(InvalidKey::MissingMember { member: "k" }.to_string()));
+        let secret = r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8"}"#;
+        assert_eq!(read(secret).as_deref(), Ok("HS256"));
+        assert_eq!(read("a secret of at least 32 octets in a file").as_deref(), Ok("HS256"));
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]
