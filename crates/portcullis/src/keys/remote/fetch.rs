@@ -38,6 +38,8 @@ pub(super) struct Fetched {
 pub(super) struct Trail {
     etag: Option<HeaderValue>,
     last_modified: Option<HeaderValue>,
+    /// Whose validators these are.
+    validated: Option<Url>,
     /// The key set's URL by the last document, and when that was read.
     document: Option<(Url, Duration)>,
 }
@@ -51,8 +53,8 @@ pub(super) enum FetchError {
     KeySet(#[from] KeySetError),
     #[error("the metadata can't be used: {0}")]
     Metadata(#[from] MetadataError),
-    #[error("no key of the set can be used ({skipped} skipped)")]
-    NoUsableKey { skipped: usize },
+    #[error("no key of the set can be used ({} skipped)", .keys.skipped().len())]
+    NoUsableKey { keys: KeySet },
     #[error("status {status}, where only 200 is an answer")]
     Status { status: u16, retry_after: Option<Duration> },
     #[error("no answer within {0:?}")]
@@ -103,14 +105,14 @@ impl Source {
             Self::KeySet(url) => url.clone(),
             Self::Discovery { issuer, metadata } => {
                 let (url, read_at) = key_set_url(client, settings, &trail, issuer, metadata).await?;
-                // Validators belong to one URL: a set that moved is read whole.
-                if trail.document.as_ref().is_some_and(|(before, _)| *before != url) {
-                    trail = Trail::default();
-                }
                 trail.document = Some((url.clone(), read_at));
                 url
             }
         };
+        // Validators belong to one URL: a set that moved is read whole.
+        if trail.validated.as_ref() != Some(&url) {
+            trail = Trail { document: trail.document, ..Trail::default() };
+        }
         let response = get(client, &url, Some(&trail)).await?;
         let lifetime = freshness::lifetime(response.headers(), settings);
         if response.status() == StatusCode::NOT_MODIFIED && trail.is_conditional() {
@@ -120,10 +122,14 @@ impl Source {
         let body = std::str::from_utf8(&body).map_err(|_| FetchError::Utf8)?;
         let keys = KeySet::from_json(body)?;
         if keys.is_empty() {
-            return Err(FetchError::NoUsableKey { skipped: keys.skipped().len() });
+            return Err(FetchError::NoUsableKey { keys });
         }
-        let trail =
-            Trail { etag: validator(&headers, ETAG), last_modified: validator(&headers, LAST_MODIFIED), ..trail };
+        let trail = Trail {
+            etag: validator(&headers, ETAG),
+            last_modified: validator(&headers, LAST_MODIFIED),
+            validated: Some(url),
+            document: trail.document,
+        };
         Ok(Fetched { keys: Some(keys), lifetime, trail })
     }
 }
