@@ -31,10 +31,10 @@ pub(crate) fn read_secret(json: &str) -> Result<VerifyingKey, InvalidKey> {
     assemble(jwk, material, permitted)
 }
 
-/// `kid` of a text that may be no usable key at all; for messages about it.
-pub(crate) fn unverified_key_id(json: &str) -> Option<String> {
-    let jwk = parse(json).ok()?;
-    optional_string(&jwk, "kid").ok().flatten()
+/// Members of a text that may be no usable key at all; for messages about it.
+pub(crate) fn unverified_strings<const N: usize>(json: &str, members: [&'static str; N]) -> [Option<String>; N] {
+    let jwk = parse(json).ok();
+    members.map(|member| optional_string(jwk.as_ref()?, member).ok().flatten())
 }
 
 fn parse(json: &str) -> Result<JsonObject, InvalidKey> {

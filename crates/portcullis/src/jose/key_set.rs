@@ -42,6 +42,10 @@ pub struct SkippedKey {
     pub index: usize,
     /// Its `kid`, where it has one; at most 64 characters of it.
     pub id: Option<String>,
+    /// Its `kty`, likewise.
+    pub key_type: Option<String>,
+    /// Its `alg`, likewise.
+    pub algorithm: Option<String>,
     /// What keeps it from being used.
     pub why: InvalidKey,
 }
@@ -91,9 +95,10 @@ impl KeySet {
             match jwk::read_public(json.get()) {
                 Ok(key) => usable.push(Arc::new(key)),
                 Err(why) => {
-                    let id = jwk::unverified_key_id(json.get()).map(|id| id.chars().take(64).collect());
+                    let [id, key_type, algorithm] = jwk::unverified_strings(json.get(), ["kid", "kty", "alg"])
+                        .map(|text| text.map(|text| text.chars().take(64).collect()));
                     tracing::debug!(index, reason = %why, "key of a set skipped");
-                    skipped.push(SkippedKey { index, id, why });
+                    skipped.push(SkippedKey { index, id, key_type, algorithm, why });
                 }
             }
         }
@@ -212,6 +217,11 @@ mod tests {
         ]);
         assert_eq!(set.len(), 1);
         assert_eq!(set.skipped().len(), 7);
+        let foo = &set.skipped()[2];
+        assert_eq!(
+            (foo.id.as_deref(), foo.key_type.as_deref(), foo.algorithm.as_deref()),
+            (Some("f"), Some("FOO"), None)
+        );
         assert_eq!(chosen(&set, Some("good"), Algorithm::Es256), Ok(Some("good".into())));
     }
 

@@ -71,6 +71,12 @@ impl JwtVerifier {
         self.algorithms
     }
 
+    /// Where the keys come from.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<dyn KeyProvider> {
+        &self.keys
+    }
+
     /// Everything about a token that does not change: its form, its key and its signature.
     async fn verify_signed(&self, token: &str) -> Result<Signed, AuthError> {
         let token = Compact::parse(token, self.max_token_octets)?;

@@ -135,6 +135,15 @@ impl Entry {
         self.fetch_when_cold().await.map_err(KeyError::from)
     }
 
+    /// Fetches beside all others, and takes in nothing.
+    pub(super) async fn inspect(&self) -> Result<KeySet, Unavailable> {
+        match self.source.fetch(&self.client, &self.settings, None).await {
+            Ok(fetched) => Ok(fetched.keys.unwrap_or_default()),
+            Err(FetchError::NoUsableKey { keys }) => Ok(keys),
+            Err(error) => Err(Unavailable::new().because(error.to_string())),
+        }
+    }
+
     pub(super) fn status(&self) -> KeyStatus {
         let now = self.now();
         let (last_error, next_attempt) = {

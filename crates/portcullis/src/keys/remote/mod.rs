@@ -79,6 +79,15 @@ impl RemoteKeys {
         self.entry.warm_up().await
     }
 
+    /// Fetches the key set and shows it, be it one without a usable key: for diagnosis. What is held does not change, and
+    /// no cooldown counts; to verify tokens, use this value as the [`KeyProvider`] that it is.
+    ///
+    /// # Errors
+    /// [`KeyError::Unavailable`] when no key set came.
+    pub async fn inspect(&self) -> Result<KeySet, KeyError> {
+        self.entry.inspect().await.map_err(KeyError::from)
+    }
+
     /// What is held, and how the last fetch went.
     #[must_use]
     pub fn status(&self) -> KeyStatus {
@@ -398,5 +407,37 @@ impl RemoteKeysBuilder {
 impl fmt::Debug for RemoteKeysBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteKeysBuilder").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::jose::InvalidKey;
+
+    #[tokio::test]
+    async fn a_set_without_a_usable_key_can_be_inspected_and_is_not_held() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            for body in [r#"{"keys":[{"kty":"oct","kid":"s","k":"AAAA"}]}"#, "no key set"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        });
+        let keys = RemoteKeys::at(&url).unwrap();
+        let seen = keys.inspect().await.unwrap();
+        assert!(seen.is_empty());
+        let skipped = &seen.skipped()[0];
+        assert_eq!((skipped.key_type.as_deref(), &skipped.why), (Some("oct"), &InvalidKey::SymmetricInSet));
+        assert_eq!((keys.status().ready, keys.status().last_error), (false, None));
+        let KeyError::Unavailable(error) = keys.inspect().await.unwrap_err() else { panic!("another error") };
+        assert!(error.source.unwrap().to_string().starts_with("not a key set"));
+        server.await.unwrap();
     }
 }
