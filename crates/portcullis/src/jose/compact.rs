@@ -38,6 +38,11 @@ impl<'t> Compact<'t> {
         Ok(Self { header, payload, signature, signing_input })
     }
 
+    /// The first part as it stands.
+    pub(crate) fn encoded_header(&self) -> &'t str {
+        self.header
+    }
+
     /// Decodes and reads the header.
     pub(crate) fn header(&self) -> Result<Header, InvalidToken> {
         let malformed = InvalidToken::Malformed { part: "header" };

@@ -16,6 +16,7 @@ use crate::jose::AlgorithmSet;
 use crate::jws::DEFAULT_MAX_OCTETS;
 use crate::keys::KeyProvider;
 use crate::verifier::JwtVerifier;
+use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::token_cache::TokenCache;
 
 /// Options of a [`JwtVerifier`]; from [`JwtVerifier::builder`].
@@ -194,6 +195,7 @@ impl JwtVerifierBuilder {
             checks,
             grants: self.grants,
             clock: self.clock,
+            headers: HeaderMemo::default(),
             cache: (self.cached_tokens > 0).then(|| TokenCache::new(self.cached_tokens)),
         })
     }

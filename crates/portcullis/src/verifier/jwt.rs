@@ -14,6 +14,7 @@ use crate::jose::AlgorithmSet;
 use crate::jose::compact::Compact;
 use crate::jws;
 use crate::keys::{KeyProvider, KeyStatus};
+use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::token_cache::{TokenCache, TokenDigest};
 use crate::verifier::{JwtVerifierBuilder, Signed, Verified, Verifier};
 
@@ -40,6 +41,7 @@ pub struct JwtVerifier {
     pub(super) checks: Vec<Box<dyn ClaimCheck>>,
     pub(super) grants: Arc<dyn GrantReader>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) headers: HeaderMemo,
     pub(super) cache: Option<TokenCache>,
 }
 
@@ -80,11 +82,12 @@ impl JwtVerifier {
     /// Everything about a token that does not change: its form, its key and its signature.
     async fn verify_signed(&self, token: &str) -> Result<Signed, AuthError> {
         let token = Compact::parse(token, self.max_token_octets)?;
-        let header = token.header()?;
+        let header = self.headers.recall_or_read(&token)?;
         self.token_types.check(&header)?;
         let algorithm = jws::allowed_algorithm(&header, self.algorithms)?;
         let key = jws::find_key(&*self.keys, &header, algorithm, self.issuer.first()).await?;
         token.verify(&key, algorithm)?;
+        self.headers.remember(&token, &header);
         let claims = Claims::parse(token.payload()?)?;
         Ok(Signed { header: Some(header), claims, key: Some(key) })
     }

@@ -1,6 +1,7 @@
 //! From a credential to a verified identity.
 
 mod builder;
+mod header_memo;
 mod jwt;
 mod token_cache;
 mod verified;

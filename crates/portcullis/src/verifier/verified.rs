@@ -20,7 +20,7 @@ pub struct Verified {
 
 /// A token whose signature is good, or that somebody vouches for, who then has no header or key.
 pub(crate) struct Signed {
-    pub(crate) header: Option<Header>,
+    pub(crate) header: Option<Arc<Header>>,
     pub(crate) claims: Claims,
     pub(crate) key: Option<Arc<VerifyingKey>>,
 }
@@ -109,7 +109,7 @@ impl Verified {
     /// The token's header; `None` when no token was verified but somebody vouches for the claims.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
-        self.signed.header.as_ref()
+        self.signed.header.as_deref()
     }
 
     /// Header fields that the response should carry, such as a fresh nonce of the scheme.
