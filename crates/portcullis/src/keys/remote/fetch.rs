@@ -161,7 +161,7 @@ async fn key_set_url(
         return Ok((url.clone(), *read_at));
     }
     let (_, body) = read_ok(get(client, metadata, None).await?, settings).await?;
-    Ok((metadata::key_set_url(&body, issuer, &settings.http_hosts)?, now))
+    Ok((metadata::key_set_url(&body, metadata, issuer, &settings.http_hosts)?, now))
 }
 
 async fn get(client: &Client, url: &Url, trail: Option<&Trail>) -> Result<reqwest::Response, FetchError> {

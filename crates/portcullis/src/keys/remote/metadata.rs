@@ -39,8 +39,13 @@ struct Document {
     jwks_uri: String,
 }
 
-/// `jwks_uri`, if the document is that of `issuer`, octet by octet (RFC 8414 §3.3).
-pub(super) fn key_set_url(body: &[u8], issuer: &str, http_hosts: &[String]) -> Result<Url, MetadataError> {
+/// `jwks_uri`, if the document, read at `metadata`, is that of `issuer`, octet by octet (RFC 8414 §3.3).
+pub(super) fn key_set_url(
+    body: &[u8],
+    metadata: &Url,
+    issuer: &str,
+    http_hosts: &[String],
+) -> Result<Url, MetadataError> {
     if crate::jose::json::depth_exceeds(body, crate::jose::json::MAX_DEPTH) {
         return Err(MetadataError::NotMetadata);
     }
@@ -55,12 +60,22 @@ pub(super) fn key_set_url(body: &[u8], issuer: &str, http_hosts: &[String]) -> R
         let got = document.issuer.chars().take(200).collect();
         return Err(MetadataError::Issuer { expected: issuer.to_owned(), got, hint });
     }
-    endpoint::parse(&document.jwks_uri, http_hosts).map_err(MetadataError::KeySetUrl)
+    let url = endpoint::parse(&document.jwks_uri, http_hosts).map_err(MetadataError::KeySetUrl)?;
+    // This machine may be asked over http by its owner, not by whoever writes a document somewhere else.
+    let named = |host: &str| http_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
+    if metadata.scheme() == "https" && url.scheme() != "https" && !url.host_str().is_some_and(named) {
+        return Err(MetadataError::KeySetUrl("it is http, where https is required"));
+    }
+    Ok(url)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn metadata() -> Url {
+        Url::parse("https://i.example/.well-known/openid-configuration").unwrap()
+    }
 
     #[test]
     fn the_two_well_known_places_have_exactly_one_slash() {
@@ -90,12 +105,13 @@ mod tests {
     #[test]
     fn an_issuer_that_differs_is_told_with_expected_and_got() {
         let document = br#"{"issuer":"https://i.example/","jwks_uri":"https://k.example/keys"}"#;
-        assert_eq!(key_set_url(document, "https://i.example/", &[]).unwrap().as_str(), "https://k.example/keys");
-        let error = key_set_url(document, "https://i.example", &[]).unwrap_err().to_string();
+        let key_set_url = |document: &[u8], issuer| key_set_url(document, &metadata(), issuer, &[]);
+        assert_eq!(key_set_url(document, "https://i.example/").unwrap().as_str(), "https://k.example/keys");
+        let error = key_set_url(document, "https://i.example").unwrap_err().to_string();
         assert!(error.contains(r#"expected issuer "https://i.example", got "https://i.example/""#), "{error}");
         assert!(error.contains("slash at the end"), "{error}");
         for other in ["https://I.example/", "https://j.example/", ""] {
-            assert!(matches!(key_set_url(document, other, &[]), Err(MetadataError::Issuer { .. })), "{other}");
+            assert!(matches!(key_set_url(document, other), Err(MetadataError::Issuer { .. })), "{other}");
         }
     }
 
@@ -111,7 +127,7 @@ mod tests {
             r#"{"jwks_uri":"https://k.example/"}"#,
         ] {
             assert!(
-                matches!(key_set_url(document.as_bytes(), "i", &[]), Err(MetadataError::NotMetadata)),
+                matches!(key_set_url(document.as_bytes(), &metadata(), "i", &[]), Err(MetadataError::NotMetadata)),
                 "{document}"
             );
         }
@@ -124,7 +140,19 @@ mod tests {
             "https://k.example/#f",
         ] {
             let document = format!(r#"{{"issuer":"i","jwks_uri":"{uri}"}}"#);
-            assert!(matches!(key_set_url(document.as_bytes(), "i", &[]), Err(MetadataError::KeySetUrl(_))), "{uri}");
+            assert!(
+                matches!(key_set_url(document.as_bytes(), &metadata(), "i", &[]), Err(MetadataError::KeySetUrl(_))),
+                "{uri}"
+            );
         }
+    }
+
+    #[test]
+    fn http_on_this_machine_is_for_documents_of_this_machine() {
+        let document = br#"{"issuer":"i","jwks_uri":"http://127.0.0.1:1/keys"}"#;
+        let local = Url::parse("http://localhost/metadata").unwrap();
+        assert!(key_set_url(document, &local, "i", &[]).is_ok());
+        assert!(matches!(key_set_url(document, &metadata(), "i", &[]), Err(MetadataError::KeySetUrl(_))));
+        assert!(key_set_url(document, &metadata(), "i", &["127.0.0.1".to_owned()]).is_ok());
     }
 }
