@@ -5,7 +5,7 @@
 //! runtime that is blocked, or was dropped.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -64,6 +64,7 @@ struct Control {
 #[derive(Clone, Debug)]
 struct Flight {
     number: u64,
+    started_at: Instant,
     /// Becomes true when the fetch has landed; closes without that when its task is gone.
     landed: watch::Receiver<bool>,
     beats: Arc<AtomicU64>,
@@ -242,7 +243,7 @@ impl Entry {
 
     /// Waits until `flight` has landed, or whichever takes its place. Ends at a deadline of its own.
     async fn landing(self: &Arc<Self>, mut flight: Flight) -> Result<(), Unavailable> {
-        let deadline = Instant::now() + self.settings.timeout + SILENCE * 2;
+        let since = Instant::now();
         let (mut beats, mut heard_at) = (flight.beats.load(Ordering::Relaxed), Instant::now());
         loop {
             if *flight.landed.borrow() {
@@ -253,7 +254,7 @@ impl Entry {
                 Ok(Err(_)) => !*flight.landed.borrow(),
                 Err(_) => false,
             };
-            if Instant::now() >= deadline {
+            if since.elapsed() >= self.overdue_after() {
                 return Err(self.unavailable());
             }
             let heard = flight.beats.load(Ordering::Relaxed);
@@ -261,6 +262,10 @@ impl Entry {
                 (beats, heard_at) = (heard, Instant::now());
             }
             if gone || heard_at.elapsed() >= SILENCE {
+                if self.control().landed >= flight.number {
+                    // Whoever took it over has landed already.
+                    return Ok(());
+                }
                 match self.take_over(flight.number) {
                     Start::Flying { flight: next, .. } => {
                         flight = next;
@@ -283,7 +288,8 @@ impl Entry {
     }
 
     fn start(self: &Arc<Self>, mut control: MutexGuard<'_, Control>, cause: Cause, now: Duration) -> Start {
-        if let Some(flight) = control.flight.as_ref().filter(|flight| flight.is_under_way()) {
+        let in_time = |flight: &&Flight| flight.is_under_way() && flight.started_at.elapsed() < self.overdue_after();
+        if let Some(flight) = control.flight.as_ref().filter(in_time) {
             return Start::Flying { flight: flight.clone(), ours: false };
         }
         let Ok(runtime) = Handle::try_current() else { return Start::NoRuntime };
@@ -299,16 +305,14 @@ impl Entry {
             let (source, client, settings) = (self.source.clone(), self.client.clone(), Arc::clone(&self.settings));
             async move { source.fetch(&client, &settings, trail).await }
         };
-        let (entry, beating) = (Arc::downgrade(self), Arc::clone(&beats));
+        let started_at = Instant::now();
+        let crew = Crew { entry: Arc::downgrade(self), number, cause, started_at, landed };
+        let beating = Arc::clone(&beats);
         let task = runtime.spawn(async move {
-            let started_at = Instant::now();
             let result = while_beating(fetch, &beating).await;
-            if let Some(entry) = entry.upgrade() {
-                entry.land(number, cause, result, started_at.elapsed());
-            }
-            landed.send_replace(true);
+            crew.land(result);
         });
-        let flight = Flight { number, landed: landing, beats, task: task.abort_handle() };
+        let flight = Flight { number, started_at, landed: landing, beats, task: task.abort_handle() };
         control.flight = Some(flight.clone());
         Start::Flying { flight, ours: true }
     }
@@ -386,6 +390,11 @@ impl Entry {
         }
     }
 
+    /// A fetch that is older than this sits on a runtime that does not turn, since its own deadline would have ended it.
+    fn overdue_after(&self) -> Duration {
+        self.settings.timeout.saturating_add(SILENCE * 2)
+    }
+
     fn holds_usable_keys(&self) -> bool {
         let now = self.now();
         self.held.load().as_ref().is_some_and(|held| now < held.usable_until)
@@ -405,6 +414,32 @@ impl Entry {
     fn control(&self) -> MutexGuard<'_, Control> {
         // Nothing that panics is done under the lock, and the state is whole between any two statements.
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a fetching task hands its result to. A panic is a result too; a task that is dropped has none.
+struct Crew {
+    entry: Weak<Entry>,
+    number: u64,
+    cause: Cause,
+    started_at: Instant,
+    landed: watch::Sender<bool>,
+}
+
+impl Crew {
+    fn land(&self, result: Result<Fetched, FetchError>) {
+        if let Some(entry) = self.entry.upgrade() {
+            entry.land(self.number, self.cause, result, self.started_at.elapsed());
+        }
+        self.landed.send_replace(true);
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        if std::thread::panicking() && !*self.landed.borrow() {
+            self.land(Err(FetchError::Panicked));
+        }
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) enum FetchError {
     NoUsableKey { keys: KeySet },
     #[error("status {status}, where only 200 is an answer")]
     Status { status: u16, retry_after: Option<Duration> },
+    #[error("the fetch panicked")]
+    Panicked,
     #[error("no answer within {0:?}")]
     Timeout(Duration),
     #[error("the body is larger than {0} octets")]
