@@ -376,12 +376,12 @@ impl RemoteKeysBuilder {
             headers.append(name, value);
         }
         // No redirects: the URL is configured, and where it leads is not. No proxy that is not asked for. No idle
-        // connections: one that belongs to a runtime which no longer turns would take a later fetch with it.
+        // connections: one that belongs to a runtime which no longer turns would take a later fetch with it. No time
+        // limit here: the fetch has one, for all of its requests together.
         let mut client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(0)
-            .timeout(self.settings.timeout)
             .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers);
         if let Some(proxy) = &self.proxy {
