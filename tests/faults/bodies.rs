@@ -1,0 +1,242 @@
+//! Bodies that are no key set, or too much of one.
+
+use portcullis::RemoteKeysBuilder;
+use portcullis_testing::Fault;
+use serde_json::json;
+
+use crate::support::{Scene, assert_accepted, assert_fails, assert_fails_with, secs, set_of, with_members};
+
+#[tokio::test]
+async fn fault_09_nothing_of_a_truncated_body_is_used() {
+    assert_fails(|server| server.misbehave(Fault::Truncate)).await;
+    assert_fails(|server| server.misbehave(Fault::CutShort)).await;
+    assert_fails(|server| server.misbehave(Fault::WrongContentLength(100_000))).await;
+    assert_fails(|server| server.misbehave(Fault::WrongContentLength(20))).await;
+    // Whole keys, and the end of the set missing.
+    assert_fails(|server| {
+        let jwks = server.issuer().jwks();
+        server.set_jwks_body(jwks.trim_end_matches('}'));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fault_10_an_endless_body_is_read_to_the_limit_and_no_further() {
+    const HUNDRED_MEGABYTES: usize = 100 * 1024 * 1024;
+    let scene = Scene::warm().await;
+    scene.server.misbehave(Fault::Oversize(HUNDRED_MEGABYTES));
+    let error = scene.fail_to_refresh(&scene.token()).await;
+    assert!(error.contains("larger than"), "{error}");
+    // What the sockets hold beyond the limit is sent in vain.
+    let sent = scene.server.octets_sent();
+    assert!(sent < HUNDRED_MEGABYTES / 2, "{sent}");
+    assert_fails(|server| server.misbehave(Fault::Oversize(HUNDRED_MEGABYTES))).await;
+    // A length that is announced is not read at all.
+    let error = assert_fails(|server| server.misbehave(Fault::WrongContentLength(HUNDRED_MEGABYTES))).await;
+    assert!(error.contains("larger than"), "{error}");
+}
+
+#[tokio::test]
+async fn fault_10_the_limit_is_exact() {
+    let server_body = |scene: &Scene, octets: usize| {
+        let jwks = scene.server.issuer().jwks();
+        scene.server.set_jwks_body(format!("{jwks}{}", " ".repeat(octets - jwks.len())));
+    };
+    let scene = Scene::with(|builder| builder.max_body_octets(5_000)).warmed().await;
+    let token = scene.token();
+    server_body(&scene, 5_000);
+    scene.refresh(&token).await;
+    server_body(&scene, 5_001);
+    scene.fail_to_refresh(&token).await;
+}
+
+#[tokio::test]
+async fn fault_11_no_encoding_is_asked_for_or_undone() {
+    let scene = Scene::cold();
+    let bomb = gzip_bomb(scene.server.issuer().jwks().as_bytes());
+    assert!(bomb.len() < 100_000, "{}", bomb.len());
+    for encoding in ["gzip", "br", "zstd", "deflate", "identity, gzip"] {
+        assert_fails(|server| server.misbehave(Fault::encoded(encoding, &bomb))).await;
+    }
+    // Not even a harmless one: it was not asked for.
+    let small = gzip(scene.server.issuer().jwks().as_bytes(), 0);
+    assert_fails(|server| server.misbehave(Fault::encoded("gzip", &small))).await;
+
+    scene.admits(&scene.token()).await;
+    assert!(scene.server.requests().iter().all(|request| request.header("accept-encoding").is_none()));
+}
+
+#[tokio::test]
+async fn fault_12_a_byte_order_mark_is_passed_over() {
+    assert_accepted(|server| server.set_jwks_body(format!("\u{feff}{}", server.issuer().jwks()))).await;
+}
+
+#[tokio::test]
+async fn fault_13_nothing_but_utf_8_is_read() {
+    assert_fails(|server| {
+        let jwks = server.issuer().jwks();
+        server.set_jwks_body([br#"{"a":""#, &[0xff][..], br#"","#, &jwks.as_bytes()[1..]].concat());
+    })
+    .await;
+    for little in [true, false] {
+        assert_fails(|server| {
+            let text = format!("\u{feff}{}", server.issuer().jwks());
+            let octets = |unit: u16| if little { unit.to_le_bytes() } else { unit.to_be_bytes() };
+            server.set_jwks_body(text.encode_utf16().flat_map(octets).collect::<Vec<_>>());
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn fault_14_deep_or_endless_json_fails() {
+    for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+        let levels = 100_000;
+        assert_fails(|server| {
+            server.set_jwks_body(format!(r#"{{"keys":{}1{}}}"#, open.repeat(levels), close.repeat(levels)));
+        })
+        .await;
+        // Beside a good key.
+        assert_fails(|server| {
+            let jwks = server.issuer().jwks();
+            let deep = format!(r#"{{"a":{}1{},"#, open.repeat(levels), close.repeat(levels));
+            server.set_jwks_body(format!("{deep}{}", &jwks[1..]));
+        })
+        .await;
+    }
+    let members: String = (0..1_000_000).map(|number| format!(r#""{number}":0,"#)).collect();
+    assert_fails(|server| server.set_jwks_body(format!("{{{members}{}", &server.issuer().jwks()[1..]))).await;
+    let elements = "0,".repeat(500_000);
+    assert_fails(|server| server.set_jwks_body(format!(r#"{{"keys":[{elements}0]}}"#))).await;
+}
+
+#[tokio::test]
+async fn fault_15_a_member_that_stands_twice_costs_the_key_or_the_set() {
+    let scene = Scene::cold();
+    let token = scene.token();
+    let good = scene.server.issuer().first_key().jwk();
+    let text = good.to_string();
+    // In one key: this key.
+    let twice = text.replacen('{', r#"{"x":"AAAA","#, 1);
+    let other = with_members(good.clone(), json!({"kid": "other"}));
+    scene.server.set_jwks_body(format!(r#"{{"keys":[{twice},{other}]}}"#));
+    scene.refuses(&token, portcullis::Reason::UnknownKey).await;
+    assert_eq!(scene.keys.status().keys, 1);
+    // In the set: all of it, whichever of the two is good.
+    for body in [format!(r#"{{"keys":[],"keys":[{text}]}}"#), format!(r#"{{"keys":[{text}],"keys":[]}}"#)] {
+        assert_fails(|server| server.set_jwks_body(body.clone())).await;
+    }
+}
+
+#[tokio::test]
+async fn fault_21_a_page_with_status_200_fails() {
+    let page = "<!DOCTYPE html><html><body>Please sign in to the network</body></html>";
+    assert_fails(|server| {
+        server.set_header("content-type", "text/html");
+        server.set_jwks_body(page);
+    })
+    .await;
+    for body in ["null", "[]", "{}", r#""keys""#, r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"error":"x"}"#] {
+        assert_fails(|server| server.set_jwks_body(body)).await;
+    }
+}
+
+#[tokio::test]
+async fn fault_22_a_set_without_keys_does_not_take_the_place_of_a_good_one() {
+    let error = assert_fails(|server| server.set_jwks_body(r#"{"keys":[]}"#)).await;
+    assert!(error.contains("no key"), "{error}");
+
+    // Until the held keys are too old.
+    let scene = Scene::warm().await;
+    let token = scene.token();
+    scene.server.set_jwks_body(r#"{"keys":[]}"#);
+    scene.fail_to_refresh(&token).await;
+    scene.clock.advance(secs(24 * 3_600));
+    scene.is_unavailable(&token).await;
+}
+
+#[tokio::test]
+async fn fault_23_nor_does_one_without_usable_keys() {
+    let none_usable = |server: &portcullis_testing::IssuerServer| {
+        let key = server.issuer().first_key().jwk();
+        server.set_jwks_body(set_of(&[
+            with_members(key.clone(), json!({"use": "enc"})),
+            with_members(key, json!({"kty": "FOO"})),
+            json!({"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}),
+        ]));
+    };
+    let error = assert_fails(none_usable).await;
+    assert!(error.contains("no key of the set can be used (3 skipped)"), "{error}");
+}
+
+#[tokio::test]
+async fn fault_31_ten_thousand_keys_are_too_many_and_a_thousand_are_not() {
+    let with_fillers = |server: &portcullis_testing::IssuerServer, count: usize| {
+        let good = server.issuer().first_key().jwk();
+        let fillers = (1..count).map(|number| with_members(good.clone(), json!({"kid": format!("filler-{number}")})));
+        server.set_jwks_body(set_of(&fillers.chain([good.clone()]).collect::<Vec<_>>()));
+    };
+    assert_accepted(|server| with_fillers(server, 1_000)).await;
+    let wide = |builder: RemoteKeysBuilder| builder.max_body_octets(100 * 1024 * 1024);
+    assert_fails_with(wide, |server| with_fillers(server, 1_001)).await;
+    assert_fails_with(wide, |server| with_fillers(server, 10_000)).await;
+}
+
+#[tokio::test]
+async fn fault_66_a_character_that_is_split_between_chunks_is_one_character() {
+    let scene = Scene::cold();
+    let kid = "schlüssel-鍵-🔑";
+    let key = crate::support::key(portcullis::Algorithm::Es256, kid);
+    scene.server.set_jwks_body(set_of(&[key.jwk()]));
+    scene.server.misbehave(Fault::SplitChunks);
+    scene.admits(&scene.server.issuer().token().signed_with(key).sign()).await;
+}
+
+/// A key set and ten megabytes of spaces.
+fn gzip_bomb(content: &[u8]) -> Vec<u8> {
+    gzip(content, 10 * 1024 * 1024 / 258)
+}
+
+/// RFC 1952 around one block of RFC 1951 with fixed codes: `content`, and so many runs of 258 spaces.
+fn gzip(content: &[u8], runs: usize) -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.low_first(0b011, 3);
+    for octet in content.iter().chain(b" ") {
+        match octet {
+            0..=143 => bits.high_first(0x30 + u32::from(*octet), 8),
+            _ => bits.high_first(0x190 + u32::from(*octet) - 144, 9),
+        }
+    }
+    for _ in 0..runs {
+        // Length 258, distance 1.
+        bits.high_first(0b1100_0101, 8);
+        bits.high_first(0, 5);
+    }
+    bits.high_first(0, 7);
+    let checksum_of_nobody = [0; 8];
+    [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &bits.octets, &checksum_of_nobody].concat()
+}
+
+#[derive(Default)]
+struct Bits {
+    octets: Vec<u8>,
+    used: usize,
+}
+
+impl Bits {
+    fn low_first(&mut self, value: u32, count: usize) {
+        for at in 0..count {
+            if self.used == 0 {
+                self.octets.push(0);
+            }
+            *self.octets.last_mut().unwrap() |= u8::from(value >> at & 1 == 1) << self.used;
+            self.used = (self.used + 1) % 8;
+        }
+    }
+
+    fn high_first(&mut self, value: u32, count: usize) {
+        for at in (0..count).rev() {
+            self.low_first(value >> at & 1, 1);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Connections that fail, hang, drip or break.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis::{RemoteKeys, RemoteKeysBuilder};
+use portcullis_testing::Fault;
+use reqwest::dns::{Name, Resolve, Resolving};
+
+use crate::support::{Scene, assert_fails, assert_fails_with, es256, eventually, secs};
+
+/// Short, and long enough for an answer on a busy machine.
+fn hasty(builder: RemoteKeysBuilder) -> RemoteKeysBuilder {
+    builder.timeout(Duration::from_millis(1_500))
+}
+
+#[tokio::test]
+async fn fault_06_a_refused_connection_fails() {
+    let error = assert_fails(|server| server.go_down()).await;
+    assert!(error.contains("request failed"), "{error}");
+}
+
+#[tokio::test]
+async fn fault_06_a_name_that_does_not_resolve_fails() {
+    #[derive(Debug)]
+    struct NoSuchName;
+    impl Resolve for NoSuchName {
+        fn resolve(&self, _: Name) -> Resolving {
+            Box::pin(async { Err("no such name".into()) })
+        }
+    }
+    let scene = Scene::over(es256().serve(), |server, builder| {
+        let client = reqwest::Client::builder().dns_resolver(Arc::new(NoSuchName)).no_proxy().build().unwrap();
+        builder.client(client).at(&server.jwks_url().replace("127.0.0.1", "localhost")).unwrap()
+    });
+    for _ in 0..5 {
+        scene.is_unavailable(&scene.token()).await;
+    }
+    assert!(scene.keys.status().last_error.unwrap().contains("no such name"));
+    assert_eq!(scene.server.connections(), 0);
+}
+
+#[tokio::test]
+async fn fault_07_a_server_that_never_answers_fails_in_time() {
+    let error = assert_fails_with(hasty, |server| server.misbehave(Fault::Hang)).await;
+    assert!(error.contains("no answer within"), "{error}");
+}
+
+#[tokio::test]
+async fn fault_07_waiting_callers_share_one_fetch_and_each_may_leave() {
+    let scene = Scene::with(hasty);
+    scene.server.misbehave(Fault::Hang);
+    let token = scene.token();
+    let callers: Vec<_> = (0..20)
+        .map(|_| {
+            let (gate, token) = (scene.gate.clone(), token.clone());
+            tokio::spawn(async move { crate::support::unavailable(&gate, &token).await })
+        })
+        .collect();
+    // One with less patience than the fetch.
+    let hurried = tokio::time::timeout(Duration::from_millis(50), scene.gate.verify(&token)).await;
+    assert!(hurried.is_err());
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert_eq!(scene.server.jwks_hits(), 1);
+}
+
+#[tokio::test]
+async fn fault_08_a_drip_does_not_hold_the_deadline_off() {
+    let pause = Duration::from_millis(40);
+    for fault in [Fault::DripAll(pause), Fault::DripBody(pause)] {
+        let error = assert_fails_with(hasty, |server| server.misbehave(fault.clone())).await;
+        assert!(error.contains("no answer within"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn fault_65_a_connection_that_breaks_fails_and_the_next_attempt_is_made_afresh() {
+    assert_fails(|server| server.misbehave(Fault::Reset)).await;
+    assert_fails(|server| server.misbehave(Fault::Close)).await;
+
+    let scene = Scene::warm().await;
+    let token = scene.token();
+    scene.server.misbehave(Fault::Reset.first(1));
+    scene.fail_to_refresh(&token).await;
+    assert_eq!(scene.server.jwks_hits(), 2, "no hidden second attempt");
+    scene.clock.advance(secs(2));
+    scene.admits(&token).await;
+    scene.refreshed().await;
+    assert_eq!(scene.server.jwks_hits(), 3);
+}
+
+#[tokio::test]
+async fn fault_65_a_kept_connection_that_died_silently_is_not_used() {
+    let scene = Scene::cold();
+    scene.server.misbehave(Fault::GoSilent);
+    let token = scene.token();
+    scene.admits(&token).await;
+    for _ in 0..3 {
+        scene.refresh(&token).await;
+    }
+    assert_eq!((scene.server.jwks_hits(), scene.server.connections()), (4, 4));
+}
+
+#[tokio::test]
+async fn a_slow_answer_within_the_deadline_is_an_answer() {
+    let scene = Scene::cold();
+    scene.server.misbehave(Fault::Delay(Duration::from_millis(300)));
+    scene.admits(&scene.token()).await;
+}
+
+#[tokio::test]
+async fn dropping_the_last_clone_ends_the_fetch() {
+    let server = es256().serve();
+    server.misbehave(Fault::Hold);
+    let keys = RemoteKeys::at(&server.jwks_url()).unwrap();
+    let gate = crate::support::gate(&server, keys);
+    let token = server.issuer().token().sign();
+    let caller = tokio::spawn(async move { gate.verify(&token).await.map(drop) });
+    eventually("the fetch has arrived", || server.held() == 1).await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    // The runtime has no task left but this one.
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    eventually("the task is gone", || alive() == 0).await;
+}

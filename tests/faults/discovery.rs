@@ -1,0 +1,275 @@
+//! Metadata that is wrong, or leads astray.
+
+use std::net::Ipv4Addr;
+
+use portcullis::{Algorithm, Audience, Gate, JwtVerifier, Reason, RemoteKeys};
+use portcullis_testing::{Endpoint, Fault, IssuerServer};
+use serde_json::{Value, json};
+
+use crate::support::{REFRESH_DUE, Scene, es256, eventually, key, secs, set_of, with_members};
+
+/// The document of `server` with these members, or without those that are null.
+fn document(server: &IssuerServer, changes: Value) -> String {
+    with_members(json!({"issuer": server.url(), "jwks_uri": server.jwks_url()}), changes).to_string()
+}
+
+/// No keys are fetched by this document, at the start or later. Returns what the status says of it.
+async fn assert_refused(body: impl Fn(&IssuerServer) -> String) -> String {
+    let cold = Scene::discovering();
+    cold.server.set_metadata_body(body(&cold.server));
+    for _ in 0..5 {
+        cold.is_unavailable(&cold.token()).await;
+    }
+    assert_eq!((cold.server.metadata_hits(), cold.server.all_hits()), (1, 1));
+    let error = cold.keys.status().last_error.unwrap();
+    cold.server.behave();
+    cold.recovers().await;
+
+    let warm = Scene::discovering().warmed().await;
+    let token = warm.token();
+    warm.server.set_metadata_body(body(&warm.server));
+    // The document is read again after an hour.
+    warm.clock.advance(secs(3_600));
+    warm.fail_to_refresh(&token).await;
+    warm.admits(&token).await;
+    assert_eq!((warm.server.metadata_hits(), warm.server.jwks_hits()), (2, 1));
+    warm.server.behave();
+    warm.recovers().await;
+    error
+}
+
+#[tokio::test]
+async fn fault_53_a_document_of_another_issuer_is_refused() {
+    for change in [
+        |url: &str| url.trim_end_matches('/').to_owned(),
+        |url: &str| format!("{url}/"),
+        |url: &str| url.to_uppercase(),
+        |url: &str| url.replace("127.0.0.1", "localhost"),
+        |url: &str| url.replace("http:", "https:"),
+        |url: &str| format!(" {url}"),
+        |_: &str| "https://attacker.example/".to_owned(),
+        |_: &str| String::new(),
+    ] {
+        let error = assert_refused(|server| document(server, json!({"issuer": change(&server.url())}))).await;
+        assert!(error.contains("expected issuer"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn fault_54_a_document_without_an_issuer_is_refused() {
+    for issuer in [json!(null), json!(7), json!({}), json!(true)] {
+        assert_refused(|server| document(server, json!({ "issuer": issuer }))).await;
+    }
+    assert_refused(|server| document(server, json!({"issuer": [server.url()]}))).await;
+    for body in ["", "null", "[]", "<html></html>", "{\"issuer\":"] {
+        assert_refused(|_| body.to_owned()).await;
+    }
+    assert_refused(|server| document(server, json!({})).replace("{\"issuer\"", "{\"issuer\":\"x\",\"issuer\"")).await;
+    assert_refused(|server| format!("{}{}", document(server, json!({})), " ".repeat(2 * 1024 * 1024))).await;
+}
+
+#[tokio::test]
+async fn fault_55_a_jwks_uri_that_is_no_plain_url_is_refused() {
+    for uri in [json!(null), json!(7), json!([]), json!("")] {
+        assert_refused(|server| document(server, json!({ "jwks_uri": uri }))).await;
+    }
+    for uri in [
+        "/.well-known/jwks.json",
+        "jwks.json",
+        "//127.0.0.1/jwks.json",
+        "file:///etc/passwd",
+        "data:application/json,{\"keys\":[]}",
+        "ftp://127.0.0.1/jwks.json",
+        "javascript:alert(1)",
+        "https://",
+    ] {
+        assert_refused(|server| document(server, json!({ "jwks_uri": uri }))).await;
+    }
+    for change in [
+        |url: &str| url.replace("http://", "http://user@"),
+        |url: &str| url.replace("http://", "http://user:password@"),
+        |url: &str| format!("{url}#keys"),
+    ] {
+        assert_refused(|server| document(server, json!({"jwks_uri": change(&server.jwks_url())}))).await;
+    }
+}
+
+#[tokio::test]
+async fn fault_56_a_jwks_uri_over_http_is_refused() {
+    for uri in ["http://issuer.example/jwks.json", "HTTP://issuer.example/jwks.json", "http://localhost.example/"] {
+        let error = assert_refused(|server| document(server, json!({ "jwks_uri": uri }))).await;
+        assert!(error.contains("https"), "{error}");
+    }
+    // So is a configured one, before anything is fetched.
+    assert!(RemoteKeys::at("http://issuer.example/jwks.json").is_err());
+    assert!(RemoteKeys::discover("http://issuer.example/").is_err());
+}
+
+#[tokio::test]
+async fn fault_57_a_jwks_uri_on_another_host_is_followed() {
+    let scene = Scene::discovering();
+    let keys = es256().serve();
+    let uri = keys.jwks_url();
+    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": uri })));
+    let token = keys.issuer().token().issuer(&scene.server.url()).sign();
+    scene.admits(&token).await;
+    assert_eq!((scene.server.metadata_hits(), scene.server.jwks_hits(), keys.jwks_hits()), (1, 0, 1));
+    // Whose keys they are is still the configured issuer's word: tokens that name the other host are not.
+    scene.refuses(&keys.issuer().token().sign(), Reason::WrongIssuer).await;
+}
+
+#[tokio::test]
+async fn fault_58_no_private_address_is_reached_over_http_by_a_document() {
+    for host in ["169.254.169.254", "10.0.0.1", "192.168.0.1", "172.16.0.1", "0.0.0.0", "[fd00::1]", "[fe80::1]"] {
+        assert_refused(|server| document(server, json!({"jwks_uri": format!("http://{host}/keys")}))).await;
+    }
+    // Over https it is asked: the document is that of a configured issuer. Nothing there can answer without a
+    // certificate for it.
+    let scene = Scene::discovering();
+    let port = scene.server.address().port();
+    let uri = format!("https://{}:{port}/.well-known/jwks.json", Ipv4Addr::LOCALHOST);
+    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": uri })));
+    let before = scene.server.connections();
+    let answer = tokio::time::timeout(std::time::Duration::from_millis(200), scene.gate.verify(&scene.token())).await;
+    assert!(!matches!(answer, Ok(Ok(_))));
+    eventually("it was tried", || scene.server.connections() == before + 2).await;
+    assert_eq!(scene.server.jwks_hits(), 0);
+}
+
+#[tokio::test]
+async fn fault_59_a_document_never_widens_the_allow_list() {
+    let server = es256().serve();
+    let (secret, other) = (key(Algorithm::Hs256, "secret"), key(Algorithm::EdDsa, "other"));
+    server.set_jwks_body(set_of(&[server.issuer().first_key().jwk(), secret.jwk(), other.jwk()]));
+    let algorithms = json!(["none", "HS256", "EdDSA", "ES256"]);
+    server.set_metadata_body(document(&server, json!({"id_token_signing_alg_values_supported": algorithms})));
+    let issuer = server.issuer();
+    let keys = RemoteKeys::discover(issuer.url()).unwrap();
+    let verifier = JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), keys)
+        .algorithms([Algorithm::Es256])
+        .build()
+        .unwrap();
+    let gate = Gate::new(verifier);
+    assert!(gate.verify(&issuer.token().sign()).await.is_ok());
+    let unsigned = format!("{}.", issuer.token().header("alg", "none").signing_input());
+    for token in [issuer.token().signed_with(secret).sign(), issuer.token().signed_with(other).sign(), unsigned] {
+        let error = gate.verify(&token).await.unwrap_err();
+        // A missing signature is seen before the algorithm.
+        assert!(matches!(error.reason(), Some(Reason::AlgorithmNotAllowed | Reason::Malformed)), "{error}");
+    }
+    assert_eq!(server.all_hits(), 2);
+}
+
+#[tokio::test]
+async fn fault_60_document_and_keys_are_replaced_together_or_not_at_all() {
+    let scene = Scene::discovering().warmed().await;
+    let old = scene.token();
+    // The document is good, the keys can't be had.
+    scene.server.misbehave_at(Endpoint::Jwks, Fault::status(503));
+    scene.fail_to_refresh(&old).await;
+    scene.admits(&old).await;
+    // The document leads somewhere else, where nothing is: the pair that is held goes on.
+    let moved = scene.server.url_of("/moved.json");
+    scene.server.behave();
+    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": moved })));
+    scene.fail_to_refresh(&old).await;
+    scene.admits(&old).await;
+    assert_eq!(scene.server.hits("/moved.json"), 1);
+    // It leads back: what was read last is not stuck to.
+    scene.server.behave();
+    scene.refresh(&old).await;
+    scene.admits(&old).await;
+}
+
+#[tokio::test]
+async fn fault_60_validators_of_one_url_are_not_sent_to_another() {
+    let scene = Scene::discovering();
+    scene.server.set_header("etag", "\"1\"");
+    let old = scene.token();
+    scene.admits(&old).await;
+    // A failure makes the document be read anew, and it names another set, which happens to have the same ETag.
+    scene.server.misbehave(Fault::status(503));
+    scene.fail_to_refresh(&old).await;
+    scene.server.behave();
+    scene.server.set_header("etag", "\"1\"");
+    let moved = key(Algorithm::Es256, "moved");
+    scene.server.serve_at("/moved.json", set_of(&[moved.jwk()]));
+    let uri = scene.server.url_of("/moved.json");
+    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": uri })));
+    scene.refresh(&old).await;
+    let requests = scene.server.requests();
+    assert_eq!(requests.last().unwrap().path(), "/moved.json");
+    assert_eq!(requests.last().unwrap().header("if-none-match"), None);
+    scene.admits(&scene.server.issuer().token().signed_with(moved).sign()).await;
+    scene.refuses(&old, Reason::UnknownKey).await;
+}
+
+#[tokio::test]
+async fn fault_60_a_document_is_read_again_after_a_failure() {
+    let scene = Scene::discovering().warmed().await;
+    let old = scene.token();
+    // The provider has moved its keys; nothing is left at the old place.
+    let moved = key(Algorithm::Es256, "moved");
+    scene.server.serve_at("/moved.json", set_of(&[moved.jwk()]));
+    scene.server.misbehave_at(Endpoint::Jwks, Fault::status(404));
+    let uri = scene.server.url_of("/moved.json");
+    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": uri })));
+    scene.fail_to_refresh(&old).await;
+    scene.clock.advance(secs(2));
+    scene.admits(&old).await;
+    scene.refreshed().await;
+    scene.admits(&scene.server.issuer().token().signed_with(moved).sign()).await;
+}
+
+#[tokio::test]
+async fn fault_61_an_issuer_that_is_a_template_is_not_the_configured_one() {
+    let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
+    let error = assert_refused(|server| document(server, json!({ "issuer": template }))).await;
+    assert!(error.contains("expected issuer"), "{error}");
+}
+
+#[tokio::test]
+async fn fault_62_the_well_known_places_have_one_slash() {
+    for path in ["", "/", "/realms/one", "/realms/one/"] {
+        for oauth in [false, true] {
+            let scene = Scene::over(es256().serve_under(path), |server, builder| {
+                let builder = if oauth { builder.oauth_metadata() } else { builder };
+                builder.discover(&server.url()).unwrap()
+            });
+            scene.admits(&scene.token()).await;
+            let asked: Vec<_> = scene.server.requests().iter().map(|request| request.target.clone()).collect();
+            let base = path.trim_end_matches('/');
+            let metadata = if oauth {
+                format!("/.well-known/oauth-authorization-server{base}")
+            } else {
+                format!("{base}/.well-known/openid-configuration")
+            };
+            assert_eq!(asked, [metadata, format!("{base}/.well-known/jwks.json")]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn fault_64_nothing_in_a_token_names_what_is_fetched() {
+    let attacker = es256().serve();
+    let scene = Scene::discovering();
+    let theirs = attacker.issuer();
+    let url = attacker.jwks_url();
+    let tokens = [
+        theirs.token().sign(),
+        theirs.token().header("kid", &url).sign(),
+        theirs.token().header("jku", &url).header("x5u", &url).sign(),
+        theirs.token().issuer(&scene.server.url()).header("jku", &url).header("kid", "theirs").sign(),
+        scene.server.issuer().token().issuer(&attacker.url()).sign(),
+        scene.server.issuer().token().header("kid", "../../admin?x=").sign(),
+    ];
+    for token in &tokens {
+        let error = scene.gate.verify(token).await.unwrap_err();
+        assert_eq!(scene.gate.refuse(&error).status, 401, "{error}");
+    }
+    assert_eq!(attacker.connections(), 0);
+    let asked = scene.server.requests();
+    assert!(asked.iter().all(|request| request.path().starts_with("/.well-known/")), "{asked:?}");
+    scene.clock.advance(REFRESH_DUE);
+    scene.admits(&scene.token()).await;
+}

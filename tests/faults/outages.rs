@@ -1,0 +1,122 @@
+//! Providers that are down: at the start, while keys are held, and for too long.
+
+use portcullis::{AuthError, KeyError, RemoteKeys};
+use portcullis_testing::{Fault, TestIssuer};
+
+use crate::support::{Scene, es256, gate, secs};
+
+#[tokio::test]
+async fn fault_40_a_provider_that_is_down_at_the_start_poisons_nothing() {
+    let scene = Scene::over(es256().serve(), |server, builder| {
+        server.go_down();
+        builder.at(&server.jwks_url()).unwrap()
+    });
+    // Explicit: an error that the caller may stop at.
+    assert!(matches!(scene.gate.warm_up().await, Err(AuthError::Unavailable(_))));
+    assert!(matches!(scene.keys.warm_up().await, Err(KeyError::Unavailable(_))));
+    assert!(!scene.gate.status().ready);
+    for _ in 0..5 {
+        scene.clock.advance(secs(1));
+        scene.is_unavailable(&scene.token()).await;
+    }
+    scene.server.come_back();
+    // Without keys no pause is longer than a second.
+    scene.clock.advance(secs(1));
+    scene.admits(&scene.token()).await;
+    assert!(scene.gate.status().ready);
+    assert_eq!(scene.server.jwks_hits(), 1);
+}
+
+#[tokio::test]
+async fn fault_40_one_good_warm_up_serves_all_that_follow() {
+    let scene = Scene::cold();
+    for _ in 0..3 {
+        scene.gate.warm_up().await.unwrap();
+    }
+    scene.admits(&scene.token()).await;
+    assert_eq!(scene.server.jwks_hits(), 1);
+}
+
+#[tokio::test]
+async fn fault_40_a_seed_serves_while_the_provider_is_down() {
+    let server = es256().serve();
+    let seed = server.issuer().jwks();
+    server.go_down();
+    let scene = Scene::over(server, |server, builder| builder.seed(seed).at(&server.jwks_url()).unwrap());
+    assert!(scene.gate.status().ready);
+    scene.admits(&scene.token()).await;
+    scene.server.come_back();
+    scene.recovers().await;
+    // The seed is as old as the start: it too is used up.
+    let other = es256();
+    let server = TestIssuer::new().serve();
+    server.misbehave(Fault::status(503));
+    let scene = Scene::over(server, |server, builder| builder.seed(other.jwks()).at(&server.jwks_url()).unwrap());
+    scene.clock.advance(secs(24 * 3_600 + 1));
+    scene.is_unavailable(&scene.token()).await;
+}
+
+#[tokio::test]
+async fn fault_41_held_keys_serve_through_an_outage() {
+    let scene = Scene::warm().await;
+    let token = scene.token();
+    scene.server.go_down();
+    for _ in 0..23 {
+        scene.clock.advance(secs(3_600));
+        scene.admits(&token).await;
+    }
+    assert!(scene.gate.status().ready);
+    // Up to a day after the ten minutes.
+    scene.clock.advance(secs(3_600 + 599));
+    scene.admits(&token).await;
+    scene.server.come_back();
+    scene.recovers().await;
+}
+
+#[tokio::test]
+async fn fault_42_and_no_longer_than_the_bound() {
+    let scene = Scene::warm().await;
+    let token = scene.token();
+    scene.server.go_down();
+    scene.clock.advance(secs(24 * 3_600 + 600));
+    scene.is_unavailable(&token).await;
+    assert!(!scene.gate.status().ready);
+    // Nor is a cached token.
+    let short = Scene::with(|builder| builder.stale(secs(60)));
+    let caching = crate::support::caching_gate(&short.server, short.keys.clone());
+    let token = short.token();
+    assert!(caching.verify(&token).await.is_ok());
+    short.server.go_down();
+    short.clock.advance(secs(659));
+    assert!(caching.verify(&token).await.is_ok());
+    short.clock.advance(secs(1));
+    crate::support::unavailable(&caching, &token).await;
+
+    scene.server.come_back();
+    scene.recovers().await;
+}
+
+#[tokio::test]
+async fn fault_63_one_provider_that_is_down_does_not_touch_another() {
+    let (up, down) = (Scene::cold(), Scene::cold());
+    down.server.misbehave(Fault::status(503));
+    for _ in 0..3 {
+        down.is_unavailable(&down.token()).await;
+        up.admits(&up.token()).await;
+    }
+    assert_eq!((up.server.jwks_hits(), down.server.jwks_hits()), (1, 1));
+    // Neither does a cache that they share, nor a flood at the other.
+    let cache = portcullis::KeySetCache::new(10);
+    let shared = |scene: &Scene| RemoteKeys::builder().cache(&cache).at(&scene.server.jwks_url()).unwrap();
+    let (with_up, with_down) = (gate(&up.server, shared(&up)), gate(&down.server, shared(&down)));
+    for number in 0..20 {
+        assert!(with_down.verify(&down.token_of_unknown_key(&number.to_string())).await.is_err());
+        assert!(with_up.verify(&up.token()).await.is_ok());
+    }
+    assert_eq!(up.server.jwks_hits(), 2);
+    // A key of one is no key of the other.
+    let theirs = up.server.issuer().token().issuer(&down.server.url()).sign();
+    down.server.behave();
+    down.recovers().await;
+    assert!(down.gate.verify(&theirs).await.is_err());
+}

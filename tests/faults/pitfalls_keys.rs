@@ -1,0 +1,155 @@
+//! Faults that caches of keys had before this one, each by its name.
+
+use portcullis::{Algorithm, KeyProvider, RemoteKeys};
+use portcullis_testing::Fault;
+use tokio::runtime::Handle;
+
+use crate::support::{REFRESH_DUE, Scene, es256, eventually, gate, secs};
+
+#[tokio::test]
+async fn the_cache_is_not_locked_while_a_fetch_is_under_way() {
+    let scene = Scene::warm().await;
+    let token = scene.token();
+    scene.server.misbehave(Fault::Hold);
+    scene.clock.advance(REFRESH_DUE);
+    scene.admits(&token).await;
+    eventually("the refresh has arrived", || scene.server.held() == 1).await;
+    for _ in 0..100 {
+        scene.admits(&token).await;
+        assert!(scene.gate.status().ready);
+    }
+    assert_eq!(scene.server.held(), 1);
+}
+
+#[tokio::test]
+async fn a_fetch_has_a_deadline_without_being_given_one() {
+    let scene = Scene::cold();
+    scene.server.misbehave(Fault::Hang);
+    scene.is_unavailable(&scene.token()).await;
+    assert!(scene.keys.status().last_error.unwrap().contains("no answer within 5s"));
+}
+
+#[tokio::test]
+async fn every_refresh_uses_the_one_client_with_its_settings() {
+    let scene = Scene::with(|builder| builder.header("x-api-key", "k1"));
+    let token = scene.token();
+    scene.admits(&token).await;
+    scene.refresh(&token).await;
+    scene.server.rotate(Algorithm::Es256);
+    scene.admits(&scene.token()).await;
+    let requests = scene.server.requests();
+    assert_eq!(requests.len(), 3);
+    for request in requests {
+        assert_eq!(request.header("x-api-key"), Some("k1"));
+        assert!(request.header("user-agent").unwrap().starts_with("portcullis/"));
+    }
+    assert!(!format!("{:?} {:?}", scene.keys, scene.gate).contains("k1"));
+}
+
+#[tokio::test]
+async fn the_kid_of_a_token_is_not_sent_to_the_provider() {
+    let scene = Scene::warm().await;
+    for kid in ["secret-kid", "secret-kid?x=1", "secret-kid\r\nhost: attacker.example"] {
+        assert!(scene.gate.verify(&scene.token_of_unknown_key(kid)).await.is_err());
+    }
+    let requests = scene.server.requests();
+    assert!(requests.len() > 1);
+    for request in requests {
+        assert_eq!((request.method.as_str(), request.target.as_str()), ("GET", "/.well-known/jwks.json"));
+        assert!(!format!("{request:?}").contains("secret-kid"));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_kid_does_not_fetch_on_every_request() {
+    let scene = Scene::warm().await;
+    let token = scene.token_of_unknown_key("unknown");
+    for _ in 0..100 {
+        scene.refuses(&token, portcullis::Reason::UnknownKey).await;
+    }
+    assert_eq!(scene.server.jwks_hits(), 2);
+}
+
+#[tokio::test]
+async fn the_cooldown_is_stamped_on_failures_too() {
+    let scene = Scene::warm().await;
+    scene.server.go_down();
+    for number in 0..50 {
+        scene.is_unavailable(&scene.token_of_unknown_key(&number.to_string())).await;
+    }
+    scene.server.come_back();
+    scene.server.misbehave(Fault::status(500));
+    // One pause later, and with all of the burst that is left: not one for each request.
+    for _ in 0..5 {
+        scene.clock.advance(secs(2));
+        for number in 0..50 {
+            scene.is_unavailable(&scene.token_of_unknown_key(&number.to_string())).await;
+        }
+    }
+    assert!(scene.server.jwks_hits() <= 3, "{}", scene.server.jwks_hits());
+}
+
+#[tokio::test]
+async fn a_rotation_is_noticed_with_the_first_token_and_not_by_a_timer() {
+    let scene = Scene::warm().await;
+    let kid = scene.server.issuer().first_key().id().to_owned();
+    scene.server.rotate(Algorithm::Rs256);
+    scene.server.withdraw(&kid);
+    scene.admits(&scene.token()).await;
+    // And without any new token, by the timer.
+    let quiet = Scene::warm().await;
+    let old = quiet.token();
+    let kid = quiet.server.issuer().first_key().id().to_owned();
+    quiet.server.rotate(Algorithm::EdDsa);
+    quiet.server.withdraw(&kid);
+    quiet.refresh(&old).await;
+    quiet.refuses(&old, portcullis::Reason::UnknownKey).await;
+}
+
+#[tokio::test]
+async fn the_first_outage_does_not_cost_the_keys_that_are_held() {
+    let scene = Scene::warm().await;
+    let token = scene.token();
+    scene.server.go_down();
+    scene.fail_to_refresh(&token).await;
+    for _ in 0..50 {
+        scene.admits(&token).await;
+    }
+    assert!(scene.gate.status().ready);
+}
+
+#[tokio::test]
+async fn what_is_built_is_ready_to_be_used() {
+    let server = es256().serve();
+    let gate = gate(&server, RemoteKeys::at(&server.jwks_url()).unwrap());
+    assert!(!gate.status().ready);
+    assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
+    assert!(gate.status().ready);
+}
+
+#[tokio::test]
+async fn no_task_outlives_its_keys() {
+    let alive = || Handle::current().metrics().num_alive_tasks();
+    let server = es256().serve();
+    let keys = RemoteKeys::at(&server.jwks_url()).unwrap();
+    keys.warm_up().await.unwrap();
+    // Between fetches there is none.
+    eventually("the fetch has ended", || alive() == 0).await;
+    // One that is under way ends with the keys, or when it is told to.
+    server.misbehave(Fault::Hold);
+    for stop in [true, false] {
+        let keys = RemoteKeys::at(&server.jwks_url()).unwrap();
+        let held = server.held();
+        let provider: Box<dyn KeyProvider> = Box::new(keys.clone());
+        tokio::select! {
+            _ = provider.warm_up() => panic!("the provider holds its answer"),
+            () = eventually("the fetch has arrived", || server.held() > held) => {}
+        }
+        assert!(alive() > 0);
+        if stop {
+            keys.stop();
+        }
+        drop((keys, provider));
+        eventually("the fetch has ended", || alive() == 0).await;
+    }
+}

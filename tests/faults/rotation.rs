@@ -1,0 +1,227 @@
+//! Keys that come and go.
+
+use std::sync::Arc;
+
+use portcullis::{Algorithm, Reason};
+use portcullis_testing::Fault;
+use serde_json::json;
+
+use crate::support::{Scene, caching_gate, es256, eventually, happens, key, refuses, secs, set_of, with_members};
+
+#[tokio::test]
+async fn fault_34_new_material_under_an_old_name_wins_with_the_next_fetch() {
+    let scene = Scene::warm().await;
+    let caching = caching_gate(&scene.server, scene.keys.clone());
+    let kid = scene.server.issuer().first_key().id().to_owned();
+    let (old, new) = (scene.token(), key(Algorithm::Es256, &kid));
+    assert!(caching.verify(&old).await.is_ok());
+    scene.server.set_jwks_body(set_of(&[new.jwk()]));
+    let renewed = scene.server.issuer().token().signed_with(new).sign();
+    scene.refuses(&renewed, Reason::BadSignature).await;
+
+    scene.refresh(&old).await;
+    scene.admits(&renewed).await;
+    scene.refuses(&old, Reason::BadSignature).await;
+    refuses(&caching, &old, Reason::BadSignature).await;
+    assert_eq!(scene.server.jwks_hits(), 2);
+}
+
+#[tokio::test]
+async fn fault_35_a_new_key_is_fetched_once_for_all_who_need_it() {
+    let scene = Scene::warm().await;
+    let old = scene.token();
+    scene.server.rotate(Algorithm::EdDsa);
+    scene.server.misbehave(Fault::Hold);
+    let new = scene.token();
+    let callers: Vec<_> = (0..20)
+        .map(|_| {
+            let (gate, new) = (scene.gate.clone(), new.clone());
+            tokio::spawn(async move { gate.verify(&new).await.is_ok() })
+        })
+        .collect();
+    eventually("the fetch has arrived", || scene.server.held() == 1).await;
+    // Callers with the old key do not wait meanwhile.
+    scene.admits(&old).await;
+    assert!(scene.server.release(0));
+    for caller in callers {
+        assert!(caller.await.unwrap());
+    }
+    scene.admits(&old).await;
+    assert_eq!(scene.server.jwks_hits(), 2);
+}
+
+#[tokio::test]
+async fn fault_35_unknown_keys_cause_a_burst_and_then_one_fetch_a_cooldown() {
+    let scene = Scene::warm().await;
+    // The first fetch counts: two more at once.
+    for number in 0..50 {
+        scene.refuses(&scene.token_of_unknown_key(&format!("burst-{number}")), Reason::UnknownKey).await;
+    }
+    assert_eq!(scene.server.jwks_hits(), 3);
+    for cooldown in 1..=4 {
+        scene.clock.advance(secs(29));
+        scene.refuses(&scene.token_of_unknown_key(&format!("early-{cooldown}")), Reason::UnknownKey).await;
+        assert_eq!(scene.server.jwks_hits(), 2 + cooldown);
+        scene.clock.advance(secs(1));
+        for number in 0..20 {
+            let kid = format!("cooldown-{cooldown}-{number}");
+            scene.refuses(&scene.token_of_unknown_key(&kid), Reason::UnknownKey).await;
+        }
+        assert_eq!(scene.server.jwks_hits(), 3 + cooldown);
+    }
+    // A rotation in the middle of it is noticed with the next fetch.
+    scene.server.rotate(Algorithm::Es256);
+    scene.clock.advance(secs(30));
+    scene.admits(&scene.token()).await;
+    assert_eq!(scene.server.jwks_hits(), 8);
+}
+
+#[tokio::test]
+async fn fault_35_a_key_that_was_asked_for_too_early_is_found_after_a_cooldown() {
+    let scene = Scene::warm().await;
+    let next = key(Algorithm::Es256, "announced-late");
+    let token = scene.server.issuer().token().signed_with(Arc::clone(&next)).sign();
+    for _ in 0..10 {
+        scene.refuses(&token, Reason::UnknownKey).await;
+    }
+    assert_eq!(scene.server.jwks_hits(), 2, "remembered as absent");
+    let old = scene.server.issuer().first_key().jwk();
+    scene.server.set_jwks_body(set_of(&[old, next.jwk()]));
+    scene.clock.advance(secs(30));
+    scene.admits(&token).await;
+}
+
+#[tokio::test]
+async fn fault_36_a_fetch_that_began_before_the_publication_is_followed_by_another() {
+    let scene = Scene::warm().await;
+    let old = scene.token();
+    scene.server.misbehave(Fault::Hold.first(1));
+    scene.clock.advance(crate::support::REFRESH_DUE);
+    scene.admits(&old).await;
+    eventually("the refresh has arrived", || scene.server.held() == 1).await;
+    // Published after the answer was made.
+    scene.server.rotate(Algorithm::EdDsa);
+    let (gate, new) = (scene.gate.clone(), scene.token());
+    let caller = tokio::spawn(async move { gate.verify(&new).await.is_ok() });
+    assert!(!happens(|| caller.is_finished()).await);
+    assert!(scene.server.release(0));
+    assert!(caller.await.unwrap());
+    assert_eq!(scene.server.jwks_hits(), 3);
+}
+
+#[tokio::test]
+async fn fault_37_a_withdrawn_key_is_refused_with_the_next_fresh_set() {
+    let scene = Scene::warm().await;
+    let caching = caching_gate(&scene.server, scene.keys.clone());
+    let (old, kid) = (scene.token(), scene.server.issuer().first_key().id().to_owned());
+    assert!(caching.verify(&old).await.is_ok());
+    scene.server.rotate(Algorithm::Es256);
+    scene.server.withdraw(&kid);
+    scene.admits(&old).await;
+    // Whoever causes the fetch.
+    scene.admits(&scene.token()).await;
+    scene.refuses(&old, Reason::UnknownKey).await;
+    refuses(&caching, &old, Reason::UnknownKey).await;
+    assert_eq!(scene.keys.status().keys, 1);
+    assert_eq!(scene.server.jwks_hits(), 3, "one for the new key, one for the old");
+}
+
+#[tokio::test]
+async fn fault_38_a_flood_of_made_up_names_costs_the_provider_a_burst_and_known_callers_nothing() {
+    let scene = Scene::warm().await;
+    let good = scene.token();
+    let input = scene.server.issuer().token();
+    for number in 0..5_000 {
+        // Signing is the slow part, and nobody looks at the signature.
+        let forged = input.clone().header("kid", format!("made-up-{number}")).signing_input() + ".AAAA";
+        scene.refuses(&forged, Reason::UnknownKey).await;
+        if number % 500 == 0 {
+            scene.admits(&good).await;
+        }
+    }
+    assert_eq!(scene.server.jwks_hits(), 3);
+    // Nothing of the names went out.
+    assert!(scene.server.requests().iter().all(|request| !format!("{request:?}").contains("made-up")));
+
+    // Nor do they wait when the flood has a fetch under way.
+    scene.clock.advance(secs(30));
+    scene.server.misbehave(Fault::Hold);
+    let (gate, unknown) = (scene.gate.clone(), scene.token_of_unknown_key("one-more"));
+    let caller = tokio::spawn(async move { gate.verify(&unknown).await.is_err() });
+    eventually("the fetch has arrived", || scene.server.held() == 1).await;
+    for _ in 0..100 {
+        scene.admits(&good).await;
+    }
+    assert_eq!(scene.server.held(), 1);
+    assert!(scene.server.release(0));
+    assert!(caller.await.unwrap());
+}
+
+#[tokio::test]
+async fn fault_38_a_flood_while_the_provider_is_down_backs_off_too() {
+    let scene = Scene::warm().await;
+    let good = scene.token();
+    scene.server.misbehave(Fault::status(503));
+    for number in 0..500 {
+        scene.is_unavailable(&scene.token_of_unknown_key(&format!("made-up-{number}"))).await;
+    }
+    assert_eq!(scene.server.jwks_hits(), 2);
+    scene.admits(&good).await;
+}
+
+#[tokio::test]
+async fn fault_39_a_flood_of_bad_signatures_fetches_nothing() {
+    let scene = Scene::warm().await;
+    let (good, stranger) = (scene.token(), key(Algorithm::Es256, "stranger"));
+    let forged = scene.server.issuer().token().signed_secretly_with(stranger);
+    for number in 0..200 {
+        scene.refuses(&forged.clone().claim("jti", number).sign(), Reason::BadSignature).await;
+    }
+    scene.admits(&good).await;
+    assert_eq!(scene.server.jwks_hits(), 1);
+}
+
+#[tokio::test]
+async fn fault_69_the_set_of_another_tenant_lets_nobody_in() {
+    let scene = Scene::warm().await;
+    let (good, other) = (scene.token(), es256());
+    let kid = scene.server.issuer().first_key().id().to_owned();
+    // The other tenant's key goes by the same name, as names like "1" do.
+    let theirs = with_members(other.first_key().jwk(), json!({ "kid": kid }));
+    scene.server.set_jwks_body(set_of(&[theirs]));
+    scene.refresh(&good).await;
+    for _ in 0..50 {
+        scene.refuses(&good, Reason::BadSignature).await;
+    }
+    assert_eq!(scene.server.jwks_hits(), 2, "no storm");
+    // Their own tokens verify, and are not for us.
+    scene.refuses(&other.token().header("kid", kid).sign(), Reason::WrongIssuer).await;
+    // The set is right again with the next refresh.
+    scene.server.behave();
+    scene.clock.advance(crate::support::REFRESH_DUE);
+    scene.refuses(&good, Reason::BadSignature).await;
+    scene.refreshed().await;
+    scene.admits(&good).await;
+}
+
+#[tokio::test]
+async fn fault_70_a_set_that_flaps_costs_no_more_than_the_cooldown_allows() {
+    let scene = Scene::warm().await;
+    let good = scene.token();
+    let lacking = set_of(&[key(Algorithm::Es256, "of-another-node").jwk()]);
+    scene.server.set_jwks_body(lacking);
+    scene.refresh(&good).await;
+    // No grace: what a fresh set lacks is withdrawn.
+    let before = scene.server.jwks_hits();
+    for _ in 0..100 {
+        scene.refuses(&good, Reason::UnknownKey).await;
+    }
+    assert_eq!(scene.server.jwks_hits(), before + 1);
+    // The node with the key answers again: found after a cooldown.
+    scene.server.behave();
+    scene.clock.advance(secs(29));
+    scene.refuses(&good, Reason::UnknownKey).await;
+    scene.clock.advance(secs(1));
+    scene.admits(&good).await;
+    assert_eq!(scene.server.jwks_hits(), before + 2);
+}
