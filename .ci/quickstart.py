@@ -1,7 +1,8 @@
 """Runs the command given as arguments, which starts an example server with nothing configured, and then the curl lines
-that it prints: one caller is let in, one is not known and one may not."""
+that it prints, each under a comment with the status to expect: callers are let in, are not known, and may not."""
 
 import os
+import re
 import shlex
 import signal
 import socket
@@ -27,14 +28,17 @@ def main(command):
         try:
             wait_until_healthy(server, f"http://127.0.0.1:{port}/healthz")
             output.seek(0)
-            lines = [line.strip() for line in output if line.lstrip().startswith("curl ")]
-            answered = {status(line) for line in lines}
+            promised = re.findall(r"^# (\d{3}): (.*)\n(curl .*)$", output.read(), re.MULTILINE)
+            answered = [status(line) for _, _, line in promised]
         finally:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait()
-    if answered != EXPECTED:
-        sys.exit(f"the {len(lines)} curl lines answered {sorted(answered)}, not {sorted(EXPECTED)}")
-    print(f"{len(lines)} curl lines answered {sorted(answered)}")
+    for (expected, comment, _), actual in zip(promised, answered):
+        print(f"{actual} {comment}")
+        if actual != expected:
+            sys.exit(f"and not {expected}")
+    if set(answered) != EXPECTED:
+        sys.exit(f"there is no line for each of {sorted(EXPECTED)}")
 
 
 def wait_until_healthy(server, url):

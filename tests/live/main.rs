@@ -50,6 +50,7 @@ fn main() {
     }
     let trials = trials![
         a_good_token_is_let_in_whatever_its_algorithm,
+        keys_are_found_by_discovery,
         a_token_for_another_audience_is_refused,
         a_token_that_expired_is_refused,
         a_token_without_the_scope_is_forbidden,
@@ -74,7 +75,7 @@ struct Live {
 impl Live {
     fn start() -> Self {
         let provider = Provider::start();
-        Self { services: Services::start(&provider.issuer, API, &provider.jwks_file), provider }
+        Self { services: Services::start(&provider.issuer, API, Some(&provider.jwks_file)), provider }
     }
 
     /// A token for our API, which may read messages.
@@ -101,6 +102,17 @@ fn a_good_token_is_let_in_whatever_its_algorithm(live: &Live) {
         assert_eq!(answer.status, 200, "{algorithm}: {answer:?}");
         assert!(answer.json()["message"].is_string(), "{answer:?}");
     }
+}
+
+fn keys_are_found_by_discovery(live: &Live) {
+    let services = Services::start(&live.provider.issuer, API, None);
+    for algorithm in ["RS256", "ES256", "EdDSA"] {
+        let token = live.provider.token(Some(&format!("{API}/?alg={algorithm}")), "read:messages");
+        let answer = services.get("/api/private-scoped", Some(&token));
+        assert_eq!(answer.status, 200, "{algorithm}: {answer:?}");
+    }
+    let token = live.provider.token(Some("https://other.test"), "read:messages");
+    assert_bad_token(&services.get("/api/private", Some(&token)), "wrong_audience");
 }
 
 fn a_token_for_another_audience_is_refused(live: &Live) {

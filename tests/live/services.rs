@@ -1,9 +1,9 @@
 //! Both example servers, as processes that take the same requests.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -21,16 +21,18 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// Builds both and starts them for tokens of `issuer` for `audience`, with the keys in `jwks_file`.
-    pub(crate) fn start(issuer: &str, audience: &str, jwks_file: &Path) -> Self {
-        let environment = [
+    /// Builds both and starts them for tokens of `issuer` for `audience`, with the keys in `jwks_file`, else with those
+    /// that they find by discovery.
+    pub(crate) fn start(issuer: &str, audience: &str, jwks_file: Option<&Path>) -> Self {
+        let mut environment = vec![
+            ("PORT", "0"),
             ("PORTCULLIS_ISSUER", issuer),
             ("PORTCULLIS_AUDIENCE", audience),
-            ("PORTCULLIS_JWKS_FILE", jwks_file.to_str().unwrap()),
             // One clock for all, so no tolerance is needed, and a token expires as soon as it says.
             ("PORTCULLIS_LEEWAY_SECONDS", "0"),
             ("RUST_LOG", "portcullis=trace,portcullis_actix=trace,portcullis_axum=trace"),
         ];
+        environment.extend(jwks_file.map(|file| ("PORTCULLIS_JWKS_FILE", file.to_str().unwrap())));
         Self {
             axum: Service::start("example-axum", &environment),
             actix: Service::start("example-actix", &environment),
@@ -72,21 +74,21 @@ struct Service {
 
 impl Service {
     fn start(package: &'static str, environment: &[(&str, &str)]) -> Self {
-        let program = build(package);
-        let port = free_port();
-        let log = provider::folder().join(format!("{package}-{port}.log"));
+        // A name of its own: servers may run side by side.
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let log = provider::folder().join(format!("{package}-{}-{number}.log", std::process::id()));
         let output = fs::File::create(&log).unwrap();
-        let process = Command::new(program)
+        let process = Command::new(build(package))
             // A developer's own settings must not decide.
             .env_clear()
             .envs(environment.iter().copied())
-            .env("PORT", port.to_string())
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .spawn()
             .expect("an example server starts");
-        let mut service = Self { name: package, address: format!("127.0.0.1:{port}"), log, process };
+        let mut service = Self { name: package, address: String::new(), log, process };
         service.wait_until_ready();
         service
     }
@@ -99,10 +101,15 @@ impl Service {
 
     fn wait_until_ready(&mut self) {
         poll(self.name, || {
+            let log = fs::read_to_string(&self.log).unwrap();
             if let Some(status) = self.process.try_wait().unwrap() {
-                panic!("{} ended with {status}:\n{}", self.name, fs::read_to_string(&self.log).unwrap());
+                panic!("{} ended with {status}:\n{log}", self.name);
             }
-            http::get(&self.address, "/readyz", &[]).is_ok_and(|answer| answer.status == 200)
+            let Some(address) = log.lines().find_map(|line| line.strip_prefix("listening on http://")) else {
+                return false;
+            };
+            address.clone_into(&mut self.address);
+            http::get(address, "/readyz", &[]).is_ok_and(|answer| answer.status == 200)
         });
     }
 }
@@ -132,11 +139,6 @@ fn build(package: &str) -> PathBuf {
         .filter(|artifact| artifact["target"]["name"] == package)
         .find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from))
         .unwrap_or_else(|| panic!("{package} has no program"))
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 fn poll(what: &str, mut done: impl FnMut() -> bool) {
