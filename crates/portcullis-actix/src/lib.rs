@@ -46,6 +46,23 @@
 //! `portcullis_testing::gate_admitting(&claims)` is a gate that lets every request in with the claims that a test needs,
 //! without a token; `portcullis_testing::TestIssuer` mints tokens for tests of the whole way.
 //!
+//! ```
+//! use actix_web::{App, test, web};
+//! use portcullis_actix::Auth;
+//! use portcullis_testing::gate_admitting;
+//!
+//! async fn me(auth: Auth) -> String {
+//!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
+//! }
+//!
+//! # #[actix_web::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let gate = gate_admitting(&serde_json::json!({"sub": "user-1"}))?;
+//! let app = test::init_service(App::new().app_data(gate).route("/me", web::get().to(me))).await;
+//! let body = test::call_and_read_body(&app, test::TestRequest::get().uri("/me").to_request()).await;
+//! assert_eq!(body, "hello, user-1");
+//! # Ok(()) }
+//! ```
+//!
 //! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
 
 mod error;

@@ -42,6 +42,25 @@
 //! `portcullis_testing::gate_admitting(&claims)` is a gate that lets every request in with the claims that a test needs,
 //! without a token; `portcullis_testing::TestIssuer` mints tokens for tests of the whole way.
 //!
+//! ```
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use portcullis_axum::Auth;
+//! use portcullis_testing::gate_admitting;
+//! use tower::ServiceExt;
+//!
+//! async fn me(auth: Auth) -> String {
+//!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let gate = gate_admitting(&serde_json::json!({"sub": "user-1"}))?;
+//! let app: Router = Router::new().route("/me", get(me)).with_state(gate);
+//! let response = app.oneshot(Request::get("/me").body(Body::empty())?).await?;
+//! let body = axum::body::to_bytes(response.into_body(), 1024).await?;
+//! assert_eq!(body, "hello, user-1");
+//! # Ok(()) }
+//! ```
+//!
 //! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
 
 mod extract;

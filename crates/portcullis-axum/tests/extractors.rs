@@ -1,5 +1,7 @@
 //! The extractors in a router, and what other adapters got wrong.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
