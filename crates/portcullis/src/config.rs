@@ -171,7 +171,12 @@ impl Config {
     /// The general builder with `keys` instead of those of the configuration.
     pub fn builder_with(&self, keys: impl KeyProvider + 'static) -> JwtVerifierBuilder {
         let issuer = Issuer::any_of(self.issuer.clone());
-        let mut builder = JwtVerifier::builder(issuer, Audience::any_of(self.audience.clone()), keys);
+        self.apply_options(JwtVerifier::builder(issuer, Audience::any_of(self.audience.clone()), keys))
+    }
+
+    /// `builder`, such as that of a provider's preset, with the options that are set here: algorithms, leeway and token
+    /// types.
+    pub fn apply_options(&self, mut builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
         if let Some(algorithms) = &self.algorithms {
             builder = builder.algorithms(algorithms.iter().copied().collect::<crate::AlgorithmSet>());
         }
@@ -305,6 +310,19 @@ mod tests {
         assert!(parse(r#"{"issuer":"i","audience":"a","audiences":"b"}"#).is_err());
         assert!(parse(r#"{"issuer":"i"}"#).is_err());
         assert!(parse(r#"{"issuer":"i","audience":"a","algorithms":["none"]}"#).is_err());
+    }
+
+    #[test]
+    fn options_that_are_not_set_leave_a_builder_as_it_is() {
+        let keys = || FixedKeys::secret(&[7; 64]).unwrap();
+        let preset = || JwtVerifier::builder("i", Audience::any_of(["a"]), keys()).algorithms(Algorithm::Hs256);
+        let mut config = Config::new("other", "other");
+        let algorithms = |config: &Config| config.apply_options(preset()).build().unwrap().algorithms();
+        assert_eq!(algorithms(&config), Algorithm::Hs256.into());
+        config.algorithms = Some(vec![Algorithm::Hs512]);
+        assert_eq!(algorithms(&config), Algorithm::Hs512.into());
+        config.leeway_seconds = Some(601);
+        assert_eq!(config.apply_options(preset()).build().unwrap_err().field(), "leeway");
     }
 
     #[test]

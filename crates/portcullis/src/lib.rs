@@ -66,4 +66,6 @@ pub use crate::keys::{FixedKeys, FixedKeysError, KeyError, KeyProvider, KeyQuery
 pub use crate::keys::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
 pub use crate::policy::{Policy, Require, any_permission, any_role, any_scope, permissions, roles, scopes};
 pub use crate::refusal::Refusal;
-pub use crate::verifier::{JwtVerifier, JwtVerifierBuilder, Verified, Verifier};
+pub use crate::verifier::{
+    ByIssuer, IssuerDirectory, JwtVerifier, JwtVerifierBuilder, OpenIssuers, Verified, Verifier,
+};

@@ -31,6 +31,14 @@ impl Issuer {
         }
     }
 
+    /// All configured issuers; `None` where any is accepted.
+    pub(crate) fn accepted(&self) -> Option<&[String]> {
+        match &self.0 {
+            Rule::Any => None,
+            Rule::AnyOf(issuers) => Some(issuers),
+        }
+    }
+
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         match &self.0 {
             Rule::AnyOf(issuers) if issuers.is_empty() || issuers.iter().any(String::is_empty) => {

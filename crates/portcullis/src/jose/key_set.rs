@@ -15,7 +15,7 @@ use crate::jose::material::InvalidKey;
 /// The most keys that are read of one set.
 const MAX_KEYS: usize = 1_000;
 /// The longest text of a set, in octets.
-const MAX_OCTETS: usize = 1024 * 1024;
+pub(crate) const MAX_OCTETS: usize = 1024 * 1024;
 
 /// The usable public keys of one issuer, ready to be chosen from.
 ///
@@ -93,7 +93,13 @@ impl KeySet {
         let mut skipped = Vec::new();
         for (index, json) in keys.into_iter().enumerate() {
             match jwk::read_public(json.get()) {
-                Ok(key) => usable.push(Arc::new(key)),
+                Ok(key) => {
+                    // Only the public part is read; but whoever saw the set can sign.
+                    if jwk::unverified_strings(json.get(), ["d", "p", "priv"]).iter().any(Option::is_some) {
+                        tracing::warn!(index, "a key set publishes the private part of a key");
+                    }
+                    usable.push(Arc::new(key));
+                }
                 Err(why) => {
                     let [id, key_type, algorithm] = jwk::unverified_strings(json.get(), ["kid", "kty", "alg"])
                         .map(|text| text.map(|text| text.chars().take(64).collect()));

@@ -1,8 +1,10 @@
 //! From a credential to a verified identity.
 
 mod builder;
+mod by_issuer;
 mod header_memo;
 mod jwt;
+mod open_issuers;
 mod token_cache;
 mod verified;
 
@@ -12,7 +14,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use builder::JwtVerifierBuilder;
+pub use by_issuer::ByIssuer;
 pub use jwt::JwtVerifier;
+pub use open_issuers::{IssuerDirectory, OpenIssuers};
 pub(crate) use verified::Signed;
 pub use verified::Verified;
 

@@ -131,7 +131,7 @@ impl Entry {
         }
     }
 
-    /// Waits until usable keys are held, trying again as the schedule allows.
+    /// One attempt, unless usable keys are held or the schedule forbids it.
     pub(super) async fn warm_up(self: &Arc<Self>) -> Result<(), KeyError> {
         self.fetch_when_cold().await.map_err(KeyError::from)
     }

@@ -20,6 +20,7 @@ use reqwest::{Certificate, Client, Proxy, Url};
 
 use crate::clock::Clock;
 use crate::error::ConfigError;
+use crate::jose::key_set::MAX_OCTETS;
 use crate::jose::{KeySet, VerifyingKey};
 use crate::keys::remote::entry::Entry;
 use crate::keys::remote::fetch::Source;
@@ -195,7 +196,7 @@ impl RemoteKeysBuilder {
         self
     }
 
-    /// The largest body that is read, in octets. Default: 1 MiB.
+    /// The largest body that is read, in octets. Default, and the most that a key set may have: 1 MiB.
     pub fn max_body_octets(mut self, octets: usize) -> Self {
         self.settings.body_max = octets;
         self
@@ -354,6 +355,9 @@ impl RemoteKeysBuilder {
         }
         if settings.body_max == 0 {
             return Err(ConfigError::new("max_body_octets", "zero", "write at least a few thousand"));
+        }
+        if settings.body_max > MAX_OCTETS {
+            return Err(ConfigError::new("max_body_octets", "more than a key set may have", "write at most 1048576"));
         }
         Ok(())
     }

@@ -1,0 +1,152 @@
+//! Several issuers behind one gate: each token goes to exactly one verifier, and no issuer's keys serve another's tokens.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::credential::Credential;
+use crate::error::{AuthError, ConfigError, InvalidToken};
+use crate::jose::compact::Compact;
+use crate::jose::json::JsonObject;
+use crate::jws::DEFAULT_MAX_OCTETS;
+use crate::keys::KeyStatus;
+use crate::verifier::{JwtVerifier, Verified, Verifier};
+
+/// A fixed set of issuers.
+///
+/// The token's `iss`, not yet verified, only chooses among the verifiers that are there; the chosen one then checks
+/// everything, `iss` included, with its own keys. An issuer that is not in the set is refused without asking anybody.
+///
+/// ```
+/// use portcullis::{Audience, ByIssuer, FixedKeys, Gate, JwtVerifier};
+///
+/// # let (ours, theirs) = (FixedKeys::secret(&[7; 32]).unwrap(), FixedKeys::secret(&[8; 32]).unwrap());
+/// let gate = Gate::new(ByIssuer::new([
+///     JwtVerifier::builder("https://ours.example", Audience::any_of(["api"]), ours).build()?,
+///     JwtVerifier::builder("https://theirs.example", Audience::any_of(["partner-api"]), theirs).build()?,
+/// ])?);
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+pub struct ByIssuer {
+    verifiers: Vec<JwtVerifier>,
+    /// Positions among the verifiers.
+    by_issuer: HashMap<String, usize>,
+}
+
+impl ByIssuer {
+    /// Dispatches to the one of `verifiers` that accepts the token's issuer.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when there are none, when two accept the same issuer, or when one accepts any.
+    pub fn new(verifiers: impl IntoIterator<Item = JwtVerifier>) -> Result<Self, ConfigError> {
+        let verifiers: Vec<_> = verifiers.into_iter().collect();
+        let mut by_issuer = HashMap::new();
+        for (position, verifier) in verifiers.iter().enumerate() {
+            let issuers = verifier.issuer().accepted().ok_or_else(|| {
+                ConfigError::new("issuer", "one of several verifiers accepts any issuer", "name the issuers of each")
+            })?;
+            for issuer in issuers {
+                if by_issuer.insert(issuer.clone(), position).is_some_and(|other| other != position) {
+                    let problem = format!("two verifiers accept {issuer:?}");
+                    return Err(ConfigError::new("issuer", problem, "give each issuer to one verifier"));
+                }
+            }
+        }
+        if verifiers.is_empty() {
+            return Err(ConfigError::new("issuer", "there are no verifiers", "give at least one"));
+        }
+        Ok(Self { verifiers, by_issuer })
+    }
+}
+
+#[async_trait]
+impl Verifier for ByIssuer {
+    async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        let issuer = unverified_issuer(credential.unverified_token())?;
+        let position = self.by_issuer.get(&issuer).ok_or(InvalidToken::WrongIssuer)?;
+        let verifier = self.verifiers.get(*position).ok_or(InvalidToken::WrongIssuer)?;
+        verifier.verify(credential).await
+    }
+
+    /// One attempt for each issuer. Fails only when all fail: one issuer's outage is not the others'.
+    async fn warm_up(&self) -> Result<(), AuthError> {
+        let mut outcome = Ok(());
+        let mut any = false;
+        for verifier in &self.verifiers {
+            match verifier.warm_up().await {
+                Ok(()) => any = true,
+                Err(error) => outcome = Err(error),
+            }
+        }
+        if any { Ok(()) } else { outcome }
+    }
+
+    /// Ready when the keys of at least one issuer are held.
+    fn status(&self) -> KeyStatus {
+        let mut whole = KeyStatus { ready: false, ..KeyStatus::ready() };
+        for status in self.verifiers.iter().map(JwtVerifier::status) {
+            whole.ready |= status.ready;
+            whole.keys += status.keys;
+            whole.age = whole.age.max(status.age);
+            whole.last_error = whole.last_error.or(status.last_error);
+            whole.next_attempt = whole.next_attempt.or(status.next_attempt);
+        }
+        whole
+    }
+}
+
+impl fmt::Debug for ByIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.verifiers).finish()
+    }
+}
+
+/// `iss` of a token of which nothing is verified: good for choosing among what is configured, and for nothing else.
+pub(super) fn unverified_issuer(token: &str) -> Result<String, InvalidToken> {
+    let token = Compact::parse(token, DEFAULT_MAX_OCTETS)?;
+    // A header that can't be read is told before a payload that can't.
+    token.header()?;
+    let malformed = InvalidToken::Malformed { part: "payload" };
+    let claims = JsonObject::parse(token.payload()?).map_err(|_| malformed)?;
+    let issuer = claims.optional_string("iss").map_err(|_| InvalidToken::invalid("iss"))?;
+    let issuer = issuer.ok_or_else(|| InvalidToken::missing("iss"))?;
+    Ok(issuer.of(claims.text()).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::Audience;
+    use crate::dangerous;
+    use crate::keys::FixedKeys;
+
+    fn verifier(issuer: &str) -> JwtVerifier {
+        let keys = FixedKeys::secret(&[7; 32]).unwrap();
+        JwtVerifier::builder(issuer, Audience::any_of(["api"]), keys).build().unwrap()
+    }
+
+    #[test]
+    fn each_issuer_belongs_to_one_verifier() {
+        assert!(ByIssuer::new([verifier("https://a.example"), verifier("https://b.example")]).is_ok());
+        let twice = ByIssuer::new([verifier("https://a.example"), verifier("https://a.example")]).unwrap_err();
+        assert!(twice.to_string().contains("https://a.example"), "{twice}");
+        assert_eq!(ByIssuer::new([]).unwrap_err().field(), "issuer");
+        let keys = FixedKeys::secret(&[7; 32]).unwrap();
+        let any = JwtVerifier::builder(dangerous::any_issuer(), Audience::any_of(["api"]), keys).build().unwrap();
+        assert_eq!(ByIssuer::new([any, verifier("https://a.example")]).unwrap_err().field(), "issuer");
+    }
+
+    #[test]
+    fn the_issuer_is_read_only_from_a_token_that_has_one() {
+        assert_eq!(unverified_issuer("a.b"), Err(InvalidToken::NotCompactJws));
+        let token = |payload: &str| {
+            let part = crate::jose::base64url::encode;
+            format!("{}.{}.", part(br#"{"alg":"HS256"}"#), part(payload.as_bytes()))
+        };
+        assert_eq!(unverified_issuer(&token(r#"{"iss":"https://a.example"}"#)).as_deref(), Ok("https://a.example"));
+        assert_eq!(unverified_issuer(&token("{}")), Err(InvalidToken::missing("iss")));
+        assert_eq!(unverified_issuer(&token(r#"{"iss":["a"]}"#)), Err(InvalidToken::invalid("iss")));
+        assert_eq!(unverified_issuer(&token("[]")), Err(InvalidToken::Malformed { part: "payload" }));
+    }
+}
