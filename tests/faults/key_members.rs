@@ -6,7 +6,7 @@ use portcullis::{Algorithm, Reason};
 use portcullis_testing::SigningKey;
 use serde_json::{Value, json};
 
-use crate::support::{Scene, key, set_of, with_members};
+use crate::support::{Log, Scene, key, set_of, with_members};
 
 /// The good key goes on serving beside each of `odd`, no token of an odd one's `kid` is admitted, and the odd ones are
 /// not held.
@@ -156,6 +156,7 @@ async fn fault_29_a_key_without_a_name_serves_when_it_is_the_only_one() {
 #[tokio::test]
 async fn fault_30_private_parts_are_not_kept_and_a_shared_secret_verifies_nothing() {
     const PRIVATE: &str = "cHJpdmF0ZS1wcml2YXRlLXByaXZhdGU";
+    let (log, _guards) = Log::capture();
     let scene = Scene::cold();
     let good = scene.server.issuer().first_key().jwk();
     let with_private = with_members(good, json!({"d": PRIVATE, "p": PRIVATE, "q": PRIVATE, "k": PRIVATE}));
@@ -165,6 +166,8 @@ async fn fault_30_private_parts_are_not_kept_and_a_shared_secret_verifies_nothin
     assert_eq!(scene.keys.status().keys, 1, "the public part is used, the secret is not");
     let shown = format!("{verified:?} {:?} {:?} {:?}", scene.keys, scene.gate, scene.keys.status());
     assert!(!shown.contains(PRIVATE));
+    assert!(log.has_line(&["WARN", "publishes the private part of a key", "index=0"]));
+    assert!(!log.text().contains(PRIVATE));
 
     // Under HMAC nothing is admitted, whatever the allow-list is, and nothing is fetched for it.
     let by_secret = scene.server.issuer().token().signed_with(secret).sign();

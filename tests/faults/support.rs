@@ -1,6 +1,7 @@
 //! A provider on this machine, a gate that fetches its keys, and a clock that stands still.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis::{
@@ -8,6 +9,9 @@ use portcullis::{
 };
 use portcullis_testing::{IssuerServer, SigningKey, TestIssuer};
 use serde_json::{Value, json};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Past the time at which keys of the default lifetime are refreshed.
 pub(crate) const REFRESH_DUE: Duration = Duration::from_secs(11 * 60);
@@ -270,4 +274,49 @@ pub(crate) async fn happens(mut holds: impl FnMut() -> bool) -> bool {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     holds()
+}
+
+/// What this thread logs while it lives.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub(crate) fn capture() -> (Self, impl Sized) {
+        let log = Self::default();
+        let subscriber = || {
+            let everything = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
+            everything.with_writer(log.clone()).finish()
+        };
+        // Two: with only one, an event that another thread met first, without any, is taken as wanted by nobody.
+        let guards = (subscriber().set_default(), subscriber().set_default());
+        (log, guards)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Whether a line has all of these.
+    pub(crate) fn has_line(&self, parts: &[&str]) -> bool {
+        self.text().lines().any(|line| parts.iter().all(|part| line.contains(part)))
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }
