@@ -1,10 +1,10 @@
 //! Bodies that are no key set, or too much of one.
 
-use portcullis::RemoteKeysBuilder;
+use portcullis::RemoteKeys;
 use portcullis_testing::Fault;
 use serde_json::json;
 
-use crate::support::{Scene, assert_accepted, assert_fails, assert_fails_with, secs, set_of, with_members};
+use crate::support::{Log, Scene, assert_accepted, assert_fails, secs, set_of, with_members};
 
 #[tokio::test]
 async fn fault_09_nothing_of_a_truncated_body_is_used() {
@@ -48,6 +48,11 @@ async fn fault_10_the_limit_is_exact() {
     scene.refresh(&token).await;
     server_body(&scene, 5_001);
     scene.fail_to_refresh(&token).await;
+    // More than a key set may have at all is a mistake in the configuration.
+    let url = scene.server.jwks_url();
+    for (octets, usable) in [(0, false), (1, true), (1024 * 1024, true), (1024 * 1024 + 1, false)] {
+        assert_eq!(RemoteKeys::builder().max_body_octets(octets).at(&url).is_ok(), usable, "{octets}");
+    }
 }
 
 #[tokio::test]
@@ -146,11 +151,13 @@ async fn fault_22_a_set_without_keys_does_not_take_the_place_of_a_good_one() {
     let error = assert_fails(|server| server.set_jwks_body(r#"{"keys":[]}"#)).await;
     assert!(error.contains("no key"), "{error}");
 
-    // Until the held keys are too old.
+    // Loudly, and until the held keys are too old.
+    let (log, _guards) = Log::capture();
     let scene = Scene::warm().await;
     let token = scene.token();
     scene.server.set_jwks_body(r#"{"keys":[]}"#);
     scene.fail_to_refresh(&token).await;
+    assert!(log.has_line(&["WARN", "keys not fetched", "no key of the set can be used"]), "{}", log.text());
     scene.clock.advance(secs(24 * 3_600));
     scene.is_unavailable(&token).await;
 }
@@ -177,9 +184,12 @@ async fn fault_31_ten_thousand_keys_are_too_many_and_a_thousand_are_not() {
         server.set_jwks_body(set_of(&fillers.chain([good.clone()]).collect::<Vec<_>>()));
     };
     assert_accepted(|server| with_fillers(server, 1_000)).await;
-    let wide = |builder: RemoteKeysBuilder| builder.max_body_octets(100 * 1024 * 1024);
-    assert_fails_with(wide, |server| with_fillers(server, 1_001)).await;
-    assert_fails_with(wide, |server| with_fillers(server, 10_000)).await;
+    let error = assert_fails(|server| with_fillers(server, 1_001)).await;
+    assert!(error.contains("more than 1,000 keys"), "{error}");
+    // As small as they can be.
+    let error = assert_fails(|server| server.set_jwks_body(set_of(&vec![json!({}); 10_000]))).await;
+    assert!(error.contains("more than 1,000 keys"), "{error}");
+    assert_fails(|server| with_fillers(server, 10_000)).await;
 }
 
 #[tokio::test]

@@ -111,6 +111,20 @@ async fn a_slow_answer_within_the_deadline_is_an_answer() {
 }
 
 #[tokio::test]
+async fn options_at_their_ends_overflow_nothing() {
+    let all = Duration::MAX;
+    let scene = Scene::with(|builder| builder.timeout(all).lifetime(all, all, all).stale(all).cooldown(all, u32::MAX));
+    scene.server.set_header("cache-control", "max-age=18446744073709551615");
+    let token = scene.token();
+    scene.admits(&token).await;
+    scene.refuses(&scene.token_of_unknown_key("other"), portcullis::Reason::UnknownKey).await;
+    scene.clock.advance(secs(1_000_000_000));
+    scene.admits(&token).await;
+    scene.server.misbehave(Fault::status(503));
+    scene.is_unavailable(&scene.token_of_unknown_key("another")).await;
+}
+
+#[tokio::test]
 async fn dropping_the_last_clone_ends_the_fetch() {
     let server = es256().serve();
     server.misbehave(Fault::Hold);
