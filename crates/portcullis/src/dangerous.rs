@@ -8,7 +8,8 @@ use crate::checks::{Audience, Issuer};
 use crate::claims::{Claims, StandardGrants};
 use crate::error::InvalidToken;
 use crate::gate::Gate;
-use crate::verifier::{JwtVerifierBuilder, Signed, Verified};
+pub use crate::verifier::DangerousBuilder;
+use crate::verifier::{Signed, Verified};
 
 /// Accepts tokens of any issuer whose signature verifies: safe only where the keys belong to one issuer, whose name is
 /// unknown.
@@ -38,26 +39,6 @@ pub fn assume_verified(claims: &impl Serialize) -> Result<Verified, InvalidToken
     let payload = serde_json::to_vec(claims).map_err(|_| InvalidToken::Malformed { part: "payload" })?;
     let signed = Signed { header: None, claims: Claims::parse(payload)?, key: None };
     Ok(Verified::new(Arc::new(signed), Arc::new(StandardGrants::new())))
-}
-
-/// Options of a verifier that weaken it; from [`JwtVerifierBuilder::dangerous`].
-#[derive(Debug)]
-#[must_use = "choose an option"]
-pub struct DangerousBuilder(pub(crate) JwtVerifierBuilder);
-
-impl DangerousBuilder {
-    /// Accepts tokens without `exp`: they are good until their key is withdrawn.
-    pub fn allow_missing_expiration(mut self) -> JwtVerifierBuilder {
-        self.0.time.expiration_required = false;
-        self.0
-    }
-
-    /// Accepts a token that is bound to a key (`cnf`, RFC 7800) from a caller who does not prove that key: whoever
-    /// stole the token can use it.
-    pub fn accept_sender_constrained_as_bearer(mut self) -> JwtVerifierBuilder {
-        self.0.accept_sender_constrained = true;
-        self.0
-    }
 }
 
 /// A gate that lets every request in as `caller`, whatever it presents: for the tests of handlers. Policies still

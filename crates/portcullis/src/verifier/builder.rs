@@ -10,14 +10,13 @@ use crate::checks::{
 };
 use crate::claims::{GrantReader, StandardGrants};
 use crate::clock::{Clock, SystemClock};
-use crate::dangerous::DangerousBuilder;
 use crate::error::ConfigError;
 use crate::jose::AlgorithmSet;
 use crate::jws::DEFAULT_MAX_OCTETS;
 use crate::keys::KeyProvider;
-use crate::verifier::JwtVerifier;
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::token_cache::TokenCache;
+use crate::verifier::{DangerousBuilder, JwtVerifier};
 
 /// Options of a [`JwtVerifier`]; from [`JwtVerifier::builder`].
 #[must_use = "call build()"]

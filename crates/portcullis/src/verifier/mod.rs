@@ -2,6 +2,7 @@
 
 mod builder;
 mod by_issuer;
+mod dangerous_builder;
 mod header_memo;
 mod jwt;
 mod open_issuers;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 
 pub use builder::JwtVerifierBuilder;
 pub use by_issuer::ByIssuer;
+pub use dangerous_builder::DangerousBuilder;
 pub use jwt::JwtVerifier;
 pub use open_issuers::{IssuerDirectory, OpenIssuers};
 pub(crate) use verified::Signed;
