@@ -1,0 +1,99 @@
+//! A row for each scenario, in Markdown.
+
+use std::time::Duration;
+
+use crate::load::Tally;
+use crate::scenarios::Scenario;
+
+/// What was seen in one scenario.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) scenario: Scenario,
+    pub(crate) finding: Result<Finding, String>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Finding {
+    /// Requests for the metadata and for the keys.
+    pub(crate) requests: [usize; 2],
+    /// Of all tokens, forged ones among them.
+    pub(crate) tally: Tally,
+    /// Until all were answered, or until what the scenario waits for.
+    pub(crate) time: Option<Duration>,
+    /// Of valid callers.
+    pub(crate) latency: Option<Latency>,
+    /// Limits that were broken, the ones on time apart: another process can break those.
+    pub(crate) broken: Vec<String>,
+    pub(crate) late: Vec<String>,
+    pub(crate) remark: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latency {
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+}
+
+impl Row {
+    /// Whether all limits hold; one that does not apply holds.
+    pub(crate) fn holds(&self) -> bool {
+        self.finding.as_ref().map_or(true, |finding| finding.broken.is_empty() && finding.late.is_empty())
+    }
+
+    /// Whether nothing but limits on time are broken.
+    pub(crate) fn is_only_late(&self) -> bool {
+        self.finding.as_ref().is_ok_and(|finding| finding.broken.is_empty() && !finding.late.is_empty())
+    }
+}
+
+impl Latency {
+    pub(crate) fn of(mut samples: Vec<Duration>) -> Option<Self> {
+        samples.sort_unstable();
+        let at = |percent: usize| samples.get((samples.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        Some(Self { p50: at(50)?, p99: at(99)? })
+    }
+}
+
+pub(crate) fn head() {
+    println!(
+        "| scenario | verifier | metadata, JWKS requests | accepted | refused | unavailable | time | p50 | p99 | limits |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+}
+
+pub(crate) fn row(name: &str, row: &Row) {
+    let scenario = row.scenario.title();
+    let finding = match &row.finding {
+        Ok(finding) => finding,
+        Err(why) => {
+            println!("| {scenario} | {name} | | | | | | | | n/a: {why} |");
+            return;
+        }
+    };
+    let time = |time: Option<Duration>| time.map_or_else(String::new, show);
+    let Tally { accepted, refused, unavailable, .. } = finding.tally;
+    let missed: Vec<_> = finding.broken.iter().chain(&finding.late).map(String::as_str).collect();
+    let mut verdict = if missed.is_empty() { "PASS".to_owned() } else { format!("FAIL: {}", missed.join("; ")) };
+    if let Some(remark) = &finding.remark {
+        verdict.push_str(&format!(" ({remark})"));
+    }
+    println!(
+        "| {scenario} | {name} | {}, {} | {accepted} | {refused} | {unavailable} | {} | {} | {} | {verdict} |",
+        finding.requests[0],
+        finding.requests[1],
+        time(finding.time),
+        time(finding.latency.map(|latency| latency.p50)),
+        time(finding.latency.map(|latency| latency.p99)),
+    );
+}
+
+/// Three digits are enough.
+pub(crate) fn show(time: Duration) -> String {
+    let micros = time.as_secs_f64() * 1e6;
+    match micros {
+        micros if micros < 1e3 => format!("{micros:.0} us"),
+        micros if micros < 1e5 => format!("{:.1} ms", micros / 1e3),
+        micros if micros < 1e6 => format!("{:.0} ms", micros / 1e3),
+        micros => format!("{:.1} s", micros / 1e6),
+    }
+}
