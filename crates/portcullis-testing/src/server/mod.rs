@@ -7,6 +7,7 @@ mod wire;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use std::{fmt, io};
 
 use portcullis::Algorithm;
@@ -279,6 +280,23 @@ impl fmt::Debug for IssuerServer {
     }
 }
 
+/// A socket bound to `address`. A process that is just being started has a copy of the listener that was there, until it
+/// runs its own program: the address is free only then.
+async fn reserve_port(address: SocketAddr) -> io::Result<TcpSocket> {
+    let mut attempts = 0;
+    loop {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempts < 1_000 => {
+                attempts += 1;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            bound => return bound.map(|()| socket),
+        }
+    }
+}
+
 /// Accepts connections and follows orders, until there can be none any more.
 async fn run(
     listener: TcpListener,
@@ -308,10 +326,7 @@ async fn run(
                 Some(Order::GoDown(done)) => {
                     connections.shutdown().await;
                     if listener.take().is_some() {
-                        let socket = TcpSocket::new_v4()?;
-                        socket.set_reuseaddr(true)?;
-                        socket.bind(address)?;
-                        reserve = Some(socket);
+                        reserve = Some(reserve_port(address).await?);
                     }
                     let _ = done.send(());
                 }
