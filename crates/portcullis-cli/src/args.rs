@@ -31,15 +31,21 @@ struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Show what a key set holds, and why each key that can't be used can't be
+    #[command(after_help = KEYS_AFTER_HELP, override_usage = "portcullis keys [--json] (URL | FILE | --oidc-issuer ISSUER)")]
+    Keys(KeysArgs),
     /// Verify tokens: one JSON object for each on standard output
     #[command(after_help = AFTER_HELP, override_usage = USAGE)]
-    Verify(VerifyArgs),
+    Verify(Box<VerifyArgs>),
 }
 
 const USAGE: &str = "\
 portcullis verify (--issuer ISSUER… | --any-issuer) (--audience AUDIENCE… | --any-audience)
-                         (--jwks FILE | --public-key FILE | --secret FILE) [OPTIONS] [TOKEN | -]
-       portcullis verify --jws (--jwks FILE | --public-key FILE | --secret FILE) [--alg ALG]… [TOKEN | -]
+                         (--jwks FILE | --jwks-url URL | --public-key FILE | --secret FILE) [OPTIONS] [TOKEN | -]
+       portcullis verify (--oidc-issuer ISSUER | --auth0-domain DOMAIN) (--audience AUDIENCE… | --any-audience)
+                         [OPTIONS] [TOKEN | -]
+       portcullis verify --jws (--jwks FILE | --jwks-url URL | --public-key FILE | --secret FILE) [--alg ALG]…
+                         [TOKEN | -]
        portcullis verify --config FILE [OPTIONS] [TOKEN | -]";
 
 const AFTER_HELP: &str = "\
@@ -48,11 +54,20 @@ Output, one line for each token:
   {\"verdict\":\"reject\",\"reason\":\"…\",\"detail\":\"…\"}  a stable reason, and which part, claim or check
   {\"verdict\":\"accept\",\"payload\":\"<base64url>\"}    with --jws
 
-Exit status: 0 all accepted, 1 something rejected, 2 bad usage or configuration (message on standard error).
+Exit status: 0 all accepted, 1 something rejected, 2 bad usage or configuration, or keys that can't be had (message on
+standard error).
 
 Examples:
   # One access token, against the issuer's keys in a file:
   portcullis verify --issuer https://issuer.example/ --audience https://api.example.com --jwks jwks.json eyJ…
+
+  # Against the keys that the issuer's metadata names, or that are at a known URL; fetched once for all tokens:
+  portcullis verify --oidc-issuer https://issuer.example/ --audience https://api.example.com eyJ…
+  portcullis verify --issuer https://issuer.example/ --audience https://api.example.com \\
+      --jwks-url https://issuer.example/.well-known/jwks.json eyJ…
+
+  # An Auth0 tenant's access token for an API:
+  portcullis verify --auth0-domain tenant.eu.auth0.com --audience https://api.example.com eyJ…
 
   # Many tokens, one per line; every line gets one verdict, an empty line too:
   portcullis verify --issuer https://issuer.example/ --audience api --public-key issuer.pem - < tokens.txt
@@ -71,6 +86,36 @@ Examples:
   portcullis verify --config portcullis.toml --audience https://other.example.com eyJ…
 ";
 
+const KEYS_AFTER_HELP: &str = "\
+Output: one line for each key, in the order of the set, and a summary:
+  key 0: usable: kid \"2026-01\", RSA, RS256, thumbprint kPrK_q… (RFC 7638)
+  key 1: not usable: kid \"2026-01-enc\", RSA, RSA-OAEP: its use or key_ops do not include verifying signatures
+  1 of 2 keys can be used, for RS256
+
+Exit status: 0 some key can be used, 1 none can, 2 the key set can't be had (message on standard error).
+
+Examples:
+  # What an issuer publishes, by the URL of its key set or by its metadata:
+  portcullis keys https://issuer.example/.well-known/jwks.json
+  portcullis keys --oidc-issuer https://issuer.example/
+
+  # A file, as JSON for a script:
+  portcullis keys --json jwks.json
+";
+
+#[derive(Args)]
+pub(crate) struct KeysArgs {
+    /// The URL of a JWK Set, or a file with a JWK Set or one public JWK
+    #[arg(value_name = "URL | FILE", conflicts_with = "oidc_issuer")]
+    pub(crate) place: Option<PathBuf>,
+    /// Find the key set by this issuer's metadata (OpenID Connect Discovery)
+    #[arg(long, value_name = "ISSUER")]
+    pub(crate) oidc_issuer: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
     /// An accepted issuer, exactly as tokens have it in iss; repeat for several
@@ -85,6 +130,8 @@ pub(crate) struct VerifyArgs {
     /// Accept tokens for any audience
     #[arg(long)]
     pub(crate) any_audience: bool,
+    #[command(flatten)]
+    pub(crate) provider: ProviderArgs,
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
     /// An allowed algorithm; repeat for several [default: all that the keys serve]
@@ -117,6 +164,24 @@ pub(crate) struct VerifyArgs {
     pub(crate) tokens: Vec<OsString>,
 }
 
+/// Who issues: at most one of these, each for an issuer and its keys.
+#[derive(Args)]
+#[group(multiple = false, conflicts_with_all = ["issuer", "any_issuer"])]
+pub(crate) struct ProviderArgs {
+    /// An issuer whose metadata names its keys (OpenID Connect Discovery): stands for --issuer and the keys
+    #[arg(long, value_name = "ISSUER")]
+    pub(crate) oidc_issuer: Option<String>,
+    /// The domain of an Auth0 tenant: stands for --issuer, the keys, and --alg RS256 --alg PS256
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) auth0_domain: Option<String>,
+}
+
+impl ProviderArgs {
+    pub(crate) fn is_given(&self) -> bool {
+        self.oidc_issuer.is_some() || self.auth0_domain.is_some()
+    }
+}
+
 /// Where the keys come from: at most one of these.
 #[derive(Args)]
 #[group(multiple = false)]
@@ -124,12 +189,21 @@ pub(crate) struct KeyArgs {
     /// A JWK Set, or one public JWK
     #[arg(long, value_name = "FILE")]
     pub(crate) jwks: Option<PathBuf>,
+    /// The URL of a JWK Set, https or on this machine
+    #[arg(long, value_name = "URL")]
+    pub(crate) jwks_url: Option<String>,
     /// A public key or certificate, PEM or DER
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
     /// A shared secret for HS256, HS384 and HS512: the file's octets, an oct JWK, or a JWK Set of such
     #[arg(long, value_name = "FILE")]
     pub(crate) secret: Option<PathBuf>,
+}
+
+impl KeyArgs {
+    pub(crate) fn is_given(&self) -> bool {
+        self.jwks.is_some() || self.jwks_url.is_some() || self.public_key.is_some() || self.secret.is_some()
+    }
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {

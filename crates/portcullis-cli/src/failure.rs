@@ -11,6 +11,14 @@ pub(crate) enum Failure {
     /// Standard input broke off.
     #[error("standard input: {0}")]
     Input(std::io::Error),
+    /// No key set came from where one was to come.
+    #[error("{field}: no keys: {why}")]
+    Keys {
+        /// The flag or argument that says where.
+        field: &'static str,
+        /// What went wrong.
+        why: String,
+    },
     /// Nothing can be said of a token, good or bad.
     #[error("no verdict: {0}")]
     NoVerdict(AuthError),

@@ -1,32 +1,52 @@
-//! Keys from files.
+//! Keys from files and from the network.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis::{Config, ConfigError, FixedKeys, FixedKeysError, KeySource, VerifyingKey};
+use portcullis::{
+    Config, ConfigError, FixedKeys, InvalidKey, KeyProvider, KeySet, KeySource, RemoteKeys, VerifyingKey,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// More than any key set may have, in octets.
 const MAX_OCTETS: u64 = 1024 * 1024;
 
-/// The keys that `config` names.
+/// The keys that `config` names. Those that come by network are not fetched yet.
 ///
 /// # Errors
 /// [`ConfigError`] names the member of [`Config`].
-pub(crate) fn load(config: &Config) -> Result<FixedKeys, ConfigError> {
-    match config.key_source()? {
+pub(crate) fn load(config: &Config) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+    let fixed = match config.key_source()? {
         KeySource::JwksFile(path) => jwks(path).map_err(|problem| problem.of("jwks_file")),
         KeySource::PublicKeyFile(path) => public_key(path).map_err(|problem| problem.of("public_key_file")),
         KeySource::SecretFile(path) => secret(path).map_err(|problem| problem.of("secret_file")),
-        _ => Err(ConfigError::new(
-            "jwks_url",
-            "this command fetches no keys",
-            "write --jwks FILE, --public-key FILE or --secret FILE",
-        )),
-    }
+        KeySource::JwksUrl(url) => return Ok(Arc::new(RemoteKeys::at(url)?)),
+        KeySource::Discovery(issuer) => return Ok(Arc::new(RemoteKeys::discover(issuer)?)),
+        _ => Err(ConfigError::new("jwks_file", "this command does not know this source of keys", "name another")),
+    };
+    Ok(Arc::new(fixed?))
+}
+
+/// All that a file has of a key set, or of one public JWK.
+///
+/// # Errors
+/// [`ConfigError`] about `FILE`. Its name is not repeated: it may be a token in the wrong place.
+pub(crate) fn key_set(path: &Path) -> Result<KeySet, ConfigError> {
+    const HINT: &str = "name the URL of a JWK Set, or a file with a JWK Set or one public JWK";
+    let set = || {
+        let octets = read(path).map_err(|error| Problem::new(error, HINT))?;
+        let text = std::str::from_utf8(&octets).map_err(|_| Problem::new("not UTF-8", HINT))?;
+        let set = if is_one_jwk(text) {
+            KeySet::from_json(&format!("{{\"keys\":[{text}]}}"))
+        } else {
+            KeySet::from_json(text)
+        };
+        set.map_err(|error| Problem::new(error, HINT))
+    };
+    set().map_err(|problem| problem.of("FILE"))
 }
 
 struct Problem {
@@ -47,7 +67,7 @@ impl Problem {
 fn jwks(path: &Path) -> Result<FixedKeys, Problem> {
     const HINT: &str = "name a file with a JWK Set, such as the issuer's jwks_uri serves, or with one public JWK; \
                         a secret is given by --secret FILE, PEM by --public-key FILE";
-    let octets = read(path, true)?;
+    let octets = read_named(path)?;
     let text = std::str::from_utf8(&octets).map_err(|_| Problem::new("not UTF-8", HINT))?;
     let keys = if is_one_jwk(text) { FixedKeys::jwk(text) } else { FixedKeys::jwks(text) };
     let keys = keys.map_err(|error| Problem::new(error, HINT))?;
@@ -60,7 +80,7 @@ fn jwks(path: &Path) -> Result<FixedKeys, Problem> {
 
 fn public_key(path: &Path) -> Result<FixedKeys, Problem> {
     const HINT: &str = "name a PEM or DER file with a public key or a certificate; a JWK is given by --jwks FILE";
-    let octets = read(path, true)?;
+    let octets = read_named(path)?;
     let keys = match std::str::from_utf8(&octets) {
         Ok(pem) if pem.contains("-----BEGIN ") || pem.trim_start().starts_with('{') => FixedKeys::pem(pem),
         _ => FixedKeys::der(&octets),
@@ -71,19 +91,21 @@ fn public_key(path: &Path) -> Result<FixedKeys, Problem> {
 /// No path is repeated here: the likeliest mistake is to give the secret itself.
 fn secret(path: &Path) -> Result<FixedKeys, Problem> {
     const HINT: &str = "name a file that holds the secret, at least 32 octets of it or an oct JWK";
-    let octets = read(path, false)?;
-    if VerifyingKey::from_der(&octets).is_ok() || octets.starts_with(b"-----BEGIN ") {
-        // A public key is known to everybody: as an HMAC secret it would let anybody sign.
-        return Err(Problem::new("the file holds a key pair's key, no secret", "name it by --public-key FILE"));
+    let octets =
+        read(path).map_err(|error| Problem::new(error, "name a file that holds the secret, not the secret itself"))?;
+    let object = std::str::from_utf8(&octets).ok().filter(|text| text.trim_start().starts_with('{'));
+    if let Some(set) = object.and_then(|text| serde_json::from_str::<Set<'_>>(text).ok()) {
+        return secrets(&set);
     }
-    let keys = match std::str::from_utf8(&octets) {
-        Ok(text) if text.trim_start().starts_with('{') => match serde_json::from_str::<Set<'_>>(text) {
-            Ok(set) => secrets(&set)?,
-            Err(_) => FixedKeys::key(VerifyingKey::from_secret_jwk(text).map_err(|error| Problem::new(error, HINT))?),
-        },
-        _ => FixedKeys::secret(&octets).map_err(|error| Problem::new(error, HINT))?,
+    let key = match (object, VerifyingKey::from_secret(&octets)) {
+        (_, Err(InvalidKey::NotASecret)) => {
+            const HINT: &str = "name it by --public-key FILE, or by --jwks FILE if it is JSON";
+            return Err(Problem::new(InvalidKey::NotASecret, HINT));
+        }
+        (Some(text), _) => VerifyingKey::from_secret_jwk(text),
+        (None, key) => key,
     };
-    Ok(keys)
+    key.map(FixedKeys::key).map_err(|error| Problem::new(error, HINT))
 }
 
 /// A file of secrets is one's own: a key in it that is no secret, or too short a one, is a mistake to be told of, and
@@ -115,20 +137,16 @@ fn is_one_jwk(text: &str) -> bool {
     serde_json::from_str::<Members>(text).is_ok_and(|members| members.kty.is_some() && members.keys.is_none())
 }
 
-fn read(path: &Path, named: bool) -> Result<Vec<u8>, Problem> {
+fn read_named(path: &Path) -> Result<Vec<u8>, Problem> {
+    read(path).map_err(|error| Problem::new(format!("{}: {error}", path.display()), "name a file with keys"))
+}
+
+/// The octets of a file, unless it is larger than keys can be.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut octets = Vec::new();
-    let result = File::open(path).and_then(|file| file.take(MAX_OCTETS + 1).read_to_end(&mut octets));
-    match result {
-        Err(source) if named => {
-            Err(Problem::new(FixedKeysError::File { path: path.to_owned(), source }, "name a file that can be read"))
-        }
-        Err(source) => Err(Problem::new(
-            format!("the file can't be read: {source}"),
-            "name a file that holds the secret, not the secret itself",
-        )),
-        Ok(length) if length as u64 > MAX_OCTETS => {
-            Err(Problem::new("the file is larger than 1 MiB", "name a file with keys"))
-        }
+    match File::open(path).and_then(|file| file.take(MAX_OCTETS + 1).read_to_end(&mut octets)) {
+        Err(error) => Err(format!("the file can't be read: {error}")),
+        Ok(length) if length as u64 > MAX_OCTETS => Err("the file is larger than 1 MiB".to_owned()),
         Ok(_) => Ok(octets),
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod failure;
 mod input;
+mod inspect;
 mod keys;
 mod settings;
 mod verdict;
@@ -15,6 +16,7 @@ use crate::args::Command;
 
 fn main() -> ExitCode {
     let outcome = match args::parse() {
+        Ok(Command::Keys(args)) => inspect::run(&args),
         Ok(Command::Verify(args)) => verify::run(&args),
         Err(status) => return status,
     };

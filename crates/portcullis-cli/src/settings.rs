@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use portcullis::{Config, ConfigError};
+use portcullis::{Config, ConfigError, JwtVerifierBuilder, KeySource, Unavailable};
+use portcullis_auth0::Auth0;
 use serde_json::{Map, Value};
 
 use crate::args::VerifyArgs;
+use crate::keys;
 
 /// The members of [`Config`] that name a source of keys.
 const KEY_SOURCES: [&str; 4] = ["jwks_file", "jwks_url", "public_key_file", "secret_file"];
@@ -25,11 +27,14 @@ impl<'a> Settings<'a> {
             None => Map::new(),
         };
         overlay(&mut members, args)?;
-        if !KEY_SOURCES.iter().any(|member| members.contains_key(*member)) {
+        // Without any of these a configuration file leaves the keys to discovery; flags say so on purpose.
+        let found = args.config.is_some() || args.provider.is_given();
+        if !found && !KEY_SOURCES.iter().any(|member| members.contains_key(*member)) {
             return Err(ConfigError::new(
                 "--jwks",
                 "no keys are given",
-                "write --jwks FILE, --public-key FILE or --secret FILE",
+                "write --jwks FILE, --jwks-url URL, --public-key FILE or --secret FILE, or --oidc-issuer ISSUER in the \
+                 place of --issuer to have them found",
             ));
         }
         let config = read_config(&members).map_err(|problem| {
@@ -39,11 +44,44 @@ impl<'a> Settings<'a> {
             ConfigError::new(
                 field,
                 problem,
-                "a configuration has issuer, audience, one of jwks_file, public_key_file and secret_file, and, where \
-                 wanted, algorithms, leeway_seconds and typ",
+                "a configuration has issuer, audience, at most one of jwks_file, jwks_url, public_key_file and \
+                 secret_file, and, where wanted, algorithms, leeway_seconds and typ",
             )
         })?;
         Ok(Self { config, args })
+    }
+
+    /// The general builder: that of the provider's preset where one is named, with the options on top.
+    ///
+    /// # Errors
+    /// [`ConfigError`], whose field [`Self::locate`] understands.
+    pub(crate) fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
+        let (args, config) = (self.args, &self.config);
+        let Some(domain) = &args.provider.auth0_domain else {
+            return Ok(config.builder_with(keys::load(config)?));
+        };
+        let mut audiences = config.audience.iter();
+        // With none, whoever calls this replaces the rule.
+        let mut auth0 = Auth0::new(domain, audiences.next().cloned().unwrap_or_default());
+        for audience in audiences {
+            auth0 = auth0.audience(audience);
+        }
+        if args.keys.is_given() {
+            auth0 = auth0.keys(keys::load(config)?);
+        }
+        Ok(config.apply_options(auth0.builder()?))
+    }
+
+    /// That the keys can't be had, said of the flag or member by which they were to come.
+    pub(crate) fn no_keys(&self, unavailable: &Unavailable) -> ConfigError {
+        let field = match self.config.key_source() {
+            Ok(KeySource::JwksUrl(_)) => "jwks_url",
+            Ok(KeySource::Discovery(_)) => "issuer",
+            _ => "domain",
+        };
+        let why = unavailable.source.as_ref().map_or_else(|| unavailable.to_string(), ToString::to_string);
+        let problem = format!("no keys, so no verdict: {why}");
+        self.locate(ConfigError::new(field, problem, "portcullis keys shows what is there"))
     }
 
     /// `error` with its field named as the user knows it.
@@ -52,11 +90,13 @@ impl<'a> Settings<'a> {
         let (given, flag, member) = match error.field() {
             "algorithms" => (!args.alg.is_empty(), "--alg", "algorithms"),
             "audience" => (!args.audience.is_empty(), "--audience", "audience"),
+            "domain" => (true, "--auth0-domain", ""),
+            "issuer" if args.provider.oidc_issuer.is_some() => (true, "--oidc-issuer", ""),
             "issuer" => (!args.issuer.is_empty(), "--issuer", "issuer"),
             "leeway" => (args.leeway.is_some(), "--leeway", "leeway_seconds"),
             "require_claims" => (true, "--require", ""),
             "token_types" => (!args.typ.is_empty(), "--typ", "typ"),
-            "jwks_url" => (false, "--jwks", "jwks_url"),
+            "jwks_url" => (args.keys.jwks_url.is_some(), "--jwks-url", "jwks_url"),
             "jwks_file" => (args.keys.jwks.is_some(), "--jwks", "jwks_file"),
             "public_key_file" => (args.keys.public_key.is_some(), "--public-key", "public_key_file"),
             "secret_file" => (args.keys.secret.is_some(), "--secret", "secret_file"),
@@ -96,6 +136,11 @@ fn overlay(members: &mut Map<String, Value>, args: &VerifyArgs) -> Result<(), Co
     if !args.typ.is_empty() {
         set("typ", args.typ.clone().into());
     }
+    if args.provider.is_given() {
+        members.retain(|member, _| !KEY_SOURCES.contains(&member.as_str()));
+        // Another preset than discovery has its own issuers.
+        members.insert("issuer".to_owned(), args.provider.oidc_issuer.iter().cloned().collect());
+    }
     let key_flags = [
         ("jwks_file", "--jwks", &args.keys.jwks),
         ("public_key_file", "--public-key", &args.keys.public_key),
@@ -106,6 +151,10 @@ fn overlay(members: &mut Map<String, Value>, args: &VerifyArgs) -> Result<(), Co
         let path = path.to_str().ok_or_else(|| ConfigError::new(flag, "not UTF-8", "name a file in UTF-8"))?;
         members.retain(|member, _| !KEY_SOURCES.contains(&member.as_str()));
         members.insert(chosen.to_owned(), path.into());
+    }
+    if let Some(url) = &args.keys.jwks_url {
+        members.retain(|member, _| !KEY_SOURCES.contains(&member.as_str()));
+        members.insert("jwks_url".to_owned(), url.as_str().into());
     }
     for (member, flag, hint) in [
         ("issuer", "--issuer", "write --issuer ISSUER, exactly as tokens have it in iss, or --any-issuer"),

@@ -2,18 +2,13 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::{
-    AlgorithmSet, AuthError, Clock, ConfigError, Credential, FixedKeys, JwtVerifier, NumericDate, Verifier as _,
-    dangerous, jws,
-};
+use portcullis::{AuthError, Clock, ConfigError, Credential, JwtVerifier, NumericDate, Verifier as _, dangerous, jws};
 
 use crate::args::VerifyArgs;
 use crate::failure::Failure;
 use crate::input::{Source, next_line};
-use crate::keys;
 use crate::settings::Settings;
 use crate::verdict::Verdict;
 
@@ -26,7 +21,13 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let settings = Settings::resolve(args)?;
     let judge = Judge::new(args, &settings).map_err(|error| settings.locate(error))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
-    let judge = |token: &str| runtime.block_on(judge.verdict(token)).map_err(Failure::NoVerdict);
+    let failure = |error| match error {
+        AuthError::Unavailable(unavailable) => settings.no_keys(&unavailable).into(),
+        error => Failure::NoVerdict(error),
+    };
+    // Keys that can't be had are no matter of the first token, which may be refused without any.
+    runtime.block_on(judge.verifier.warm_up()).map_err(failure)?;
+    let judge = |token: &str| runtime.block_on(judge.verdict(token)).map_err(failure);
 
     let mut output = io::stdout().lock();
     let mut all_accepted = true;
@@ -58,16 +59,15 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!(all_accepted && complete))))
 }
 
-/// How much of a token is looked at.
-enum Judge {
-    Jws { keys: Arc<FixedKeys>, algorithms: AlgorithmSet },
-    Jwt(Box<JwtVerifier>),
+struct Judge {
+    verifier: JwtVerifier,
+    /// Whether nothing but the signature is looked at.
+    jws: bool,
 }
 
 impl Judge {
     fn new(args: &VerifyArgs, settings: &Settings<'_>) -> Result<Self, ConfigError> {
-        let keys = Arc::new(keys::load(&settings.config)?);
-        let mut builder = settings.config.builder_with(Arc::clone(&keys));
+        let mut builder = settings.builder()?;
         if args.any_issuer || args.jws {
             builder = builder.issuer(dangerous::any_issuer());
         }
@@ -81,18 +81,18 @@ impl Judge {
             builder = builder.clock(At(NumericDate::from_unix(seconds, 0)));
         }
         let verifier = builder.require_claims(args.require.iter().cloned()).build()?;
-        Ok(if args.jws { Self::Jws { keys, algorithms: verifier.algorithms() } } else { Self::Jwt(Box::new(verifier)) })
+        Ok(Self { verifier, jws: args.jws })
     }
 
     async fn verdict(&self, token: &str) -> Result<Verdict, AuthError> {
-        let judged = match self {
-            Self::Jws { keys, algorithms } => {
-                jws::verify(token, keys, *algorithms).await.map(|payload| Verdict::of_payload(&payload))
-            }
-            Self::Jwt(verifier) => match verifier.verify(&Credential::bearer(token)).await {
+        let judged = if self.jws {
+            let payload = jws::verify(token, self.verifier.keys(), self.verifier.algorithms()).await;
+            payload.map(|payload| Verdict::of_payload(&payload))
+        } else {
+            match self.verifier.verify(&Credential::bearer(token)).await {
                 Ok(verified) => Verdict::of_claims(&verified),
                 Err(error) => Err(error),
-            },
+            }
         };
         judged.or_else(Verdict::of_error)
     }

@@ -146,7 +146,7 @@ fn keys_that_cannot_be_used_are_named_by_their_flag() {
         ("--secret", file("short.bin", b"only a few octets"), "32"),
         ("--secret", file("key.pem", setup.issuer.public_key_pem().as_bytes()), "--public-key FILE"),
         ("--secret", file("key.der", &setup.issuer.first_key().public_key_der().unwrap()), "--public-key FILE"),
-        ("--secret", file("ec.json", setup.issuer.first_key().jwk().to_string().as_bytes()), "unsupported key type"),
+        ("--secret", file("ec.json", setup.issuer.first_key().jwk().to_string().as_bytes()), "--jwks FILE"),
         ("--secret", setup.jwks.clone(), "key 0"),
         ("--secret", file("none.json", br#"{"keys":[]}"#), "empty"),
     ];
@@ -156,7 +156,7 @@ fn keys_that_cannot_be_used_are_named_by_their_flag() {
         assert!(message.starts_with(&format!("error: {flag}: ")) && message.contains(expected), "{path}: {message}");
     }
     let none = verify(["--any-issuer", "--any-audience", &setup.token()]);
-    assert!(none.fails().contains("--jwks FILE, --public-key FILE or --secret FILE"));
+    assert!(none.fails().contains("--jwks FILE, --jwks-url URL, --public-key FILE or --secret FILE"));
     let two = setup.verify(&["--public-key", &setup.jwks, &setup.token()]);
     assert!(two.fails().contains("cannot be used with"));
 }
@@ -483,8 +483,10 @@ fn a_configuration_file_that_cannot_be_used_is_named() {
             file("two.json", r#"{"issuer":"i","audience":"a","jwks_file":"k","secret_file":"s"}"#),
             "more than one source",
         ),
-        (file("url.json", r#"{"issuer":"i","audience":"a","jwks_url":"https://i.example/keys"}"#), "jwks_url in "),
-        (file("no-keys.json", r#"{"issuer":"i","audience":"a"}"#), "--jwks FILE"),
+        (file("url.json", r#"{"issuer":"i","audience":"a","jwks_url":"http://i.example/keys"}"#), "jwks_url in "),
+        // Without a source of keys the issuer's metadata is to name them, and this issuer is no URL.
+        (file("no-keys.json", r#"{"issuer":"i","audience":"a"}"#), "issuer in "),
+        (file("no-keys-either.json", r#"{"issuer":["i","j"],"audience":"a"}"#), "exactly one issuer"),
         (file("no-issuer.json", r#"{"audience":"a","jwks_file":"k"}"#), "--issuer"),
         (
             file("empty.json", &json!({"issuer": "", "audience": "a", "jwks_file": setup.jwks}).to_string()),
