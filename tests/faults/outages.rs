@@ -1,9 +1,9 @@
 //! Providers that are down: at the start, while keys are held, and for too long.
 
-use portcullis::{AuthError, KeyError, RemoteKeys};
+use portcullis::{Audience, AuthError, ByIssuer, Gate, JwtVerifier, KeyError, Reason, RemoteKeys};
 use portcullis_testing::{Fault, TestIssuer};
 
-use crate::support::{Scene, es256, gate, secs};
+use crate::support::{Scene, es256, gate, refuses, secs, unavailable};
 
 #[tokio::test]
 async fn fault_40_a_provider_that_is_down_at_the_start_poisons_nothing() {
@@ -118,5 +118,45 @@ async fn fault_63_one_provider_that_is_down_does_not_touch_another() {
     let theirs = up.server.issuer().token().issuer(&down.server.url()).sign();
     down.server.behave();
     down.recovers().await;
-    assert!(down.gate.verify(&theirs).await.is_err());
+    down.refuses(&theirs, Reason::BadSignature).await;
+}
+
+#[tokio::test]
+async fn fault_63_one_gate_for_two_issuers_keeps_them_apart() {
+    let (up, down) = (Scene::discovering(), Scene::discovering());
+    down.server.misbehave(Fault::status(503));
+    let verifier = |scene: &Scene| {
+        let issuer = scene.server.issuer();
+        JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), scene.keys.clone()).build().unwrap()
+    };
+    let gate = Gate::new(ByIssuer::new([verifier(&down), verifier(&up)]).unwrap());
+    gate.warm_up().await.unwrap();
+    for number in 0..20 {
+        assert!(gate.verify(&up.token()).await.is_ok());
+        unavailable(&gate, &down.token()).await;
+        unavailable(&gate, &down.token_of_unknown_key(&number.to_string())).await;
+    }
+    assert_eq!((up.server.all_hits(), down.server.all_hits()), (2, 1));
+    // A flood at one leaves the other's budget alone.
+    for number in 0..20 {
+        refuses(&gate, &up.token_of_unknown_key(&number.to_string()), Reason::UnknownKey).await;
+    }
+    down.server.behave();
+    down.clock.advance(secs(1));
+    assert!(gate.verify(&down.token()).await.is_ok());
+    // Nor do the keys of one serve the other.
+    refuses(&gate, &up.server.issuer().token().issuer(&down.server.url()).sign(), Reason::BadSignature).await;
+}
+
+#[tokio::test]
+async fn fault_64_a_token_of_an_unknown_issuer_fetches_nothing() {
+    let (known, stranger) = (Scene::discovering(), es256().serve());
+    let issuer = known.server.issuer();
+    let verifier = JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), known.keys.clone());
+    let gate = Gate::new(ByIssuer::new([verifier.build().unwrap()]).unwrap());
+    let theirs = stranger.issuer();
+    for token in [theirs.token().sign(), theirs.token().header("jku", stranger.jwks_url()).sign()] {
+        refuses(&gate, &token, Reason::WrongIssuer).await;
+    }
+    assert_eq!((known.server.connections(), stranger.connections()), (0, 0));
 }
