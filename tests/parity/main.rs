@@ -1,1 +1,134 @@
-//! Tests.
+//! The same requests, octet by octet, to a server on Axum and to one on Actix: the same answers, and the right ones.
+//!
+//! Each request is sent twice on one connection, which then must still serve another. Only where a server says that it
+//! closes the connection, as Actix does after a body that nobody read, the next request goes over a new one.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may fail by panic; clippy can't tell that these functions are tests"
+)]
+
+mod answer;
+mod client;
+mod gates;
+mod requests;
+mod servers;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use portcullis::Reason;
+
+use crate::answer::Answer;
+use crate::client::Connection;
+use crate::gates::Gates;
+use crate::requests::Row;
+use crate::servers::{ActixServer, AxumServer};
+
+#[test]
+fn tokens_that_are_let_in() {
+    answer_as_expected(requests::let_in);
+}
+
+#[test]
+fn requests_without_a_credential() {
+    answer_as_expected(requests::no_credential);
+}
+
+#[test]
+fn fields_that_are_malformed_or_repeated() {
+    answer_as_expected(requests::malformed);
+}
+
+#[test]
+fn bad_tokens() {
+    answer_as_expected(requests::bad_tokens);
+}
+
+#[test]
+fn callers_who_may_not() {
+    answer_as_expected(requests::forbidden);
+}
+
+#[test]
+fn keys_that_cannot_be_had() {
+    answer_as_expected(requests::outages);
+}
+
+#[test]
+fn a_server_that_is_set_up_wrongly() {
+    answer_as_expected(requests::server_errors);
+}
+
+#[test]
+fn tokens_in_a_header_of_their_own() {
+    answer_as_expected(requests::header_source);
+}
+
+#[test]
+fn tokens_in_a_cookie() {
+    answer_as_expected(requests::cookie_source);
+}
+
+#[test]
+fn gates_with_a_realm_or_a_verifier_of_their_own() {
+    answer_as_expected(requests::customised);
+}
+
+/// So that nobody takes a table for complete that has lost its rows.
+#[test]
+fn the_tables_reach_every_reason_and_every_status() {
+    let gates = Gates::new();
+    let rows: Vec<Row> = requests::ALL.iter().flat_map(|table| table(&gates)).collect();
+    assert!(rows.len() >= 200, "{}", rows.len());
+    let requests: BTreeSet<&[u8]> = rows.iter().map(|row| row.request.as_slice()).collect();
+    assert_eq!(requests.len(), rows.len(), "two rows with one request");
+    let statuses: BTreeSet<u16> = rows.iter().map(|row| row.expected.status).collect();
+    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 400, 401, 403, 500, 503]);
+    let bodies: Vec<&str> = rows.iter().filter_map(|row| std::str::from_utf8(&row.expected.body).ok()).collect();
+    for reason in Reason::ALL {
+        let member = format!(r#""reason":"{reason}""#);
+        assert!(bodies.iter().any(|body| body.contains(&member)), "no row is refused as {reason}");
+    }
+}
+
+/// A request arrives in as many pieces as the network likes.
+#[test]
+fn a_request_that_arrives_octet_by_octet() {
+    let gates = Gates::new();
+    let (axum, actix) = (AxumServer::start(&gates), ActixServer::start(&gates));
+    for row in requests::forbidden(&gates).iter().take(2) {
+        for address in [axum.address(), actix.address()] {
+            let mut connection = Connection::open(address);
+            for octet in &row.request {
+                connection.write(std::slice::from_ref(octet));
+            }
+            assert_eq!(connection.read_answer(row.is_head()), row.expected, "{}", row.name);
+        }
+    }
+}
+
+fn answer_as_expected(table: requests::Table) {
+    let gates = Gates::new();
+    let (axum, actix) = (AxumServer::start(&gates), ActixServer::start(&gates));
+    let rows = table(&gates);
+    assert!(!rows.is_empty());
+    for row in rows {
+        let (from_axum, from_actix) = (send_twice(axum.address(), &row), send_twice(actix.address(), &row));
+        assert_eq!(from_axum, from_actix, "axum's answer, and actix's: {}", row.name);
+        assert_eq!(from_axum, row.expected, "both answers, and the expected one: {}", row.name);
+    }
+}
+
+fn send_twice(address: SocketAddr, row: &Row) -> Answer {
+    let mut connection = Connection::open(address);
+    let first = connection.exchange(&row.request, row.is_head());
+    let second = connection.exchange(&row.request, row.is_head());
+    assert_eq!(first, second, "the first answer, and the second: {}", row.name);
+    let other = connection.exchange(b"GET /healthz HTTP/1.1\r\nHost: api.test\r\n\r\n", false);
+    assert_eq!(other, Answer::ok("ok"), "the next request on the connection, after: {}", row.name);
+    first
+}

@@ -1,0 +1,184 @@
+//! What servers answer, and the answers of the contract, spelled out.
+
+/// One answer. All its fields count but those of the connection and `date`, in the order of their names; fields of one name stay in order.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Body,
+}
+
+#[derive(Eq, PartialEq)]
+pub(crate) struct Body(Vec<u8>);
+
+impl Answer {
+    pub(crate) fn new(status: u16, mut fields: Vec<(String, String)>, body: Vec<u8>) -> Self {
+        fields.retain(|(name, _)| name != "connection" && name != "date");
+        fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self { status, fields, body: Body(body) }
+    }
+
+    /// What a handler says.
+    pub(crate) fn ok(text: &str) -> Self {
+        Self::spelled_out(200, &[("content-type", "text/plain; charset=utf-8")], text)
+    }
+
+    /// No credential, or another scheme.
+    pub(crate) fn missing_token() -> Self {
+        Self::refused(
+            401,
+            Some(r#"Bearer realm="api""#),
+            r#"{"error":"missing_token","error_description":"This resource requires a bearer token"}"#,
+        )
+    }
+
+    /// An Authorization field that is not `Bearer` 1*SP b64token.
+    pub(crate) fn malformed_authorization() -> Self {
+        Self::invalid_request("The Authorization field is not of the form Bearer token")
+    }
+
+    /// A header or a cookie of the gate's that does not hold a b64token.
+    pub(crate) fn malformed_token() -> Self {
+        Self::invalid_request("The header or cookie for the token does not hold one")
+    }
+
+    /// Two fields, or two cookies.
+    pub(crate) fn repeated() -> Self {
+        Self::invalid_request("The request presents more than one credential")
+    }
+
+    /// Any bad token.
+    pub(crate) fn invalid_token(reason: &str) -> Self {
+        let (_, sentence) = SENTENCES.iter().find(|(known, _)| *known == reason).expect(reason);
+        Self::refused(
+            401,
+            Some(&format!(r#"Bearer realm="api", error="invalid_token", error_description="{sentence}""#)),
+            &format!(r#"{{"error":"invalid_token","error_description":"{sentence}","reason":"{reason}"}}"#),
+        )
+    }
+
+    /// A caller without what a policy requires that names these scopes.
+    pub(crate) fn insufficient_scope(scope: &str) -> Self {
+        Self::refused(
+            403,
+            Some(&format!(
+                r#"Bearer realm="api", error="insufficient_scope", error_description="The access token does not grant what this resource requires", scope="{scope}""#
+            )),
+            &format!(
+                r#"{{"error":"insufficient_scope","error_description":"The access token does not grant what this resource requires","scope":"{scope}"}}"#
+            ),
+        )
+    }
+
+    /// A caller without what a policy requires that names no scope.
+    pub(crate) fn insufficient() -> Self {
+        Self::refused(
+            403,
+            Some(
+                r#"Bearer realm="api", error="insufficient_scope", error_description="The access token does not grant what this resource requires""#,
+            ),
+            r#"{"error":"insufficient_scope","error_description":"The access token does not grant what this resource requires"}"#,
+        )
+    }
+
+    /// Keys that can't be had.
+    pub(crate) fn unavailable(retry_after: &str) -> Self {
+        Self::refused(
+            503,
+            None,
+            r#"{"error":"temporarily_unavailable","error_description":"The access token cannot be verified at the moment"}"#,
+        )
+        .with_field("retry-after", retry_after)
+    }
+
+    /// The server forgot its gate.
+    pub(crate) fn server_error() -> Self {
+        Self::refused(
+            500,
+            None,
+            r#"{"error":"server_error","error_description":"The service is not configured to authenticate requests"}"#,
+        )
+    }
+
+    /// A refusal of any kind: JSON that nobody stores.
+    pub(crate) fn refused(status: u16, challenge: Option<&str>, body: &str) -> Self {
+        let answer =
+            Self::spelled_out(status, &[("cache-control", "no-store"), ("content-type", "application/json")], body);
+        match challenge {
+            Some(challenge) => answer.with_field("www-authenticate", challenge),
+            None => answer,
+        }
+    }
+
+    /// With one more field, after those of the same name.
+    pub(crate) fn with_field(self, name: &str, value: &str) -> Self {
+        let Self { status, mut fields, body } = self;
+        fields.push((name.to_owned(), value.to_owned()));
+        Self::new(status, fields, body.0)
+    }
+
+    /// As the answer to HEAD: all fields, no body.
+    pub(crate) fn without_body(mut self) -> Self {
+        self.body.0.clear();
+        self
+    }
+
+    fn invalid_request(sentence: &str) -> Self {
+        Self::refused(
+            400,
+            Some(&format!(r#"Bearer realm="api", error="invalid_request", error_description="{sentence}""#)),
+            &format!(r#"{{"error":"invalid_request","error_description":"{sentence}"}}"#),
+        )
+    }
+
+    fn spelled_out(status: u16, fields: &[(&str, &str)], body: &str) -> Self {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self::new(status, fields, body.into()).with_field("content-length", &body.len().to_string())
+    }
+}
+
+impl std::ops::Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+/// What clients are told for each reason: a promise, so it is written down a second time here.
+const SENTENCES: [(&str, &str); 28] = [
+    ("malformed", "The access token is malformed"),
+    ("too_large", "The access token is too large"),
+    ("not_compact_jws", "The access token is not a signed JWT"),
+    ("encrypted", "Encrypted access tokens are not supported"),
+    ("critical_header", "The access token requires an unsupported extension"),
+    ("wrong_type", "The token is not of the type accepted here"),
+    ("algorithm_not_allowed", "The signature algorithm of the access token is not allowed"),
+    ("unknown_key", "The access token is signed with an unknown key"),
+    ("ambiguous_key", "The access token does not identify its key"),
+    ("bad_signature", "The signature of the access token is invalid"),
+    ("missing_claim", "The access token lacks a required claim"),
+    ("invalid_claim", "The access token has an invalid claim"),
+    ("invalid_claims", "The claims of the access token do not fit this resource"),
+    ("expired", "The access token expired"),
+    ("not_yet_valid", "The access token is not yet valid"),
+    ("issued_in_future", "The access token was issued in the future"),
+    ("wrong_issuer", "The access token is from an issuer that is not accepted"),
+    ("wrong_audience", "The access token is for another audience"),
+    ("wrong_party", "The access token was issued to a party that is not authorized"),
+    ("wrong_tenant", "The access token is from a tenant that is not accepted"),
+    ("wrong_token_class", "The token is of another class than accepted here"),
+    ("session_pending", "The session of the access token is pending"),
+    ("opaque_token", "Opaque access tokens are not accepted here"),
+    ("sender_constrained", "The access token is bound to a key that this request does not prove"),
+    ("revoked", "The access token was revoked"),
+    ("user_not_found", "The user of the access token does not exist"),
+    ("user_unverified", "The user of the access token is not verified"),
+    ("check_failed", "The access token is not accepted here"),
+];

@@ -1,0 +1,63 @@
+//! As little of an HTTP/1.1 client as the answers need: it sends any octets, and forgives nothing.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::answer::Answer;
+
+pub(crate) struct Connection {
+    address: SocketAddr,
+    stream: BufReader<TcpStream>,
+    /// What the last answer said of the connection (RFC 9112 §9.6).
+    is_closed: bool,
+}
+
+impl Connection {
+    pub(crate) fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        // A server that does not answer fails the test instead of stopping it.
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Self { address, stream: BufReader::new(stream), is_closed: false }
+    }
+
+    pub(crate) fn exchange(&mut self, request: &[u8], head: bool) -> Answer {
+        if self.is_closed {
+            *self = Self::open(self.address);
+        }
+        self.write(request);
+        self.read_answer(head)
+    }
+
+    pub(crate) fn write(&mut self, octets: &[u8]) {
+        self.stream.get_mut().write_all(octets).unwrap();
+    }
+
+    /// Reads one answer; one to HEAD has no body, whatever its `content-length` says (RFC 9112 §6.3).
+    pub(crate) fn read_answer(&mut self, head: bool) -> Answer {
+        let status_line = self.line();
+        let status = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).expect(&status_line);
+        let status = status.parse().expect(&status_line);
+        let mut fields = Vec::new();
+        loop {
+            let line = self.line();
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').expect(&line);
+            fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        self.is_closed = fields.contains(&("connection".to_owned(), "close".to_owned()));
+        let length = fields.iter().find(|(name, _)| name == "content-length").expect("an answer of known length");
+        let mut body = vec![0; if head { 0 } else { length.1.parse().unwrap() }];
+        self.stream.read_exact(&mut body).unwrap();
+        Answer::new(status, fields, body)
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line.strip_suffix("\r\n").expect("a whole line").to_owned()
+    }
+}
