@@ -6,8 +6,8 @@ use std::ops::Deref;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest, web};
-use portcullis::{AuthError, FromClaims, Gate, NoClaims, Policy, Refusal, Require, Verified};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use portcullis::{Admission, AuthError, FromClaims, Gate, NoClaims, Policy, Refusal, Require, Verified};
 
 use crate::error::Rejection;
 use crate::view::HttpRequestView;
@@ -73,8 +73,11 @@ impl<C: FromClaims + 'static> FromRequest for MaybeAuth<C> {
         let request = request.clone();
         Box::pin(async move {
             let gate = find_gate(&request)?;
-            let admitted = gate.admit_optional(&HttpRequestView::new(&request), &Policy::authenticated()).await;
-            let auth = admitted.and_then(|caller| caller.map(|verified| typed(gate, verified)).transpose());
+            let admitted = match admission(&request).as_ref().and_then(|known| known.by(&gate)) {
+                Some(caller) => Ok(Some(caller.clone())),
+                None => gate.admit_optional(&HttpRequestView::new(&request), &Policy::authenticated()).await,
+            };
+            let auth = admitted.and_then(|caller| caller.map(|verified| typed(&gate, verified)).transpose());
             auth.map(Self).map_err(|error| gate.refuse(&error).into())
         })
     }
@@ -92,8 +95,8 @@ impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P
 
 async fn admit<C: FromClaims>(request: &HttpRequest, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(request)?;
-    let admitted = gate.admit(&HttpRequestView::new(request), policy).await;
-    admitted.and_then(|verified| typed(gate, verified)).map_err(|error| gate.refuse(&error).into())
+    let admitted = gate.readmit(admission(request).as_ref(), &HttpRequestView::new(request), policy).await;
+    admitted.and_then(|verified| typed(&gate, verified)).map_err(|error| gate.refuse(&error).into())
 }
 
 fn typed<C: FromClaims>(gate: &Gate, verified: Verified) -> Result<Auth<C>, AuthError> {
@@ -101,15 +104,23 @@ fn typed<C: FromClaims>(gate: &Gate, verified: Verified) -> Result<Auth<C>, Auth
     Ok(Auth { verified, claims })
 }
 
-/// The gate of `app_data`, else the answer 500.
-fn find_gate(request: &HttpRequest) -> Result<&Gate, Rejection> {
+/// What a middleware before left behind.
+fn admission(request: &HttpRequest) -> Option<Admission> {
+    request.extensions().get::<Admission>().cloned()
+}
+
+/// The innermost middleware's gate, else that of `app_data`, else the answer 500.
+fn find_gate(request: &HttpRequest) -> Result<Gate, Rejection> {
+    if let Some(gate) = request.extensions().get::<Gate>() {
+        return Ok(gate.clone());
+    }
     let shared = request.app_data::<web::Data<Gate>>().map(|gate| gate.get_ref());
     match (request.app_data::<Gate>(), shared) {
         // Actix finds the innermost of each type, but does not say which of the two is further in.
         (Some(gate), Some(shared)) if !gate.is_same(shared) => {
             Err(misconfigured("app_data holds a Gate and another web::Data<Gate>: keep to one of the two types"))
         }
-        (Some(gate), _) | (None, Some(gate)) => Ok(gate),
+        (Some(gate), _) | (None, Some(gate)) => Ok(gate.clone()),
         (None, None) => Err(misconfigured("no Gate and no web::Data<Gate> in app_data")),
     }
 }

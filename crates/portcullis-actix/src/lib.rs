@@ -67,9 +67,11 @@
 
 mod error;
 mod extract;
+mod middleware;
 mod view;
 
 pub use portcullis::*;
 
 pub use error::Rejection;
 pub use extract::{Auth, Authorized, MaybeAuth};
+pub use middleware::{Authenticate, AuthenticateService};

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use portcullis::{AuthError, FromClaims, Gate, NoClaims, Policy, Require, Verified};
+use portcullis::{Admission, AuthError, FromClaims, Gate, NoClaims, Policy, Require, Verified};
 
 use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};
@@ -68,7 +68,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
         let gate = find_gate(parts, state)?;
-        let admitted = gate.admit_optional(&PartsView(parts), &Policy::authenticated()).await;
+        let admitted = match parts.extensions.get::<Admission>().and_then(|known| known.by(gate)) {
+            Some(caller) => Ok(Some(caller.clone())),
+            None => gate.admit_optional(&PartsView(parts), &Policy::authenticated()).await,
+        };
         let auth = admitted.and_then(|caller| caller.map(|verified| typed(gate, verified)).transpose());
         auth.map_err(|error| gate.refuse(&error).into())
     }
@@ -89,7 +92,7 @@ where
 
 async fn admit<S: HasGate, C: FromClaims>(parts: &Parts, state: &S, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(parts, state)?;
-    let admitted = gate.admit(&PartsView(parts), policy).await;
+    let admitted = gate.readmit(parts.extensions.get(), &PartsView(parts), policy).await;
     admitted.and_then(|verified| typed(gate, verified)).map_err(|error| gate.refuse(&error).into())
 }
 

@@ -64,6 +64,7 @@
 //! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
 
 mod extract;
+mod layer;
 mod rejection;
 mod state;
 mod view;
@@ -71,5 +72,6 @@ mod view;
 pub use portcullis::*;
 
 pub use extract::{Auth, Authorized};
+pub use layer::{AuthLayer, AuthService};
 pub use rejection::Rejection;
 pub use state::HasGate;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::claims::FromClaims;
 use crate::credential::{Credential, Presented, RequestView, TokenSource, present};
 use crate::error::AuthError;
+use crate::guard::Admission;
 use crate::keys::KeyStatus;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
@@ -97,6 +98,23 @@ impl Gate {
         match present(request, &self.0.sources) {
             Ok(Presented::Nothing) if self.0.assumed.is_none() => Ok(None),
             _ => self.admit(request, policy).await.map(Some),
+        }
+    }
+
+    /// Like [`Self::admit`], for a request that passed a guard before: a caller whom this gate let in is not verified
+    /// again, only held against `policy`. Another gate's admission does not count.
+    ///
+    /// # Errors
+    /// Why not; [`Self::refuse`] makes the answer.
+    pub async fn readmit(
+        &self,
+        known: Option<&Admission>,
+        request: &dyn RequestView,
+        policy: &Policy,
+    ) -> Result<Verified, AuthError> {
+        match known.and_then(|known| known.by(self)) {
+            Some(caller) => policy.check(caller).map(|()| caller.clone()).inspect_err(log),
+            None => self.admit(request, policy).await,
         }
     }
 

@@ -38,6 +38,7 @@ mod credential;
 pub mod dangerous;
 mod error;
 mod gate;
+mod guard;
 #[cfg(feature = "jsonwebtoken")]
 mod interop;
 mod jose;
@@ -57,6 +58,7 @@ pub use crate::config::{Config, KeySource};
 pub use crate::credential::{Credential, HeaderList, RequestView, Scheme, TokenSource};
 pub use crate::error::{AuthError, ConfigError, CustomRefusal, InvalidRequest, InvalidToken, Reason, Unavailable};
 pub use crate::gate::Gate;
+pub use crate::guard::{Admission, Guard};
 pub use crate::jose::{
     Algorithm, AlgorithmSet, Header, InvalidKey, InvalidSignature, KeySet, KeySetError, SkippedKey, UnknownAlgorithm,
     VerifyingKey,

@@ -1,0 +1,136 @@
+//! A guard as an Actix middleware.
+
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{Error, HttpMessage, ResponseError};
+use portcullis::{Gate, Guard, Policy, Verified};
+
+use crate::error::Rejection;
+use crate::view::HttpRequestView;
+
+/// Guards an `App`, a `scope` or a `resource`.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use portcullis_actix::{Auth, Authenticate, scopes};
+///
+/// async fn stop(auth: Auth) -> String {
+///     auth.subject().unwrap_or_default().to_owned()
+/// }
+///
+/// # fn main() -> Result<(), portcullis_actix::InvalidToken> {
+/// # let gate = portcullis_testing::gate_admitting(&serde_json::json!({"sub": "user"}))?;
+/// let admin = web::scope("/admin").wrap(Authenticate::new(gate).require(scopes("admin"))).route("/stop", web::get().to(stop));
+/// let app = App::new().service(admin);
+/// # Ok(()) }
+/// ```
+///
+/// Extractors behind it use its gate, and do not verify again what it let in. Where middleware is nested, each lets
+/// through only what its own gate verified, and the innermost gate is the extractors'.
+#[derive(Clone, Debug)]
+#[must_use = "give it to wrap()"]
+pub struct Authenticate(Arc<Guard>);
+
+impl Authenticate {
+    /// Lets verified callers through, and nobody else.
+    pub fn new(gate: Gate) -> Self {
+        Guard::new(gate).into()
+    }
+
+    /// Lets through those whom `policy` allows.
+    pub fn require(self, policy: Policy) -> Self {
+        Arc::unwrap_or_clone(self.0).require(policy).into()
+    }
+
+    /// Lets requests without a credential through as well; a bad one is refused all the same.
+    pub fn optional(self) -> Self {
+        Arc::unwrap_or_clone(self.0).optional().into()
+    }
+
+    /// Lets CORS preflight requests through, to which browsers add no credential.
+    pub fn allow_cors_preflight(self) -> Self {
+        Arc::unwrap_or_clone(self.0).allow_cors_preflight().into()
+    }
+}
+
+impl From<Guard> for Authenticate {
+    fn from(guard: Guard) -> Self {
+        Self(Arc::new(guard))
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for Authenticate
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = AuthenticateService<S>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(AuthenticateService { inner: Rc::new(inner), guard: Arc::clone(&self.0) }))
+    }
+}
+
+/// A service behind [`Authenticate`].
+#[derive(Debug)]
+pub struct AuthenticateService<S> {
+    inner: Rc<S>,
+    guard: Arc<Guard>,
+}
+
+impl<S, B> Service<ServiceRequest> for AuthenticateService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let (inner, guard) = (Rc::clone(&self.inner), Arc::clone(&self.guard));
+        Box::pin(async move {
+            let admission = match guard.admit(&HttpRequestView::new(request.request())).await {
+                Ok(admission) => admission,
+                Err(error) => {
+                    let refusal = Rejection::from(guard.gate().refuse(&error)).error_response();
+                    return Ok(request.into_response(refusal).map_into_right_body());
+                }
+            };
+            let caller = admission.as_ref().map(|admission| admission.caller().clone());
+            request.extensions_mut().insert(guard.gate().clone());
+            if let Some(admission) = admission {
+                request.extensions_mut().insert(admission);
+            }
+            let mut response = inner.call(request).await?;
+            if let Some(caller) = caller {
+                add_headers(&mut response, &caller);
+            }
+            Ok(response.map_into_left_body())
+        })
+    }
+}
+
+/// What the scheme has to say with each response, such as a fresh nonce.
+fn add_headers<B>(response: &mut ServiceResponse<B>, caller: &Verified) {
+    for (name, value) in caller.response_headers() {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
+            response.headers_mut().append(name, value);
+        }
+    }
+}

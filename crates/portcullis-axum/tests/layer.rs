@@ -1,0 +1,185 @@
+//! A router with public, optional, guarded and nested parts: each way in, and each way that must stay shut.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use axum::routing::{any, get};
+use portcullis_axum::{
+    Auth, AuthError, AuthLayer, Credential, Gate, Verified, Verifier, async_trait, dangerous, scopes,
+};
+use portcullis_testing::TestIssuer;
+use tower::{Layer as _, Service, ServiceExt as _};
+
+async fn subject(auth: Auth) -> String {
+    auth.subject().unwrap_or_default().to_owned()
+}
+
+async fn greeting(auth: Option<Auth>) -> String {
+    auth.as_ref().and_then(|auth| auth.subject()).unwrap_or("anonymous").to_owned()
+}
+
+/// Staff sign in with one issuer, customers with another.
+fn app(staff: &Gate, customers: &Gate) -> Router {
+    let admin = Router::new()
+        .route("/stop", any(subject))
+        .layer(AuthLayer::new(staff.clone()).require(scopes("admin")).allow_cors_preflight());
+    let shop = Router::new()
+        .route("/orders", get(subject))
+        .route("/welcome", get(greeting))
+        .layer(AuthLayer::new(customers.clone()).optional());
+    // Behind both gates: only who passes the outer one reaches the inner one.
+    let vault = Router::new()
+        .route("/gold", get(subject))
+        .layer(AuthLayer::new(staff.clone()))
+        .layer(AuthLayer::new(customers.clone()).optional());
+    Router::new()
+        .route("/public", get(|| async { "open" }))
+        .nest("/admin", admin)
+        .nest("/shop", shop)
+        .nest("/vault", vault)
+}
+
+async fn send(app: &Router, method: &str, path: &str, fields: &[(&str, String)]) -> (StatusCode, String) {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in fields {
+        request = request.header(*name, value);
+    }
+    let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, String::from_utf8(body.into()).unwrap())
+}
+
+async fn get_with(app: &Router, path: &str, token: &str) -> (u16, String) {
+    let (status, body) = send(app, "GET", path, &[("authorization", format!("Bearer {token}"))]).await;
+    (status.as_u16(), body)
+}
+
+async fn get_bare(app: &Router, path: &str) -> u16 {
+    send(app, "GET", path, &[]).await.0.as_u16()
+}
+
+#[tokio::test]
+async fn every_part_of_a_router_opens_to_its_own_callers_alone() {
+    let staff = TestIssuer::new().with_url("https://staff.test/");
+    let customers = TestIssuer::new().with_url("https://customers.test/");
+    let app = app(&staff.gate(), &customers.gate());
+    let boss = staff.token().subject("boss").scope("admin").sign();
+    let clerk = staff.token().subject("clerk").sign();
+    let customer = customers.token().subject("customer").scope("admin").sign();
+    let expired = customers.token().expired().sign();
+
+    assert_eq!(get_bare(&app, "/public").await, 200);
+    assert_eq!(get_with(&app, "/public", "garbage").await.0, 200);
+
+    assert_eq!(get_with(&app, "/admin/stop", &boss).await, (200, "boss".to_owned()));
+    assert_eq!(get_with(&app, "/admin/stop", &clerk).await.0, 403);
+    assert_eq!(get_with(&app, "/admin/stop", &customer).await.0, 401);
+    assert_eq!(get_bare(&app, "/admin/stop").await, 401);
+
+    assert_eq!(get_with(&app, "/shop/orders", &customer).await, (200, "customer".to_owned()));
+    assert_eq!(get_with(&app, "/shop/orders", &boss).await.0, 401);
+    assert_eq!(get_bare(&app, "/shop/orders").await, 401);
+    assert_eq!(get_with(&app, "/shop/welcome", &customer).await, (200, "customer".to_owned()));
+    assert_eq!(get_with(&app, "/shop/welcome", &expired).await.0, 401);
+    assert_eq!(get_bare(&app, "/shop/welcome").await, 200);
+
+    // Two nested layers with two issuers: neither's admission passes for the other's.
+    assert_eq!(get_with(&app, "/vault/gold", &customer).await.0, 401);
+    assert_eq!(get_with(&app, "/vault/gold", &boss).await.0, 401);
+    assert_eq!(get_bare(&app, "/vault/gold").await, 401);
+}
+
+#[tokio::test]
+async fn a_cors_preflight_passes_only_where_it_is_allowed() {
+    let staff = TestIssuer::new();
+    let app = app(&staff.gate(), &staff.gate());
+    let preflight = |method: &str| {
+        [("origin", "https://app.test".to_owned()), ("access-control-request-method", method.to_owned())]
+    };
+    // The guard lets it through; what is behind is an extractor, which still wants a caller.
+    let (status, body) = send(&app, "OPTIONS", "/admin/stop", &preflight("DELETE")).await;
+    assert_eq!((status.as_u16(), body.contains("missing_token")), (401, true));
+    let open = Router::new().route("/", any(|| async { "behind" }));
+    let allowed = open.clone().layer(AuthLayer::new(staff.gate()).allow_cors_preflight());
+    assert_eq!(send(&allowed, "OPTIONS", "/", &preflight("GET")).await.0, StatusCode::OK);
+    assert_eq!(send(&allowed, "GET", "/", &preflight("GET")).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(send(&allowed, "OPTIONS", "/", &[]).await.0, StatusCode::UNAUTHORIZED);
+    let refused = open.layer(AuthLayer::new(staff.gate()));
+    assert_eq!(send(&refused, "OPTIONS", "/", &preflight("GET")).await.0, StatusCode::UNAUTHORIZED);
+}
+
+/// Counts how often it is asked, and adds a header to the response.
+#[derive(Debug)]
+struct Counting(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Verifier for Counting {
+    async fn verify(&self, _: &Credential<'_>) -> Result<Verified, AuthError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let caller = dangerous::assume_verified(&serde_json::json!({"sub": "counted"}))?;
+        Ok(caller.with_response_headers([("dpop-nonce".to_owned(), "fresh".to_owned())]))
+    }
+}
+
+#[tokio::test]
+async fn what_a_layer_verified_is_not_verified_again_and_its_headers_reach_the_response() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let gate = Gate::new(Counting(Arc::clone(&asked)));
+    let app = Router::new().route("/", get(subject)).layer(AuthLayer::new(gate.clone())).layer(AuthLayer::new(gate));
+    let request = Request::get("/").header("authorization", "Bearer a").body(Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["dpop-nonce"], "fresh");
+    // Once by each of the two layers, and not by the extractor.
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+/// Refuses to be called unless it was polled ready.
+#[derive(Debug, Default)]
+struct Strict {
+    ready: bool,
+}
+
+impl Clone for Strict {
+    fn clone(&self) -> Self {
+        Self { ready: false }
+    }
+}
+
+impl Service<Request<String>> for Strict {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<String>) -> Self::Future {
+        assert!(std::mem::take(&mut self.ready), "called without having been polled ready");
+        ready(Ok(Response::new(Body::empty())))
+    }
+}
+
+#[tokio::test]
+async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
+    let issuer = TestIssuer::new();
+    // Any request body will do: the layer is for every tower service.
+    let mut service = AuthLayer::new(issuer.gate()).layer(Strict::default());
+    for _ in 0..3 {
+        let field = format!("Bearer {}", issuer.token().sign());
+        let request = Request::get("/").header("authorization", field).body("text".to_owned()).unwrap();
+        let response = service.ready().await.unwrap().call(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+}
