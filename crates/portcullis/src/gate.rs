@@ -1,6 +1,8 @@
 //! The one thing that adapters call: from a request to a verified caller, or to the answer that refuses it.
 
 use std::sync::Arc;
+#[cfg(feature = "remote")]
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -135,6 +137,24 @@ impl Gate {
         self.0.verifier.warm_up().await
     }
 
+    /// [`Self::warm_up`], again and again as the provider's schedule allows, until it succeeds or `deadline` has passed:
+    /// for a service that rather fails to start than starts without keys.
+    ///
+    /// # Errors
+    /// [`AuthError::Unavailable`] of the last attempt.
+    #[cfg(feature = "remote")]
+    pub async fn warm_up_within(&self, deadline: Duration) -> Result<(), AuthError> {
+        let started_at = Instant::now();
+        loop {
+            let Err(error) = self.warm_up().await else { return Ok(()) };
+            let pause = self.status().next_attempt.unwrap_or(SHORTEST_PAUSE).max(SHORTEST_PAUSE);
+            if started_at.elapsed() + pause >= deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     /// Whether tokens can be verified, for readiness probes.
     #[must_use]
     pub fn status(&self) -> KeyStatus {
@@ -173,6 +193,10 @@ impl Gate {
     }
 }
 
+/// Between two attempts where nobody says how long to wait.
+#[cfg(feature = "remote")]
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
 /// Knows nobody: a gate with an assumed caller verifies no token.
 #[derive(Debug)]
 struct NoVerifier;
@@ -194,5 +218,42 @@ fn log(error: &AuthError) {
             tracing::warn!(reason, detail = source, "request refused");
         }
         _ => tracing::debug!(reason, detail = %error, "request refused"),
+    }
+}
+
+#[cfg(all(test, feature = "remote"))]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::error::Unavailable;
+
+    /// Has its keys after so many attempts.
+    #[derive(Debug)]
+    struct Slow(AtomicU32);
+
+    #[async_trait]
+    impl Verifier for Slow {
+        async fn verify(&self, _: &Credential<'_>) -> Result<Verified, AuthError> {
+            Err(AuthError::MissingToken)
+        }
+
+        async fn warm_up(&self) -> Result<(), AuthError> {
+            match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+                Ok(_) => Err(Unavailable::new().into()),
+                Err(_) => Ok(()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn warming_up_goes_on_until_it_succeeds_or_the_deadline_passes() {
+        let gate = Gate::new(Slow(AtomicU32::new(3)));
+        assert!(gate.warm_up().await.is_err());
+        assert!(gate.warm_up_within(Duration::from_secs(60)).await.is_ok());
+        let gate = Gate::new(Slow(AtomicU32::new(u32::MAX)));
+        assert_eq!(gate.warm_up_within(Duration::from_millis(30)).await.unwrap_err().status(), 503);
+        // No time at all is one attempt.
+        assert!(Gate::new(Slow(AtomicU32::new(0))).warm_up_within(Duration::ZERO).await.is_ok());
     }
 }
