@@ -1,0 +1,178 @@
+//! What can be wrong with a request, and the one mapping from it to HTTP: status, code, sentence, reason.
+
+mod config;
+mod invalid_token;
+mod reason;
+mod unavailable;
+
+use std::borrow::Cow;
+
+pub use config::ConfigError;
+pub use invalid_token::InvalidToken;
+pub use reason::Reason;
+pub use unavailable::Unavailable;
+
+use crate::challenge::Challenge;
+
+/// Why a request was not let in.
+///
+/// [`Self::status`], [`Self::code`] and [`Self::description`] say what a client is told. `Display` says more, for logs;
+/// it never repeats a token, a claim or a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// Another scheme's or verifier's own answer, sent as it is.
+    #[error("refused with status {}", .0.status)]
+    Custom(Box<CustomRefusal>),
+    /// The caller is known and may not do this (RFC 6750 §3.1, `insufficient_scope`).
+    #[error("the token lacks what the policy requires")]
+    InsufficientScope {
+        /// The scopes that the policy names, space-delimited; `None` when it names none.
+        scope: Option<String>,
+    },
+    /// The request presents its credential wrongly (RFC 6750 §3.1, `invalid_request`).
+    #[error("{0}")]
+    InvalidRequest(#[from] InvalidRequest),
+    /// The token is not good (RFC 6750 §3.1, `invalid_token`).
+    #[error("{0}")]
+    InvalidToken(#[from] InvalidToken),
+    /// There is no credential, or one of another scheme.
+    #[error("no bearer token in the request")]
+    MissingToken,
+    /// The service itself is set up wrongly; the text is for its log.
+    #[error("server error: {0}")]
+    Server(Cow<'static, str>),
+    /// The token can't be judged now: its key can't be had.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+}
+
+impl AuthError {
+    /// The HTTP status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Custom(custom) => custom.status,
+            Self::InsufficientScope { .. } => 403,
+            Self::InvalidRequest(_) => 400,
+            Self::InvalidToken(_) | Self::MissingToken => 401,
+            Self::Server(_) => 500,
+            Self::Unavailable(_) => 503,
+        }
+    }
+
+    /// The error code of the body; for `invalid_request`, `invalid_token` and `insufficient_scope` also of the
+    /// challenge (RFC 6750 §3.1).
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Custom(custom) => &custom.code,
+            Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidToken(_) => "invalid_token",
+            Self::MissingToken => "missing_token",
+            Self::Server(_) => "server_error",
+            Self::Unavailable(_) => "temporarily_unavailable",
+        }
+    }
+
+    /// One fixed sentence, in the character set of RFC 6750 §3.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        match self {
+            Self::Custom(custom) => &custom.description,
+            Self::InsufficientScope { .. } => "The access token does not grant what this resource requires",
+            Self::InvalidRequest(error) => error.description(),
+            Self::InvalidToken(error) => error.reason().description(),
+            Self::MissingToken => "This resource requires a bearer token",
+            Self::Server(_) => "The service is not configured to authenticate requests",
+            Self::Unavailable(_) => "The access token cannot be verified at the moment",
+        }
+    }
+
+    /// The closed reason of a bad token.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::InvalidToken(error) => Some(error.reason()),
+            _ => None,
+        }
+    }
+}
+
+/// A refusal that a [`Verifier`](crate::Verifier) of another scheme words itself.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CustomRefusal {
+    /// The HTTP status code.
+    pub status: u16,
+    /// The member `error` of the body.
+    pub code: String,
+    /// The member `error_description` of the body.
+    pub description: String,
+    /// The challenges, each sent as a `WWW-Authenticate` field of its own.
+    pub challenges: Vec<Challenge>,
+    /// Further header fields.
+    pub headers: Vec<(String, String)>,
+}
+
+impl CustomRefusal {
+    /// A refusal without challenges or further headers.
+    pub fn new(status: u16, code: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { status, code: code.into(), description: description.into(), challenges: Vec::new(), headers: Vec::new() }
+    }
+}
+
+impl From<CustomRefusal> for AuthError {
+    fn from(refusal: CustomRefusal) -> Self {
+        Self::Custom(Box::new(refusal))
+    }
+}
+
+/// How a request presents its credential wrongly.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidRequest {
+    /// The Authorization field is not `Bearer` 1*SP b64token (RFC 6750 §2.1).
+    #[error("the Authorization field is malformed")]
+    MalformedAuthorization,
+    /// Another source of the token (a header or a cookie) does not hold a b64token.
+    #[error("the header or cookie that carries the token is malformed")]
+    MalformedToken,
+    /// The field or cookie that carries the credential stands more than once.
+    #[error("the credential is presented more than once")]
+    RepeatedCredential,
+}
+
+impl InvalidRequest {
+    fn description(self) -> &'static str {
+        match self {
+            Self::MalformedAuthorization => "The Authorization field is not of the form Bearer token",
+            Self::MalformedToken => "The header or cookie for the token does not hold one",
+            Self::RepeatedCredential => "The request presents more than one credential",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_keep_to_the_character_set_of_rfc_6750() {
+        let allowed = |text: &str| text.bytes().all(|octet| matches!(octet, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        for reason in Reason::ALL {
+            assert!(allowed(reason.description()), "{reason}");
+        }
+        let others = [
+            AuthError::MissingToken,
+            AuthError::InsufficientScope { scope: None },
+            InvalidRequest::MalformedAuthorization.into(),
+            InvalidRequest::MalformedToken.into(),
+            InvalidRequest::RepeatedCredential.into(),
+            Unavailable::new().into(),
+            AuthError::Server("x".into()),
+        ];
+        assert!(others.iter().all(|error| allowed(error.description()) && allowed(error.code())));
+    }
+}
