@@ -21,7 +21,7 @@ use crate::view::PartsView;
 ///
 /// # fn main() -> Result<(), portcullis_axum::InvalidToken> {
 /// # let gate = portcullis_testing::gate_admitting(&serde_json::json!({"sub": "user"}))?;
-/// let admin = Router::new().route("/stop", get(|auth: Auth| async move { auth.subject().map(str::to_owned) }));
+/// let admin = Router::new().route("/stop", get(|auth: Auth| async move { auth.subject().unwrap_or_default().to_owned() }));
 /// let app: Router = Router::new().nest("/admin", admin.layer(AuthLayer::new(gate).require(scopes("admin"))));
 /// # Ok(()) }
 /// ```
