@@ -1,5 +1,7 @@
 //! Faults that caches of keys had before this one, each by its name.
 
+use std::process::Command;
+
 use portcullis::{Algorithm, KeyProvider, RemoteKeys};
 use portcullis_testing::Fault;
 use tokio::runtime::Handle;
@@ -44,6 +46,33 @@ async fn every_refresh_uses_the_one_client_with_its_settings() {
         assert!(request.header("user-agent").unwrap().starts_with("portcullis/"));
     }
     assert!(!format!("{:?} {:?}", scene.keys, scene.gate).contains("k1"));
+}
+
+#[test]
+fn proxies_of_the_environment_are_not_used() {
+    let proxy = es256().serve();
+    // The environment of this process is not ours to change while other tests run.
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "pitfalls_keys::what_is_built_is_ready_to_be_used"]);
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        again.env(name, proxy.url_of(""));
+    }
+    for name in ["no_proxy", "NO_PROXY", "REQUEST_METHOD"] {
+        again.env_remove(name);
+    }
+    let output = again.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    assert_eq!(proxy.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_asked_for_is_used() {
+    let proxy = es256().serve();
+    let scene = Scene::with(|builder| builder.proxy(proxy.url_of("")));
+    scene.is_unavailable(&scene.token()).await;
+    assert_eq!(proxy.requests()[0].target, scene.server.jwks_url());
+    assert_eq!(scene.server.connections(), 0);
 }
 
 #[tokio::test]
