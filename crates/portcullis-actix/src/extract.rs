@@ -110,7 +110,7 @@ fn admission(request: &HttpRequest) -> Option<Admission> {
 }
 
 /// The innermost middleware's gate, else that of `app_data`, else the answer 500.
-fn find_gate(request: &HttpRequest) -> Result<Gate, Rejection> {
+pub(crate) fn find_gate(request: &HttpRequest) -> Result<Gate, Rejection> {
     if let Some(gate) = request.extensions().get::<Gate>() {
         return Ok(gate.clone());
     }

@@ -67,6 +67,7 @@
 
 mod error;
 mod extract;
+mod metadata;
 mod middleware;
 mod view;
 
@@ -74,4 +75,5 @@ pub use portcullis::*;
 
 pub use error::Rejection;
 pub use extract::{Auth, Authorized, MaybeAuth};
+pub use metadata::resource_metadata;
 pub use middleware::{Authenticate, AuthenticateService};

@@ -167,3 +167,29 @@ async fn a_websocket_upgrade_passes_the_middleware_like_any_request() {
     let admitted = test::call_service(&app, request().insert_header(("authorization", field)).to_request()).await;
     assert_eq!(admitted.status().as_u16(), 101);
 }
+
+#[actix_web::test]
+async fn resource_metadata_is_served_and_named_in_challenges() {
+    let issuer = TestIssuer::new();
+    let metadata = portcullis_actix::ResourceMetadata::new("https://api.test/mcp").unwrap().scopes(["read"]);
+    let path = metadata.path();
+    let routes = |gate: Gate| {
+        let path = path.clone();
+        move |app: &mut ServiceConfig| {
+            app.app_data(gate)
+                .route(&path, web::get().to(portcullis_actix::resource_metadata))
+                .route("/", web::get().to(subject));
+        }
+    };
+    let gate = issuer.gate().with_resource_metadata(metadata);
+    let (status, body) = send(routes(gate.clone()), Method::GET, &path, &[]).await;
+    assert_eq!(status, 200);
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["resource"], "https://api.test/mcp");
+    assert_eq!(body["authorization_servers"][0], issuer.url());
+    let app = test::init_service(App::new().configure(routes(gate))).await;
+    let refused = test::call_service(&app, TestRequest::get().to_request()).await;
+    let challenge = refused.headers().get("www-authenticate").unwrap().to_str().unwrap();
+    assert!(challenge.ends_with(r#"resource_metadata="https://api.test/.well-known/oauth-protected-resource/mcp""#));
+    assert_eq!(send(routes(issuer.gate()), Method::GET, &path, &[]).await.0, 404);
+}

@@ -65,6 +65,7 @@
 
 mod extract;
 mod layer;
+mod metadata;
 mod rejection;
 mod state;
 mod view;
@@ -73,5 +74,6 @@ pub use portcullis::*;
 
 pub use extract::{Auth, Authorized};
 pub use layer::{AuthLayer, AuthService};
+pub use metadata::{MetadataDocument, resource_metadata};
 pub use rejection::Rejection;
 pub use state::HasGate;

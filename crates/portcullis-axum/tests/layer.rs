@@ -183,3 +183,23 @@ async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
         assert_eq!(response.status(), StatusCode::OK);
     }
 }
+
+#[tokio::test]
+async fn resource_metadata_is_served_and_named_in_challenges() {
+    let issuer = TestIssuer::new();
+    let metadata = portcullis_axum::ResourceMetadata::new("https://api.test/mcp").unwrap().scopes(["read"]);
+    let path = metadata.path();
+    let gate = issuer.gate().with_resource_metadata(metadata);
+    let app = Router::new().route(&path, get(portcullis_axum::resource_metadata)).route("/", get(subject));
+    let with = app.clone().with_state(gate);
+    let (status, body) = send(&with, "GET", &path, &[]).await;
+    assert_eq!(status, StatusCode::OK);
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["resource"], "https://api.test/mcp");
+    assert_eq!(body["authorization_servers"][0], issuer.url());
+    let refused = with.oneshot(Request::get("/").body(Body::empty()).unwrap()).await.unwrap();
+    let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
+    assert!(challenge.ends_with(r#"resource_metadata="https://api.test/.well-known/oauth-protected-resource/mcp""#));
+    let without = app.with_state(issuer.gate());
+    assert_eq!(send(&without, "GET", &path, &[]).await.0, StatusCode::NOT_FOUND);
+}

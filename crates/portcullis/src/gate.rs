@@ -1,5 +1,6 @@
 //! The one thing that adapters call: from a request to a verified caller, or to the answer that refuses it.
 
+use std::fmt;
 use std::sync::Arc;
 #[cfg(feature = "remote")]
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use crate::guard::Admission;
 use crate::keys::KeyStatus;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
+use crate::resource_metadata::ResourceMetadata;
 use crate::verifier::{Verified, Verifier};
 
 /// A verifier and how requests are asked and answered. Cheap to clone: all clones are one gate.
@@ -38,6 +40,8 @@ struct Inner {
     verifier: Arc<dyn Verifier>,
     realm: String,
     sources: Vec<TokenSource>,
+    resource_metadata: Option<ResourceMetadata>,
+    refusals: Option<RefusalHook>,
     /// Whom every request is taken for, in tests of handlers.
     assumed: Option<Verified>,
 }
@@ -49,6 +53,8 @@ impl Gate {
             verifier: Arc::new(verifier),
             realm: "api".to_owned(),
             sources: vec![TokenSource::Authorization],
+            resource_metadata: None,
+            refusals: None,
             assumed: None,
         }))
     }
@@ -69,6 +75,30 @@ impl Gate {
     #[must_use]
     pub fn with_token_sources(self, sources: impl IntoIterator<Item = TokenSource>) -> Self {
         self.with(|inner| inner.sources = sources.into_iter().collect())
+    }
+
+    /// With protected resource metadata (RFC 9728): challenges name its URL in `resource_metadata`, and the adapters'
+    /// handler serves it. Unless it lists authorization servers, they are the verifier's issuers.
+    #[must_use]
+    pub fn with_resource_metadata(self, metadata: ResourceMetadata) -> Self {
+        let issuers = self.0.verifier.issuers();
+        self.with(|inner| inner.resource_metadata = Some(metadata.or_issuers(issuers)))
+    }
+
+    /// With answers that `change` has the last word on: another body, further header fields. It is called for every
+    /// refusal, by both adapters alike.
+    ///
+    /// ```
+    /// # fn gate(gate: portcullis::Gate) -> portcullis::Gate {
+    /// gate.with_refusals(|error, refusal| {
+    ///     refusal.body = format!(r#"{{"message":"{}"}}"#, error.description());
+    ///     refusal.headers.push(("x-request-denied".to_owned(), error.code().to_owned()));
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_refusals(self, change: impl Fn(&AuthError, &mut Refusal) + Send + Sync + 'static) -> Self {
+        self.with(|inner| inner.refusals = Some(RefusalHook(Arc::new(change))))
     }
 
     /// Lets in the caller of `request` if `policy` allows it.
@@ -172,7 +202,18 @@ impl Gate {
     /// The answer to a request that is not let in.
     #[must_use]
     pub fn refuse(&self, error: &AuthError) -> Refusal {
-        Refusal::new(error, &self.0.realm)
+        let metadata_url = self.0.resource_metadata.as_ref().map(ResourceMetadata::url);
+        let mut refusal = Refusal::with_metadata(error, &self.0.realm, metadata_url.as_deref());
+        if let Some(RefusalHook(change)) = &self.0.refusals {
+            change(error, &mut refusal);
+        }
+        refusal
+    }
+
+    /// The protected resource metadata, where the gate has it.
+    #[must_use]
+    pub fn resource_metadata(&self) -> Option<&ResourceMetadata> {
+        self.0.resource_metadata.as_ref()
     }
 
     /// Whether both are clones of one gate.
@@ -190,6 +231,17 @@ impl Gate {
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
+    }
+}
+
+type Change = dyn Fn(&AuthError, &mut Refusal) + Send + Sync;
+
+#[derive(Clone)]
+struct RefusalHook(Arc<Change>);
+
+impl fmt::Debug for RefusalHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefusalHook")
     }
 }
 
@@ -244,6 +296,23 @@ mod tests {
                 Err(_) => Ok(()),
             }
         }
+    }
+
+    #[test]
+    fn challenges_name_the_metadata_and_the_hook_has_the_last_word() {
+        let metadata = ResourceMetadata::new("https://api.example.com/mcp").unwrap();
+        let gate =
+            Gate::new(Slow(AtomicU32::new(0))).with_resource_metadata(metadata).with_refusals(|error, refusal| {
+                refusal.body = error.code().to_owned();
+                refusal.headers.push(("x-more".to_owned(), "1".to_owned()));
+            });
+        let refusal = gate.refuse(&AuthError::MissingToken);
+        assert_eq!(
+            refusal.headers[0].1,
+            "Bearer realm=\"api\", resource_metadata=\"https://api.example.com/.well-known/oauth-protected-resource/mcp\""
+        );
+        assert_eq!(refusal.body, "missing_token");
+        assert!(refusal.headers.contains(&("x-more".to_owned(), "1".to_owned())));
     }
 
     #[tokio::test]

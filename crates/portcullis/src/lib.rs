@@ -46,6 +46,7 @@ pub mod jws;
 mod keys;
 mod policy;
 mod refusal;
+mod resource_metadata;
 mod verifier;
 
 pub use async_trait::async_trait;
@@ -68,6 +69,7 @@ pub use crate::keys::{FixedKeys, FixedKeysError, KeyError, KeyProvider, KeyQuery
 pub use crate::keys::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
 pub use crate::policy::{Policy, Require, any_permission, any_role, any_scope, permissions, roles, scopes};
 pub use crate::refusal::Refusal;
+pub use crate::resource_metadata::ResourceMetadata;
 pub use crate::verifier::{
     ByIssuer, IssuerDirectory, JwtVerifier, JwtVerifierBuilder, OpenIssuers, Verified, Verifier,
 };

@@ -34,8 +34,15 @@ impl Refusal {
     /// The answer to `error`, with challenges in `realm`.
     #[must_use]
     pub fn new(error: &AuthError, realm: &str) -> Self {
-        let mut headers: Vec<(String, String)> =
-            challenges(error, realm).iter().map(|each| ("www-authenticate".to_owned(), each.to_string())).collect();
+        Self::with_metadata(error, realm, None)
+    }
+
+    /// With the URL of the protected resource metadata in the challenges (RFC 9728 §5.1).
+    pub(crate) fn with_metadata(error: &AuthError, realm: &str, metadata_url: Option<&str>) -> Self {
+        let mut headers: Vec<(String, String)> = challenges(error, realm, metadata_url)
+            .iter()
+            .map(|each| ("www-authenticate".to_owned(), each.to_string()))
+            .collect();
         match error {
             AuthError::Custom(custom) => headers.extend(custom.headers.iter().cloned()),
             AuthError::Unavailable(unavailable) => {
@@ -63,17 +70,21 @@ impl Refusal {
 /// When to come back, where nobody knows better, in seconds.
 const DEFAULT_RETRY_SECONDS: u64 = 5;
 
-fn challenges(error: &AuthError, realm: &str) -> Vec<Challenge> {
+fn challenges(error: &AuthError, realm: &str, metadata_url: Option<&str>) -> Vec<Challenge> {
     let bearer = Challenge::new("Bearer").with("realm", realm);
+    let finish = |challenge: Challenge| match metadata_url {
+        Some(url) => challenge.with("resource_metadata", url),
+        None => challenge,
+    };
     match error {
         AuthError::Custom(custom) => custom.challenges.clone(),
-        AuthError::MissingToken => vec![bearer],
+        AuthError::MissingToken => vec![finish(bearer)],
         AuthError::InsufficientScope { .. } | AuthError::InvalidRequest(_) | AuthError::InvalidToken(_) => {
             let challenge = bearer.with("error", error.code()).with("error_description", error.description());
-            vec![match named_scope(error) {
+            vec![finish(match named_scope(error) {
                 Some(scope) => challenge.with("scope", scope),
                 None => challenge,
-            }]
+            })]
         }
         AuthError::Server(_) | AuthError::Unavailable(_) => Vec::new(),
     }

@@ -69,6 +69,10 @@ impl Verifier for ByIssuer {
         verifier.verify(credential).await
     }
 
+    fn issuers(&self) -> Vec<String> {
+        self.verifiers.iter().flat_map(Verifier::issuers).collect()
+    }
+
     /// One attempt for each issuer. Fails only when all fail: one issuer's outage is not the others'.
     async fn warm_up(&self) -> Result<(), AuthError> {
         let mut outcome = Ok(());

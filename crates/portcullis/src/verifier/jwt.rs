@@ -136,6 +136,10 @@ impl Verifier for JwtVerifier {
         Ok(Verified::new(signed, Arc::clone(&self.grants)))
     }
 
+    fn issuers(&self) -> Vec<String> {
+        self.issuer.accepted().unwrap_or_default().to_vec()
+    }
+
     async fn warm_up(&self) -> Result<(), AuthError> {
         Ok(self.keys.warm_up().await?)
     }

@@ -43,6 +43,11 @@ pub trait Verifier: fmt::Debug + Send + Sync {
         &[Scheme::Bearer]
     }
 
+    /// The issuers whose tokens are accepted, where they are known: for metadata.
+    fn issuers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes one attempt to get what verification needs, such as keys that are fetched.
     ///
     /// # Errors
@@ -67,6 +72,10 @@ impl<V: Verifier + ?Sized> Verifier for Arc<V> {
         (**self).schemes()
     }
 
+    fn issuers(&self) -> Vec<String> {
+        (**self).issuers()
+    }
+
     async fn warm_up(&self) -> Result<(), AuthError> {
         (**self).warm_up().await
     }
@@ -84,6 +93,10 @@ impl<V: Verifier + ?Sized> Verifier for Box<V> {
 
     fn schemes(&self) -> &[Scheme] {
         (**self).schemes()
+    }
+
+    fn issuers(&self) -> Vec<String> {
+        (**self).issuers()
     }
 
     async fn warm_up(&self) -> Result<(), AuthError> {

@@ -1,0 +1,177 @@
+//! Protected resource metadata (RFC 9728): where clients learn which authorization servers a service trusts.
+
+use serde::Serialize;
+
+use crate::error::ConfigError;
+
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// What a service publishes about itself at a well-known place, which the gate's challenges then name.
+///
+/// ```
+/// use portcullis::ResourceMetadata;
+///
+/// let metadata = ResourceMetadata::new("https://api.example.com/mcp")?.scopes(["read:messages"]);
+/// assert_eq!(metadata.path(), "/.well-known/oauth-protected-resource/mcp");
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct ResourceMetadata {
+    resource: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_servers: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes_supported: Vec<String>,
+    bearer_methods_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_documentation: Option<String>,
+}
+
+impl ResourceMetadata {
+    /// The metadata of the service that clients know as `resource`: its https URL, without a fragment (RFC 9728 §1.2),
+    /// or its http URL on this machine. Tokens that name it have it in `aud`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it is no such URL.
+    pub fn new(resource: impl Into<String>) -> Result<Self, ConfigError> {
+        let resource = resource.into();
+        if split(&resource).is_none() {
+            return Err(ConfigError::new(
+                "resource",
+                "not an absolute URL without fragment",
+                "write the service's URL as clients know it, such as https://api.example.com",
+            ));
+        }
+        Ok(Self {
+            resource,
+            authorization_servers: Vec::new(),
+            scopes_supported: Vec::new(),
+            bearer_methods_supported: vec!["header"],
+            resource_name: None,
+            resource_documentation: None,
+        })
+    }
+
+    /// The issuers that clients may get tokens from. Default: those of the gate's verifier.
+    #[must_use]
+    pub fn authorization_servers<S: Into<String>>(mut self, issuers: impl IntoIterator<Item = S>) -> Self {
+        self.authorization_servers = issuers.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The scopes that clients may ask for.
+    #[must_use]
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes_supported = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The service's name, for people.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.resource_name = Some(name.into());
+        self
+    }
+
+    /// Where developers read about the service.
+    #[must_use]
+    pub fn documentation(mut self, url: impl Into<String>) -> Self {
+        self.resource_documentation = Some(url.into());
+        self
+    }
+
+    /// The path at which to serve it (RFC 9728 §3.1): the well-known one, and the resource's own path after it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let (_, rest) = split(&self.resource).unwrap_or_default();
+        let path = rest.split('?').next().unwrap_or_default();
+        format!("{WELL_KNOWN}{}", if path == "/" { "" } else { path })
+    }
+
+    /// The URL at which clients find it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let (origin, rest) = split(&self.resource).unwrap_or_default();
+        let query = rest.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
+        format!("{origin}{}{query}", self.path())
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Strings and lists of strings can't fail to serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    pub(crate) fn or_issuers(mut self, issuers: Vec<String>) -> Self {
+        if self.authorization_servers.is_empty() {
+            self.authorization_servers = issuers;
+        }
+        self
+    }
+}
+
+/// The origin of a URL, and what comes after it.
+fn split(resource: &str) -> Option<(&str, &str)> {
+    let after_scheme = ["https://", "http://"].into_iter().find_map(|scheme| resource.strip_prefix(scheme))?;
+    let printable = resource.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"\\#<>".contains(&octet));
+    let host_end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
+    if host_end == 0 || !printable || after_scheme.get(..host_end)?.contains('@') {
+        return None;
+    }
+    resource.split_at_checked(resource.len() - after_scheme.len() + host_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_well_known_part_stands_before_the_resources_path() {
+        for (resource, url) in [
+            ("https://api.example.com", "https://api.example.com/.well-known/oauth-protected-resource"),
+            ("https://api.example.com/", "https://api.example.com/.well-known/oauth-protected-resource"),
+            ("https://api.example.com/mcp", "https://api.example.com/.well-known/oauth-protected-resource/mcp"),
+            (
+                "https://api.example.com:8443/a/b",
+                "https://api.example.com:8443/.well-known/oauth-protected-resource/a/b",
+            ),
+            ("https://api.example.com?k=v", "https://api.example.com/.well-known/oauth-protected-resource?k=v"),
+        ] {
+            assert_eq!(ResourceMetadata::new(resource).unwrap().url(), url);
+        }
+        assert_eq!(
+            ResourceMetadata::new("https://a.example/mcp?x").unwrap().path(),
+            "/.well-known/oauth-protected-resource/mcp"
+        );
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_service_is_named() {
+        for resource in [
+            "",
+            "api",
+            "api.example.com",
+            "https://",
+            "https:///x",
+            "ftp://a.example",
+            "https://a.example/#f",
+            "https://u@a.example",
+            "https://a.example/\"",
+            "https://a.example/ x",
+        ] {
+            assert_eq!(ResourceMetadata::new(resource).unwrap_err().field(), "resource", "{resource}");
+        }
+    }
+
+    #[test]
+    fn the_document_has_the_members_of_rfc_9728() {
+        let metadata = ResourceMetadata::new("https://api.example.com").unwrap().scopes(["a", "b"]).name("Orders");
+        assert_eq!(
+            metadata.or_issuers(vec!["https://issuer.example/".to_owned()]).to_json(),
+            r#"{"resource":"https://api.example.com","authorization_servers":["https://issuer.example/"],"scopes_supported":["a","b"],"bearer_methods_supported":["header"],"resource_name":"Orders"}"#
+        );
+    }
+}
