@@ -53,6 +53,9 @@ pub struct Config {
     /// The accepted token types (`typ`); absent, `JWT` and `at+jwt` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typ: Option<Vec<String>>,
+    /// Whether errors name variables instead of fields.
+    #[serde(skip)]
+    from_env: bool,
 }
 
 /// Where a configuration says that keys come from.
@@ -84,12 +87,13 @@ impl Config {
             algorithms: None,
             leeway_seconds: None,
             typ: None,
+            from_env: false,
         }
     }
 
     /// Reads `PORTCULLIS_ISSUER`, `PORTCULLIS_AUDIENCE`, at most one of `PORTCULLIS_JWKS_FILE`, `PORTCULLIS_JWKS_URL`,
-    /// `PORTCULLIS_PUBLIC_KEY_FILE` and `PORTCULLIS_SECRET_FILE` (none: discovery), and optionally `PORTCULLIS_ALGORITHMS`, `PORTCULLIS_LEEWAY_SECONDS` and
-    /// `PORTCULLIS_TYP`. Lists are separated by commas.
+    /// `PORTCULLIS_PUBLIC_KEY_FILE` and `PORTCULLIS_SECRET_FILE` (none: discovery), and optionally
+    /// `PORTCULLIS_ALGORITHMS`, `PORTCULLIS_LEEWAY_SECONDS` and `PORTCULLIS_TYP`. Lists are separated by commas.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable and what to write instead.
@@ -126,8 +130,9 @@ impl Config {
             algorithms,
             leeway_seconds,
             typ: list(TYP),
+            from_env: true,
         };
-        config.key_source().map_err(|error| error.at("PORTCULLIS_JWKS_FILE"))?;
+        config.key_source()?;
         Ok(config)
     }
 
@@ -146,16 +151,16 @@ impl Config {
         match (named.next(), named.next(), self.issuer.as_slice()) {
             (Some(source), None, _) => Ok(source),
             (None, _, [issuer]) => Ok(KeySource::Discovery(issuer)),
-            (None, _, _) => Err(ConfigError::new(
+            (None, _, _) => Err(self.named(ConfigError::new(
                 "jwks_file",
                 "no source of keys is named, and discovery needs exactly one issuer",
                 "name one of jwks_file, jwks_url, public_key_file and secret_file",
-            )),
-            (Some(_), Some(_), _) => Err(ConfigError::new(
+            ))),
+            (Some(_), Some(_), _) => Err(self.named(ConfigError::new(
                 "jwks_file",
                 "more than one source of keys is named",
                 "name at most one of jwks_file, jwks_url, public_key_file and secret_file",
-            )),
+            ))),
         }
     }
 
@@ -164,7 +169,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when the keys can't be had from where they should come.
     pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
-        let keys = self.key_source()?.load()?;
+        let keys = self.key_source()?.load().map_err(|error| self.named(error))?;
         Ok(self.builder_with(keys))
     }
 
@@ -194,9 +199,30 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the field and what to write instead.
     pub fn verifier(&self) -> Result<JwtVerifier, ConfigError> {
-        self.builder()?.build()
+        self.builder()?.build().map_err(|error| self.named(error))
+    }
+
+    /// The error as whoever set this configuration up knows the field.
+    fn named(&self, error: ConfigError) -> ConfigError {
+        match VARIABLES.iter().find(|(field, _)| self.from_env && *field == error.field()) {
+            Some((_, variable)) => error.at(*variable),
+            None => error,
+        }
     }
 }
+
+/// The fields as errors name them, and their variables.
+const VARIABLES: [(&str, &str); 9] = [
+    ("algorithms", ALGORITHMS),
+    ("audience", AUDIENCE),
+    ("issuer", ISSUER),
+    ("jwks_file", JWKS_FILE),
+    ("jwks_url", JWKS_URL),
+    ("leeway", LEEWAY),
+    ("public_key_file", PUBLIC_KEY_FILE),
+    ("secret_file", SECRET_FILE),
+    ("token_types", TYP),
+];
 
 const ISSUER: &str = "PORTCULLIS_ISSUER";
 const AUDIENCE: &str = "PORTCULLIS_AUDIENCE";
@@ -323,6 +349,23 @@ mod tests {
         assert_eq!(algorithms(&config), Algorithm::Hs512.into());
         config.leeway_seconds = Some(601);
         assert_eq!(config.apply_options(preset()).build().unwrap_err().field(), "leeway");
+    }
+
+    #[test]
+    fn errors_of_building_name_the_variable_too() {
+        let with = |name: &'static str, value: &'static str| {
+            let mut variables = MINIMAL.to_vec();
+            variables.retain(|(key, _)| *key != name);
+            variables.push((name, value));
+            config(&variables).unwrap().verifier().unwrap_err()
+        };
+        assert_eq!(with(JWKS_FILE, "/nonexistent/keys.json").field(), JWKS_FILE);
+        let discovery = [(ISSUER, "http://i.example"), (AUDIENCE, "api")];
+        assert_eq!(config(&discovery).unwrap().verifier().unwrap_err().field(), ISSUER);
+        let endpoint = [(ISSUER, "https://i.example"), (AUDIENCE, "api"), (JWKS_URL, "http://i.example/keys")];
+        assert_eq!(config(&endpoint).unwrap().verifier().unwrap_err().field(), JWKS_URL);
+        let slow = [(ISSUER, "https://i.example"), (AUDIENCE, "api"), (LEEWAY, "601")];
+        assert_eq!(config(&slow).unwrap().verifier().unwrap_err().field(), LEEWAY);
     }
 
     #[test]

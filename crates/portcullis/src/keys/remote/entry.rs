@@ -254,6 +254,10 @@ impl Entry {
                 Ok(Err(_)) => !*flight.landed.borrow(),
                 Err(_) => false,
             };
+            if self.control().landed >= flight.number {
+                // Whoever took it over has landed already.
+                return Ok(());
+            }
             if since.elapsed() >= self.overdue_after() {
                 return Err(self.unavailable());
             }
@@ -262,10 +266,6 @@ impl Entry {
                 (beats, heard_at) = (heard, Instant::now());
             }
             if gone || heard_at.elapsed() >= SILENCE {
-                if self.control().landed >= flight.number {
-                    // Whoever took it over has landed already.
-                    return Ok(());
-                }
                 match self.take_over(flight.number) {
                     Start::Flying { flight: next, .. } => {
                         flight = next;
