@@ -92,7 +92,8 @@ fn fault_43_a_runtime_that_is_blocked_in_mid_fetch_strands_nobody() {
     }
     assert_eq!(scene.server.jwks_hits(), 2, "taken over once");
     // Its own caller is served by what the others fetched, though its own fetch is still under way.
-    assert!(blocked.unblock());
+    let caller = blocked.unblock();
+    assert!(caller.admitted && caller.early);
     assert_eq!(scene.server.jwks_hits(), 2, "nothing is left to fetch");
 }
 
@@ -110,7 +111,7 @@ fn fault_43_a_rotation_is_followed_while_the_refresh_hangs_on_a_blocked_runtime(
         scene.admits(&new).await;
     });
     assert!(scene.server.release(0));
-    assert!(blocked.unblock());
+    assert!(blocked.unblock().admitted);
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn fault_36_of_two_fetches_that_end_out_of_order_the_later_begun_wins() {
     other.block_on(scene.admits(&new));
     assert!(scene.server.release(0));
     // Its own caller is judged by the newer set too.
-    assert!(!blocked.unblock());
+    assert!(!blocked.unblock().admitted);
     other.block_on(async {
         scene.admits(&new).await;
         scene.refuses(&old, Reason::UnknownKey).await;
@@ -232,7 +233,14 @@ async fn stopping_ends_the_fetch_and_not_the_service() {
 /// A thread with a runtime that is blocked while its fetch is under way.
 struct BlockedRuntime {
     unblock: mpsc::Sender<()>,
-    thread: std::thread::JoinHandle<bool>,
+    thread: std::thread::JoinHandle<Outcome>,
+}
+
+/// What became of the caller on a blocked runtime.
+struct Outcome {
+    admitted: bool,
+    /// Whether its own fetch was under way still when it had its answer.
+    early: bool,
 }
 
 impl BlockedRuntime {
@@ -251,18 +259,19 @@ impl BlockedRuntime {
                 // What no caller should do, and some do.
                 blocked.recv().unwrap();
                 let admitted = caller.await.is_ok();
+                let early = Handle::current().metrics().num_alive_tasks() > 0;
                 // Unless the test did.
                 scene.server.release(0);
                 eventually("the fetch has ended", || Handle::current().metrics().num_alive_tasks() == 0).await;
-                admitted
+                Outcome { admitted, early }
             })
         });
         starts.recv().unwrap();
         Self { unblock, thread }
     }
 
-    /// Lets it go on, and returns whether its own caller was admitted when its fetch had ended too.
-    fn unblock(self) -> bool {
+    /// Lets it go on until its fetch has ended too.
+    fn unblock(self) -> Outcome {
         self.unblock.send(()).unwrap();
         self.thread.join().unwrap()
     }
