@@ -1,7 +1,7 @@
-//! Both example servers against tokens of a certified OpenID provider.
+//! Both example servers against tokens of a certified OpenID provider, whose keys they find by themselves.
 //!
-//! It needs node and the provider's packages. `PORTCULLIS_LIVE=1` installs the packages with npm, and then nothing is
-//! skipped: what can't run fails. Without it, whatever is missing is said and the tests count as ignored.
+//! That provider needs node and packages. `PORTCULLIS_LIVE=1` installs the packages with npm, and then nothing is
+//! skipped: what can't run fails. Without it, whatever is missing is said and the tests that need it count as ignored.
 
 #![allow(
     clippy::expect_used,
@@ -13,7 +13,10 @@
 )]
 
 mod http;
+mod outage;
+mod presets;
 mod provider;
+mod rotation;
 mod services;
 
 use std::sync::{Arc, LazyLock};
@@ -36,21 +39,29 @@ fn main() {
 
     let live = Arc::new(LazyLock::<Live>::new(Live::start));
     // Each test is named for its function.
-    macro_rules! trials {
+    macro_rules! with_live {
         ($($test:ident),* $(,)?) => {
-            vec![$({
+            [$({
                 let live = Arc::clone(&live);
-                Trial::test(stringify!($test), move || {
-                    $test(&live);
-                    Ok(())
-                })
-                .with_ignored_flag(missing.is_some())
+                trial(stringify!($test), move || $test(&live)).with_ignored_flag(missing.is_some())
             }),*]
         };
     }
-    let trials = trials![
+    macro_rules! alone {
+        ($module:ident::$test:ident) => {
+            trial(stringify!($test), $module::$test)
+        };
+    }
+    let mut trials = vec![
+        alone!(rotation::a_new_key_is_accepted_at_once_and_a_withdrawn_one_no_longer)
+            .with_ignored_flag(missing.is_some()),
+        alone!(outage::an_outage_is_no_fault_of_the_callers).with_ignored_flag(missing.is_some()),
+        alone!(presets::two_variables_make_a_resource_server_of_auth0),
+        alone!(presets::two_providers_at_once_are_a_mistake_that_names_both),
+    ];
+    trials.extend(with_live![
         a_good_token_is_let_in_whatever_its_algorithm,
-        keys_are_found_by_discovery,
+        keys_in_a_file_serve_as_well,
         a_token_for_another_audience_is_refused,
         a_token_that_expired_is_refused,
         a_token_without_the_scope_is_forbidden,
@@ -59,13 +70,21 @@ fn main() {
         no_token_is_asked_for_one,
         a_greeting_is_for_everyone_but_bad_tokens,
         no_token_reaches_a_log,
-    ];
+    ]);
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Ends the processes, which leaving through exit would not.
     drop(live);
     conclusion.exit()
 }
 
+fn trial(name: &str, test: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        test();
+        Ok(())
+    })
+}
+
+/// What the tests share that change nothing: servers that know the issuer and the audience, and nothing more.
 #[derive(Debug)]
 struct Live {
     services: Services,
@@ -75,7 +94,8 @@ struct Live {
 impl Live {
     fn start() -> Self {
         let provider = Provider::start();
-        Self { services: Services::start(&provider.issuer, API, Some(&provider.jwks_file)), provider }
+        let services = Services::start(&[("PORTCULLIS_ISSUER", &provider.issuer), ("PORTCULLIS_AUDIENCE", API)]);
+        Self { services, provider }
     }
 
     /// A token for our API, which may read messages.
@@ -104,8 +124,14 @@ fn a_good_token_is_let_in_whatever_its_algorithm(live: &Live) {
     }
 }
 
-fn keys_are_found_by_discovery(live: &Live) {
-    let services = Services::start(&live.provider.issuer, API, None);
+fn keys_in_a_file_serve_as_well(live: &Live) {
+    let file = live.provider.save_keys();
+    let services = Services::start(&[
+        ("PORTCULLIS_ISSUER", &live.provider.issuer),
+        ("PORTCULLIS_AUDIENCE", API),
+        ("PORTCULLIS_JWKS_FILE", file.to_str().unwrap()),
+    ]);
+    std::fs::remove_file(file).unwrap();
     for algorithm in ["RS256", "ES256", "EdDSA"] {
         let token = live.provider.token(Some(&format!("{API}/?alg={algorithm}")), "read:messages");
         let answer = services.get("/api/private-scoped", Some(&token));
@@ -124,7 +150,7 @@ fn a_token_for_another_audience_is_refused(live: &Live) {
 
 fn a_token_that_expired_is_refused(live: &Live) {
     let token = live.provider.token(Some(&format!("{API}/?ttl=1")), "read:messages");
-    live.services.wait_for_refusal("/api/private", &token);
+    live.services.wait_for_status(401, "/api/private", Some(&token));
     assert_bad_token(&live.services.get("/api/private", Some(&token)), "expired");
 }
 

@@ -1,12 +1,17 @@
 // A certified OpenID provider on loopback, with one client and any number of resource servers.
 //
-// It prints its issuer on one line when it is ready, and ends when its standard input does.
+// Its port is its one argument. It prints its issuer on one line when it is ready, and ends when its standard input does.
+// A line there is an order, which it answers with "done":
+//
+//   rotate    sign with new keys from now on; the old ones stay published
+//   withdraw  publish the newest keys only
 //
 // A resource indicator (RFC 8707) says which access token is wanted. Its origin is the audience; its query may name the
 // signature algorithm and the lifetime in seconds: https://api.test/?alg=ES256&ttl=60.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
 
 const scopes = ['read:messages', 'write:messages'];
@@ -31,12 +36,15 @@ function signingKeys() {
     generateKeyPairSync('ec', { namedCurve: 'P-521' }),
     generateKeyPairSync('ed25519'),
   ];
-  return { keys: pairs.map(({ privateKey }) => privateKey.export({ format: 'jwk' })) };
+  return pairs.map(({ privateKey }) => privateKey.export({ format: 'jwk' }));
 }
 
-const server = createServer();
-server.listen(0, '127.0.0.1', () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
+const issuer = `http://127.0.0.1:${Number(process.argv[2])}`;
+// The newest first: the provider signs with the first key that fits.
+const generations = [signingKeys()];
+
+// A provider's keys are fixed, so each change of them makes another one for the same issuer.
+function requestHandler() {
   const provider = new Provider(issuer, {
     clients: [{
       client_id: 'service',
@@ -51,12 +59,29 @@ server.listen(0, '127.0.0.1', () => {
       devInteractions: { enabled: false },
       resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
     },
-    jwks: signingKeys(),
+    jwks: { keys: generations.flat() },
     scopes,
   });
   provider.on('server_error', (_context, error) => console.error(error));
-  server.on('request', provider.callback());
-  console.log(`issuer ${issuer}`);
-});
+  return provider.callback();
+}
 
-process.stdin.resume().on('end', () => process.exit());
+const orders = {
+  rotate() {
+    generations.unshift(signingKeys());
+  },
+  withdraw() {
+    generations.length = 1;
+  },
+};
+
+let handle = requestHandler();
+const server = createServer((request, response) => handle(request, response));
+server.listen(Number(process.argv[2]), '127.0.0.1', () => console.log(`issuer ${issuer}`));
+
+for await (const order of createInterface({ input: process.stdin })) {
+  orders[order]();
+  handle = requestHandler();
+  console.log('done');
+}
+process.exit();
