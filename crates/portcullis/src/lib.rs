@@ -64,7 +64,7 @@ pub use crate::jose::{
     Algorithm, AlgorithmSet, Header, InvalidKey, InvalidSignature, KeySet, KeySetError, SkippedKey, UnknownAlgorithm,
     VerifyingKey,
 };
-pub use crate::keys::{FixedKeys, FixedKeysError, KeyError, KeyProvider, KeyQuery, KeyStatus};
+pub use crate::keys::{CachedKeys, FirstOf, FixedKeys, FixedKeysError, KeyError, KeyProvider, KeyQuery, KeyStatus};
 #[cfg(feature = "remote")]
 pub use crate::keys::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
 pub use crate::policy::{Policy, Require, any_permission, any_role, any_scope, permissions, roles, scopes};

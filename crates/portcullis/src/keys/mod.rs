@@ -1,5 +1,6 @@
 //! Where keys come from.
 
+mod compose;
 mod fixed;
 #[cfg(feature = "remote")]
 mod remote;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use compose::{CachedKeys, FirstOf};
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
 pub use remote::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
@@ -92,6 +94,24 @@ impl KeyStatus {
     #[must_use]
     pub fn ready() -> Self {
         Self { ready: true, keys: 0, age: None, last_error: None, next_attempt: None }
+    }
+
+    /// No keys yet.
+    #[must_use]
+    pub fn waiting() -> Self {
+        Self { ready: false, ..Self::ready() }
+    }
+
+    /// The status of two that stand in for each other: ready when one of them is.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            ready: self.ready || other.ready,
+            keys: self.keys + other.keys,
+            age: self.age.max(other.age),
+            last_error: self.last_error.or(other.last_error),
+            next_attempt: self.next_attempt.or(other.next_attempt),
+        }
     }
 }
 

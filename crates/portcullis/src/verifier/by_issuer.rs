@@ -88,15 +88,7 @@ impl Verifier for ByIssuer {
 
     /// Ready when the keys of at least one issuer are held.
     fn status(&self) -> KeyStatus {
-        let mut whole = KeyStatus { ready: false, ..KeyStatus::ready() };
-        for status in self.verifiers.iter().map(JwtVerifier::status) {
-            whole.ready |= status.ready;
-            whole.keys += status.keys;
-            whole.age = whole.age.max(status.age);
-            whole.last_error = whole.last_error.or(status.last_error);
-            whole.next_attempt = whole.next_attempt.or(status.next_attempt);
-        }
-        whole
+        self.verifiers.iter().map(JwtVerifier::status).fold(KeyStatus::waiting(), KeyStatus::or)
     }
 }
 

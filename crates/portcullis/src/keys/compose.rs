@@ -1,0 +1,254 @@
+//! Providers made of providers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest;
+use moka::future::Cache;
+
+use crate::error::{ConfigError, Unavailable};
+use crate::jose::{Algorithm, AlgorithmSet, VerifyingKey};
+use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
+
+/// Several providers of one issuer's keys, asked in order: the first that has the key gives it.
+///
+/// One that can't say now is passed over; only when no other has the key is the answer "unavailable", because then nobody
+/// knows.
+///
+/// ```
+/// use std::sync::Arc;
+/// use portcullis::{FirstOf, FixedKeys, KeyProvider};
+///
+/// # fn main() -> Result<(), portcullis::FixedKeysError> {
+/// # let (ours, old) = (FixedKeys::secret(&[7; 32])?, FixedKeys::secret(&[8; 32])?);
+/// let keys = FirstOf::new([Arc::new(ours) as Arc<dyn KeyProvider>, Arc::new(old)]);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct FirstOf(Vec<Arc<dyn KeyProvider>>);
+
+impl FirstOf {
+    /// Asks these, in this order.
+    pub fn new(providers: impl IntoIterator<Item = Arc<dyn KeyProvider>>) -> Self {
+        Self(providers.into_iter().collect())
+    }
+}
+
+#[async_trait]
+impl KeyProvider for FirstOf {
+    async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+        let mut unsure = None;
+        for provider in &self.0 {
+            match provider.key(query).await {
+                Err(KeyError::NotFound) => {}
+                Err(KeyError::Unavailable(unavailable)) => unsure = unsure.or(Some(unavailable)),
+                decided => return decided,
+            }
+        }
+        Err(unsure.map_or(KeyError::NotFound, KeyError::Unavailable))
+    }
+
+    fn algorithms(&self) -> AlgorithmSet {
+        self.0.iter().fold(AlgorithmSet::EMPTY, |set, provider| set.union(provider.algorithms()))
+    }
+
+    /// One attempt at each. Fails only when all fail.
+    async fn warm_up(&self) -> Result<(), KeyError> {
+        let (mut any, mut outcome) = (false, Ok(()));
+        for provider in &self.0 {
+            match provider.warm_up().await {
+                Ok(()) => any = true,
+                Err(error) => outcome = Err(error),
+            }
+        }
+        if any { Ok(()) } else { outcome }
+    }
+
+    /// Ready when one of them is.
+    fn status(&self) -> KeyStatus {
+        self.0.iter().map(|provider| provider.status()).fold(KeyStatus::waiting(), KeyStatus::or)
+    }
+}
+
+/// A cache in front of a slow provider, such as a vault or a database.
+///
+/// A key is asked for once, however many requests need it, and kept for `lifetime`: so long may a key that was withdrawn
+/// go on. That there is no such key is remembered for the same time. An outage is not: the next request asks again.
+#[derive(Debug)]
+pub struct CachedKeys<P> {
+    provider: P,
+    keys: Cache<QueryDigest, Option<Arc<VerifyingKey>>>,
+}
+
+/// SHA-256 of a query: of fixed size, whatever a token names.
+type QueryDigest = [u8; 32];
+
+impl<P: KeyProvider> CachedKeys<P> {
+    /// Keeps at most `capacity` answers of `provider`, each for `lifetime`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when either is zero.
+    pub fn new(provider: P, capacity: u64, lifetime: Duration) -> Result<Self, ConfigError> {
+        if capacity == 0 {
+            return Err(ConfigError::new("capacity", "zero", "write the number of keys to keep, such as 1000"));
+        }
+        if lifetime.is_zero() {
+            return Err(ConfigError::new(
+                "lifetime",
+                "zero",
+                "write how long a withdrawn key may go on, such as a minute",
+            ));
+        }
+        Ok(Self { provider, keys: Cache::builder().max_capacity(capacity).time_to_live(lifetime).build() })
+    }
+}
+
+/// What a look-up that gives no answer to keep ends with.
+#[derive(Debug, thiserror::Error)]
+enum NoAnswer {
+    #[error("ambiguous")]
+    Ambiguous,
+    #[error("unavailable")]
+    Unavailable { retry_after: Option<Duration>, why: Option<String> },
+}
+
+#[async_trait]
+impl<P: KeyProvider> KeyProvider for CachedKeys<P> {
+    async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+        let ask = async {
+            match self.provider.key(query).await {
+                Ok(key) => Ok(Some(key)),
+                Err(KeyError::NotFound) => Ok(None),
+                Err(KeyError::Ambiguous) => Err(NoAnswer::Ambiguous),
+                Err(KeyError::Unavailable(unavailable)) => Err(NoAnswer::Unavailable {
+                    retry_after: unavailable.retry_after,
+                    why: unavailable.source.map(|source| source.to_string()),
+                }),
+            }
+        };
+        match self.keys.try_get_with(query_digest(query), ask).await {
+            Ok(found) => found.ok_or(KeyError::NotFound),
+            Err(no_answer) => Err(match &*no_answer {
+                NoAnswer::Ambiguous => KeyError::Ambiguous,
+                NoAnswer::Unavailable { retry_after, why } => {
+                    let mut unavailable = Unavailable::new();
+                    unavailable.retry_after = *retry_after;
+                    unavailable.source = why.clone().map(Into::into);
+                    unavailable.into()
+                }
+            }),
+        }
+    }
+
+    fn algorithms(&self) -> AlgorithmSet {
+        self.provider.algorithms()
+    }
+
+    async fn warm_up(&self) -> Result<(), KeyError> {
+        self.provider.warm_up().await
+    }
+
+    fn status(&self) -> KeyStatus {
+        self.provider.status()
+    }
+}
+
+fn query_digest(query: &KeyQuery<'_>) -> QueryDigest {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let algorithm: Algorithm = query.algorithm();
+    for part in [Some(algorithm.name()), query.key_id(), query.issuer()] {
+        // The length before each part keeps two different queries from reading alike.
+        let (is_there, part) = (part.is_some(), part.unwrap_or_default());
+        context.update(&[u8::from(is_there)]);
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    let mut octets = [0; 32];
+    octets.copy_from_slice(context.finish().as_ref());
+    octets
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::keys::FixedKeys;
+
+    /// Answers as told, and counts.
+    #[derive(Debug)]
+    struct Scripted {
+        answer: fn() -> Result<Arc<VerifyingKey>, KeyError>,
+        asked: AtomicUsize,
+    }
+
+    impl Scripted {
+        fn new(answer: fn() -> Result<Arc<VerifyingKey>, KeyError>) -> Self {
+            Self { answer, asked: AtomicUsize::new(0) }
+        }
+    }
+
+    #[async_trait]
+    impl KeyProvider for Scripted {
+        async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            (self.answer)()
+        }
+    }
+
+    fn a_key() -> Result<Arc<VerifyingKey>, KeyError> {
+        Ok(Arc::new(VerifyingKey::from_secret(&[7; 32]).unwrap()))
+    }
+
+    fn query() -> KeyQuery<'static> {
+        KeyQuery::new(Algorithm::Hs256).with_key_id("k")
+    }
+
+    #[tokio::test]
+    async fn the_first_provider_that_has_the_key_gives_it() {
+        let none = || Arc::new(Scripted::new(|| Err(KeyError::NotFound))) as Arc<dyn KeyProvider>;
+        let down = || Arc::new(Scripted::new(|| Err(Unavailable::new().into()))) as Arc<dyn KeyProvider>;
+        let has = || Arc::new(FixedKeys::secret(&[7; 32]).unwrap()) as Arc<dyn KeyProvider>;
+        assert!(FirstOf::new([none(), down(), has()]).key(&query()).await.is_ok());
+        assert!(matches!(FirstOf::new([none(), none()]).key(&query()).await, Err(KeyError::NotFound)));
+        // Nobody has it, and one can't say: nobody knows.
+        assert!(matches!(FirstOf::new([down(), none()]).key(&query()).await, Err(KeyError::Unavailable(_))));
+        assert!(FirstOf::new([none(), has()]).algorithms().contains(Algorithm::Hs256));
+        assert!(FirstOf::new([down(), has()]).status().ready);
+    }
+
+    #[tokio::test]
+    async fn a_slow_provider_is_asked_once_and_an_outage_is_not_remembered() {
+        let minute = Duration::from_secs(60);
+        let cached = CachedKeys::new(Scripted::new(a_key), 10, minute).unwrap();
+        for _ in 0..3 {
+            assert!(cached.key(&query()).await.is_ok());
+        }
+        assert_eq!(cached.provider.asked.load(Ordering::SeqCst), 1);
+        // Another key, algorithm or issuer is another question.
+        for other in [query().with_key_id("l"), query().with_key_id(None), query().with_issuer("i")] {
+            assert!(cached.key(&other).await.is_ok());
+        }
+        assert_eq!(cached.provider.asked.load(Ordering::SeqCst), 4);
+
+        let absent = CachedKeys::new(Scripted::new(|| Err(KeyError::NotFound)), 10, minute).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(absent.key(&query()).await, Err(KeyError::NotFound)));
+        }
+        assert_eq!(absent.provider.asked.load(Ordering::SeqCst), 1);
+
+        let down = CachedKeys::new(Scripted::new(|| Err(Unavailable::new().into())), 10, minute).unwrap();
+        for _ in 0..3 {
+            assert!(matches!(down.key(&query()).await, Err(KeyError::Unavailable(_))));
+        }
+        assert_eq!(down.provider.asked.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn a_cache_without_room_or_time_is_a_mistake() {
+        let with = |capacity, lifetime| CachedKeys::new(Scripted::new(a_key), capacity, lifetime);
+        assert_eq!(with(0, Duration::from_secs(1)).unwrap_err().field(), "capacity");
+        assert_eq!(with(1, Duration::ZERO).unwrap_err().field(), "lifetime");
+    }
+}
