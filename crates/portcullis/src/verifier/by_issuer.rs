@@ -9,7 +9,6 @@ use crate::credential::Credential;
 use crate::error::{AuthError, ConfigError, InvalidToken};
 use crate::jose::compact::Compact;
 use crate::jose::json::JsonObject;
-use crate::jws::DEFAULT_MAX_OCTETS;
 use crate::keys::KeyStatus;
 use crate::verifier::{JwtVerifier, Verified, Verifier};
 
@@ -32,6 +31,7 @@ pub struct ByIssuer {
     verifiers: Vec<JwtVerifier>,
     /// Positions among the verifiers.
     by_issuer: HashMap<String, usize>,
+    max_token_octets: usize,
 }
 
 impl ByIssuer {
@@ -56,14 +56,15 @@ impl ByIssuer {
         if verifiers.is_empty() {
             return Err(ConfigError::new("issuer", "there are no verifiers", "give at least one"));
         }
-        Ok(Self { verifiers, by_issuer })
+        let max_token_octets = verifiers.iter().map(|verifier| verifier.max_token_octets).max().unwrap_or_default();
+        Ok(Self { verifiers, by_issuer, max_token_octets })
     }
 }
 
 #[async_trait]
 impl Verifier for ByIssuer {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let issuer = unverified_issuer(credential.unverified_token())?;
+        let issuer = unverified_issuer(credential.unverified_token(), self.max_token_octets)?;
         let position = self.by_issuer.get(&issuer).ok_or(InvalidToken::WrongIssuer)?;
         let verifier = self.verifiers.get(*position).ok_or(InvalidToken::WrongIssuer)?;
         verifier.verify(credential).await
@@ -99,8 +100,8 @@ impl fmt::Debug for ByIssuer {
 }
 
 /// `iss` of a token of which nothing is verified: good for choosing among what is configured, and for nothing else.
-pub(super) fn unverified_issuer(token: &str) -> Result<String, InvalidToken> {
-    let token = Compact::parse(token, DEFAULT_MAX_OCTETS)?;
+pub(super) fn unverified_issuer(token: &str, max_octets: usize) -> Result<String, InvalidToken> {
+    let token = Compact::parse(token, max_octets)?;
     // A header that can't be read is told before a payload that can't.
     token.header()?;
     let malformed = InvalidToken::Malformed { part: "payload" };
@@ -135,14 +136,17 @@ mod tests {
 
     #[test]
     fn the_issuer_is_read_only_from_a_token_that_has_one() {
-        assert_eq!(unverified_issuer("a.b"), Err(InvalidToken::NotCompactJws));
+        assert_eq!(unverified_issuer("a.b", 100), Err(InvalidToken::NotCompactJws));
         let token = |payload: &str| {
             let part = crate::jose::base64url::encode;
             format!("{}.{}.", part(br#"{"alg":"HS256"}"#), part(payload.as_bytes()))
         };
-        assert_eq!(unverified_issuer(&token(r#"{"iss":"https://a.example"}"#)).as_deref(), Ok("https://a.example"));
-        assert_eq!(unverified_issuer(&token("{}")), Err(InvalidToken::missing("iss")));
-        assert_eq!(unverified_issuer(&token(r#"{"iss":["a"]}"#)), Err(InvalidToken::invalid("iss")));
-        assert_eq!(unverified_issuer(&token("[]")), Err(InvalidToken::Malformed { part: "payload" }));
+        assert_eq!(
+            unverified_issuer(&token(r#"{"iss":"https://a.example"}"#), 100).as_deref(),
+            Ok("https://a.example")
+        );
+        assert_eq!(unverified_issuer(&token("{}"), 100), Err(InvalidToken::missing("iss")));
+        assert_eq!(unverified_issuer(&token(r#"{"iss":["a"]}"#), 100), Err(InvalidToken::invalid("iss")));
+        assert_eq!(unverified_issuer(&token("[]"), 100), Err(InvalidToken::Malformed { part: "payload" }));
     }
 }

@@ -10,6 +10,7 @@ use moka::future::Cache;
 
 use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken, Unavailable};
+use crate::jws::DEFAULT_MAX_OCTETS;
 use crate::keys::KeyStatus;
 use crate::verifier::by_issuer::unverified_issuer;
 use crate::verifier::{JwtVerifier, Verified, Verifier};
@@ -48,7 +49,7 @@ pub trait IssuerDirectory: fmt::Debug + Send + Sync {
 /// Verifies tokens of the issuers that a directory approves.
 ///
 /// Verifiers are made on demand, once however many requests need one, and kept in a bounded cache; after `recheck` the
-/// directory is asked again, so that an issuer that was taken off stops.
+/// directory is asked again, so that an issuer that was taken off stops. Tokens of more than 16 KiB are refused.
 pub struct OpenIssuers {
     directory: Arc<dyn IssuerDirectory>,
     verifiers: Cache<String, Arc<JwtVerifier>>,
@@ -112,7 +113,7 @@ impl OpenIssuers {
 #[async_trait]
 impl Verifier for OpenIssuers {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let issuer = unverified_issuer(credential.unverified_token())?;
+        let issuer = unverified_issuer(credential.unverified_token(), DEFAULT_MAX_OCTETS)?;
         self.verifier(issuer).await?.verify(credential).await
     }
 

@@ -59,7 +59,7 @@ impl RemoteKeysBuilder {
     }
 
     /// How many fetches tokens with unknown keys can cause: `burst` at once, then one each `cooldown`. Default: 3, and 30
-    /// seconds.
+    /// seconds. Every fetch counts, so after the first one two are left for unknown keys.
     pub fn cooldown(mut self, cooldown: Duration, burst: u32) -> Self {
         (self.settings.cooldown, self.settings.burst) = (cooldown, burst);
         self

@@ -119,6 +119,8 @@ impl fmt::Debug for RemoteKeys {
 
 /// Key sets by their URL: providers made with one cache share the keys, and the fetch, of a URL that they have in common.
 ///
+/// What they share is fetched as the first of them was set up: its certificates, header fields and limits.
+///
 /// Bounded: past its capacity the key set that was used least is forgotten, and fetched again when it is needed.
 #[derive(Clone)]
 pub struct KeySetCache(Cache<String, Arc<Entry>>);
