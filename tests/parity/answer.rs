@@ -1,14 +1,14 @@
 //! What servers answer, and the answers of the contract, spelled out.
 
 /// One answer. All its fields count but those of the connection and `date`, in the order of their names; fields of one name stay in order.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: Body,
 }
 
-#[derive(Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub(crate) struct Body(Vec<u8>);
 
 impl Answer {
@@ -21,6 +21,16 @@ impl Answer {
     /// What a handler says.
     pub(crate) fn ok(text: &str) -> Self {
         Self::spelled_out(200, &[("content-type", "text/plain; charset=utf-8")], text)
+    }
+
+    /// Protected resource metadata.
+    pub(crate) fn document(json: &str) -> Self {
+        Self::spelled_out(200, &[("content-type", "application/json")], json)
+    }
+
+    /// Nothing is there.
+    pub(crate) fn not_found() -> Self {
+        Self::spelled_out(404, &[], "")
     }
 
     /// No credential, or another scheme.
@@ -131,7 +141,7 @@ impl Answer {
         )
     }
 
-    fn spelled_out(status: u16, fields: &[(&str, &str)], body: &str) -> Self {
+    pub(crate) fn spelled_out(status: u16, fields: &[(&str, &str)], body: &str) -> Self {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self::new(status, fields, body.into()).with_field("content-length", &body.len().to_string())
     }

@@ -1,18 +1,38 @@
-//! The gates that both servers share, each under a prefix of its own.
+//! The gates and guards that both servers share, each under a prefix of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::{
-    Algorithm, Audience, AuthError, Challenge, ClaimCheck, Credential, CustomRefusal, FixedKeys, Gate, InvalidToken,
-    JwtVerifier, KeyError, KeyProvider, KeyQuery, TokenSource, TokenView, Unavailable, Verified, Verifier,
-    VerifyingKey, async_trait,
+    Algorithm, Audience, AuthError, Challenge, ClaimCheck, Credential, CustomRefusal, FixedKeys, Gate, Guard,
+    InvalidToken, JwtVerifier, KeyError, KeyProvider, KeyQuery, Refusal, ResourceMetadata, TokenSource, TokenView,
+    Unavailable, Verified, Verifier, VerifyingKey, async_trait, dangerous, scopes,
 };
 use portcullis_testing::{SigningKey, TestIssuer};
 
 pub(crate) struct Gates {
     pub(crate) issuer: TestIssuer,
-    by_prefix: Vec<(&'static str, Option<Gate>)>,
+    /// With another name and another key, for the same audience.
+    pub(crate) other_issuer: TestIssuer,
+    scopes: Vec<Scope>,
+    metadata: Gate,
+}
+
+/// A part of a server, with all its routes.
+#[derive(Clone)]
+pub(crate) struct Scope {
+    pub(crate) prefix: &'static str,
+    /// The gate that the application gives to extractors.
+    pub(crate) gate: Option<Gate>,
+    pub(crate) guards: Guards,
+}
+
+/// What stands before a scope.
+#[derive(Clone)]
+pub(crate) enum Guards {
+    None,
+    One(Guard),
+    Nested { outer: Guard, inner: Guard },
 }
 
 impl Gates {
@@ -25,25 +45,114 @@ impl Gates {
         };
         let outage = |retry_after| with_keys(Arc::new(Outage(retry_after)));
         let authorization = || TokenSource::Authorization;
-        let by_prefix = vec![
-            ("/main", Some(gate())),
-            ("/no-gate", None),
-            ("/outage", Some(outage(Some(Duration::from_secs(7))))),
-            ("/outage-of-unknown-length", Some(outage(None))),
-            ("/outage-of-part-of-a-second", Some(outage(Some(Duration::from_millis(1_500))))),
-            ("/two-keys", Some(with_keys(Arc::new(two_keys(&issuer))))),
-            ("/header", Some(gate().with_token_sources([TokenSource::header("X-Access-Token")]))),
-            ("/cookie", Some(gate().with_token_sources([TokenSource::cookie("session")]))),
-            ("/cookie-first", Some(gate().with_token_sources([TokenSource::cookie("session"), authorization()]))),
-            ("/realm", Some(gate().with_realm(r#"orders "eu" \1"#))),
-            ("/custom", Some(Gate::new(AsksForMore))),
-            ("/broken", Some(Gate::new(Broken))),
+        let other_issuer = TestIssuer::with_algorithms([Algorithm::Es256]).with_url("https://other.test/");
+        let other = || other_issuer.gate();
+        let named_header = || TokenSource::header("X-Access-Token");
+        let metadata = gate().with_resource_metadata(
+            ResourceMetadata::new("https://api.test/orders").unwrap().scopes(["read:messages"]).name("Orders"),
+        );
+        let hooked = gate().with_realm("orders").with_refusals(reworded);
+        let admin = |gate| Guard::new(gate).require(scopes("admin"));
+        let shared = gate();
+        let scopes = vec![
+            Scope::open("/main", gate()),
+            Scope { prefix: "/no-gate", gate: None, guards: Guards::None },
+            Scope::open("/outage", outage(Some(Duration::from_secs(7)))),
+            Scope::open("/outage-of-unknown-length", outage(None)),
+            Scope::open("/outage-of-part-of-a-second", outage(Some(Duration::from_millis(1_500)))),
+            Scope::open("/two-keys", with_keys(Arc::new(two_keys(&issuer)))),
+            Scope::open("/header", gate().with_token_sources([named_header()])),
+            Scope::open("/cookie", gate().with_token_sources([TokenSource::cookie("session")])),
+            Scope::open("/cookie-first", gate().with_token_sources([TokenSource::cookie("session"), authorization()])),
+            Scope::open("/realm", gate().with_realm(r#"orders "eu" \1"#)),
+            Scope::open("/custom", Gate::new(AsksForMore)),
+            Scope::open("/broken", Gate::new(Broken)),
+            Scope::open("/hook", hooked.clone()),
+            Scope::open("/bad-hook", gate().with_refusals(spoilt)),
+            Scope::open("/metadata", metadata.clone()),
+            Scope::guarded("/guarded", Guard::new(gate())),
+            Scope::guarded("/guarded-admin", admin(gate())),
+            Scope::guarded("/guarded-optional", Guard::new(gate()).optional()),
+            Scope::guarded("/guarded-optional-admin", admin(gate()).optional()),
+            Scope::guarded("/guarded-cors", admin(gate()).allow_cors_preflight()),
+            Scope::guarded(
+                "/guarded-sources",
+                Guard::new(gate().with_token_sources([TokenSource::cookie("session"), named_header()])),
+            ),
+            Scope::guarded("/guarded-hook", Guard::new(hooked)),
+            Scope::guarded("/guarded-metadata", Guard::new(metadata.clone())),
+            Scope::guarded("/guarded-outage", admin(outage(Some(Duration::from_secs(7))))),
+            Scope::guarded("/guarded-outage-optional", Guard::new(outage(None)).optional()),
+            Scope::guarded("/guarded-custom", Guard::new(Gate::new(AsksForMore))),
+            Scope::guarded("/guarded-nonce", Guard::new(Gate::new(GivesNonce))),
+            // The guard stands further in than the application's gate.
+            Scope { prefix: "/guarded-otherwise", gate: Some(other()), guards: Guards::One(Guard::new(gate())) },
+            Scope::nested(
+                "/nested",
+                Guard::new(gate()),
+                Guard::new(other().with_token_sources([named_header()]).with_realm("inner")),
+            ),
+            Scope::nested("/nested-one-place", Guard::new(gate()), Guard::new(other().with_realm("inner"))),
+            Scope::nested(
+                "/nested-optional",
+                Guard::new(gate()),
+                Guard::new(other().with_token_sources([named_header()]).with_realm("inner")).optional(),
+            ),
+            Scope::nested("/nested-one-gate", Guard::new(shared.clone()), admin(shared)),
         ];
-        Self { issuer, by_prefix }
+        Self { issuer, other_issuer, scopes, metadata }
     }
 
-    pub(crate) fn by_prefix(&self) -> impl Iterator<Item = (&'static str, Option<Gate>)> {
-        self.by_prefix.iter().cloned()
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = Scope> {
+        self.scopes.iter().cloned()
+    }
+
+    /// The gate whose metadata stands at the well-known place, and that place.
+    pub(crate) fn metadata(&self) -> (Gate, String) {
+        (self.metadata.clone(), self.metadata.resource_metadata().unwrap().path())
+    }
+}
+
+impl Scope {
+    fn open(prefix: &'static str, gate: Gate) -> Self {
+        Self { prefix, gate: Some(gate), guards: Guards::None }
+    }
+
+    fn guarded(prefix: &'static str, guard: Guard) -> Self {
+        Self { prefix, gate: None, guards: Guards::One(guard) }
+    }
+
+    fn nested(prefix: &'static str, outer: Guard, inner: Guard) -> Self {
+        Self { prefix, gate: None, guards: Guards::Nested { outer, inner } }
+    }
+}
+
+/// Another status, another body, a field more and a field changed.
+fn reworded(error: &AuthError, refusal: &mut Refusal) {
+    refusal.body = format!("<p>{}</p>", error.description());
+    refusal.headers.retain(|(name, _)| name != "content-type");
+    refusal.headers.push(("Content-Type".to_owned(), "text/html; charset=utf-8".to_owned()));
+    refusal.headers.push(("x-request-denied".to_owned(), error.code().to_owned()));
+    if refusal.status == 403 {
+        refusal.status = 404;
+    }
+}
+
+/// With fields that are none, an empty value, octets beyond ASCII, and a status that is none.
+fn spoilt(_: &AuthError, refusal: &mut Refusal) {
+    refusal.status = 1_000;
+    refusal.body = String::new();
+    for (name, value) in [
+        ("x name", "a space in the name"),
+        ("", "no name"),
+        ("x-line", "one\r\nx-two: 2"),
+        ("x-control", "\u{1}"),
+        ("x-empty", ""),
+        ("x-umlaut", "\u{f6}"),
+        ("x-twice", "1"),
+        ("X-Twice", "2"),
+    ] {
+        refusal.headers.push((name.to_owned(), value.to_owned()));
     }
 }
 
@@ -99,6 +208,21 @@ impl Verifier for AsksForMore {
         ];
         refusal.headers = vec![("dpop-nonce".to_owned(), "n-1".to_owned())];
         Err(refusal.into())
+    }
+}
+
+/// Verifies nothing, and has something to say with each response.
+#[derive(Debug)]
+struct GivesNonce;
+
+#[async_trait]
+impl Verifier for GivesNonce {
+    async fn verify(&self, _: &Credential<'_>) -> Result<Verified, AuthError> {
+        let caller = dangerous::assume_verified(&serde_json::json!({"sub": "alice", "scope": "none"}))?;
+        Ok(caller.with_response_headers([
+            ("DPoP-Nonce".to_owned(), "n-2".to_owned()),
+            ("x name".to_owned(), "a space in the name".to_owned()),
+        ]))
     }
 }
 

@@ -14,6 +14,7 @@
 mod answer;
 mod client;
 mod gates;
+mod guarded;
 mod requests;
 mod servers;
 
@@ -78,16 +79,78 @@ fn gates_with_a_realm_or_a_verifier_of_their_own() {
     answer_as_expected(requests::customised);
 }
 
+#[test]
+fn callers_whom_a_guard_lets_in() {
+    answer_as_expected(guarded::let_in);
+}
+
+#[test]
+fn callers_whom_a_guard_keeps_out() {
+    answer_as_expected(guarded::kept_out);
+}
+
+#[test]
+fn guards_for_optional_credentials() {
+    answer_as_expected(guarded::optional);
+}
+
+#[test]
+fn preflights_before_a_guard() {
+    answer_as_expected(guarded::preflights);
+}
+
+#[test]
+fn guards_within_guards() {
+    answer_as_expected(guarded::nested);
+}
+
+#[test]
+fn guards_that_read_tokens_in_other_places() {
+    answer_as_expected(guarded::other_places);
+}
+
+#[test]
+fn refusals_that_a_service_words_itself() {
+    answer_as_expected(guarded::reworded);
+}
+
+#[test]
+fn protected_resource_metadata() {
+    answer_as_expected(guarded::metadata);
+}
+
+#[test]
+fn outages_behind_a_guard() {
+    answer_as_expected(guarded::outages);
+}
+
+/// What a guard leaves with a request must not outlive it, as it might where a server uses its requests again.
+#[test]
+fn no_request_inherits_the_caller_of_another() {
+    let gates = Gates::new();
+    let (axum, actix) = (AxumServer::start(&gates), ActixServer::start(&gates));
+    let mut rows = [guarded::let_in(&gates), guarded::optional(&gates), guarded::nested(&gates)].concat();
+    for _ in 0..2 {
+        for address in [axum.address(), actix.address()] {
+            let mut connection = Connection::open(address);
+            for row in &rows {
+                assert_eq!(connection.exchange(&row.request, row.is_head()), row.expected, "{}", row.name);
+            }
+        }
+        rows.reverse();
+    }
+}
+
 /// So that nobody takes a table for complete that has lost its rows.
 #[test]
 fn the_tables_reach_every_reason_and_every_status() {
     let gates = Gates::new();
     let rows: Vec<Row> = requests::ALL.iter().flat_map(|table| table(&gates)).collect();
-    assert!(rows.len() >= 200, "{}", rows.len());
+    assert!(rows.len() >= 500, "{}", rows.len());
     let requests: BTreeSet<&[u8]> = rows.iter().map(|row| row.request.as_slice()).collect();
     assert_eq!(requests.len(), rows.len(), "two rows with one request");
     let statuses: BTreeSet<u16> = rows.iter().map(|row| row.expected.status).collect();
-    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 400, 401, 403, 500, 503]);
+    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 400, 401, 403, 404, 500, 503]);
     let bodies: Vec<&str> = rows.iter().filter_map(|row| std::str::from_utf8(&row.expected.body).ok()).collect();
     for reason in Reason::ALL {
         let member = format!(r#""reason":"{reason}""#);

@@ -5,7 +5,9 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::gates::Gates;
+use crate::guarded;
 
+#[derive(Clone)]
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) request: Vec<u8>,
@@ -14,7 +16,7 @@ pub(crate) struct Row {
 
 pub(crate) type Table = fn(&Gates) -> Vec<Row>;
 
-pub(crate) const ALL: [Table; 10] = [
+pub(crate) const ALL: [Table; 19] = [
     let_in,
     no_credential,
     malformed,
@@ -25,6 +27,15 @@ pub(crate) const ALL: [Table; 10] = [
     header_source,
     cookie_source,
     customised,
+    guarded::let_in,
+    guarded::kept_out,
+    guarded::optional,
+    guarded::preflights,
+    guarded::nested,
+    guarded::other_places,
+    guarded::reworded,
+    guarded::metadata,
+    guarded::outages,
 ];
 
 impl Row {
@@ -429,29 +440,29 @@ pub(crate) fn customised(gates: &Gates) -> Vec<Row> {
     ]
 }
 
-const NONE: [(&str, &str); 0] = [];
+pub(crate) const NONE: [(&str, &str); 0] = [];
 
 /// A good token, but for what a row changes.
-fn alice(gates: &Gates) -> TokenBuilder {
+pub(crate) fn alice(gates: &Gates) -> TokenBuilder {
     gates.issuer.token().subject("alice")
 }
 
 /// Rows of several tables may say the same of different requests, so the request line is part of the name.
-fn row(name: impl AsRef<str>, request: Vec<u8>, expected: Answer) -> Row {
+pub(crate) fn row(name: impl AsRef<str>, request: Vec<u8>, expected: Answer) -> Row {
     let line = request.split(|octet| *octet == b'\r').next().unwrap_or_default();
     let name = format!("{} ({})", name.as_ref(), String::from_utf8_lossy(line));
     Row { name, request, expected }
 }
 
-fn bearing(path: &str, token: &str) -> Vec<u8> {
+pub(crate) fn bearing(path: &str, token: &str) -> Vec<u8> {
     get(path, &[("Authorization", format!("Bearer {token}"))])
 }
 
-fn get(path: &str, fields: &[(&str, impl AsRef<[u8]>)]) -> Vec<u8> {
+pub(crate) fn get(path: &str, fields: &[(&str, impl AsRef<[u8]>)]) -> Vec<u8> {
     send("GET", path, fields, b"")
 }
 
-fn send(method: &str, path: &str, fields: &[(&str, impl AsRef<[u8]>)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn send(method: &str, path: &str, fields: &[(&str, impl AsRef<[u8]>)], body: &[u8]) -> Vec<u8> {
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: api.test\r\n").into_bytes();
     for (name, value) in fields {
         request.extend([name.as_bytes(), b": ", value.as_ref(), b"\r\n"].concat());

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use portcullis::{Policy, Require, any_scope, roles, scopes};
 
-use crate::gates::Gates;
+use crate::gates::{Gates, Guards, Scope};
 
 /// All of these.
 pub(crate) struct ReadAndWrite;
@@ -53,15 +53,25 @@ pub(crate) struct AxumServer {
 impl AxumServer {
     pub(crate) fn start(gates: &Gates) -> Self {
         let mut app = axum::Router::new().route("/healthz", axum::routing::get(|| async { "ok" }));
-        for (prefix, gate) in gates.by_prefix() {
+        for Scope { prefix, gate, guards } in gates.scopes() {
+            let routes = axum_routes::all();
+            let routes = match guards {
+                Guards::None => routes,
+                Guards::One(guard) => routes.layer(portcullis_axum::AuthLayer::from(guard)),
+                Guards::Nested { outer, inner } => {
+                    routes.layer(portcullis_axum::AuthLayer::from(inner)).layer(portcullis_axum::AuthLayer::from(outer))
+                }
+            };
             app = app.nest(
                 prefix,
                 match gate {
-                    Some(gate) => axum_routes::all().layer(axum::Extension(gate)),
-                    None => axum_routes::all(),
+                    Some(gate) => routes.layer(axum::Extension(gate)),
+                    None => routes,
                 },
             );
         }
+        let (gate, path) = gates.metadata();
+        app = app.route(&path, axum::routing::any(portcullis_axum::resource_metadata).layer(axum::Extension(gate)));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (started, address) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -94,7 +104,7 @@ impl Drop for AxumServer {
 mod axum_routes {
     use axum::Router;
     use axum::routing::any;
-    use portcullis_axum::{Auth, Authorized};
+    use portcullis_axum::{Auth, Authorized, resource_metadata};
 
     use super::{Editor, ReadAndWrite, ReadOrAdmin, Tenant, name};
 
@@ -107,6 +117,8 @@ mod axum_routes {
             .route("/greeting", any(greeting))
             .route("/typed", any(typed))
             .route("/typed-greeting", any(typed_greeting))
+            .route("/open", any(open))
+            .route("/document", any(resource_metadata))
     }
 
     async fn private(auth: Auth) -> String {
@@ -136,6 +148,11 @@ mod axum_routes {
     async fn typed_greeting(auth: Option<Auth<Tenant>>) -> String {
         auth.map_or_else(|| "anonymous".to_owned(), |auth| auth.claims.tenant)
     }
+
+    /// It asks for nobody: a guard alone keeps callers out.
+    async fn open() -> &'static str {
+        "open"
+    }
 }
 
 pub(crate) struct ActixServer {
@@ -146,19 +163,37 @@ pub(crate) struct ActixServer {
 
 impl ActixServer {
     pub(crate) fn start(gates: &Gates) -> Self {
-        let gates: Vec<_> = gates.by_prefix().collect();
+        let (scopes, metadata) = (gates.scopes().collect::<Vec<_>>(), gates.metadata());
         let (started, running) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = actix_web::HttpServer::new(move || {
                     let mut app = actix_web::App::new().route("/healthz", actix_web::web::get().to(|| async { "ok" }));
-                    for (prefix, gate) in gates.clone() {
-                        let scope = actix_web::web::scope(prefix).configure(actix_routes::all);
-                        app = app.service(match gate {
+                    for Scope { prefix, gate, guards } in scopes.clone() {
+                        let scope = actix_web::web::scope(prefix);
+                        let scope = match gate {
                             Some(gate) => scope.app_data(gate),
                             None => scope,
-                        });
+                        };
+                        app = match guards {
+                            Guards::None => app.service(scope.configure(actix_routes::all)),
+                            Guards::One(guard) => app.service(
+                                scope.configure(actix_routes::all).wrap(portcullis_actix::Authenticate::from(guard)),
+                            ),
+                            Guards::Nested { outer, inner } => app.service(
+                                scope
+                                    .configure(actix_routes::all)
+                                    .wrap(portcullis_actix::Authenticate::from(inner))
+                                    .wrap(portcullis_actix::Authenticate::from(outer)),
+                            ),
+                        };
                     }
+                    let (gate, path) = metadata.clone();
+                    app = app.service(
+                        actix_web::web::resource(path)
+                            .app_data(gate)
+                            .route(actix_web::web::route().to(portcullis_actix::resource_metadata)),
+                    );
                     app
                 });
                 let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
@@ -187,7 +222,7 @@ impl Drop for ActixServer {
 
 mod actix_routes {
     use actix_web::web::{self, ServiceConfig};
-    use portcullis_actix::{Auth, Authorized, MaybeAuth};
+    use portcullis_actix::{Auth, Authorized, MaybeAuth, resource_metadata};
 
     use super::{Editor, ReadAndWrite, ReadOrAdmin, Tenant, name};
 
@@ -198,7 +233,9 @@ mod actix_routes {
             .route("/role", web::route().to(role))
             .route("/greeting", web::route().to(greeting))
             .route("/typed", web::route().to(typed))
-            .route("/typed-greeting", web::route().to(typed_greeting));
+            .route("/typed-greeting", web::route().to(typed_greeting))
+            .route("/open", web::route().to(open))
+            .route("/document", web::route().to(resource_metadata));
     }
 
     async fn private(auth: Auth) -> String {
@@ -227,6 +264,11 @@ mod actix_routes {
 
     async fn typed_greeting(auth: MaybeAuth<Tenant>) -> String {
         auth.0.map_or_else(|| "anonymous".to_owned(), |auth| auth.claims.tenant)
+    }
+
+    /// It asks for nobody: a guard alone keeps callers out.
+    async fn open() -> &'static str {
+        "open"
     }
 }
 
