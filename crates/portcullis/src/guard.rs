@@ -43,7 +43,8 @@ impl Guard {
     }
 
     /// Lets CORS preflight requests through: OPTIONS with `Origin` and `Access-Control-Request-Method`, to which browsers
-    /// add no credential (Fetch Standard, §4.8).
+    /// add no credential (Fetch Standard, §4.8). They pass the policy too, so a handler behind it that answers OPTIONS
+    /// itself must do no more than a preflight asks for.
     pub fn allow_cors_preflight(mut self) -> Self {
         self.cors_preflight = true;
         self
