@@ -165,6 +165,8 @@ impl Site {
         let algorithms: Vec<_> = issuer.signing_keys().iter().map(|key| key.algorithm().name()).collect();
         json!({
             "issuer": issuer.url(),
+            "authorization_endpoint": format!("{}{}/authorize", self.origin, self.base),
+            "token_endpoint": format!("{}{}/token", self.origin, self.base),
             "jwks_uri": format!("{}{}", self.origin, self.jwks_path()),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
