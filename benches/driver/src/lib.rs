@@ -23,7 +23,7 @@ use crate::scenarios::Scenario;
 /// A verifier that fetches its keys.
 pub trait Contender: Send + Sync + Sized + 'static {
     /// Builds it as its documentation says.
-    fn build(provider: &Provider) -> impl Future<Output = Result<Self, NotBuilt>> + Send;
+    fn build(provider: &Provider) -> impl Future<Output = Result<Self, NotBuilt>>;
 
     /// Verifies a token.
     fn verify(&self, token: &str) -> impl Future<Output = Answer> + Send;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis::Algorithm;
-use portcullis_testing::{Fault, IssuerServer, TestIssuer};
+use portcullis_testing::{Fault, IssuerServer, TestIssuer, TokenBuilder};
 
 use crate::load::{Callers, Heard, Tally, every_millisecond};
 use crate::table::{Finding, Latency, Row, show};
@@ -90,7 +90,7 @@ fn round<C: Contender>(scenario: Scenario) -> Row {
             Scenario::FirstRequests => first_requests::<C>(&stage).await,
             Scenario::ForgedKeys => forged_keys::<C>(&stage).await,
             Scenario::RefreshHangs => refresh::<C>(&stage, Fault::Delay(Duration::from_secs(1))).await,
-            Scenario::RefreshFails => refresh::<C>(&stage, Fault::status(500)).await,
+            Scenario::RefreshFails => refresh::<C>(&stage, failure(500)).await,
             Scenario::Rotation => rotation::<C>(&stage).await,
             Scenario::SlowStart => slow_start::<C>(stage.clone()).await,
             Scenario::Withdrawal => withdrawal::<C>(&stage).await,
@@ -123,7 +123,7 @@ impl Stage {
         match C::build(&self.provider).await {
             Ok(contender) => Ok(Arc::new(contender)),
             Err(NotBuilt::NoSuchOption(instead)) => Err(instead.to_owned()),
-            Err(NotBuilt::Failed(why)) => panic!("the contender can't be built: {why}"),
+            Err(NotBuilt::Failed(why)) => Err(format!("it can't be built: {why}")),
         }
     }
 
@@ -139,7 +139,12 @@ impl Stage {
     }
 
     fn token(&self) -> Arc<str> {
-        self.server.issuer().token().sign().into()
+        Self::minted(&self.server.issuer()).sign().into()
+    }
+
+    /// All that RFC 9068 asks for.
+    fn minted(issuer: &TestIssuer) -> TokenBuilder {
+        issuer.token().scope("read:messages").claim("client_id", "client-1").claim("jti", "token-1")
     }
 
     fn requests(&self) -> [usize; 2] {
@@ -156,8 +161,10 @@ impl Stage {
 async fn first_requests<C: Contender>(stage: &Stage) -> Result<Finding, String> {
     stage.server.misbehave(Fault::Delay(LATENCY));
     let tokens: Vec<_> = (0..16).map(|_| stage.token()).collect();
-    let start = Instant::now();
+    let building = Instant::now();
     let contender = stage.build::<C>().await?;
+    // Building counts where it fetches.
+    let start = if stage.requests() == [0, 0] { Instant::now() } else { building };
     let mut callers = Callers::of(&contender);
     for number in 0..1_000 {
         callers.send(Arc::clone(&tokens[number % tokens.len()]));
@@ -244,12 +251,17 @@ async fn rotation<C: Contender>(stage: &Stage) -> Result<Finding, String> {
 async fn slow_start<C: Contender>(stage: Stage) -> Result<Finding, String> {
     const FIRST_ACCEPT: Duration = Duration::from_millis(500);
     const FETCHES: usize = 4;
-    stage.server.misbehave(Fault::status(503));
-    let (token, start) = (stage.token(), Instant::now());
-    let recovering = Arc::clone(&stage.server);
-    tokio::spawn(async move {
+    stage.server.misbehave(failure(503));
+    let (token, recovering) = (stage.token(), Arc::clone(&stage.server));
+    // The tenth of a second begins with the first request.
+    let first_request = tokio::spawn(async move {
+        while recovering.all_hits() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let first_request = Instant::now();
         tokio::time::sleep(Duration::from_millis(100)).await;
         recovering.behave();
+        first_request
     });
     // A service that can't be built is started again.
     let mut restarts = 0;
@@ -263,7 +275,13 @@ async fn slow_start<C: Contender>(stage: Stage) -> Result<Finding, String> {
     };
     let patience = Duration::from_secs(65);
     let (tally, accepted) = until(Outcome::Accepted, RETRY, patience, &contender, &token).await;
-    let time = accepted.map(|_| start.elapsed());
+    let time = match accepted {
+        Some(_) => {
+            let now = Instant::now();
+            Some(now - first_request.await.expect("the server recovers"))
+        }
+        None => None,
+    };
     let mut finding = Finding { requests: stage.requests(), tally, time, ..Finding::default() };
     match time {
         None => finding.broken.push(format!("not accepted within {}", show(patience))),
@@ -272,11 +290,10 @@ async fn slow_start<C: Contender>(stage: Stage) -> Result<Finding, String> {
         }
         Some(_) => {}
     }
-    if finding.requests.iter().any(|requests| *requests > FETCHES) {
-        finding.broken.push(format!("more than {FETCHES} fetches"));
-    }
     if restarts > 0 {
-        finding.remark = Some(format!("failed to start {restarts} times"));
+        finding.broken.push(format!("does not start while the server fails: restarted {restarts} times"));
+    } else if finding.requests.iter().any(|requests| *requests > FETCHES) {
+        finding.broken.push(format!("more than {FETCHES} fetches"));
     }
     Ok(finding)
 }
@@ -342,9 +359,18 @@ fn judge_all_accepted(heard: Heard) -> Finding {
     finding
 }
 
+/// An answer with this status and nothing of use.
+fn failure(status: u16) -> Fault {
+    let body = r#"{"error":"server_error"}"#;
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status} Failure\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+    Fault::Raw([head.as_bytes(), body.as_bytes()].concat())
+}
+
 /// A token that names a key which was never there. Its signature is a good one of another token.
 fn forge(good: &str, stage: &Stage, number: usize) -> Arc<str> {
-    let input = stage.server.issuer().token().header("kid", format!("forged-{number}")).signing_input();
+    let input = Stage::minted(&stage.server.issuer()).header("kid", format!("forged-{number}")).signing_input();
     let (_, signature) = good.rsplit_once('.').expect("a token has dots");
     format!("{input}.{signature}").into()
 }

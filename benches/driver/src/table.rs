@@ -25,7 +25,6 @@ pub(crate) struct Finding {
     /// Limits that were broken, the ones on time apart: another process can break those.
     pub(crate) broken: Vec<String>,
     pub(crate) late: Vec<String>,
-    pub(crate) remark: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,10 +72,7 @@ pub(crate) fn row(name: &str, row: &Row) {
     let time = |time: Option<Duration>| time.map_or_else(String::new, show);
     let Tally { accepted, refused, unavailable, .. } = finding.tally;
     let missed: Vec<_> = finding.broken.iter().chain(&finding.late).map(String::as_str).collect();
-    let mut verdict = if missed.is_empty() { "PASS".to_owned() } else { format!("FAIL: {}", missed.join("; ")) };
-    if let Some(remark) = &finding.remark {
-        verdict.push_str(&format!(" ({remark})"));
-    }
+    let verdict = if missed.is_empty() { "PASS".to_owned() } else { format!("FAIL: {}", missed.join("; ")) };
     println!(
         "| {scenario} | {name} | {}, {} | {accepted} | {refused} | {unavailable} | {} | {} | {} | {verdict} |",
         finding.requests[0],

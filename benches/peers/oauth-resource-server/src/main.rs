@@ -1,0 +1,47 @@
+//! oauth-resource-server, as its quickstart has it. What a caller is told is the status of its own refusal.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator, refusal};
+use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+
+fn main() -> ExitCode {
+    compare::<Peer>(About {
+        name: "oauth-resource-server 0.4.1",
+        settings: "discovery, spawn_background_refresh, defaults",
+        must_hold: false,
+    })
+}
+
+struct Peer(Arc<OAuthValidator>);
+
+impl Contender for Peer {
+    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
+        if provider.lifetime.is_some() {
+            return Err(NotBuilt::NoSuchOption("not configurable, keys are refreshed hourly"));
+        }
+        let config = OAuthConfig {
+            enabled: true,
+            issuer: provider.issuer.clone(),
+            audience: provider.audience.clone(),
+            resource: "https://api.example.com".into(),
+            required_scope: Some("read:messages".into()),
+            ..OAuthConfig::default()
+        };
+        let config = config.resolve(KeyNaming::Dotted("oauth")).map_err(|error| NotBuilt::Failed(error.to_string()))?;
+        let validator = OAuthValidator::new(&config.expect("it is enabled"));
+        let validator = Arc::new(validator.map_err(|error| NotBuilt::Failed(error.to_string()))?);
+        validator.spawn_background_refresh();
+        Ok(Self(validator))
+    }
+
+    async fn verify(&self, token: &str) -> Answer {
+        let outcome = match self.0.validate(token).await {
+            Ok(_) => Outcome::Accepted,
+            Err(rejection) if refusal(&rejection, Some(&self.0)).status >= 500 => Outcome::Unavailable,
+            Err(_) => Outcome::Refused,
+        };
+        outcome.into()
+    }
+}
