@@ -73,10 +73,8 @@ impl<C: FromClaims + 'static> FromRequest for MaybeAuth<C> {
         let request = request.clone();
         Box::pin(async move {
             let gate = find_gate(&request)?;
-            let admitted = match admission(&request).as_ref().and_then(|known| known.by(&gate)) {
-                Some(caller) => Ok(Some(caller.clone())),
-                None => gate.admit_optional(&HttpRequestView::new(&request), &Policy::authenticated()).await,
-            };
+            let (known, view) = (admission(&request), HttpRequestView::new(&request));
+            let admitted = gate.readmit_optional(known.as_ref(), &view, &Policy::authenticated()).await;
             let auth = admitted.and_then(|caller| caller.map(|verified| typed(&gate, verified)).transpose());
             auth.map(Self).map_err(|error| gate.refuse(&error).into())
         })

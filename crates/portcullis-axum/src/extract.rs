@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use portcullis::{Admission, AuthError, FromClaims, Gate, NoClaims, Policy, Require, Verified};
+use portcullis::{AuthError, FromClaims, Gate, NoClaims, Policy, Require, Verified};
 
 use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};
@@ -68,10 +68,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
         let gate = find_gate(parts, state)?;
-        let admitted = match parts.extensions.get::<Admission>().and_then(|known| known.by(gate)) {
-            Some(caller) => Ok(Some(caller.clone())),
-            None => gate.admit_optional(&PartsView(parts), &Policy::authenticated()).await,
-        };
+        let known = parts.extensions.get();
+        let admitted = gate.readmit_optional(known, &PartsView(parts), &Policy::authenticated()).await;
         let auth = admitted.and_then(|caller| caller.map(|verified| typed(gate, verified)).transpose());
         auth.map_err(|error| gate.refuse(&error).into())
     }

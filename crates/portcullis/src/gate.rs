@@ -150,6 +150,22 @@ impl Gate {
         }
     }
 
+    /// What [`Self::readmit`] is to [`Self::admit`], for [`Self::admit_optional`].
+    ///
+    /// # Errors
+    /// Why not; [`Self::refuse`] makes the answer.
+    pub async fn readmit_optional(
+        &self,
+        known: Option<&Admission>,
+        request: &dyn RequestView,
+        policy: &Policy,
+    ) -> Result<Option<Verified>, AuthError> {
+        match known.and_then(|known| known.by(self)) {
+            Some(_) => self.readmit(known, request, policy).await.map(Some),
+            None => self.admit_optional(request, policy).await,
+        }
+    }
+
     /// Verifies a bearer token from anywhere but an HTTP request: a WebSocket message, gRPC metadata, a queue.
     ///
     /// # Errors

@@ -39,6 +39,7 @@ pub mod dangerous;
 mod error;
 mod gate;
 mod guard;
+mod hash;
 #[cfg(feature = "jsonwebtoken")]
 mod interop;
 mod jose;

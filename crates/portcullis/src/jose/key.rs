@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm};
-use aws_lc_rs::{digest, hmac};
 use serde::de::DeserializeOwned;
 
+use crate::hash::sha256;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
 use crate::jose::base64url;
 use crate::jose::encoding;
@@ -129,7 +130,7 @@ impl VerifyingKey {
     #[must_use]
     pub fn thumbprint(&self) -> Option<String> {
         let jwk = self.material.public_jwk()?;
-        Some(base64url::encode(digest::digest(&digest::SHA256, jwk.as_bytes()).as_ref()))
+        Some(base64url::encode(&sha256(jwk.as_bytes())))
     }
 
     /// Any other public member of the JWK that this key was read from, such as Entra ID's `issuer`; `None` when it is

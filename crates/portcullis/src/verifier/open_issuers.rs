@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lc_rs::digest;
 use moka::future::Cache;
 
 use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken, Unavailable};
+use crate::hash::sha256;
 use crate::jws::DEFAULT_MAX_OCTETS;
 use crate::keys::KeyStatus;
 use crate::verifier::by_issuer::unverified_issuer;
@@ -85,7 +85,7 @@ impl OpenIssuers {
         if let Some(verifier) = self.verifiers.get(&issuer).await {
             return Ok(verifier);
         }
-        let name = hash(&issuer);
+        let name = sha256(issuer.as_bytes());
         if self.strangers.contains_key(&name) {
             return Err(InvalidToken::WrongIssuer.into());
         }
@@ -127,10 +127,4 @@ impl fmt::Debug for OpenIssuers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenIssuers").field("directory", &self.directory).finish_non_exhaustive()
     }
-}
-
-fn hash(text: &str) -> [u8; 32] {
-    let mut octets = [0; 32];
-    octets.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-    octets
 }

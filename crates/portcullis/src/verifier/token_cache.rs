@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use moka::sync::Cache;
 
+use crate::hash::sha256;
 use crate::verifier::Signed;
 
 /// Access tokens live shorter than this; what a cache still holds by then only takes up room.
@@ -35,8 +35,6 @@ impl TokenCache {
 
 impl TokenDigest {
     pub(super) fn of(token: &str) -> Self {
-        let mut octets = [0; 32];
-        octets.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-        Self(octets)
+        Self(sha256(token.as_bytes()))
     }
 }

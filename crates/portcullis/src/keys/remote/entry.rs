@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::digest;
 use moka::sync::Cache;
 use reqwest::Client;
 use tokio::runtime::Handle;
@@ -17,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::error::Unavailable;
+use crate::hash::sha256;
 use crate::jose::key_set::NotChosen;
 use crate::jose::{Algorithm, KeySet, VerifyingKey};
 use crate::keys::remote::fetch::{FetchError, Fetched, Source, Trail};
@@ -468,10 +468,8 @@ async fn while_beating<T>(fetch: impl Future<Output = T>, beats: &AtomicU64) -> 
 }
 
 fn absent_key(query: &KeyQuery<'_>) -> AbsentKey {
-    let mut octets = [0; 32];
     let name = query.key_id().map_or_else(|| "-".to_owned(), |id| format!("+{id}"));
-    octets.copy_from_slice(digest::digest(&digest::SHA256, name.as_bytes()).as_ref());
-    (octets, query.algorithm())
+    (sha256(name.as_bytes()), query.algorithm())
 }
 
 fn no_runtime() -> Unavailable {
