@@ -1,21 +1,27 @@
 //! The issuer: keys, and what it publishes of them.
 
+use std::fmt;
 use std::sync::Arc;
 
-use portcullis::{Algorithm, Audience, FixedKeys, Gate, JwtVerifier, JwtVerifierBuilder};
-use serde_json::json;
+use portcullis::{Algorithm, Audience, FixedKeys, Gate, JwtVerifier, JwtVerifierBuilder, VerifyingKey};
+use serde_json::{Map, Value, json};
 
 use crate::forgery::{self, Forgery};
 use crate::signing_key::SigningKey;
 use crate::token::TokenBuilder;
 
 /// An identity provider for tests, with keys of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TestIssuer {
     url: String,
     audience: String,
     keys: Vec<Arc<SigningKey>>,
+    shape_token: Arc<ShapeToken>,
+    shape_key: Arc<ShapeKey>,
 }
+
+type ShapeToken = dyn Fn(TokenBuilder) -> TokenBuilder + Send + Sync;
+type ShapeKey = dyn Fn(&mut Map<String, Value>) + Send + Sync;
 
 impl TestIssuer {
     /// An issuer with one RS256 key.
@@ -30,7 +36,13 @@ impl TestIssuer {
             .into_iter()
             .map(|algorithm| Arc::new(SigningKey::generate(algorithm, format!("{algorithm}-1"))))
             .collect();
-        Self { url: "https://issuer.test/".to_owned(), audience: "https://api.test".to_owned(), keys }
+        Self {
+            url: "https://issuer.test/".to_owned(),
+            audience: "https://api.test".to_owned(),
+            keys,
+            shape_token: Arc::new(|token| token),
+            shape_key: Arc::new(|_| {}),
+        }
     }
 
     /// The same keys under another name.
@@ -44,6 +56,33 @@ impl TestIssuer {
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
+        self
+    }
+
+    /// The same issuer, whose good tokens all have what `shape` gives them: the claims of a provider, say.
+    ///
+    /// ```
+    /// let issuer = portcullis_testing::TestIssuer::new().with_tokens(|token| token.header("typ", "JWT").claim("tid", "t1"));
+    /// assert_eq!(issuer.token().claims()["tid"], "t1");
+    /// ```
+    #[must_use]
+    pub fn with_tokens(mut self, shape: impl Fn(TokenBuilder) -> TokenBuilder + Send + Sync + 'static) -> Self {
+        self.shape_token = Arc::new(shape);
+        self
+    }
+
+    /// The same issuer, which publishes its public keys as `shape` changes them: without `alg`, say, or with members of
+    /// a provider.
+    ///
+    /// ```
+    /// let issuer = portcullis_testing::TestIssuer::new().with_published_keys(|jwk| {
+    ///     jwk.remove("alg");
+    /// });
+    /// assert!(!issuer.jwks().contains("RS256\","));
+    /// ```
+    #[must_use]
+    pub fn with_published_keys(mut self, shape: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static) -> Self {
+        self.shape_key = Arc::new(shape);
         self
     }
 
@@ -87,8 +126,16 @@ impl TestIssuer {
     #[must_use]
     pub fn jwks(&self) -> String {
         let public: Vec<_> =
-            self.keys.iter().filter(|key| !key.algorithm().is_symmetric()).map(|key| key.jwk()).collect();
+            self.keys.iter().filter(|key| !key.algorithm().is_symmetric()).map(|key| self.published(key)).collect();
         json!({ "keys": public }).to_string()
+    }
+
+    fn published(&self, key: &SigningKey) -> Value {
+        let mut jwk = key.jwk();
+        if let Some(members) = jwk.as_object_mut() {
+            (self.shape_key)(members);
+        }
+        jwk
     }
 
     /// The first public key as PEM.
@@ -102,9 +149,19 @@ impl TestIssuer {
     }
 
     /// The keys that verify its tokens, secrets included.
+    ///
+    /// # Panics
+    /// When a key was shaped into one that can't be used.
     #[must_use]
+    #[allow(clippy::expect_used, reason = "a key that can't be used is a mistake in the test")]
     pub fn keys(&self) -> FixedKeys {
-        FixedKeys::keys(self.keys.iter().map(|key| Arc::new(key.verifying_key())))
+        FixedKeys::keys(self.keys.iter().map(|key| {
+            Arc::new(if key.algorithm().is_symmetric() {
+                key.verifying_key()
+            } else {
+                VerifyingKey::from_jwk(&self.published(key).to_string()).expect("the published key can be used")
+            })
+        }))
     }
 
     /// A verifier of its tokens, to be built.
@@ -124,13 +181,23 @@ impl TestIssuer {
 
     /// A good token, to be changed and signed.
     pub fn token(&self) -> TokenBuilder {
-        TokenBuilder::new(self)
+        (self.shape_token)(TokenBuilder::new(self))
     }
 
     /// Bad tokens of every kind, each with the reason for which a [`Self::gate`] refuses it.
     #[must_use]
     pub fn forgeries(&self) -> Vec<Forgery> {
         forgery::all(self)
+    }
+}
+
+impl fmt::Debug for TestIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestIssuer")
+            .field("url", &self.url)
+            .field("audience", &self.audience)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
     }
 }
 

@@ -57,7 +57,7 @@ pub use crate::checks::{Audience, ClaimCheck, Issuer, TokenView};
 pub use crate::claims::{Claims, FromClaims, GrantReader, Grants, NoClaims, NumericDate, StandardGrants};
 pub use crate::clock::{Clock, ManualClock, SystemClock};
 pub use crate::config::{Config, KeySource};
-pub use crate::credential::{Credential, HeaderList, RequestView, Scheme, TokenSource};
+pub use crate::credential::{CookieChoice, Credential, HeaderList, RequestView, Scheme, TokenSource};
 pub use crate::error::{AuthError, ConfigError, CustomRefusal, InvalidRequest, InvalidToken, Reason, Unavailable};
 pub use crate::gate::Gate;
 pub use crate::guard::{Admission, Guard};
@@ -72,5 +72,5 @@ pub use crate::policy::{Policy, Require, any_permission, any_role, any_scope, pe
 pub use crate::refusal::Refusal;
 pub use crate::resource_metadata::ResourceMetadata;
 pub use crate::verifier::{
-    ByIssuer, IssuerDirectory, JwtVerifier, JwtVerifierBuilder, OpenIssuers, Verified, Verifier,
+    ByIssuer, IssuerDirectory, JwtVerifier, JwtVerifierBuilder, OpenIssuers, UnverifiedToken, Verified, Verifier,
 };

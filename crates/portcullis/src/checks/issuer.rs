@@ -1,22 +1,48 @@
 //! `iss` (RFC 7519 §4.1.1).
 
+use std::sync::Arc;
+
 use crate::checks::{ClaimCheck, TokenView};
 use crate::error::{ConfigError, InvalidToken};
 
 /// Which issuers are accepted. Compared octet by octet: `https://a.example` and `https://a.example/` are two issuers.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Issuer(Rule);
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 enum Rule {
     Any,
     AnyOf(Vec<String>),
+    By(Arc<dyn ClaimCheck>),
 }
 
 impl Issuer {
     /// Any of these issuers, which share one set of keys, such as the custom domains of one tenant.
     pub fn any_of<S: Into<String>>(issuers: impl IntoIterator<Item = S>) -> Self {
         Self(Rule::AnyOf(issuers.into_iter().map(Into::into).collect()))
+    }
+
+    /// Whatever `rule` accepts: for providers that write each tenant's name into `iss`, with one set of keys for all.
+    /// The rule has to compare the whole of `iss`, and whatever else binds a token to its tenant, with what is known
+    /// beforehand; it should refuse with [`InvalidToken::WrongIssuer`] or [`InvalidToken::WrongTenant`].
+    ///
+    /// ```
+    /// use portcullis::{ClaimCheck, InvalidToken, Issuer, TokenView};
+    ///
+    /// struct Tenants(Vec<String>);
+    ///
+    /// impl ClaimCheck for Tenants {
+    ///     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+    ///         let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
+    ///         let tenant = issuer.strip_prefix("https://login.example/tenants/").ok_or(InvalidToken::WrongIssuer)?;
+    ///         if self.0.iter().any(|known| known == tenant) { Ok(()) } else { Err(InvalidToken::WrongTenant) }
+    ///     }
+    /// }
+    ///
+    /// let issuer = Issuer::by_rule(Tenants(vec!["one".to_owned(), "two".to_owned()]));
+    /// ```
+    pub fn by_rule(rule: impl ClaimCheck + 'static) -> Self {
+        Self(Rule::By(Arc::new(rule)))
     }
 
     pub(crate) fn any() -> Self {
@@ -26,15 +52,15 @@ impl Issuer {
     /// The first configured issuer.
     pub(crate) fn first(&self) -> Option<&str> {
         match &self.0 {
-            Rule::Any => None,
+            Rule::Any | Rule::By(_) => None,
             Rule::AnyOf(issuers) => issuers.first().map(String::as_str),
         }
     }
 
-    /// All configured issuers; `None` where any is accepted.
+    /// All configured issuers; `None` where any is accepted, or a rule decides.
     pub(crate) fn accepted(&self) -> Option<&[String]> {
         match &self.0 {
-            Rule::Any => None,
+            Rule::Any | Rule::By(_) => None,
             Rule::AnyOf(issuers) => Some(issuers),
         }
     }
@@ -61,7 +87,11 @@ impl<S: Into<String>> From<S> for Issuer {
 
 impl ClaimCheck for Issuer {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let Rule::AnyOf(accepted) = &self.0 else { return Ok(()) };
+        let accepted = match &self.0 {
+            Rule::Any => return Ok(()),
+            Rule::By(rule) => return rule.check(token),
+            Rule::AnyOf(accepted) => accepted,
+        };
         let issuer = token.claims.issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
         if accepted.iter().any(|accepted| accepted == issuer) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
     }
@@ -83,6 +113,24 @@ mod tests {
         }
         assert_eq!(with_view("{}", 0, |token| issuer.check(token)), Err(InvalidToken::missing("iss")));
         assert_eq!(with_view("{}", 0, |token| Issuer::any().check(token)), Ok(()));
+    }
+
+    #[test]
+    fn a_rule_decides_alone() {
+        struct OwnTenant;
+        impl ClaimCheck for OwnTenant {
+            fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+                let issuer = token.claims.issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
+                if issuer == "https://a.example/t1" { Ok(()) } else { Err(InvalidToken::WrongTenant) }
+            }
+        }
+        let issuer = Issuer::by_rule(OwnTenant);
+        let check = |claims: &str| with_view(claims, 0, |token| issuer.check(token));
+        assert_eq!(check(r#"{"iss":"https://a.example/t1"}"#), Ok(()));
+        assert_eq!(check(r#"{"iss":"https://a.example/t2"}"#), Err(InvalidToken::WrongTenant));
+        assert_eq!(check("{}"), Err(InvalidToken::missing("iss")));
+        assert_eq!((issuer.first(), issuer.accepted()), (None, None));
+        assert!(issuer.validate().is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod source;
 use std::fmt;
 
 pub use request::{HeaderList, RequestView};
-pub use source::TokenSource;
+pub use source::{CookieChoice, TokenSource};
 
 use crate::error::InvalidRequest;
 

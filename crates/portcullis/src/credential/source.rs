@@ -1,6 +1,8 @@
 //! Where a request may carry its token.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use crate::credential::request::RequestView;
 use crate::error::InvalidRequest;
@@ -17,6 +19,8 @@ pub enum TokenSource {
     /// A cookie that holds the token alone. Cookies are sent by browsers on their own, so routes that change something
     /// need protection from cross-site requests beside it.
     Cookie(Cow<'static, str>),
+    /// One of several cookies, each of which holds a token alone.
+    Cookies(CookieChoice),
     /// A header field, by its lower-case name, that holds the token alone, as some proxies send it.
     Header(Cow<'static, str>),
 }
@@ -31,6 +35,16 @@ impl TokenSource {
     /// The cookie `name`.
     pub fn cookie(name: impl Into<Cow<'static, str>>) -> Self {
         Self::Cookie(name.into())
+    }
+
+    /// One of the cookies `names`. Where more than one is there, `choose` gets their values in the order of `names`, and
+    /// says the position of the one to verify: a choice among unverified tokens, which is all that it may be.
+    pub fn cookies<S, F>(names: impl IntoIterator<Item = S>, choose: F) -> Self
+    where
+        S: Into<Cow<'static, str>>,
+        F: Fn(&[&str]) -> usize + Send + Sync + 'static,
+    {
+        Self::Cookies(CookieChoice { names: names.into_iter().map(Into::into).collect(), choose: Arc::new(choose) })
     }
 
     /// The header field `name`, in any case.
@@ -50,11 +64,52 @@ impl TokenSource {
                 None => Ok(Found::Nothing),
             },
             Self::Cookie(name) => read_cookie(request, name),
+            Self::Cookies(choice) => choice.read(request),
             Self::Header(name) => match the_only_field(request, name)? {
                 Some(value) => b64token(trim(value)).map(Found::Token).ok_or(InvalidRequest::MalformedToken),
                 None => Ok(Found::Nothing),
             },
         }
+    }
+}
+
+/// Which cookies may hold a token, and which of them to take.
+#[derive(Clone)]
+pub struct CookieChoice {
+    names: Vec<Cow<'static, str>>,
+    choose: Arc<Choose>,
+}
+
+type Choose = dyn Fn(&[&str]) -> usize + Send + Sync;
+
+impl CookieChoice {
+    fn read<'a>(&self, request: &'a dyn RequestView) -> Result<Found<'a>, InvalidRequest> {
+        let mut tokens = Vec::with_capacity(self.names.len());
+        for name in &self.names {
+            match read_cookie(request, name)? {
+                Found::Token(token) => tokens.push(token),
+                Found::Nothing | Found::Dpop => {}
+            }
+        }
+        Ok(match tokens.as_slice() {
+            [] => Found::Nothing,
+            [token] => Found::Token(token),
+            [first, ..] => Found::Token(tokens.get((self.choose)(&tokens)).unwrap_or(first)),
+        })
+    }
+}
+
+impl PartialEq for CookieChoice {
+    fn eq(&self, other: &Self) -> bool {
+        self.names == other.names && Arc::ptr_eq(&self.choose, &other.choose)
+    }
+}
+
+impl Eq for CookieChoice {}
+
+impl fmt::Debug for CookieChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookieChoice").field("names", &self.names).finish_non_exhaustive()
     }
 }
 
@@ -223,5 +278,21 @@ mod tests {
         assert_eq!(cookies(b"__session=a; __session=b"), Err(InvalidRequest::RepeatedCredential));
         assert_eq!(cookies(b"__session=a\xff"), Err(InvalidRequest::MalformedToken));
         assert_eq!(cookies(b"__session=\"a\""), Err(InvalidRequest::MalformedToken));
+    }
+
+    #[test]
+    fn among_several_cookies_the_chosen_one_decides() {
+        let longest = |tokens: &[&str]| (0..tokens.len()).max_by_key(|at| tokens[*at].len()).unwrap();
+        let source = TokenSource::cookies(["__session_1", "__session"], longest);
+        let cookies = |value: &'static [u8]| read(&source, &[("cookie", value)]);
+        assert_eq!(cookies(b"__session=a; __session_1=bb").as_deref(), Ok("token bb"));
+        assert_eq!(cookies(b"__session=aaa; __session_1=bb").as_deref(), Ok("token aaa"));
+        assert_eq!(cookies(b"__session=a").as_deref(), Ok("token a"));
+        assert_eq!(cookies(b"__session_2=a").as_deref(), Ok("nothing"));
+        // A bad one is not passed over in silence.
+        assert_eq!(cookies(b"__session=a\xff; __session_1=bb"), Err(InvalidRequest::MalformedToken));
+        // A choice that is none takes the first.
+        let source = TokenSource::cookies(["a", "b"], |_| 2);
+        assert_eq!(read(&source, &[("cookie", b"b=y; a=x")]).as_deref(), Ok("token x"));
     }
 }

@@ -32,6 +32,12 @@ pub enum InvalidToken {
     #[error("expired")]
     #[allow(missing_docs)]
     Expired,
+    /// A token for another API of the same provider, which that API alone can verify; its reason is `wrong_audience`.
+    #[error("the token is for {api}, which alone can verify it: have the client ask for a token for this API")]
+    ForAnotherApi {
+        /// The API's name.
+        api: Cow<'static, str>,
+    },
     /// A claim of the wrong type, or out of range.
     #[error("claim {claim} has a wrong type or value")]
     InvalidClaim {
@@ -131,6 +137,7 @@ impl InvalidToken {
             Self::CriticalHeader => Reason::CriticalHeader,
             Self::Encrypted => Reason::Encrypted,
             Self::Expired => Reason::Expired,
+            Self::ForAnotherApi { .. } => Reason::WrongAudience,
             Self::InvalidClaim { .. } => Reason::InvalidClaim,
             Self::InvalidClaims => Reason::InvalidClaims,
             Self::IssuedInFuture => Reason::IssuedInFuture,

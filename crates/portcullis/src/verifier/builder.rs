@@ -10,13 +10,14 @@ use crate::checks::{
 };
 use crate::claims::{GrantReader, StandardGrants};
 use crate::clock::{Clock, SystemClock};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, InvalidToken};
 use crate::jose::AlgorithmSet;
 use crate::jws::DEFAULT_MAX_OCTETS;
 use crate::keys::KeyProvider;
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::token_cache::TokenCache;
-use crate::verifier::{DangerousBuilder, JwtVerifier};
+use crate::verifier::unverified::Explain;
+use crate::verifier::{DangerousBuilder, JwtVerifier, UnverifiedToken};
 
 /// Options of a [`JwtVerifier`]; from [`JwtVerifier::builder`].
 #[must_use = "call build()"]
@@ -34,6 +35,7 @@ pub struct JwtVerifierBuilder {
     grants: Arc<dyn GrantReader>,
     clock: Arc<dyn Clock>,
     cached_tokens: u64,
+    explain: Option<Box<Explain>>,
 }
 
 impl JwtVerifierBuilder {
@@ -52,6 +54,7 @@ impl JwtVerifierBuilder {
             grants: Arc::new(StandardGrants::new()),
             clock: Arc::new(SystemClock::new()),
             cached_tokens: 0,
+            explain: None,
         }
     }
 
@@ -144,6 +147,29 @@ impl JwtVerifierBuilder {
         self
     }
 
+    /// Says more precisely why a token is refused, such as that it is an opaque one of a kind that the provider is known
+    /// to issue. It is asked about refused tokens alone, gets the reason that was found, and returns that or a better
+    /// one: nothing that it returns lets a token in.
+    ///
+    /// ```
+    /// # use portcullis::{Audience, FixedKeys, InvalidToken, JwtVerifier};
+    /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
+    /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
+    ///     .explain(|token, found| match found {
+    ///         InvalidToken::NotCompactJws if token.text().starts_with("key_") => InvalidToken::OpaqueToken,
+    ///         other => other,
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    pub fn explain<F>(mut self, explain: F) -> Self
+    where
+        F: Fn(&UnverifiedToken<'_>, InvalidToken) -> InvalidToken + Send + Sync + 'static,
+    {
+        self.explain = Some(Box::new(explain));
+        self
+    }
+
     /// Options that weaken verification.
     pub fn dangerous(self) -> DangerousBuilder {
         DangerousBuilder(self)
@@ -196,6 +222,7 @@ impl JwtVerifierBuilder {
             clock: self.clock,
             headers: HeaderMemo::default(),
             cache: (self.cached_tokens > 0).then(|| TokenCache::new(self.cached_tokens)),
+            explain: self.explain,
         })
     }
 }

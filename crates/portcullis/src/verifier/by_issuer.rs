@@ -38,13 +38,18 @@ impl ByIssuer {
     /// Dispatches to the one of `verifiers` that accepts the token's issuer.
     ///
     /// # Errors
-    /// [`ConfigError`] when there are none, when two accept the same issuer, or when one accepts any.
+    /// [`ConfigError`] when there are none, when two accept the same issuer, or when one names none, as a rule or
+    /// [`dangerous::any_issuer`](crate::dangerous::any_issuer) does.
     pub fn new(verifiers: impl IntoIterator<Item = JwtVerifier>) -> Result<Self, ConfigError> {
         let verifiers: Vec<_> = verifiers.into_iter().collect();
         let mut by_issuer = HashMap::new();
         for (position, verifier) in verifiers.iter().enumerate() {
             let issuers = verifier.issuer().accepted().ok_or_else(|| {
-                ConfigError::new("issuer", "one of several verifiers accepts any issuer", "name the issuers of each")
+                ConfigError::new(
+                    "issuer",
+                    "one of several verifiers names no issuers",
+                    "name the issuers of each, or use OpenIssuers, whose directory decides",
+                )
             })?;
             for issuer in issuers {
                 if by_issuer.insert(issuer.clone(), position).is_some_and(|other| other != position) {
@@ -64,7 +69,10 @@ impl ByIssuer {
 #[async_trait]
 impl Verifier for ByIssuer {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let issuer = unverified_issuer(credential.unverified_token(), self.max_token_octets)?;
+        let token = credential.unverified_token();
+        // Whose token it is can't be told: whoever knows its kind says so.
+        let explained = |found| self.verifiers.iter().fold(found, |found, verifier| verifier.explain(token, found));
+        let issuer = unverified_issuer(token, self.max_token_octets).map_err(explained)?;
         let position = self.by_issuer.get(&issuer).ok_or(InvalidToken::WrongIssuer)?;
         let verifier = self.verifiers.get(*position).ok_or(InvalidToken::WrongIssuer)?;
         verifier.verify(credential).await

@@ -9,14 +9,15 @@ use crate::checks::{Audience, ClaimCheck, Issuer, TokenTypes, TokenView};
 use crate::claims::{Claims, GrantReader};
 use crate::clock::Clock;
 use crate::credential::Credential;
-use crate::error::AuthError;
+use crate::error::{AuthError, InvalidToken};
 use crate::jose::AlgorithmSet;
 use crate::jose::compact::Compact;
 use crate::jws;
 use crate::keys::{KeyProvider, KeyStatus};
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::token_cache::{TokenCache, TokenDigest};
-use crate::verifier::{JwtVerifierBuilder, Signed, Verified, Verifier};
+use crate::verifier::unverified::Explain;
+use crate::verifier::{JwtVerifierBuilder, Signed, UnverifiedToken, Verified, Verifier};
 
 /// Verifies signed JWTs: signature, type, issuer, audience, time and whatever else the builder was given.
 ///
@@ -43,6 +44,7 @@ pub struct JwtVerifier {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) headers: HeaderMemo,
     pub(super) cache: Option<TokenCache>,
+    pub(super) explain: Option<Box<Explain>>,
 }
 
 impl JwtVerifier {
@@ -77,6 +79,15 @@ impl JwtVerifier {
     #[must_use]
     pub fn keys(&self) -> &Arc<dyn KeyProvider> {
         &self.keys
+    }
+
+    /// What is wrong with `token`, as precisely as can be said; `found` is what the checks say.
+    pub(super) fn explain(&self, token: &str, found: InvalidToken) -> InvalidToken {
+        match (&self.explain, found) {
+            // It was too large to be looked at.
+            (None, found) | (_, found @ InvalidToken::TooLarge { .. }) => found,
+            (Some(explain), found) => explain(&UnverifiedToken::of_at_most(self.max_token_octets, token), found),
+        }
     }
 
     /// Everything about a token that does not change: its form, its key and its signature.
@@ -131,9 +142,16 @@ impl JwtVerifier {
 #[async_trait]
 impl Verifier for JwtVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let signed = self.recall_or_verify_signed(credential.unverified_token()).await?;
-        self.check_claims(&signed)?;
-        Ok(Verified::new(signed, Arc::clone(&self.grants)))
+        let token = credential.unverified_token();
+        let checked = match self.recall_or_verify_signed(token).await {
+            Ok(signed) => self.check_claims(&signed).map(|()| signed),
+            Err(error) => Err(error),
+        };
+        match checked {
+            Ok(signed) => Ok(Verified::new(signed, Arc::clone(&self.grants))),
+            Err(AuthError::InvalidToken(found)) => Err(self.explain(token, found).into()),
+            Err(error) => Err(error),
+        }
     }
 
     fn issuers(&self) -> Vec<String> {
@@ -157,5 +175,59 @@ impl fmt::Debug for JwtVerifier {
             .field("keys", &self.keys)
             .field("algorithms", &self.algorithms)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::FixedKeys;
+    use crate::verifier::ByIssuer;
+
+    fn explaining() -> JwtVerifier {
+        let keys = FixedKeys::secret(&[7; 32]).unwrap();
+        JwtVerifier::builder("https://i.example", Audience::any_of(["api"]), keys)
+            .max_token_octets(100)
+            .explain(|token, found| match (found, token.unverified_claims()) {
+                (InvalidToken::NotCompactJws, _) if token.text().starts_with("key_") => InvalidToken::OpaqueToken,
+                (InvalidToken::BadSignature, Some(claims))
+                    if claims.audiences().any(|audience| audience == "other") =>
+                {
+                    InvalidToken::ForAnotherApi { api: "the other API".into() }
+                }
+                (found, _) => found,
+            })
+            .build()
+            .unwrap()
+    }
+
+    async fn refused(verifier: &dyn Verifier, token: &str) -> InvalidToken {
+        match verifier.verify(&Credential::bearer(token)).await {
+            Err(AuthError::InvalidToken(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_can_be_explained_and_stays_refused() {
+        let verifier = explaining();
+        let part = crate::jose::base64url::encode;
+        let forged = |payload: &[u8]| format!("{}.{}.AAAA", part(br#"{"alg":"HS256"}"#), part(payload));
+        assert_eq!(refused(&verifier, "key_123").await, InvalidToken::OpaqueToken);
+        assert_eq!(refused(&verifier, "123").await, InvalidToken::NotCompactJws);
+        let other = refused(&verifier, &forged(br#"{"aud":"other"}"#)).await;
+        assert_eq!(other.reason(), crate::Reason::WrongAudience);
+        assert!(other.to_string().contains("the other API"), "{other}");
+        assert_eq!(refused(&verifier, &forged(br#"{"aud":"api"}"#)).await, InvalidToken::BadSignature);
+        // What is too large is not looked at.
+        let large = format!("key_{}", "x".repeat(100));
+        assert_eq!(refused(&verifier, &large).await, InvalidToken::TooLarge { limit: 100 });
+    }
+
+    #[tokio::test]
+    async fn a_token_of_nobody_in_a_set_of_issuers_is_explained_too() {
+        let set = ByIssuer::new([explaining()]).unwrap();
+        assert_eq!(refused(&set, "key_123").await, InvalidToken::OpaqueToken);
+        assert_eq!(refused(&set, "123").await, InvalidToken::NotCompactJws);
     }
 }

@@ -7,6 +7,7 @@ mod header_memo;
 mod jwt;
 mod open_issuers;
 mod token_cache;
+mod unverified;
 mod verified;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use by_issuer::ByIssuer;
 pub use dangerous_builder::DangerousBuilder;
 pub use jwt::JwtVerifier;
 pub use open_issuers::{IssuerDirectory, OpenIssuers};
+pub use unverified::UnverifiedToken;
 pub(crate) use verified::Signed;
 pub use verified::Verified;
 

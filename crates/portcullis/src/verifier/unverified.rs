@@ -1,0 +1,54 @@
+//! A token before, or instead of, its verification.
+
+use crate::claims::Claims;
+use crate::error::InvalidToken;
+use crate::jose::Header;
+use crate::jose::compact::Compact;
+use crate::jws::DEFAULT_MAX_OCTETS;
+
+/// Says more precisely why a token is refused.
+pub(super) type Explain = dyn Fn(&UnverifiedToken<'_>, InvalidToken) -> InvalidToken + Send + Sync;
+
+/// A token of which nothing may be believed: for naming what it pretends to be, or for choosing which of several to
+/// verify.
+#[derive(Clone, Copy)]
+pub struct UnverifiedToken<'a> {
+    text: &'a str,
+    max_octets: usize,
+}
+
+impl<'a> UnverifiedToken<'a> {
+    /// A token as it was presented. Of one that is longer than 16 KiB nothing is read.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self::of_at_most(DEFAULT_MAX_OCTETS, text)
+    }
+
+    pub(super) fn of_at_most(max_octets: usize, text: &'a str) -> Self {
+        Self { text, max_octets }
+    }
+
+    /// The token as it was presented.
+    #[must_use]
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The header, if the token has one that can be read.
+    #[must_use]
+    pub fn unverified_header(&self) -> Option<Header> {
+        Compact::parse(self.text, self.max_octets).ok()?.header().ok()
+    }
+
+    /// The claims, if the token has some that can be read.
+    #[must_use]
+    pub fn unverified_claims(&self) -> Option<Claims> {
+        Claims::parse(Compact::parse(self.text, self.max_octets).ok()?.payload().ok()?).ok()
+    }
+}
+
+impl std::fmt::Debug for UnverifiedToken<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UnverifiedToken")
+    }
+}
