@@ -28,6 +28,7 @@ mod forgery;
 mod issuer;
 #[cfg(feature = "server")]
 mod server;
+mod shapes;
 mod signing_key;
 mod token;
 
