@@ -67,6 +67,8 @@ impl Gates {
             Scope::open("/realm", gate().with_realm(r#"orders "eu" \1"#)),
             Scope::open("/custom", Gate::new(AsksForMore)),
             Scope::open("/broken", Gate::new(Broken)),
+            Scope::open("/panic", with_keys(Arc::new(Panics))),
+            Scope::guarded("/guarded-panic", Guard::new(with_keys(Arc::new(Panics)))),
             Scope::open("/hook", hooked.clone()),
             Scope::open("/bad-hook", gate().with_refusals(spoilt)),
             Scope::open("/metadata", metadata.clone()),
@@ -81,6 +83,7 @@ impl Gates {
             ),
             Scope::guarded("/guarded-hook", Guard::new(hooked)),
             Scope::guarded("/guarded-metadata", Guard::new(metadata.clone())),
+            Scope::guarded("/guarded-metadata-admin", admin(metadata.clone())),
             Scope::guarded("/guarded-outage", admin(outage(Some(Duration::from_secs(7))))),
             Scope::guarded("/guarded-outage-optional", Guard::new(outage(None)).optional()),
             Scope::guarded("/guarded-custom", Guard::new(Gate::new(AsksForMore))),
@@ -185,6 +188,16 @@ impl KeyProvider for Outage {
     async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
         let unavailable = Unavailable::new().because("connection refused by keys.internal");
         Err(self.0.map_or_else(Unavailable::new, |delay| unavailable.retry_after(delay)).into())
+    }
+}
+
+#[derive(Debug)]
+struct Panics;
+
+#[async_trait]
+impl KeyProvider for Panics {
+    async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+        panic!("a mistake in the provider")
     }
 }
 

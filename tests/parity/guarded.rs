@@ -440,6 +440,27 @@ pub(crate) fn metadata(gates: &Gates) -> Vec<Row> {
             get("/guarded-metadata/document", &NONE),
             challenged(401, "", BODY_OF_MISSING_TOKEN),
         ),
+        // Where the policy names scopes, whoever lacks a good token is told them.
+        row(
+            "a policy, no token",
+            get("/metadata/any-scope", &NONE),
+            challenged(401, r#", scope="read:messages admin""#, BODY_OF_MISSING_TOKEN),
+        ),
+        row(
+            "a policy, bad token",
+            bearing("/metadata/any-scope", &expired),
+            challenged(
+                401,
+                r#", error="invalid_token", error_description="The access token expired", scope="read:messages admin""#,
+                r#"{"error":"invalid_token","error_description":"The access token expired","reason":"expired"}"#,
+            ),
+        ),
+        row("a policy without scopes", get("/metadata/role", &NONE), challenged(401, "", BODY_OF_MISSING_TOKEN)),
+        row(
+            "a guard's policy",
+            get("/guarded-metadata-admin/open", &NONE),
+            challenged(401, r#", scope="admin""#, BODY_OF_MISSING_TOKEN),
+        ),
     ];
     for prefix in ["/metadata", "/guarded-metadata"] {
         let path = |route: &str| format!("{prefix}/{route}");

@@ -324,6 +324,11 @@ pub(crate) fn server_errors(gates: &Gates) -> Vec<Row> {
         // Why it is broken is for the log alone.
         row("broken verifier", bearing("/broken/private", &good), Answer::server_error()),
         row("broken verifier, no token", get("/broken/private", &NONE), Answer::missing_token()),
+        // The connection goes on, as each row shows with a further request.
+        row("panicking provider", bearing("/panic/private", &good), Answer::server_error()),
+        row("panicking provider, optional", bearing("/panic/greeting", &good), Answer::server_error()),
+        row("panicking provider, no token", get("/panic/private", &NONE), Answer::missing_token()),
+        row("panicking provider behind a guard", bearing("/guarded-panic/open", &good), Answer::server_error()),
     ]);
     rows
 }

@@ -94,7 +94,7 @@ impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P
 async fn admit<C: FromClaims>(request: &HttpRequest, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(request)?;
     let admitted = gate.readmit(admission(request).as_ref(), &HttpRequestView::new(request), policy).await;
-    admitted.and_then(|verified| typed(&gate, verified)).map_err(|error| gate.refuse(&error).into())
+    admitted.and_then(|verified| typed(&gate, verified)).map_err(|error| gate.refuse_for(&error, policy).into())
 }
 
 fn typed<C: FromClaims>(gate: &Gate, verified: Verified) -> Result<Auth<C>, AuthError> {

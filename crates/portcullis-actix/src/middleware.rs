@@ -108,7 +108,7 @@ where
             let admission = match guard.admit(&HttpRequestView::new(request.request())).await {
                 Ok(admission) => admission,
                 Err(error) => {
-                    let refusal = Rejection::from(guard.gate().refuse(&error)).error_response();
+                    let refusal = Rejection::from(guard.refuse(&error)).error_response();
                     return Ok(request.into_response(refusal).map_into_right_body());
                 }
             };

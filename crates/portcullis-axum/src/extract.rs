@@ -91,7 +91,7 @@ where
 async fn admit<S: HasGate, C: FromClaims>(parts: &Parts, state: &S, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(parts, state)?;
     let admitted = gate.readmit(parts.extensions.get(), &PartsView(parts), policy).await;
-    admitted.and_then(|verified| typed(gate, verified)).map_err(|error| gate.refuse(&error).into())
+    admitted.and_then(|verified| typed(gate, verified)).map_err(|error| gate.refuse_for(&error, policy).into())
 }
 
 fn typed<C: FromClaims>(gate: &Gate, verified: Verified) -> Result<Auth<C>, AuthError> {

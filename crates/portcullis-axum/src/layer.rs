@@ -99,7 +99,7 @@ where
             let (mut parts, body) = request.into_parts();
             let admission = match guard.admit(&PartsView(&parts)).await {
                 Ok(admission) => admission,
-                Err(error) => return Ok(Rejection::from(guard.gate().refuse(&error)).into_response()),
+                Err(error) => return Ok(Rejection::from(guard.refuse(&error)).into_response()),
             };
             let caller = admission.as_ref().map(|admission| admission.caller().clone());
             parts.extensions.insert(guard.gate().clone());

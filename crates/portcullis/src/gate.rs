@@ -13,7 +13,7 @@ use crate::error::AuthError;
 use crate::guard::Admission;
 use crate::keys::KeyStatus;
 use crate::policy::Policy;
-use crate::refusal::Refusal;
+use crate::refusal::{Guidance, Refusal};
 use crate::resource_metadata::ResourceMetadata;
 use crate::verifier::{Verified, Verifier};
 
@@ -79,6 +79,9 @@ impl Gate {
 
     /// With protected resource metadata (RFC 9728): challenges name its URL in `resource_metadata`, and the adapters'
     /// handler serves it. Unless it lists authorization servers, they are the verifier's issuers.
+    ///
+    /// Whoever lacks a good token is then also told, in `scope`, which scopes the route's policy names (RFC 6750 §3), so
+    /// that a client knows where to get a token and what to ask for.
     #[must_use]
     pub fn with_resource_metadata(self, metadata: ResourceMetadata) -> Self {
         let issuers = self.0.verifier.issuers();
@@ -107,7 +110,7 @@ impl Gate {
     /// Why not; [`Self::refuse`] makes the answer.
     pub async fn admit(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, AuthError> {
         if let Some(caller) = &self.0.assumed {
-            return policy.check(caller).map(|()| caller.clone()).inspect_err(log);
+            return self.authorize(caller, policy).map(|()| caller.clone());
         }
         let admitted = match present(request, &self.0.sources) {
             Ok(Presented::Credential(credential)) => self.verify_credential(&credential, policy).await,
@@ -145,7 +148,7 @@ impl Gate {
         policy: &Policy,
     ) -> Result<Verified, AuthError> {
         match known.and_then(|known| known.by(self)) {
-            Some(caller) => policy.check(caller).map(|()| caller.clone()).inspect_err(log),
+            Some(caller) => self.authorize(caller, policy).map(|()| caller.clone()),
             None => self.admit(request, policy).await,
         }
     }
@@ -164,6 +167,23 @@ impl Gate {
             Some(_) => self.readmit(known, request, policy).await.map(Some),
             None => self.admit_optional(request, policy).await,
         }
+    }
+
+    /// Whether a caller whom this gate let in is allowed what `policy` asks for: for handlers that know only from the
+    /// request's body what it takes.
+    ///
+    /// ```
+    /// use portcullis::{AuthError, Gate, Verified, scopes};
+    ///
+    /// fn delete(gate: &Gate, caller: &Verified, drafts_only: bool) -> Result<(), AuthError> {
+    ///     gate.authorize(caller, &scopes(if drafts_only { "drafts:delete" } else { "messages:delete" }))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AuthError::InsufficientScope`]; [`Self::refuse`] makes the answer.
+    pub fn authorize(&self, caller: &Verified, policy: &Policy) -> Result<(), AuthError> {
+        policy.check(caller).inspect_err(log)
     }
 
     /// Verifies a bearer token from anywhere but an HTTP request: a WebSocket message, gRPC metadata, a queue.
@@ -218,8 +238,19 @@ impl Gate {
     /// The answer to a request that is not let in.
     #[must_use]
     pub fn refuse(&self, error: &AuthError) -> Refusal {
-        let metadata_url = self.0.resource_metadata.as_ref().map(ResourceMetadata::url);
-        let mut refusal = Refusal::with_metadata(error, &self.0.realm, metadata_url.as_deref());
+        self.refuse_for(error, &Policy::authenticated())
+    }
+
+    /// The answer to a request that is not let in where `policy` holds. With protected resource metadata, a challenge for
+    /// a missing or bad token names the policy's scopes.
+    #[must_use]
+    pub fn refuse_for(&self, error: &AuthError, policy: &Policy) -> Refusal {
+        let guidance = self
+            .0
+            .resource_metadata
+            .as_ref()
+            .map(|metadata| Guidance { metadata_url: metadata.url(), scope: policy.named_scopes() });
+        let mut refusal = Refusal::with_guidance(error, &self.0.realm, guidance.as_ref());
         if let Some(RefusalHook(change)) = &self.0.refusals {
             change(error, &mut refusal);
         }
@@ -294,7 +325,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::error::Unavailable;
+    use crate::error::{InvalidRequest, InvalidToken, Unavailable};
+    use crate::policy::{roles, scopes};
 
     /// Has its keys after so many attempts.
     #[derive(Debug)]
@@ -329,6 +361,32 @@ mod tests {
         );
         assert_eq!(refusal.body, "missing_token");
         assert!(refusal.headers.contains(&("x-more".to_owned(), "1".to_owned())));
+    }
+
+    #[test]
+    fn with_metadata_a_missing_or_bad_token_is_told_the_scopes_of_the_policy() {
+        let challenge = |gate: &Gate, error: AuthError| {
+            gate.refuse_for(&error, &scopes("read").or(scopes("write read")).and(roles(["r"]))).headers.remove(0).1
+        };
+        let plain = Gate::new(Slow(AtomicU32::new(0)));
+        let gate = plain.clone().with_resource_metadata(ResourceMetadata::new("https://api.example.com").unwrap());
+        let url = "https://api.example.com/.well-known/oauth-protected-resource";
+        assert_eq!(challenge(&plain, AuthError::MissingToken), r#"Bearer realm="api""#);
+        assert_eq!(
+            challenge(&gate, AuthError::MissingToken),
+            format!(r#"Bearer realm="api", scope="read write", resource_metadata="{url}""#)
+        );
+        assert_eq!(
+            challenge(&gate, InvalidToken::Expired.into()),
+            format!(
+                r#"Bearer realm="api", error="invalid_token", error_description="The access token expired", scope="read write", resource_metadata="{url}""#
+            )
+        );
+        // A request that is malformed lacks no scope.
+        assert!(!challenge(&gate, InvalidRequest::RepeatedCredential.into()).contains("scope"));
+        // What the failed policy names goes first.
+        let missing = AuthError::InsufficientScope { scope: Some("admin".to_owned()) };
+        assert!(challenge(&gate, missing).contains(r#", scope="admin", resource_metadata="#));
     }
 
     #[tokio::test]

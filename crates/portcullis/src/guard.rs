@@ -4,6 +4,7 @@ use crate::credential::RequestView;
 use crate::error::AuthError;
 use crate::gate::Gate;
 use crate::policy::Policy;
+use crate::refusal::Refusal;
 use crate::verifier::Verified;
 
 /// A gate with the policy of the routes behind it.
@@ -59,7 +60,7 @@ impl Guard {
     /// Whether `request` may pass, and as whom; `None` is nobody in particular.
     ///
     /// # Errors
-    /// Why not; [`Gate::refuse`] makes the answer.
+    /// Why not; [`Self::refuse`] makes the answer.
     pub async fn admit(&self, request: &dyn RequestView) -> Result<Option<Admission>, AuthError> {
         if self.cors_preflight && is_cors_preflight(request) {
             return Ok(None);
@@ -70,6 +71,12 @@ impl Guard {
             Some(self.gate.admit(request, &self.policy).await?)
         };
         Ok(caller.map(|caller| Admission { gate: self.gate.clone(), caller }))
+    }
+
+    /// The answer to a request that may not pass.
+    #[must_use]
+    pub fn refuse(&self, error: &AuthError) -> Refusal {
+        self.gate.refuse_for(error, &self.policy)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The middle level: a compact JWS checked against keys, whatever its payload is.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::Compact;
@@ -55,11 +58,25 @@ pub(crate) async fn find_key<P: KeyProvider + ?Sized>(
     issuer: Option<&str>,
 ) -> Result<Arc<VerifyingKey>, AuthError> {
     let query = KeyQuery::new(algorithm).with_key_id(header.key_id()).with_issuer(issuer);
-    let key = keys.key(&query).await?;
+    let key = ask(keys, &query).await?;
     let other_id = matches!((key.id(), query.key_id()), (Some(found), Some(wanted)) if found != wanted);
     if other_id || !key.algorithms().contains(algorithm) {
         tracing::error!(provider = ?keys, "the key provider returned another key than it was asked for");
         return Err(InvalidToken::UnknownKey.into());
     }
     Ok(key)
+}
+
+/// Asks for the key. A provider that panics must not take the connection along, on which other requests may be waiting:
+/// what it was asked for is answered as any mistake of the service.
+async fn ask<P: KeyProvider + ?Sized>(keys: &P, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, AuthError> {
+    let mut answer = pin!(async { keys.key(query).await });
+    std::future::poll_fn(|context| {
+        // Nothing of it is looked at again after a panic.
+        match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+            Ok(poll) => poll.map_err(AuthError::from),
+            Err(_) => Poll::Ready(Err(AuthError::Server("the key provider panicked".into()))),
+        }
+    })
+    .await
 }

@@ -67,7 +67,7 @@ pub use crate::jose::{
 };
 pub use crate::keys::{CachedKeys, FirstOf, FixedKeys, FixedKeysError, KeyError, KeyProvider, KeyQuery, KeyStatus};
 #[cfg(feature = "remote")]
-pub use crate::keys::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
+pub use crate::keys::{KeySetCache, RemoteKeys, RemoteKeysBuilder, TimeLimited};
 pub use crate::policy::{Policy, Require, any_permission, any_role, any_scope, permissions, roles, scopes};
 pub use crate::refusal::Refusal;
 pub use crate::resource_metadata::ResourceMetadata;

@@ -83,9 +83,11 @@ impl Policy {
     /// # Errors
     /// [`AuthError::InsufficientScope`] with the scopes that the policy names.
     pub fn check(&self, caller: &Verified) -> Result<(), AuthError> {
-        if self.0.holds(caller) {
-            return Ok(());
-        }
+        if self.0.holds(caller) { Ok(()) } else { Err(AuthError::InsufficientScope { scope: self.named_scopes() }) }
+    }
+
+    /// All scopes that the policy names, space-delimited, each once; `None` when it names none.
+    pub(crate) fn named_scopes(&self) -> Option<String> {
         let mut named = BTreeSet::new();
         let mut order = Vec::new();
         self.0.name_scopes(&mut |scope| {
@@ -93,7 +95,7 @@ impl Policy {
                 order.push(scope);
             }
         });
-        Err(AuthError::InsufficientScope { scope: (!order.is_empty()).then(|| order.join(" ")) })
+        (!order.is_empty()).then(|| order.join(" "))
     }
 
     fn all<S: Into<String>>(kind: Kind, names: impl IntoIterator<Item = S>) -> Self {

@@ -19,6 +19,15 @@ pub struct Refusal {
     pub reason: Option<Reason>,
 }
 
+/// What the challenges of a service with protected resource metadata tell its clients, so that they know where to get a
+/// token and with which scopes.
+pub(crate) struct Guidance {
+    /// The URL of the metadata (RFC 9728 §5.1).
+    pub(crate) metadata_url: String,
+    /// The scopes that the request needs, space-delimited (RFC 6750 §3), where they are known.
+    pub(crate) scope: Option<String>,
+}
+
 /// The members of a body, in their order.
 #[derive(Serialize)]
 struct Body<'a> {
@@ -34,12 +43,11 @@ impl Refusal {
     /// The answer to `error`, with challenges in `realm`.
     #[must_use]
     pub fn new(error: &AuthError, realm: &str) -> Self {
-        Self::with_metadata(error, realm, None)
+        Self::with_guidance(error, realm, None)
     }
 
-    /// With the URL of the protected resource metadata in the challenges (RFC 9728 §5.1).
-    pub(crate) fn with_metadata(error: &AuthError, realm: &str, metadata_url: Option<&str>) -> Self {
-        let mut headers: Vec<(String, String)> = challenges(error, realm, metadata_url)
+    pub(crate) fn with_guidance(error: &AuthError, realm: &str, guidance: Option<&Guidance>) -> Self {
+        let mut headers: Vec<(String, String)> = challenges(error, realm, guidance)
             .iter()
             .map(|each| ("www-authenticate".to_owned(), each.to_string()))
             .collect();
@@ -70,24 +78,21 @@ impl Refusal {
 /// When to come back, where nobody knows better, in seconds.
 const DEFAULT_RETRY_SECONDS: u64 = 5;
 
-fn challenges(error: &AuthError, realm: &str, metadata_url: Option<&str>) -> Vec<Challenge> {
-    let bearer = Challenge::new("Bearer").with("realm", realm);
-    let finish = |challenge: Challenge| match metadata_url {
-        Some(url) => challenge.with("resource_metadata", url),
-        None => challenge,
+fn challenges(error: &AuthError, realm: &str, guidance: Option<&Guidance>) -> Vec<Challenge> {
+    let bearer = || Challenge::new("Bearer").with("realm", realm);
+    let with_error = || bearer().with("error", error.code()).with("error_description", error.description());
+    let needed = guidance.and_then(|guidance| guidance.scope.as_deref());
+    let (challenge, scope) = match error {
+        AuthError::Custom(custom) => return custom.challenges.clone(),
+        AuthError::InsufficientScope { .. } => (with_error(), named_scope(error)),
+        AuthError::InvalidRequest(_) => (with_error(), None),
+        AuthError::InvalidToken(_) => (with_error(), needed),
+        AuthError::MissingToken => (bearer(), needed),
+        AuthError::Server(_) | AuthError::Unavailable(_) => return Vec::new(),
     };
-    match error {
-        AuthError::Custom(custom) => custom.challenges.clone(),
-        AuthError::MissingToken => vec![finish(bearer)],
-        AuthError::InsufficientScope { .. } | AuthError::InvalidRequest(_) | AuthError::InvalidToken(_) => {
-            let challenge = bearer.with("error", error.code()).with("error_description", error.description());
-            vec![finish(match named_scope(error) {
-                Some(scope) => challenge.with("scope", scope),
-                None => challenge,
-            })]
-        }
-        AuthError::Server(_) | AuthError::Unavailable(_) => Vec::new(),
-    }
+    let challenge = scope.into_iter().fold(challenge, |challenge, scope| challenge.with("scope", scope));
+    let url = guidance.map(|guidance| guidance.metadata_url.as_str());
+    vec![url.into_iter().fold(challenge, |challenge, url| challenge.with("resource_metadata", url))]
 }
 
 fn named_scope(error: &AuthError) -> Option<&str> {

@@ -14,7 +14,7 @@ use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 /// Several providers of one issuer's keys, asked in order: the first that has the key gives it.
 ///
 /// One that can't say now is passed over; only when no other has the key is the answer "unavailable", because then nobody
-/// knows.
+/// knows. A slow one holds up those after it, unless it is `TimeLimited`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -74,7 +74,8 @@ impl KeyProvider for FirstOf {
 /// A cache in front of a slow provider, such as a vault or a database.
 ///
 /// A key is asked for once, however many requests need it, and kept for `lifetime`: so long may a key that was withdrawn
-/// go on. That there is no such key is remembered for the same time. An outage is not: the next request asks again.
+/// go on. That there is no such key is remembered for the same time: so long may a new key be refused, if tokens named it
+/// before it was there. An outage is not: the next request asks again, and so does each request after a panic.
 #[derive(Debug)]
 pub struct CachedKeys<P> {
     provider: P,

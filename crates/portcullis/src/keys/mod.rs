@@ -4,6 +4,8 @@ mod compose;
 mod fixed;
 #[cfg(feature = "remote")]
 mod remote;
+#[cfg(feature = "remote")]
+mod time_limited;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ pub use compose::{CachedKeys, FirstOf};
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
 pub use remote::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
+#[cfg(feature = "remote")]
+pub use time_limited::TimeLimited;
 
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::jose::key_set::NotChosen;
@@ -42,8 +46,20 @@ use crate::jose::{Algorithm, AlgorithmSet, VerifyingKey};
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
 ///
-/// The verifier asks once for every token, so an implementation keeps its keys prepared. What comes back is checked
-/// again: a key that does not serve the algorithm, or goes by another identifier, is not used.
+/// The verifier asks once for every token, so an implementation keeps its keys prepared, or stands behind [`CachedKeys`].
+/// Whatever it does, no token passes for it that its key did not sign:
+///
+/// | the provider | the request is answered with |
+/// |---|---|
+/// | says that there is no such key | 401 `unknown_key` |
+/// | fails ([`KeyError::Unavailable`]) | 503, its cause in the log |
+/// | takes its time | what it says in the end; the request waits as long. `TimeLimited` makes it a 503 after a while |
+/// | panics | 500, and the connection goes on |
+/// | returns a key of another identifier, or one that does not serve the algorithm | 401 `unknown_key`, and an error in the log |
+/// | returns another key under the right identifier | 401 `bad_signature`, also for tokens that a cache remembers |
+///
+/// A request that its client gives up drops the question half-way, so a provider must hold nothing that dropping a future
+/// leaves in disorder.
 #[async_trait]
 pub trait KeyProvider: fmt::Debug + Send + Sync {
     /// The one key that `query` asks for.
