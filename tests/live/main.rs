@@ -13,6 +13,7 @@
 )]
 
 mod http;
+mod npm;
 mod outage;
 mod presets;
 mod provider;

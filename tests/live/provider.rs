@@ -9,13 +9,13 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use tokio::net::TcpSocket;
 
 use crate::http;
+use crate::npm::Packages;
 
-/// Its sources, and where it is installed: a folder that `cargo clean` removes.
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/live");
+/// Where it is installed: a folder that `cargo clean` removes.
 const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/live");
 
-/// Written at the end of an installation, with what it was made from.
-const INSTALLED: &str = "installed";
+const PACKAGES: Packages =
+    Packages { source: concat!(env!("CARGO_MANIFEST_DIR"), "/live"), folder: FOLDER, programs: &["provider.mjs"] };
 
 /// A provider at a port that is its own as long as this lives, also while it is down. It ends when this is dropped.
 #[derive(Debug)]
@@ -27,16 +27,13 @@ pub(crate) struct Provider {
 
 /// Why the provider can't be started as things are; `None` when it can.
 pub(crate) fn missing() -> Option<String> {
-    if Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-        return Some("node not found".to_owned());
-    }
-    (!is_installed()).then(|| "the provider is not installed; PORTCULLIS_LIVE=1 installs it with npm".to_owned())
+    PACKAGES.missing()
 }
 
 impl Provider {
     /// Installs the provider if need be, and starts it.
     pub(crate) fn start() -> Self {
-        install();
+        PACKAGES.install();
         let port = Port::reserve();
         let process = Process::start(port.number);
         Self { issuer: format!("http://127.0.0.1:{}", port.number), port, process: Some(process) }
@@ -168,38 +165,4 @@ impl Port {
 
 pub(crate) fn folder() -> &'static Path {
     Path::new(FOLDER)
-}
-
-fn install() {
-    fs::create_dir_all(folder()).unwrap();
-    // Test processes may run side by side, and one installs for all.
-    let alone = fs::File::create(folder().join("lock")).unwrap();
-    alone.lock().unwrap();
-    if is_installed() {
-        return;
-    }
-    for name in ["package.json", "package-lock.json", "provider.mjs"] {
-        fs::copy(Path::new(SOURCE).join(name), folder().join(name)).unwrap();
-    }
-    let npm = Command::new("npm")
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
-        .current_dir(folder())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()
-        .expect("npm starts");
-    assert!(npm.success(), "npm ci failed");
-    fs::write(folder().join(INSTALLED), sources()).unwrap();
-}
-
-fn is_installed() -> bool {
-    fs::read(folder().join(INSTALLED)).is_ok_and(|installed| installed == sources())
-}
-
-/// What the installation is made from.
-fn sources() -> Vec<u8> {
-    ["package-lock.json", "provider.mjs"]
-        .iter()
-        .flat_map(|name| fs::read(Path::new(SOURCE).join(name)).unwrap())
-        .collect()
 }

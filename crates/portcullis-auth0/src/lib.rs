@@ -24,7 +24,10 @@ pub use claims::Auth0Claims;
 
 use std::sync::Arc;
 
-use portcullis::{Algorithm, Audience, ConfigError, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider, RemoteKeys};
+use portcullis::{
+    Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider,
+    RemoteKeys, TokenView,
+};
 
 /// A verifier of the access tokens that one Auth0 tenant issues for one API.
 #[derive(Clone, Debug)]
@@ -104,7 +107,7 @@ impl Auth0 {
         };
         let audience = Audience::any_of(self.audiences.clone());
         let algorithms = [Algorithm::Rs256, Algorithm::Ps256];
-        Ok(JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms))
+        Ok(JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms).check(ClientIsText))
     }
 
     /// The verifier.
@@ -113,6 +116,15 @@ impl Auth0 {
     /// [`ConfigError`] names the field that can't be used and what to write instead.
     pub fn verifier(&self) -> Result<JwtVerifier, ConfigError> {
         self.builder()?.build()
+    }
+}
+
+/// `client_id` is a string where it is there at all, as Auth0's own verifiers demand.
+struct ClientIsText;
+
+impl ClaimCheck for ClientIsText {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        token.claims().get::<String>("client_id").map(drop)
     }
 }
 

@@ -32,17 +32,14 @@ impl TestIssuer {
 
     /// An issuer with one key for each of `algorithms`; tokens are signed with the first unless told otherwise.
     pub fn with_algorithms(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        let keys = algorithms
-            .into_iter()
-            .map(|algorithm| Arc::new(SigningKey::generate(algorithm, format!("{algorithm}-1"))))
-            .collect();
-        Self {
+        let issuer = Self {
             url: "https://issuer.test/".to_owned(),
             audience: "https://api.test".to_owned(),
-            keys,
+            keys: Vec::new(),
             shape_token: Arc::new(|token| token),
             shape_key: Arc::new(|_| {}),
-        }
+        };
+        issuer.with_more_algorithms(algorithms)
     }
 
     /// The same keys under another name.
@@ -83,6 +80,16 @@ impl TestIssuer {
     #[must_use]
     pub fn with_published_keys(mut self, shape: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static) -> Self {
         self.shape_key = Arc::new(shape);
+        self
+    }
+
+    /// The same issuer with a further key for each of `algorithms`, behind those that it has.
+    #[must_use]
+    pub fn with_more_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        for algorithm in algorithms {
+            let number = self.keys.iter().filter(|key| key.algorithm() == algorithm).count() + 1;
+            self.keys.push(Arc::new(SigningKey::generate(algorithm, format!("{algorithm}-{number}"))));
+        }
         self
     }
 

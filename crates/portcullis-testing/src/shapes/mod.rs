@@ -3,3 +3,4 @@
 //! Each is a constructor of [`TestIssuer`](crate::TestIssuer); what it gives can be changed like any other issuer.
 
 mod auth0;
+mod oidc;

@@ -1,0 +1,133 @@
+//! Amazon Cognito.
+
+use std::borrow::Cow;
+
+use portcullis::{
+    Algorithm, Audience, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken, JwtVerifierBuilder,
+    StandardGrants, TokenView,
+};
+
+use crate::preset::{KeysAt, Preset, Provider, Settings};
+
+/// Access tokens of an Amazon Cognito user pool, for its app clients; ID tokens by option.
+///
+/// ```
+/// # fn main() -> Result<(), portcullis::ConfigError> {
+/// use portcullis_oidc::Cognito;
+///
+/// let verifier = Cognito::new("eu-west-1", "eu-west-1_Ab12Cd34E", ["1h57kf5cpq17m0eml12EXAMPLE"]).verifier()?;
+/// # Ok(()) }
+/// ```
+pub type Cognito = Preset<UserPool>;
+
+/// An Amazon Cognito user pool.
+#[derive(Clone, Debug)]
+pub struct UserPool {
+    region: String,
+    id: String,
+    clients: Vec<String>,
+    token_use: TokenUse,
+}
+
+/// `token_use`: access and ID tokens look alike and have the same signer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum TokenUse {
+    Access,
+    Id,
+}
+
+impl Preset<UserPool> {
+    /// `pool` is the user pool's identifier, which begins with its region; `clients` are the identifiers of the app
+    /// clients whose tokens are accepted.
+    pub fn new<S: Into<String>>(
+        region: impl Into<String>,
+        pool: impl Into<String>,
+        clients: impl IntoIterator<Item = S>,
+    ) -> Self {
+        Self::of(UserPool {
+            region: region.into(),
+            id: pool.into(),
+            clients: clients.into_iter().map(Into::into).collect(),
+            token_use: TokenUse::Access,
+        })
+    }
+
+    /// Accepts ID tokens, and access tokens no longer: for a service that is itself the client that signed the user in.
+    pub fn id_tokens(mut self) -> Self {
+        self.provider.token_use = TokenUse::Id;
+        self
+    }
+}
+
+impl Provider for UserPool {
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let Self { region, id, clients, token_use } = self;
+        let is_word = |text: &str| text.bytes().all(|octet| octet.is_ascii_alphanumeric());
+        if region.is_empty() || !region.split('-').all(is_word) {
+            return Err(ConfigError::new("region", "not a region", "write the pool's region, such as eu-west-1"));
+        }
+        let name = id.strip_prefix(region.as_str()).and_then(|rest| rest.strip_prefix('_')).unwrap_or_default();
+        if name.is_empty() || !is_word(name) {
+            let instead = format!("write the user pool's ID, such as {region}_Ab12Cd34E");
+            return Err(ConfigError::new("pool", "not the ID of a user pool in this region", instead));
+        }
+        // Both forms belong to the same pool and the same keys.
+        let issuers =
+            ["cognito-idp", "issuer-cognito-idp"].map(|host| format!("https://{host}.{region}.amazonaws.com/{id}"));
+        let keys = KeysAt::Url(format!("{}/.well-known/jwks.json", issuers[0]));
+        // An access token has client_id where an ID token has aud.
+        let audience = match token_use {
+            TokenUse::Access => Audience::claim("client_id", clients.clone()),
+            TokenUse::Id => Audience::any_of(clients.clone()),
+        };
+        Ok(Settings { issuers: issuers.into(), audience, algorithms: Algorithm::Rs256.into(), keys })
+    }
+
+    fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
+        builder.check(self.token_use).check(AsIssued(self.token_use)).grants(CognitoGrants)
+    }
+}
+
+impl ClaimCheck for TokenUse {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let used = token.claims().get::<String>("token_use")?.ok_or_else(|| InvalidToken::missing("token_use"))?;
+        let accepted = match self {
+            Self::Access => "access",
+            Self::Id => "id",
+        };
+        if used == accepted { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
+    }
+}
+
+/// The types that Amazon's own verifier insists on: one client, one string of scopes.
+struct AsIssued(TokenUse);
+
+impl ClaimCheck for AsIssued {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let client = match self.0 {
+            TokenUse::Access => "client_id",
+            TokenUse::Id => "aud",
+        };
+        token.claims().get::<String>(client)?;
+        token.claims().get::<String>("scope").map(drop)
+    }
+}
+
+/// Groups as roles; Cognito has no permissions.
+#[derive(Debug)]
+struct CognitoGrants;
+
+impl GrantReader for CognitoGrants {
+    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        StandardGrants::new().scopes(claims)
+    }
+
+    fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
+        Grants::new()
+    }
+
+    fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        let groups = claims.get::<Vec<String>>("cognito:groups").ok().flatten().unwrap_or_default();
+        groups.into_iter().map(Cow::Owned).collect()
+    }
+}
