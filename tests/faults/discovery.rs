@@ -1,12 +1,13 @@
 //! Metadata that is wrong, or leads astray.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use portcullis::{Algorithm, Audience, Gate, JwtVerifier, Reason, RemoteKeys};
 use portcullis_testing::{Endpoint, Fault, IssuerServer};
 use serde_json::{Value, json};
 
-use crate::support::{REFRESH_DUE, Scene, es256, eventually, key, secs, set_of, with_members};
+use crate::support::{Log, REFRESH_DUE, Scene, es256, eventually, key, secs, set_of, with_members};
 
 /// The document of `server` with these members, or without those that are null.
 fn document(server: &IssuerServer, changes: Value) -> String {
@@ -272,4 +273,44 @@ async fn fault_64_nothing_in_a_token_names_what_is_fetched() {
     assert!(asked.iter().all(|request| request.path().starts_with("/.well-known/")), "{asked:?}");
     scene.clock.advance(REFRESH_DUE);
     scene.admits(&scene.token()).await;
+}
+
+#[tokio::test]
+async fn a_failed_fetch_says_which_of_its_two_requests_failed() {
+    let (log, _guards) = Log::capture();
+    for (endpoint, document, path) in [
+        (Endpoint::Metadata, "the metadata", ".well-known/openid-configuration"),
+        (Endpoint::Jwks, "the key set", ".well-known/jwks.json"),
+    ] {
+        for (fault, what) in [
+            (Fault::status(503), "status 503"),
+            (Fault::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]".to_vec()), ""),
+            (Fault::Close, "the request failed"),
+            (Fault::Hang, "no answer within 300ms"),
+        ] {
+            let scene = Scene::over(es256().serve(), |server, builder| {
+                builder.timeout(Duration::from_millis(300)).discover(&server.url()).unwrap()
+            });
+            scene.server.misbehave_at(endpoint, fault);
+            scene.is_unavailable(&scene.token()).await;
+            let url = format!("{}{path}", scene.server.url());
+            let error = scene.keys.status().last_error.unwrap();
+            assert!(error.starts_with(what) && error.ends_with(&format!(" ({document} at {url})")), "{error}");
+            let fields = [format!("document={document} "), format!("url={url} ")];
+            assert!(log.has_line(&["WARN", "keys not fetched", &fields[0], &fields[1], what]), "{}", log.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_query_of_a_url_is_shown_nowhere() {
+    let (log, _guards) = Log::capture();
+    let scene = Scene::over(es256().serve(), |server, builder| {
+        builder.at(&format!("{}?key=hunter2", server.jwks_url())).unwrap()
+    });
+    scene.server.misbehave(Fault::status(500));
+    scene.is_unavailable(&scene.token()).await;
+    let error = scene.keys.status().last_error.unwrap();
+    assert!(error.ends_with(&format!("(the key set at {})", scene.server.jwks_url())), "{error}");
+    assert!(log.has_line(&["keys not fetched"]) && !log.text().contains("hunter2"), "{}", log.text());
 }

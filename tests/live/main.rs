@@ -58,6 +58,7 @@ fn main() {
             .with_ignored_flag(missing.is_some()),
         alone!(outage::an_outage_is_no_fault_of_the_callers).with_ignored_flag(missing.is_some()),
         alone!(presets::two_variables_make_a_resource_server_of_auth0),
+        alone!(presets::with_no_provider_the_printed_lines_show_what_they_say),
         alone!(presets::two_providers_at_once_are_a_mistake_that_names_both),
     ];
     trials.extend(with_live![

@@ -4,7 +4,7 @@ use portcullis::Algorithm;
 use portcullis_testing::{IssuerServer, TestIssuer};
 
 use crate::services::Services;
-use crate::{API, assert_bad_token};
+use crate::{API, assert_bad_token, http};
 
 pub(crate) fn two_variables_make_a_resource_server_of_auth0() {
     let tenant = TestIssuer::new().with_audience(API).serve();
@@ -44,6 +44,32 @@ pub(crate) fn two_providers_at_once_are_a_mistake_that_names_both() {
             assert_eq!(code, Some(2), "{output}");
             assert!(output.contains(one) && output.contains(other), "{output}");
         }
+    }
+}
+
+pub(crate) fn with_no_provider_the_printed_lines_show_what_they_say() {
+    let services = Services::start(&[]);
+    for (address, log) in services.addresses().into_iter().zip(services.logs()) {
+        let mut lines = log.lines().skip_while(|line| !line.starts_with("# "));
+        let mut tried = 0;
+        while let (Some(comment), Some(command)) = (lines.next(), lines.next()) {
+            // No other form is printed: a comment, the command, an empty line.
+            let status: u16 = comment.strip_prefix("# ").and_then(|rest| rest.get(..3)).unwrap().parse().unwrap();
+            let (start, url) = command.rsplit_once(" http://").unwrap();
+            let (host, path) = url.split_at(url.find('/').unwrap());
+            assert_eq!(host, address);
+            let token = start
+                .split_once("Authorization: Bearer ")
+                .map(|(_, rest)| rest.trim_end_matches("' ").trim_end_matches('\''));
+            let bearer = token.map(|token| format!("Bearer {token}"));
+            let fields: Vec<_> = bearer.iter().map(|value| ("authorization", value.as_str())).collect();
+            assert_eq!(http::get(host, path, &fields).unwrap().status, status, "{comment}");
+            tried += 1;
+            if lines.next().is_none_or(|line| !line.is_empty()) {
+                break;
+            }
+        }
+        assert_eq!(tried, 8, "{log}");
     }
 }
 

@@ -63,6 +63,11 @@ impl Services {
         }
     }
 
+    /// Where each listens: host and port.
+    pub(crate) fn addresses(&self) -> [&str; 2] {
+        self.0.each_ref().map(|service| service.address.as_str())
+    }
+
     /// What each has printed and logged so far.
     pub(crate) fn logs(&self) -> [String; 2] {
         self.0.each_ref().map(Service::output)

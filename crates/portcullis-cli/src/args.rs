@@ -84,6 +84,9 @@ Examples:
 
   # The same settings as a service, but for the audience:
   portcullis verify --config portcullis.toml --audience https://other.example.com eyJ…
+
+  # A service of several issuers: the file has a list, issuers, and each token goes to the entry of its issuer:
+  portcullis verify --config issuers.json --leeway 30 eyJ…
 ";
 
 const KEYS_AFTER_HELP: &str = "\
@@ -155,7 +158,7 @@ pub(crate) struct VerifyArgs {
     /// Stop after the signature: issuer, audience, type and time are not looked at, and the payload may be anything
     #[arg(long, conflicts_with_all = ["issuer", "audience"])]
     pub(crate) jws: bool,
-    /// A configuration file, .toml or .json; flags override its members
+    /// A configuration file, .toml or .json; flags override its members, but not those of a list of issuers
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The token, or - to read one per line from standard input

@@ -1,8 +1,11 @@
 //! Flags and configuration file made into one configuration, where flags win.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use portcullis::{Config, ConfigError, JwtVerifierBuilder, KeySource, Unavailable};
+use portcullis::{
+    Config, ConfigError, IssuersConfig, JwtVerifier, JwtVerifierBuilder, KeySource, Unavailable, Verifier,
+};
 use portcullis_auth0::Auth0;
 use serde_json::{Map, Value};
 
@@ -14,7 +17,9 @@ const KEY_SOURCES: [&str; 4] = ["jwks_file", "jwks_url", "public_key_file", "sec
 
 /// The whole configuration of a run.
 pub(crate) struct Settings<'a> {
-    pub(crate) config: Config,
+    config: IssuersConfig,
+    /// Whether a file lists issuers, each with an audience and keys of its own.
+    lists_issuers: bool,
     args: &'a VerifyArgs,
 }
 
@@ -26,37 +31,50 @@ impl<'a> Settings<'a> {
             Some(path) => read(path)?,
             None => Map::new(),
         };
-        overlay(&mut members, args)?;
-        // Without any of these a configuration file leaves the keys to discovery; flags say so on purpose.
-        let found = args.config.is_some() || args.provider.is_given();
-        if !found && !KEY_SOURCES.iter().any(|member| members.contains_key(*member)) {
-            return Err(ConfigError::new(
-                "--jwks",
-                "no keys are given",
-                "write --jwks FILE, --jwks-url URL, --public-key FILE or --secret FILE, or --oidc-issuer ISSUER in the \
-                 place of --issuer to have them found",
-            ));
+        let issuers = members.get_mut("issuers");
+        let lists_issuers = issuers.is_some();
+        match issuers {
+            Some(issuers) => {
+                refuse_flags_of_one_issuer(args)?;
+                let entries = issuers.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut);
+                entries.for_each(|entry| overlay_options(entry, args));
+            }
+            None => {
+                overlay_issuer(&mut members, args)?;
+                overlay_options(&mut members, args);
+            }
         }
-        let config = read_config(&members).map_err(|problem| {
-            let member = culprit(&members, &problem);
-            let file = args.config.as_deref().unwrap_or(Path::new("--config")).display();
-            let field = member.map_or_else(|| file.to_string(), |member| format!("{member} in {file}"));
-            ConfigError::new(
-                field,
-                problem,
-                "a configuration has issuer, audience, at most one of jwks_file, jwks_url, public_key_file and \
-                 secret_file, and, where wanted, algorithms, leeway_seconds and typ",
-            )
-        })?;
-        Ok(Self { config, args })
+        let config = IssuersConfig::try_from(members).map_err(|error| in_file(error, args))?;
+        Ok(Self { config, lists_issuers, args })
+    }
+
+    /// The verifier, each of whose builders `complete` completes.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the flag, or the member and its file.
+    pub(crate) fn verifier(
+        &self,
+        complete: impl Fn(JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
+    ) -> Result<Arc<dyn Verifier>, ConfigError> {
+        let verifier = self.config.verifier_with(|config| complete(self.builder(config)?));
+        verifier.map_err(|error| self.locate(error))
+    }
+
+    /// The verifier of the one issuer that there is.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the flag, or the member and its file.
+    pub(crate) fn verifier_of_one(
+        &self,
+        complete: impl Fn(JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
+    ) -> Result<JwtVerifier, ConfigError> {
+        let [config] = self.config.issuers() else { return Err(of_one_issuer("--jws", self.args)) };
+        self.builder(config).and_then(complete).map_err(|error| self.locate(error))
     }
 
     /// The general builder: that of the provider's preset where one is named, with the options on top.
-    ///
-    /// # Errors
-    /// [`ConfigError`], whose field [`Self::locate`] understands.
-    pub(crate) fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
-        let (args, config) = (self.args, &self.config);
+    fn builder(&self, config: &Config) -> Result<JwtVerifierBuilder, ConfigError> {
+        let args = self.args;
         let Some(domain) = &args.provider.auth0_domain else {
             return Ok(config.builder_with(keys::load(config)?));
         };
@@ -74,9 +92,13 @@ impl<'a> Settings<'a> {
 
     /// That the keys can't be had, said of the flag or member by which they were to come.
     pub(crate) fn no_keys(&self, unavailable: &Unavailable) -> ConfigError {
-        let field = match self.config.key_source() {
-            Ok(KeySource::JwksUrl(_)) => "jwks_url",
-            Ok(KeySource::Discovery(_)) => "issuer",
+        let field = match self.config.issuers() {
+            _ if self.lists_issuers => "issuers",
+            [config] => match config.key_source() {
+                Ok(KeySource::JwksUrl(_)) => "jwks_url",
+                Ok(KeySource::Discovery(_)) => "issuer",
+                _ => "domain",
+            },
             _ => "domain",
         };
         let why = unavailable.source.as_ref().map_or_else(|| unavailable.to_string(), ToString::to_string);
@@ -85,32 +107,87 @@ impl<'a> Settings<'a> {
     }
 
     /// `error` with its field named as the user knows it.
-    pub(crate) fn locate(&self, error: ConfigError) -> ConfigError {
+    fn locate(&self, error: ConfigError) -> ConfigError {
         let args = self.args;
-        let (given, flag, member) = match error.field() {
-            "algorithms" => (!args.alg.is_empty(), "--alg", "algorithms"),
-            "audience" => (!args.audience.is_empty(), "--audience", "audience"),
-            "domain" => (true, "--auth0-domain", ""),
-            "issuer" if args.provider.oidc_issuer.is_some() => (true, "--oidc-issuer", ""),
-            "issuer" => (!args.issuer.is_empty(), "--issuer", "issuer"),
-            "leeway" => (args.leeway.is_some(), "--leeway", "leeway_seconds"),
-            "require_claims" => (true, "--require", ""),
-            "token_types" => (!args.typ.is_empty(), "--typ", "typ"),
-            "jwks_url" => (args.keys.jwks_url.is_some(), "--jwks-url", "jwks_url"),
-            "jwks_file" => (args.keys.jwks.is_some(), "--jwks", "jwks_file"),
-            "public_key_file" => (args.keys.public_key.is_some(), "--public-key", "public_key_file"),
-            "secret_file" => (args.keys.secret.is_some(), "--secret", "secret_file"),
-            _ => return error,
+        // An entry of a list: only the flags that hold for every entry can be meant.
+        let member = error.field().rsplit_once("].").map_or(error.field(), |(_, member)| member);
+        let flag = match member {
+            "algorithms" if !args.alg.is_empty() => "--alg",
+            "audience" if !args.audience.is_empty() => "--audience",
+            "domain" => "--auth0-domain",
+            "issuer" if args.provider.oidc_issuer.is_some() => "--oidc-issuer",
+            "issuer" if !args.issuer.is_empty() => "--issuer",
+            "leeway" | "leeway_seconds" if args.leeway.is_some() => "--leeway",
+            "require_claims" => "--require",
+            "token_types" | "typ" if !args.typ.is_empty() => "--typ",
+            "jwks_url" if args.keys.jwks_url.is_some() => "--jwks-url",
+            "jwks_file" if args.keys.jwks.is_some() => "--jwks",
+            "public_key_file" if args.keys.public_key.is_some() => "--public-key",
+            "secret_file" if args.keys.secret.is_some() => "--secret",
+            _ => return in_file(error, args),
         };
-        match &args.config {
-            Some(path) if !given => error.at(format!("{member} in {}", path.display())),
-            _ => error.at(flag),
-        }
+        error.at(flag)
     }
 }
 
-/// Sets the members that flags say something of.
-fn overlay(members: &mut Map<String, Value>, args: &VerifyArgs) -> Result<(), ConfigError> {
+/// `error` about a member of the configuration file.
+fn in_file(error: ConfigError, args: &VerifyArgs) -> ConfigError {
+    match &args.config {
+        Some(path) => {
+            let field = format!("{} in {}", error.field(), path.display());
+            error.at(field)
+        }
+        None => error,
+    }
+}
+
+/// In a file that lists issuers each has an issuer, an audience and keys of its own, and a flag would say the same of
+/// all of them.
+fn refuse_flags_of_one_issuer(args: &VerifyArgs) -> Result<(), ConfigError> {
+    let flags = [
+        ("--issuer", !args.issuer.is_empty()),
+        ("--any-issuer", args.any_issuer),
+        ("--audience", !args.audience.is_empty()),
+        ("--any-audience", args.any_audience),
+        ("--oidc-issuer", args.provider.oidc_issuer.is_some()),
+        ("--auth0-domain", args.provider.auth0_domain.is_some()),
+        ("--jwks", args.keys.jwks.is_some()),
+        ("--jwks-url", args.keys.jwks_url.is_some()),
+        ("--public-key", args.keys.public_key.is_some()),
+        ("--secret", args.keys.secret.is_some()),
+        ("--jws", args.jws),
+    ];
+    match flags.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(of_one_issuer(flag, args)),
+        None => Ok(()),
+    }
+}
+
+fn of_one_issuer(flag: &'static str, args: &VerifyArgs) -> ConfigError {
+    let file = args.config.as_deref().unwrap_or(Path::new("the file")).display();
+    ConfigError::new(
+        flag,
+        format!("{file} lists issuers, each with an issuer, an audience and keys of its own"),
+        "leave the flag out, or name a file with one issuer",
+    )
+}
+
+/// Sets the options that hold for any issuer.
+fn overlay_options(members: &mut Map<String, Value>, args: &VerifyArgs) {
+    let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    if !args.alg.is_empty() {
+        set("algorithms", args.alg.iter().map(|algorithm| algorithm.name()).collect());
+    }
+    if let Some(seconds) = args.leeway {
+        set("leeway_seconds", seconds.into());
+    }
+    if !args.typ.is_empty() {
+        set("typ", args.typ.clone().into());
+    }
+}
+
+/// Sets issuer, audience and keys as flags have them, where they say something of them.
+fn overlay_issuer(members: &mut Map<String, Value>, args: &VerifyArgs) -> Result<(), ConfigError> {
     let mut set = |name: &str, value: Value| {
         members.insert(name.to_owned(), value);
     };
@@ -126,15 +203,6 @@ fn overlay(members: &mut Map<String, Value>, args: &VerifyArgs) -> Result<(), Co
     }
     if !args.audience.is_empty() {
         set("audience", args.audience.clone().into());
-    }
-    if !args.alg.is_empty() {
-        set("algorithms", args.alg.iter().map(|algorithm| algorithm.name()).collect());
-    }
-    if let Some(seconds) = args.leeway {
-        set("leeway_seconds", seconds.into());
-    }
-    if !args.typ.is_empty() {
-        set("typ", args.typ.clone().into());
     }
     if args.provider.is_given() {
         members.retain(|member, _| !KEY_SOURCES.contains(&member.as_str()));
@@ -167,21 +235,17 @@ fn overlay(members: &mut Map<String, Value>, args: &VerifyArgs) -> Result<(), Co
             members.insert(member.to_owned(), Value::Array(Vec::new()));
         }
     }
+    // Without any of these a configuration file leaves the keys to discovery; flags say so on purpose.
+    let found = args.config.is_some() || args.provider.is_given();
+    if !found && !KEY_SOURCES.iter().any(|member| members.contains_key(*member)) {
+        return Err(ConfigError::new(
+            "--jwks",
+            "no keys are given",
+            "write --jwks FILE, --jwks-url URL, --public-key FILE or --secret FILE, or --oidc-issuer ISSUER in the \
+             place of --issuer to have them found",
+        ));
+    }
     Ok(())
-}
-
-fn read_config(members: &Map<String, Value>) -> Result<Config, String> {
-    serde_json::from_value(members.clone().into()).map_err(|error| error.to_string())
-}
-
-/// The member that `problem` is about, which serde does not always say: the one without which it is another problem.
-fn culprit<'m>(members: &'m Map<String, Value>, problem: &str) -> Option<&'m str> {
-    let is_culprit = |name: &&String| {
-        let mut rest = members.clone();
-        rest.remove(*name);
-        read_config(&rest).err().as_deref() != Some(problem)
-    };
-    members.keys().find(is_culprit).map(String::as_str)
 }
 
 fn read(path: &Path) -> Result<Map<String, Value>, ConfigError> {

@@ -2,9 +2,12 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::{AuthError, Clock, ConfigError, Credential, JwtVerifier, NumericDate, Verifier as _, dangerous, jws};
+use portcullis::{
+    AuthError, Clock, ConfigError, Credential, JwtVerifier, JwtVerifierBuilder, NumericDate, Verifier, dangerous, jws,
+};
 
 use crate::args::VerifyArgs;
 use crate::failure::Failure;
@@ -19,14 +22,14 @@ use crate::verdict::Verdict;
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let source = Source::from_arguments(&args.tokens)?;
     let settings = Settings::resolve(args)?;
-    let judge = Judge::new(args, &settings).map_err(|error| settings.locate(error))?;
+    let judge = Judge::new(args, &settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
     let failure = |error| match error {
         AuthError::Unavailable(unavailable) => settings.no_keys(&unavailable).into(),
         error => Failure::NoVerdict(error),
     };
     // Keys that can't be had are no matter of the first token, which may be refused without any.
-    runtime.block_on(judge.verifier.warm_up()).map_err(failure)?;
+    runtime.block_on(judge.warm_up()).map_err(failure)?;
     let judge = |token: &str| runtime.block_on(judge.verdict(token)).map_err(failure);
 
     let mut output = io::stdout().lock();
@@ -59,40 +62,55 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!(all_accepted && complete))))
 }
 
-struct Judge {
-    verifier: JwtVerifier,
-    /// Whether nothing but the signature is looked at.
-    jws: bool,
+/// What a token is judged by.
+enum Judge {
+    /// Nothing but the signature is looked at.
+    Signature(Box<JwtVerifier>),
+    /// Everything is.
+    Token(Arc<dyn Verifier>),
 }
 
 impl Judge {
     fn new(args: &VerifyArgs, settings: &Settings<'_>) -> Result<Self, ConfigError> {
-        let mut builder = settings.builder()?;
-        if args.any_issuer || args.jws {
-            builder = builder.issuer(dangerous::any_issuer());
+        let complete = |mut builder: JwtVerifierBuilder| {
+            if args.any_issuer || args.jws {
+                builder = builder.issuer(dangerous::any_issuer());
+            }
+            if args.any_audience || args.jws {
+                builder = builder.audience(dangerous::any_audience());
+            }
+            if args.allow_missing_exp {
+                builder = builder.dangerous().allow_missing_expiration();
+            }
+            if let Some(seconds) = args.at {
+                builder = builder.clock(At(NumericDate::from_unix(seconds, 0)));
+            }
+            builder.require_claims(args.require.iter().cloned()).build()
+        };
+        Ok(if args.jws {
+            Self::Signature(Box::new(settings.verifier_of_one(complete)?))
+        } else {
+            Self::Token(settings.verifier(complete)?)
+        })
+    }
+
+    async fn warm_up(&self) -> Result<(), AuthError> {
+        match self {
+            Self::Signature(verifier) => verifier.warm_up().await,
+            Self::Token(verifier) => verifier.warm_up().await,
         }
-        if args.any_audience || args.jws {
-            builder = builder.audience(dangerous::any_audience());
-        }
-        if args.allow_missing_exp {
-            builder = builder.dangerous().allow_missing_expiration();
-        }
-        if let Some(seconds) = args.at {
-            builder = builder.clock(At(NumericDate::from_unix(seconds, 0)));
-        }
-        let verifier = builder.require_claims(args.require.iter().cloned()).build()?;
-        Ok(Self { verifier, jws: args.jws })
     }
 
     async fn verdict(&self, token: &str) -> Result<Verdict, AuthError> {
-        let judged = if self.jws {
-            let payload = jws::verify(token, self.verifier.keys(), self.verifier.algorithms()).await;
-            payload.map(|payload| Verdict::of_payload(&payload))
-        } else {
-            match self.verifier.verify(&Credential::bearer(token)).await {
+        let judged = match self {
+            Self::Signature(verifier) => {
+                let payload = jws::verify(token, verifier.keys(), verifier.algorithms()).await;
+                payload.map(|payload| Verdict::of_payload(&payload))
+            }
+            Self::Token(verifier) => match verifier.verify(&Credential::bearer(token)).await {
                 Ok(verified) => Verdict::of_claims(&verified),
                 Err(error) => Err(error),
-            }
+            },
         };
         judged.or_else(Verdict::of_error)
     }

@@ -78,9 +78,9 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
         HttpServer::new(move || App::new().configure(routes(gate.clone()))).bind(("127.0.0.1", environment.port))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
-    }
-    for line in environment.lines_to_try() {
-        println!("\n{line}");
+        for line in environment.lines_to_try(address.port()) {
+            println!("\n{line}");
+        }
     }
     // Actix stops at Ctrl-C by itself, and lets running requests end.
     server.run().await?;

@@ -74,8 +74,9 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let environment = Environment::read()?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", environment.port)).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    for line in environment.lines_to_try() {
+    let address = listener.local_addr()?;
+    println!("listening on http://{address}");
+    for line in environment.lines_to_try(address.port()) {
         println!("\n{line}");
     }
     axum::serve(listener, app(environment.gate.clone())).with_graceful_shutdown(stopped()).await?;

@@ -12,7 +12,7 @@ use portcullis_testing::{IssuerServer, TestIssuer};
 pub struct Environment {
     /// Lets requests in.
     pub gate: Gate,
-    /// The port to listen on.
+    /// The port to listen on; with 0 the system chooses one.
     pub port: u16,
     /// The issuer of tokens to try the server with, where no provider is named. It stops when dropped.
     pub embedded: Option<IssuerServer>,
@@ -71,10 +71,10 @@ impl Environment {
         }
     }
 
-    /// Lines to paste into a shell, each under a comment that says what it will show. Empty where a provider is named:
-    /// its tokens are its own.
+    /// Lines to paste into a shell, for a server that listens on `port`, each under a comment that says what it will
+    /// show. Empty where a provider is named: its tokens are its own.
     #[must_use]
-    pub fn lines_to_try(&self) -> Vec<String> {
+    pub fn lines_to_try(&self, port: u16) -> Vec<String> {
         let Some(server) = &self.embedded else { return Vec::new() };
         let issuer = server.issuer();
         let good = issuer.token().subject("alice").scope("read:messages").sign();
@@ -82,7 +82,7 @@ impl Environment {
         let unscoped = issuer.token().subject("alice").scope("openid").sign();
         let line = |comment: &str, path: &str, token: Option<&str>| {
             let field = token.map(|token| format!("-H 'Authorization: Bearer {token}' ")).unwrap_or_default();
-            format!("# {comment}\ncurl -i {field}http://127.0.0.1:{}{path}", self.port)
+            format!("# {comment}\ncurl -i {field}http://127.0.0.1:{port}{path}")
         };
         vec![
             line("200: open to everybody", "/api/public", None),
@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn the_lines_to_try_carry_tokens_of_the_embedded_issuer() {
         let environment =
-            Environment { gate: TestIssuer::new().gate(), port: 3010, embedded: Some(TestIssuer::new().serve()) };
-        let lines = environment.lines_to_try();
+            Environment { gate: TestIssuer::new().gate(), port: 0, embedded: Some(TestIssuer::new().serve()) };
+        let lines = environment.lines_to_try(3010);
         assert_eq!(lines.iter().filter(|line| line.contains("Authorization: Bearer ey")).count(), 5);
         assert!(lines.iter().all(|line| line.contains("http://127.0.0.1:3010/api/")));
     }

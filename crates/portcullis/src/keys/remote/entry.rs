@@ -19,7 +19,7 @@ use crate::error::Unavailable;
 use crate::hash::sha256;
 use crate::jose::key_set::NotChosen;
 use crate::jose::{Algorithm, KeySet, VerifyingKey};
-use crate::keys::remote::fetch::{FetchError, Fetched, Source, Trail};
+use crate::keys::remote::fetch::{self, FetchError, Fetched, Source, Trail};
 use crate::keys::remote::schedule::{Cause, Schedule};
 use crate::keys::remote::settings::Settings;
 use crate::keys::{KeyError, KeyQuery, KeyStatus};
@@ -140,7 +140,7 @@ impl Entry {
     pub(super) async fn inspect(&self) -> Result<KeySet, Unavailable> {
         match self.source.fetch(&self.client, &self.settings, None).await {
             Ok(fetched) => Ok(fetched.keys.unwrap_or_default()),
-            Err(FetchError::NoUsableKey { keys }) => Ok(keys),
+            Err(FetchError { cause: fetch::Cause::NoUsableKey { keys }, .. }) => Ok(keys),
             Err(error) => Err(Unavailable::new().because(error.to_string())),
         }
     }
@@ -347,9 +347,9 @@ impl Entry {
                 control.last_error = Some(error.to_string());
                 let next = control.schedule.wait(now);
                 drop(control);
-                let (cause, url, holding) = (cause.name(), self.shown_url(), self.holds_usable_keys());
-                let status = if let FetchError::Status { status, .. } = &error { Some(*status) } else { None };
-                tracing::warn!(cause, url, status, ?took, outcome = %error, next_retry = ?next, holding, "keys not fetched");
+                let (cause, status, holding) = (cause.name(), error.status(), self.holds_usable_keys());
+                let FetchError { cause: outcome, document, url } = &error;
+                tracing::warn!(cause, %document, %url, status, ?took, %outcome, next_retry = ?next, holding, "keys not fetched");
             }
         }
     }
@@ -401,10 +401,7 @@ impl Entry {
     }
 
     fn shown_url(&self) -> String {
-        // A query may carry a credential.
-        let mut url = self.source.url().clone();
-        url.set_query(None);
-        url.to_string()
+        fetch::without_query(self.source.first_request().1).to_string()
     }
 
     fn now(&self) -> Duration {
@@ -437,8 +434,13 @@ impl Crew {
 
 impl Drop for Crew {
     fn drop(&mut self) {
-        if std::thread::panicking() && !*self.landed.borrow() {
-            self.land(Err(FetchError::Panicked));
+        // Without the entry there is nobody to tell.
+        if std::thread::panicking()
+            && !*self.landed.borrow()
+            && let Some(entry) = self.entry.upgrade()
+        {
+            let (document, url) = entry.source.first_request();
+            self.land(Err(FetchError::new(document, url, fetch::Cause::Panicked)));
         }
     }
 }

@@ -1,12 +1,20 @@
 //! A verifier from a configuration file or from the environment.
 
+mod issuers;
+mod members;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{self, Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+pub use issuers::IssuersConfig;
 
 use crate::checks::{Audience, Issuer};
+use crate::config::members::{AUDIENCE_HINT, ISSUER_HINT, Members};
 use crate::error::ConfigError;
 use crate::jose::Algorithm;
 use crate::keys::{FixedKeys, FixedKeysError, KeyProvider};
@@ -22,36 +30,36 @@ use crate::verifier::{JwtVerifier, JwtVerifierBuilder};
 /// )?;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+///
+/// Lists may be one string. What is not known is refused, and errors name the member. A file that may list several
+/// issuers is an [`IssuersConfig`].
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Config {
     /// The accepted issuers, exactly as tokens have them in `iss`. One string or several.
-    #[serde(deserialize_with = "one_or_several")]
     pub issuer: Vec<String>,
     /// The accepted audiences: the identifiers of this API. One string or several.
-    #[serde(deserialize_with = "one_or_several")]
     pub audience: Vec<String>,
     /// A file with a JWK Set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
     /// The URL of a JWK Set. With none of the four sources named, the issuer's metadata names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks_url: Option<String>,
     /// A PEM file with a public key or a certificate.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub public_key_file: Option<PathBuf>,
     /// A file with a shared secret: its octets, without a line break at the end, or the text of an `oct` JWK.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
     /// The allowed algorithms; all that the keys may serve when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithms: Option<Vec<Algorithm>>,
     /// How far clocks may differ, in seconds; 5 when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub leeway_seconds: Option<u64>,
     /// The accepted token types (`typ`); absent, `JWT` and `at+jwt` when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub typ: Option<Vec<String>>,
     /// Whether errors name variables instead of fields.
     #[serde(skip)]
@@ -77,9 +85,13 @@ pub enum KeySource<'a> {
 impl Config {
     /// Accepts tokens of `issuer` for `audience`; the keys and the options are set on the fields.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self { issuer: vec![issuer.into()], audience: vec![audience.into()], ..Self::empty() }
+    }
+
+    fn empty() -> Self {
         Self {
-            issuer: vec![issuer.into()],
-            audience: vec![audience.into()],
+            issuer: Vec::new(),
+            audience: Vec::new(),
             jwks_file: None,
             jwks_url: None,
             public_key_file: None,
@@ -121,8 +133,8 @@ impl Config {
             .transpose()
             .map_err(|_| ConfigError::new(LEEWAY, "not a whole number", "write 0 to 600"))?;
         let config = Self {
-            issuer: required(ISSUER, "write the issuer exactly as tokens have it in iss")?,
-            audience: required(AUDIENCE, "write the identifier of this API exactly as tokens have it in aud")?,
+            issuer: required(ISSUER, ISSUER_HINT)?,
+            audience: required(AUDIENCE, AUDIENCE_HINT)?,
             jwks_file: read(JWKS_FILE).map(Into::into),
             jwks_url: read(JWKS_URL),
             public_key_file: read(PUBLIC_KEY_FILE).map(Into::into),
@@ -151,16 +163,16 @@ impl Config {
         match (named.next(), named.next(), self.issuer.as_slice()) {
             (Some(source), None, _) => Ok(source),
             (None, _, [issuer]) => Ok(KeySource::Discovery(issuer)),
-            (None, _, _) => Err(self.named(ConfigError::new(
-                "jwks_file",
+            (None, _, _) => Err(ConfigError::new(
+                self.name("jwks_file"),
                 "no source of keys is named, and discovery needs exactly one issuer",
-                "name one of jwks_file, jwks_url, public_key_file and secret_file",
-            ))),
-            (Some(_), Some(_), _) => Err(self.named(ConfigError::new(
-                "jwks_file",
+                format!("name one of {}", self.sources()),
+            )),
+            (Some(_), Some(_), _) => Err(ConfigError::new(
+                self.name("jwks_file"),
                 "more than one source of keys is named",
-                "name at most one of jwks_file, jwks_url, public_key_file and secret_file",
-            ))),
+                format!("name at most one of {}", self.sources()),
+            )),
         }
     }
 
@@ -169,8 +181,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] when the keys can't be had from where they should come.
     pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
-        let keys = self.key_source()?.load().map_err(|error| self.named(error))?;
-        Ok(self.builder_with(keys))
+        Ok(self.builder_with(self.load_keys().map_err(|error| self.named(error))?))
     }
 
     /// The general builder with `keys` instead of those of the configuration.
@@ -202,26 +213,98 @@ impl Config {
         self.builder()?.build().map_err(|error| self.named(error))
     }
 
+    fn load_keys(&self) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+        let problem = |field: &'static str, hint: String| {
+            move |error: FixedKeysError| ConfigError::new(field, error.to_string(), hint)
+        };
+        let fixed = match self.key_source()? {
+            KeySource::JwksFile(path) => {
+                let hint = "name a file with a JWK Set, such as the issuer's jwks_uri serves".to_owned();
+                FixedKeys::jwks_file(path).map_err(problem("jwks_file", hint))
+            }
+            KeySource::PublicKeyFile(path) => {
+                let hint = "name a PEM file with a public key or a certificate".to_owned();
+                FixedKeys::pem_file(path).map_err(problem("public_key_file", hint))
+            }
+            KeySource::SecretFile(path) => {
+                let hint = format!(
+                    "name a file with a secret of at least 32 octets or an oct JWK; a public key is named by {} or {}",
+                    self.name("public_key_file"),
+                    self.name("jwks_file"),
+                );
+                FixedKeys::secret_file(path).map_err(problem("secret_file", hint))
+            }
+            #[cfg(feature = "remote")]
+            KeySource::Discovery(issuer) => return Ok(Arc::new(crate::keys::RemoteKeys::discover(issuer)?)),
+            #[cfg(feature = "remote")]
+            KeySource::JwksUrl(url) => return Ok(Arc::new(crate::keys::RemoteKeys::at(url)?)),
+            #[cfg(not(feature = "remote"))]
+            KeySource::Discovery(_) | KeySource::JwksUrl(_) => {
+                let files = ["jwks_file", "public_key_file", "secret_file"].map(|member| self.name(member));
+                Err(ConfigError::new(
+                    "jwks_file",
+                    "keys can't be fetched without the feature remote",
+                    format!("name one of {}, or switch the feature remote on", files.join(", ")),
+                ))
+            }
+        };
+        Ok(Arc::new(fixed?))
+    }
+
+    /// The sources of keys, as whoever set this configuration up names them.
+    fn sources(&self) -> String {
+        let [file, url, key, secret] =
+            ["jwks_file", "jwks_url", "public_key_file", "secret_file"].map(|member| self.name(member));
+        format!("{file}, {url}, {key} and {secret}")
+    }
+
     /// The error as whoever set this configuration up knows the field.
     fn named(&self, error: ConfigError) -> ConfigError {
-        match VARIABLES.iter().find(|(field, _)| self.from_env && *field == error.field()) {
-            Some((_, variable)) => error.at(*variable),
-            None => error,
-        }
+        let member = match error.field() {
+            "leeway" => "leeway_seconds",
+            "token_types" => "typ",
+            field => match MEMBERS.iter().find(|(member, _)| *member == field) {
+                Some((member, _)) => member,
+                None => return error,
+            },
+        };
+        error.at(self.name(member))
+    }
+
+    /// The member, or its variable where this configuration came from the environment.
+    fn name(&self, member: &'static str) -> &'static str {
+        let variable = MEMBERS.iter().find(|(name, _)| self.from_env && *name == member);
+        variable.map_or(member, |(_, variable)| variable)
     }
 }
 
-/// The fields as errors name them, and their variables.
-const VARIABLES: [(&str, &str); 9] = [
+/// From the members of a configuration file.
+impl TryFrom<Map<String, Value>> for Config {
+    type Error = ConfigError;
+
+    fn try_from(members: Map<String, Value>) -> Result<Self, ConfigError> {
+        members::read(members)
+    }
+}
+
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Members(members) = Members::deserialize(deserializer)?;
+        members::read(members).map_err(de::Error::custom)
+    }
+}
+
+/// The members, and their variables.
+const MEMBERS: [(&str, &str); 9] = [
     ("algorithms", ALGORITHMS),
     ("audience", AUDIENCE),
     ("issuer", ISSUER),
     ("jwks_file", JWKS_FILE),
     ("jwks_url", JWKS_URL),
-    ("leeway", LEEWAY),
+    ("leeway_seconds", LEEWAY),
     ("public_key_file", PUBLIC_KEY_FILE),
     ("secret_file", SECRET_FILE),
-    ("token_types", TYP),
+    ("typ", TYP),
 ];
 
 const ISSUER: &str = "PORTCULLIS_ISSUER";
@@ -233,47 +316,6 @@ const SECRET_FILE: &str = "PORTCULLIS_SECRET_FILE";
 const ALGORITHMS: &str = "PORTCULLIS_ALGORITHMS";
 const LEEWAY: &str = "PORTCULLIS_LEEWAY_SECONDS";
 const TYP: &str = "PORTCULLIS_TYP";
-
-impl KeySource<'_> {
-    fn load(self) -> Result<Arc<dyn KeyProvider>, ConfigError> {
-        let problem = |field: &'static str, hint: &'static str| {
-            move |error: FixedKeysError| ConfigError::new(field, error.to_string(), hint)
-        };
-        let fixed = match self {
-            Self::JwksFile(path) => FixedKeys::jwks_file(path)
-                .map_err(problem("jwks_file", "name a file with a JWK Set, such as the issuer's jwks_uri serves")),
-            Self::PublicKeyFile(path) => FixedKeys::pem_file(path)
-                .map_err(problem("public_key_file", "name a PEM file with a public key or a certificate")),
-            Self::SecretFile(path) => FixedKeys::secret_file(path)
-                .map_err(problem("secret_file", "name a file with a secret of at least 32 octets or an oct JWK; a public key is named by public_key_file or \
-                 jwks_file")),
-            #[cfg(feature = "remote")]
-            Self::Discovery(issuer) => return Ok(Arc::new(crate::keys::RemoteKeys::discover(issuer)?)),
-            #[cfg(feature = "remote")]
-            Self::JwksUrl(url) => return Ok(Arc::new(crate::keys::RemoteKeys::at(url)?)),
-            #[cfg(not(feature = "remote"))]
-            Self::Discovery(_) | Self::JwksUrl(_) => Err(ConfigError::new(
-                "jwks_file",
-                "keys can't be fetched without the feature remote",
-                "name one of jwks_file, public_key_file and secret_file, or switch the feature remote on",
-            )),
-        };
-        Ok(Arc::new(fixed?))
-    }
-}
-
-fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrSeveral {
-        One(String),
-        Several(Vec<String>),
-    }
-    Ok(match OneOrSeveral::deserialize(deserializer)? {
-        OneOrSeveral::One(one) => vec![one],
-        OneOrSeveral::Several(several) => several,
-    })
-}
 
 #[cfg(test)]
 mod tests {
@@ -336,6 +378,8 @@ mod tests {
         assert!(parse(r#"{"issuer":"i","audience":"a","audiences":"b"}"#).is_err());
         assert!(parse(r#"{"issuer":"i"}"#).is_err());
         assert!(parse(r#"{"issuer":"i","audience":"a","algorithms":["none"]}"#).is_err());
+        let twice = parse(r#"{"issuer":"i","audience":"a","audience":"b"}"#).unwrap_err().to_string();
+        assert!(twice.starts_with("audience: given twice"), "{twice}");
     }
 
     #[test]
@@ -366,6 +410,30 @@ mod tests {
         assert_eq!(config(&endpoint).unwrap().verifier().unwrap_err().field(), JWKS_URL);
         let slow = [(ISSUER, "https://i.example"), (AUDIENCE, "api"), (LEEWAY, "601")];
         assert_eq!(config(&slow).unwrap().verifier().unwrap_err().field(), LEEWAY);
+    }
+
+    #[test]
+    fn hints_name_variables_where_the_configuration_came_from_them_and_members_where_it_did_not() {
+        let two_issuers = [(ISSUER, "https://i.example,https://j.example"), (AUDIENCE, "api")];
+        let two_sources = [&MINIMAL[..], &[(SECRET_FILE, "s")]].concat();
+        for (variables, hint) in [(&two_issuers[..], "name one of"), (&two_sources, "name at most one of")] {
+            let error = config(variables).unwrap_err().to_string();
+            let sources =
+                "PORTCULLIS_JWKS_FILE, PORTCULLIS_JWKS_URL, PORTCULLIS_PUBLIC_KEY_FILE and PORTCULLIS_SECRET_FILE";
+            assert!(error.ends_with(&format!("{hint} {sources}")), "{error}");
+        }
+        let no_secret = [(ISSUER, "https://i.example"), (AUDIENCE, "api"), (SECRET_FILE, "/nonexistent")];
+        let no_secret = config(&no_secret).unwrap().verifier().unwrap_err().to_string();
+        assert!(no_secret.starts_with("PORTCULLIS_SECRET_FILE: "), "{no_secret}");
+        assert!(no_secret.ends_with("named by PORTCULLIS_PUBLIC_KEY_FILE or PORTCULLIS_JWKS_FILE"), "{no_secret}");
+
+        let mut file = Config::new("https://i.example", "api");
+        file.secret_file = Some("/nonexistent".into());
+        let error = file.verifier().unwrap_err().to_string();
+        assert!(error.ends_with("named by public_key_file or jwks_file"), "{error}");
+        file.jwks_url = Some("https://i.example/keys".to_owned());
+        let error = file.verifier().unwrap_err().to_string();
+        assert!(error.ends_with("name at most one of jwks_file, jwks_url, public_key_file and secret_file"), "{error}");
     }
 
     #[test]
