@@ -67,16 +67,10 @@ impl IssuersConfig {
     /// not have.
     ///
     /// ```
-    /// # use portcullis::{Config, ConfigError, InvalidToken, IssuersConfig};
-    /// # let mut config = Config::new("https://issuer.example", "api");
+    /// # use portcullis::{Config, ConfigError, IssuersConfig};
+    /// # let config = Config::new("https://issuer.example", "api");
     /// let config = IssuersConfig::from(config);
-    /// let verifier = config.verifier_with(|issuer| {
-    ///     let check = |token: &portcullis::TokenView<'_>| match token.claims().contains("org_id") {
-    ///         true => Ok(()),
-    ///         false => Err(InvalidToken::missing("org_id")),
-    ///     };
-    ///     issuer.builder()?.check_fn("org_id", check).build()
-    /// })?;
+    /// let verifier = config.verifier_with(|issuer| issuer.builder()?.require_claims(["org_id"]).build())?;
     /// # Ok::<(), ConfigError>(())
     /// ```
     ///
