@@ -1,0 +1,50 @@
+//! Keys in a table of a database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use portcullis_axum::{KeyError, KeyProvider, KeyQuery, Unavailable, VerifyingKey, async_trait};
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
+
+/// The keys in the table `verifying_keys`: a JWK for each `kid`, which can be disabled.
+///
+/// It asks the database for each token, so what a row says counts at once. Behind `CachedKeys` it asks once in a while,
+/// and what a row says counts after that while.
+#[derive(Debug)]
+pub struct KeyTable(SqlitePool);
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS verifying_keys (
+    kid TEXT PRIMARY KEY,
+    jwk TEXT NOT NULL,
+    enabled INTEGER NOT NULL DEFAULT 1
+)";
+
+impl KeyTable {
+    /// Opens the database, and creates it and its table where they are not there.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, sqlx::Error> {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let pool = SqlitePool::connect_with(options).await?;
+        sqlx::query(TABLE).execute(&pool).await?;
+        Ok(Self(pool))
+    }
+}
+
+#[async_trait]
+impl KeyProvider for KeyTable {
+    async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+        let kid = query.key_id().ok_or(KeyError::NotFound)?;
+        let jwk: Option<String> = sqlx::query_scalar("SELECT jwk FROM verifying_keys WHERE kid = ? AND enabled")
+            .bind(kid)
+            .fetch_optional(&self.0)
+            .await
+            .map_err(|error| Unavailable::new().because(error))?;
+        // A row that can't be read is our own mistake, so the token is not called bad for it.
+        let key = VerifyingKey::from_jwk(&jwk.ok_or(KeyError::NotFound)?)
+            .map_err(|error| Unavailable::new().because(error))?;
+        Ok(Arc::new(key.with_id(kid)))
+    }
+}

@@ -1,0 +1,107 @@
+//! A service whose keys come from a folder or from a table, on Axum and on Actix Web at once.
+//!
+//! ```sh
+//! mkdir keys
+//! cargo run -p example-custom-key-provider -- folder keys      # a folder of PEM, JWK and JWK Set files
+//! cargo run -p example-custom-key-provider -- table keys.db    # a table in SQLite
+//! ```
+//!
+//! Axum listens on `PORT` (3010 unless set), Actix Web on the port after it. In another terminal,
+//!
+//! ```sh
+//! cargo run -p example-custom-key-provider -- mint k1
+//! ```
+//!
+//! makes a key pair, and prints lines to paste: how to add the public key to the folder or the table, a request with a
+//! token that the private key signed, and how to take the key away again. The server is not restarted in between. What it
+//! knows of the table may be 10 seconds old.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer};
+use example_custom_key_provider::{KeyFolder, KeyTable, on_actix, on_axum};
+use portcullis_axum::{Algorithm, Audience, CachedKeys, Gate, JwtVerifier, KeyProvider, TimeLimited};
+use portcullis_testing::{SigningKey, TestIssuer};
+
+const ISSUER: &str = "https://issuer.example";
+const AUDIENCE: &str = "https://api.example";
+const USAGE: &str = "usage: example-custom-key-provider (folder PATH | table FILE | mint KID)";
+
+/// How long a request waits for the database.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the table is not asked again: a disabled key goes on for so long at most. Without `CachedKeys` it is none.
+const MEMORY: Duration = Duration::from_secs(10);
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(log_filter()).init();
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    let port = std::env::var("PORT").map_or(Ok(3010), |port| port.parse())?;
+    match arguments {
+        [what, path] if what == "folder" => serve(KeyFolder::open(path)?, port).await,
+        [what, path] if what == "table" => {
+            let table = TimeLimited::new(KeyTable::open(path).await?, PATIENCE)?;
+            serve(CachedKeys::new(table, 1_000, MEMORY)?, port).await
+        }
+        [what, kid] if what == "mint" => mint(kid, port),
+        _ => Err(USAGE.into()),
+    }
+}
+
+async fn serve(keys: impl KeyProvider + 'static, port: u16) -> Result<(), Box<dyn Error>> {
+    let gate = Gate::new(JwtVerifier::builder(ISSUER, Audience::any_of([AUDIENCE]), keys).build()?);
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("Axum listens on http://{}", listener.local_addr()?);
+    let routes = gate.clone();
+    let actix = HttpServer::new(move || App::new().configure(on_actix::routes(routes.clone())))
+        .bind(("127.0.0.1", port.checked_add(1).ok_or("PORT must leave room for the next one")?))?;
+    for address in actix.addrs() {
+        println!("Actix Web listens on http://{address}");
+    }
+    tokio::spawn(async move { axum::serve(listener, on_axum::app(gate)).await });
+    // Actix stops at Ctrl-C by itself, and the program with it.
+    actix.run().await?;
+    Ok(())
+}
+
+fn mint(kid: &str, port: u16) -> Result<(), Box<dyn Error>> {
+    if kid.is_empty() || !kid.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet)) {
+        return Err("KID: write letters, digits, - and _".into());
+    }
+    let key = Arc::new(SigningKey::generate(Algorithm::EdDsa, kid));
+    let issuer = TestIssuer::with_algorithms([Algorithm::EdDsa]).with_url(ISSUER).with_audience(AUDIENCE);
+    let token = issuer.token().subject("alice").signed_with(Arc::clone(&key)).sign();
+    let jwk = key.jwk();
+    println!("# add the key to the folder, or to the table");
+    println!("echo '{jwk}' > keys/{kid}.jwk");
+    println!("sqlite3 keys.db \"INSERT INTO verifying_keys (kid, jwk) VALUES ('{kid}', '{}')\"", {
+        jwk.to_string().replace('"', "\\\"")
+    });
+    println!("\n# 200 from now on; 401 before, and after the key is taken away (the table is asked every 10 seconds)");
+    for port in [port, port.saturating_add(1)] {
+        println!("curl -i -H 'Authorization: Bearer {token}' http://127.0.0.1:{port}/");
+    }
+    println!("\n# take it away");
+    println!("rm keys/{kid}.jwk");
+    println!("sqlite3 keys.db \"UPDATE verifying_keys SET enabled = 0 WHERE kid = '{kid}'\"");
+    Ok(())
+}
+
+/// What `RUST_LOG` says, else refusals and what became of the files.
+fn log_filter() -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,portcullis=debug".into())
+}

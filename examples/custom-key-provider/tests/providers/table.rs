@@ -1,0 +1,116 @@
+//! Keys in a table.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use example_custom_key_provider::KeyTable;
+use portcullis_axum::CachedKeys;
+use portcullis_testing::SigningKey;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
+use tempfile::TempDir;
+
+use crate::support::{GOOD, Service, new_key, token};
+
+/// A database file, and a connection to it that is not the provider's.
+struct Database {
+    _folder: TempDir,
+    path: PathBuf,
+    connection: SqliteConnection,
+}
+
+impl Database {
+    async fn new() -> (Self, KeyTable) {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("keys.db");
+        let table = KeyTable::open(&path).await.unwrap();
+        let connection = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
+        (Self { _folder: folder, path, connection }, table)
+    }
+
+    async fn insert(&mut self, key: &SigningKey) {
+        self.insert_text(key.id(), &key.jwk().to_string()).await;
+    }
+
+    async fn insert_text(&mut self, kid: &str, jwk: &str) {
+        let statement = sqlx::query("INSERT INTO verifying_keys (kid, jwk) VALUES (?, ?)").bind(kid).bind(jwk);
+        statement.execute(&mut self.connection).await.unwrap();
+    }
+
+    async fn run(&mut self, statement: &'static str) {
+        sqlx::query(statement).execute(&mut self.connection).await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn a_new_row_is_accepted_at_once_and_a_deleted_or_disabled_one_refused() {
+    let (mut database, table) = Database::new().await;
+    let service = Service::with(table);
+    let (first, second) = (new_key("k1"), new_key("k2"));
+    assert_eq!(service.answer(&token(&first)).await, "401 unknown_key");
+    database.insert(&first).await;
+    database.insert(&second).await;
+    assert_eq!(service.answer(&token(&first)).await, GOOD);
+    database.run("UPDATE verifying_keys SET enabled = 0 WHERE kid = 'k1'").await;
+    assert_eq!(service.answer(&token(&first)).await, "401 unknown_key");
+    database.run("UPDATE verifying_keys SET enabled = 1 WHERE kid = 'k1'").await;
+    assert_eq!(service.answer(&token(&first)).await, GOOD);
+    database.run("DELETE FROM verifying_keys WHERE kid = 'k1'").await;
+    assert_eq!(service.answer(&token(&first)).await, "401 unknown_key");
+    assert_eq!(service.answer(&token(&second)).await, GOOD);
+}
+
+#[actix_web::test]
+async fn a_row_may_be_replaced() {
+    let (mut database, table) = Database::new().await;
+    let service = Service::built(table, |builder| builder.cache_tokens(100));
+    let (old, new) = (new_key("k"), new_key("k"));
+    database.insert(&old).await;
+    assert_eq!(service.answer(&token(&old)).await, GOOD);
+    database.run("DELETE FROM verifying_keys").await;
+    database.insert(&new).await;
+    assert_eq!(service.answer(&token(&old)).await, "401 bad_signature");
+    assert_eq!(service.answer(&token(&new)).await, GOOD);
+}
+
+#[actix_web::test]
+async fn behind_a_cache_a_new_row_is_accepted_at_once_and_a_deleted_one_refused_in_the_end() {
+    let (mut database, table) = Database::new().await;
+    let service = Service::with(CachedKeys::new(table, 10, Duration::from_millis(200)).unwrap());
+    let key = new_key("k1");
+    database.insert(&key).await;
+    assert_eq!(service.answer(&token(&key)).await, GOOD);
+    database.run("DELETE FROM verifying_keys").await;
+    service.comes_to_answer(&token(&key), "401 unknown_key").await;
+    // And the other way around, after a token named the key before its row was there.
+    database.insert(&key).await;
+    service.comes_to_answer(&token(&key), GOOD).await;
+}
+
+#[actix_web::test]
+async fn a_row_or_a_database_that_cannot_be_read_is_no_reason_to_call_a_token_bad() {
+    let (mut database, table) = Database::new().await;
+    let table = Arc::new(table);
+    let service = Service::with(Arc::clone(&table));
+    let (good, broken) = (new_key("k1"), new_key("k2"));
+    database.insert(&good).await;
+    database.insert_text("k2", "{\"kty\":").await;
+    assert_eq!(service.answer(&token(&broken)).await, "503 temporarily_unavailable");
+    assert_eq!(service.answer(&token(&good)).await, GOOD);
+    database.run("ALTER TABLE verifying_keys RENAME TO elsewhere").await;
+    assert_eq!(service.answer(&token(&good)).await, "503 temporarily_unavailable");
+    database.run("ALTER TABLE elsewhere RENAME TO verifying_keys").await;
+    assert_eq!(service.answer(&token(&good)).await, GOOD);
+}
+
+#[actix_web::test]
+async fn a_kid_is_a_value_and_never_a_part_of_the_statement() {
+    let (mut database, table) = Database::new().await;
+    let service = Service::with(table);
+    database.insert(&new_key("k1")).await;
+    for kid in ["' OR '1'='1", "k1' --", "%", "_1", "k1\u{0}", "K1", "k1 ", ""] {
+        assert_eq!(service.answer(&token(&new_key(kid))).await, "401 unknown_key", "{kid:?}");
+    }
+    assert!(database.path.exists());
+}

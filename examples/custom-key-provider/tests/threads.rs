@@ -1,0 +1,38 @@
+//! A program of its own, because it counts the threads of its process.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "tests may fail by panic")]
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use example_custom_key_provider::KeyFolder;
+
+#[test]
+fn no_thread_goes_on_when_its_provider_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(threads_of_key_folders(), 0);
+    let folders: Vec<_> = (0..20).map(|_| KeyFolder::open(folder.path()).unwrap()).collect();
+    // The one that reads and the one that is told of changes.
+    wait_for_threads(40);
+    // Also while there is something to read.
+    fs::write(folder.path().join("k.pem"), "garbage").unwrap();
+    drop(folders);
+    wait_for_threads(0);
+}
+
+fn wait_for_threads(expected: usize) {
+    let started_at = Instant::now();
+    while threads_of_key_folders() != expected {
+        assert!(started_at.elapsed() < Duration::from_secs(30), "{} threads", threads_of_key_folders());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// By their names, of which the kernel keeps 15 octets.
+fn threads_of_key_folders() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path().join("comm"));
+    // A thread may end while it is looked at.
+    let names = tasks.filter_map(|path| fs::read_to_string(path).ok());
+    names.filter(|name| name.starts_with("key-folder") || name.starts_with("notify-rs")).count()
+}
