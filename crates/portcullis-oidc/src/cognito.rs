@@ -7,6 +7,8 @@ use portcullis::{
     StandardGrants, TokenView,
 };
 
+use serde::Deserialize;
+
 use crate::preset::{KeysAt, Preset, Provider, Settings};
 
 /// Access tokens of an Amazon Cognito user pool, for its app clients; ID tokens by option.
@@ -18,6 +20,13 @@ use crate::preset::{KeysAt, Preset, Provider, Settings};
 /// let verifier = Cognito::new("eu-west-1", "eu-west-1_Ab12Cd34E", ["1h57kf5cpq17m0eml12EXAMPLE"]).verifier()?;
 /// # Ok(()) }
 /// ```
+///
+/// *In Cognito*: the user pool's page has its ID, *App clients* has those of the clients. *A token* has no `aud` but the
+/// client in `client_id`, `token_use: access`, scopes in `scope` and the user's groups in `cognito:groups`, which serve as
+/// roles. *What goes wrong*: ID tokens have the same signer, `token_use: id`, and are refused as `wrong_token_class`
+/// unless [`Self::id_tokens`] asks for them; a token of another app client of the pool is refused as `wrong_audience`.
+/// Pools with several regions write the issuer in another form, `https://issuer-cognito-idp.…`: both are accepted. See
+/// <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>.
 pub type Cognito = Preset<UserPool>;
 
 /// An Amazon Cognito user pool.
@@ -129,5 +138,46 @@ impl GrantReader for CognitoGrants {
     fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         let groups = claims.get::<Vec<String>>("cognito:groups").ok().flatten().unwrap_or_default();
         groups.into_iter().map(Cow::Owned).collect()
+    }
+}
+
+/// The claims of an Amazon Cognito token, of either use.
+///
+/// ```
+/// use portcullis_oidc::CognitoClaims;
+///
+/// let claims: CognitoClaims = serde_json::from_str(
+///     r#"{"sub": "aaaaaaaa-bbbb", "token_use": "access", "username": "u", "client_id": "c", "cognito:groups": ["admins"]}"#,
+/// )?;
+/// assert_eq!(claims.username(), Some("u"));
+/// assert_eq!(claims.groups, ["admins"]);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Deserialize)]
+#[non_exhaustive]
+pub struct CognitoClaims {
+    /// The user. It stays the same when the name changes. A token of the client itself has the client here.
+    pub sub: String,
+    /// The app client, in access tokens.
+    pub client_id: Option<String>,
+    /// The user's groups.
+    #[serde(default, rename = "cognito:groups")]
+    pub groups: Vec<String>,
+    username: Option<String>,
+    #[serde(rename = "cognito:username")]
+    cognito_username: Option<String>,
+}
+
+impl CognitoClaims {
+    /// The user's name, wherever the use of the token puts it.
+    #[must_use]
+    pub fn username(&self) -> Option<&str> {
+        self.cognito_username.as_deref().or(self.username.as_deref())
+    }
+}
+
+impl std::fmt::Debug for CognitoClaims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CognitoClaims { .. }")
     }
 }

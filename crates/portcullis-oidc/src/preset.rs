@@ -40,6 +40,8 @@ pub struct Settings {
 /// Where a provider's keys are.
 #[derive(Debug)]
 pub(crate) enum KeysAt {
+    /// Where the metadata of this issuer says.
+    MetadataOf(String),
     /// At this URL.
     Url(String),
 }
@@ -56,7 +58,6 @@ impl<P> Preset<P> {
     }
 }
 
-#[allow(private_bounds, reason = "presets are for the providers of this crate alone")]
 impl<P: Provider> Preset<P> {
     /// The general builder, with everything of the provider set.
     ///
@@ -84,7 +85,94 @@ impl<P: Provider> Preset<P> {
 impl KeysAt {
     fn provider(&self) -> Result<RemoteKeys, ConfigError> {
         match self {
+            Self::MetadataOf(issuer) => RemoteKeys::discover(issuer),
             Self::Url(url) => RemoteKeys::at(url),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Authok, Cognito, Firebase, Google, Keycloak, Logto, Okta, Supabase, WorkOs, Zitadel};
+
+    /// Issuers, and where the keys are: a URL, or the issuer whose metadata says so.
+    fn places<P: Provider>(preset: &Preset<P>) -> (Vec<String>, String) {
+        let settings = preset.provider.settings().unwrap();
+        let keys = match settings.keys {
+            KeysAt::MetadataOf(issuer) => format!("metadata of {issuer}"),
+            KeysAt::Url(url) => url,
+        };
+        (settings.issuers, keys)
+    }
+
+    #[test]
+    fn each_provider_has_its_issuers_and_its_place_for_keys() {
+        let table = [
+            (
+                places(&Authok::new("tenant.us.authok.cn", "api")),
+                &["https://tenant.us.authok.cn/"][..],
+                "https://tenant.us.authok.cn/.well-known/jwks.json",
+            ),
+            (
+                places(&Cognito::new("eu-west-1", "eu-west-1_A", ["client"])),
+                &[
+                    "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A",
+                    "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A",
+                ],
+                "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A/.well-known/jwks.json",
+            ),
+            (
+                places(&Firebase::new("project")),
+                &["https://securetoken.google.com/project"],
+                "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
+            ),
+            (
+                places(&Google::id_tokens("client")),
+                &["https://accounts.google.com", "accounts.google.com"],
+                "https://www.googleapis.com/oauth2/v3/certs",
+            ),
+            (
+                places(&Keycloak::new("https://keycloak.example.com/auth/", "main", "api")),
+                &["https://keycloak.example.com/auth/realms/main"],
+                "https://keycloak.example.com/auth/realms/main/protocol/openid-connect/certs",
+            ),
+            (
+                places(&Logto::new("tenant.logto.app", "api")),
+                &["https://tenant.logto.app/oidc"],
+                "metadata of https://tenant.logto.app/oidc",
+            ),
+            (
+                places(&Okta::new("dev-1.okta.com", "api")),
+                &["https://dev-1.okta.com/oauth2/default"],
+                "metadata of https://dev-1.okta.com/oauth2/default",
+            ),
+            (
+                places(&Supabase::new("abc")),
+                &["https://abc.supabase.co/auth/v1"],
+                "https://abc.supabase.co/auth/v1/.well-known/jwks.json",
+            ),
+            (
+                places(&WorkOs::new("acme.authkit.app", "api")),
+                &["https://acme.authkit.app"],
+                "metadata of https://acme.authkit.app",
+            ),
+            (
+                places(&WorkOs::sessions("client_1")),
+                &["https://api.workos.com/user_management/client_1"],
+                "https://api.workos.com/sso/jwks/client_1",
+            ),
+            (
+                places(&Zitadel::new("instance-1.zitadel.cloud", "1")),
+                &["https://instance-1.zitadel.cloud"],
+                "metadata of https://instance-1.zitadel.cloud",
+            ),
+        ];
+        for ((issuers, keys), expected_issuers, expected_keys) in table {
+            assert_eq!(
+                (issuers.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), keys.as_str()),
+                (expected_issuers, expected_keys)
+            );
         }
     }
 }

@@ -18,6 +18,7 @@ pub struct TestIssuer {
     keys: Vec<Arc<SigningKey>>,
     shape_token: Arc<ShapeToken>,
     shape_key: Arc<ShapeKey>,
+    published_beside: Vec<Value>,
 }
 
 type ShapeToken = dyn Fn(TokenBuilder) -> TokenBuilder + Send + Sync;
@@ -38,6 +39,7 @@ impl TestIssuer {
             keys: Vec::new(),
             shape_token: Arc::new(|token| token),
             shape_key: Arc::new(|_| {}),
+            published_beside: Vec::new(),
         };
         issuer.with_more_algorithms(algorithms)
     }
@@ -80,6 +82,13 @@ impl TestIssuer {
     #[must_use]
     pub fn with_published_keys(mut self, shape: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static) -> Self {
         self.shape_key = Arc::new(shape);
+        self
+    }
+
+    /// The same issuer, which publishes this JWK too: one that is not for signatures, say. It signs nothing with it.
+    #[must_use]
+    pub fn with_published_jwk(mut self, jwk: Value) -> Self {
+        self.published_beside.push(jwk);
         self
     }
 
@@ -132,8 +141,8 @@ impl TestIssuer {
     /// The JWK Set that it publishes: all public keys, no secret.
     #[must_use]
     pub fn jwks(&self) -> String {
-        let public: Vec<_> =
-            self.keys.iter().filter(|key| !key.algorithm().is_symmetric()).map(|key| self.published(key)).collect();
+        let ours = self.keys.iter().filter(|key| !key.algorithm().is_symmetric()).map(|key| self.published(key));
+        let public: Vec<_> = ours.chain(self.published_beside.iter().cloned()).collect();
         json!({ "keys": public }).to_string()
     }
 

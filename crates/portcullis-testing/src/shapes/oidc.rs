@@ -1,8 +1,18 @@
 //! The providers of `portcullis-oidc`.
 
+use portcullis::Algorithm;
+use serde_json::json;
+
 use crate::issuer::TestIssuer;
+use crate::signing_key::SigningKey;
 
 impl TestIssuer {
+    /// An Authok tenant, which issues what Auth0 does.
+    #[must_use]
+    pub fn authok(domain: &str, audience: &str) -> Self {
+        Self::auth0(domain, audience)
+    }
+
     /// An Amazon Cognito user pool that issues access tokens to `client`: no `aud`, the client in `client_id`, groups in
     /// `cognito:groups`
     /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>).
@@ -37,6 +47,169 @@ impl TestIssuer {
                 .claim("cognito:username", "my-test-user")
                 .claim("email", "my-test-user@example.com")
                 .claim("email_verified", true)
+        })
+    }
+
+    /// A Firebase project that issues ID tokens
+    /// (<https://firebase.google.com/docs/auth/admin/verify-id-tokens#verify_id_tokens_using_a_third-party_jwt_library>).
+    #[must_use]
+    pub fn firebase(project: &str) -> Self {
+        let issuer = Self::new().with_url(format!("https://securetoken.google.com/{project}")).with_audience(project);
+        issuer.with_tokens(|token| {
+            let issued_at = token.claims().get("iat").and_then(serde_json::Value::as_i64).unwrap_or_default();
+            token
+                .header("typ", "JWT")
+                .without("jti")
+                .subject("8HOmNCMOUpZRKYAa3LvC2cs6Sj52")
+                .claim("user_id", "8HOmNCMOUpZRKYAa3LvC2cs6Sj52")
+                .claim("auth_time", issued_at - 600)
+                .claim("email", "jane@example.com")
+                .claim("email_verified", true)
+                .claim(
+                    "firebase",
+                    json!({"identities": {"email": ["jane@example.com"]}, "sign_in_provider": "password"}),
+                )
+        })
+    }
+
+    /// Google accounts, with ID tokens for `client`
+    /// (<https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload>).
+    #[must_use]
+    pub fn google_id_tokens(client: &str) -> Self {
+        let azp = client.to_owned();
+        Self::new().with_url("https://accounts.google.com").with_audience(client).with_tokens(move |token| {
+            token
+                .header("typ", "JWT")
+                .without("jti")
+                .subject("10769150350006150715113082367")
+                .claim("azp", &azp)
+                .claim("email", "jsmith@example.com")
+                .claim("email_verified", true)
+                .claim("hd", "example.com")
+                .claim("at_hash", "HK6E_P6Dh8Y93mRNtsDB1Q")
+        })
+    }
+
+    /// A Keycloak realm, with an access token of the client `web` for `audience`, roles of the realm and of the client
+    /// `api`, and a key for encryption beside those for signatures
+    /// (<https://www.keycloak.org/docs/latest/server_admin/>).
+    #[must_use]
+    pub fn keycloak(base: &str, realm: &str, audience: &str) -> Self {
+        let mut for_encryption = SigningKey::generate(Algorithm::Rs256, "encryption-1").jwk();
+        if let Some(members) = for_encryption.as_object_mut() {
+            members.insert("use".to_owned(), "enc".into());
+            members.insert("alg".to_owned(), "RSA-OAEP".into());
+        }
+        let audiences = [audience.to_owned(), "account".to_owned()];
+        Self::new()
+            .with_url(format!("{base}/realms/{realm}"))
+            .with_audience(audience)
+            .with_published_jwk(for_encryption)
+            .with_tokens(move |token| {
+                token
+                    .header("typ", "JWT")
+                    .subject("aefc221c-1402-41b4-8fb0-4be2eaa003f2")
+                    .audience(&audiences)
+                    .claim("typ", "Bearer")
+                    .claim("azp", "web")
+                    .claim("sid", "93bf159e-c617-4436-9891-a0f0333e37d9")
+                    .claim("acr", "1")
+                    .claim("allowed-origins", ["https://web.example.com"])
+                    .claim("realm_access", json!({"roles": ["offline_access", "uma_authorization", "user"]}))
+                    .claim(
+                        "resource_access",
+                        json!({"api": {"roles": ["editor"]}, "account": {"roles": ["manage-account"]}}),
+                    )
+                    .scope("email profile")
+                    .claim("email_verified", true)
+                    .claim("preferred_username", "employee1")
+            })
+    }
+
+    /// A Logto tenant with an access token for the API resource `resource`, signed with ES384
+    /// (<https://docs.logto.io/authorization/validate-access-tokens>).
+    #[must_use]
+    pub fn logto(endpoint: &str, resource: &str) -> Self {
+        Self::with_algorithms([Algorithm::Es384])
+            .with_url(format!("{endpoint}/oidc"))
+            .with_audience(resource)
+            .with_tokens(|token| token.subject("foxq6v1bzvfd").scope("read:messages").claim("client_id", "web-app-1"))
+    }
+
+    /// An Okta custom authorization server
+    /// (<https://developer.okta.com/docs/api/openapi/okta-oauth/guides/overview/>).
+    #[must_use]
+    pub fn okta(domain: &str, server: &str, audience: &str) -> Self {
+        let url = format!("https://{domain}/oauth2/{server}");
+        Self::new().with_url(url).with_audience(audience).with_tokens(|token| {
+            token
+                .without_header("typ")
+                .subject("jane@example.com")
+                .claim("ver", 1)
+                .claim("jti", "AT.MNAoEQ_jbKqoinrQo1D0XKjMX28U5d7ZszBceot7-Ts")
+                .claim("cid", "0oa1gjh63g214q0Hq0g4")
+                .claim("uid", "00uk1u7AsAk6dZL3z0g3")
+                .claim("scp", ["openid", "read:messages"])
+        })
+    }
+
+    /// A Supabase project with the access token of a signed-in user
+    /// (<https://supabase.com/docs/guides/auth/jwt-fields>).
+    #[must_use]
+    pub fn supabase(reference: &str) -> Self {
+        Self::with_algorithms([Algorithm::Es256])
+            .with_url(format!("https://{reference}.supabase.co/auth/v1"))
+            .with_audience("authenticated")
+            .with_tokens(|token| {
+                token
+                    .header("typ", "JWT")
+                    .without("jti")
+                    .subject("123e4567-e89b-12d3-a456-426614174000")
+                    .claim("role", "authenticated")
+                    .claim("aal", "aal1")
+                    .claim("session_id", "123e4567-e89b-12d3-a456-426614174111")
+                    .claim("is_anonymous", false)
+                    .claim("email", "user@example.com")
+                    .claim("phone", "")
+                    .claim("app_metadata", json!({"provider": "email", "providers": ["email"]}))
+                    .claim("user_metadata", json!({"role": "admin"}))
+            })
+    }
+
+    /// A WorkOS AuthKit application, with the access token of a user's session: no `aud`
+    /// (<https://workos.com/docs/reference/authkit/session-tokens>).
+    #[must_use]
+    pub fn workos_sessions(client: &str) -> Self {
+        Self::new().with_url(format!("https://api.workos.com/user_management/{client}")).with_tokens(|token| {
+            token
+                .without_header("typ")
+                .without("aud")
+                .subject("user_01HBEQKA6K4QJAS93VPE39W1JT")
+                .claim("jti", "01HQSXZXPPFPKMDD32RKTFY6PV")
+                .claim("sid", "session_01HQSXZGF8FHF7A9ZZFCW4387R")
+                .claim("org_id", "org_01HRDMC6CM357W30QMHMQ96Q0S")
+                .claim("role", "member")
+                .claim("roles", ["member"])
+                .claim("permissions", ["posts:read", "posts:write"])
+                .claim("entitlements", ["audit-logs"])
+        })
+    }
+
+    /// A Zitadel instance with an access token for `project`, whose user is an editor there
+    /// (<https://zitadel.com/docs/apis/openidoauth/claims>).
+    #[must_use]
+    pub fn zitadel(instance: &str, project: &str) -> Self {
+        let audiences = ["272311436567052291@web".to_owned(), project.to_owned()];
+        let own = format!("urn:zitadel:iam:org:project:{project}:roles");
+        Self::new().with_url(instance).with_audience(project).with_tokens(move |token| {
+            let roles = json!({"editor": {"344373908297744388": "acme.zitadel.cloud"}});
+            token
+                .header("typ", "JWT")
+                .subject("345377791925026818")
+                .audience(&audiences)
+                .claim("client_id", "272311436567052291@web")
+                .claim("urn:zitadel:iam:org:project:roles", &roles)
+                .claim(&own, &roles)
         })
     }
 }

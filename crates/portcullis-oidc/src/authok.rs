@@ -1,0 +1,81 @@
+//! Authok.
+
+use portcullis::{Algorithm, Audience, ConfigError};
+
+use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::url;
+
+/// Access tokens of an Authok tenant for one API.
+///
+/// ```
+/// # fn main() -> Result<(), portcullis::ConfigError> {
+/// use portcullis_oidc::Authok;
+///
+/// let verifier = Authok::new("tenant.us.authok.cn", "https://api.example.com").verifier()?;
+/// # Ok(()) }
+/// ```
+///
+/// *In Authok*, which is compatible with Auth0: create an API; its identifier is the audience here. *A token* is signed
+/// with RS256, its issuer ends with a slash, and its scopes stand in `scope`. *What goes wrong*: a client that asks for no
+/// `audience` gets an opaque token, which is refused as `not_compact_jws`; an issuer without its slash is another issuer.
+pub type Authok = Preset<AuthokTenant>;
+
+/// An Authok tenant.
+#[derive(Clone, Debug)]
+pub struct AuthokTenant {
+    domains: Vec<String>,
+    audiences: Vec<String>,
+}
+
+impl Preset<AuthokTenant> {
+    /// `domain` is the tenant's, such as `tenant.us.authok.cn`, or its custom domain; `audience` is the identifier of the
+    /// API.
+    pub fn new(domain: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self::of(AuthokTenant { domains: vec![domain.into()], audiences: vec![audience.into()] })
+    }
+
+    /// Reads `AUTHOK_DOMAIN` and `AUTHOK_AUDIENCE`; each may list several, separated by commas. The keys are those of the
+    /// first domain.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable and what to write.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// [`Self::from_env`], with variables that `lookup` knows.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable and what to write.
+    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let list = |name: &'static str, hint: &'static str| {
+            let text = lookup(name).filter(|text| !text.trim().is_empty());
+            let text = text.ok_or_else(|| ConfigError::new(name, "not set", hint))?;
+            Ok(text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>())
+        };
+        let domains = list("AUTHOK_DOMAIN", "write the tenant's domain, such as tenant.us.authok.cn")?;
+        for domain in &domains {
+            issuer(domain).map_err(|error| error.at("AUTHOK_DOMAIN"))?;
+        }
+        let audiences = list("AUTHOK_AUDIENCE", "write the identifier of the API, such as https://api.example.com")?;
+        Ok(Self::of(AuthokTenant { domains, audiences }))
+    }
+}
+
+impl Provider for AuthokTenant {
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let issuers = self.domains.iter().map(|domain| issuer(domain)).collect::<Result<Vec<_>, _>>()?;
+        let first = issuers.first().map(String::as_str).unwrap_or_default();
+        Ok(Settings {
+            keys: KeysAt::Url(format!("{first}.well-known/jwks.json")),
+            audience: Audience::any_of(self.audiences.clone()),
+            algorithms: Algorithm::Rs256.into(),
+            issuers,
+        })
+    }
+}
+
+/// The slash at the end is part of the name.
+fn issuer(domain: &str) -> Result<String, ConfigError> {
+    url::origin("domain", domain, "tenant.us.authok.cn").map(|origin| format!("{origin}/"))
+}

@@ -1,0 +1,72 @@
+//! Firebase Authentication.
+
+use std::time::Duration;
+
+use portcullis::{
+    Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, JwtVerifierBuilder, NumericDate, TokenView,
+};
+
+use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::url;
+
+/// ID tokens of a Firebase project.
+///
+/// ```
+/// # fn main() -> Result<(), portcullis::ConfigError> {
+/// use portcullis_oidc::Firebase;
+///
+/// let verifier = Firebase::new("my-project-1a2b3").verifier()?;
+/// # Ok(()) }
+/// ```
+///
+/// *In Firebase*: *Project settings → General* has the project ID. Clients send what `getIdToken()` gives them. *A token*
+/// has the project in `aud`, the user in `sub`, the time of signing in in `auth_time`, and claims that the Admin SDK set
+/// beside them. *What goes wrong*: session cookies have another issuer (`https://session.firebase.google.com/…`) and are
+/// refused as `wrong_issuer`; custom tokens are for Firebase itself and name no such issuer either; disabled users keep
+/// their ID token until it expires, after an hour at most. See
+/// <https://firebase.google.com/docs/auth/admin/verify-id-tokens#verify_id_tokens_using_a_third-party_jwt_library>.
+pub type Firebase = Preset<Project>;
+
+/// A Firebase project.
+#[derive(Clone, Debug)]
+pub struct Project(String);
+
+impl Preset<Project> {
+    /// `project` is the project ID.
+    pub fn new(project: impl Into<String>) -> Self {
+        Self::of(Project(project.into()))
+    }
+}
+
+impl Provider for Project {
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let project = url::segment("project", &self.0, "write the project ID, such as my-project-1a2b3")?;
+        let keys = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
+        Ok(Settings {
+            issuers: vec![format!("https://securetoken.google.com/{project}")],
+            audience: Audience::any_of([project]),
+            algorithms: Algorithm::Rs256.into(),
+            keys: KeysAt::Url(keys.to_owned()),
+        })
+    }
+
+    fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
+        builder.require_claims(["sub", "iat", "auth_time"]).check(SignedIn)
+    }
+}
+
+/// What Firebase says must hold of a user: `sub` is not empty, and `auth_time` has passed.
+struct SignedIn;
+
+impl ClaimCheck for SignedIn {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        // As far as clocks may differ by default.
+        const LEEWAY: Duration = Duration::from_secs(5);
+        if token.claims().subject().is_none_or(str::is_empty) {
+            return Err(InvalidToken::invalid("sub"));
+        }
+        let signed_in = token.claims().get::<i64>("auth_time")?.ok_or_else(|| InvalidToken::missing("auth_time"))?;
+        let passed = NumericDate::from_unix(signed_in, 0) <= token.now().saturating_add(LEEWAY);
+        if passed { Ok(()) } else { Err(InvalidToken::invalid("auth_time")) }
+    }
+}

@@ -1,0 +1,201 @@
+//! Keycloak.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use portcullis::{
+    AlgorithmSet, Audience, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken, JwtVerifierBuilder,
+    StandardGrants, TokenView,
+};
+use serde::Deserialize;
+
+use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::url;
+
+/// Access tokens of a Keycloak realm.
+///
+/// ```
+/// # fn main() -> Result<(), portcullis::ConfigError> {
+/// use portcullis::roles;
+/// use portcullis_oidc::Keycloak;
+///
+/// let verifier = Keycloak::new("https://keycloak.example.com", "main", "api").client("api").verifier()?;
+/// let policy = roles(["editor"]);
+/// # Ok(()) }
+/// ```
+///
+/// *In Keycloak*: create a client for the API, then a client scope with a mapper *Audience* that includes this client, and
+/// give that scope to the clients that call the API. *A token* has `typ: Bearer` in its payload, the calling client in
+/// `azp`, roles of the realm in `realm_access.roles` and roles of each client in `resource_access.{client}.roles`.
+///
+/// *What goes wrong*: without that mapper `aud` is often `account` alone, which says nothing about the API, and tokens are
+/// refused as `wrong_audience`: add the mapper, rather than to accept `account`, which every client's tokens have. ID,
+/// refresh and logout tokens have the same signer and are told apart by `typ` in the payload: they are refused as
+/// `wrong_token_class`. `iss` is the address under which the token was obtained: where services reach Keycloak at another
+/// one, set its `hostname`, and give the keys with [`Self::keys`]. Before version 17 the base ended with `/auth`. See
+/// <https://www.keycloak.org/docs/latest/server_admin/#audience-support>.
+pub type Keycloak = Preset<Realm>;
+
+/// A Keycloak realm.
+#[derive(Clone, Debug)]
+pub struct Realm {
+    base: String,
+    name: String,
+    audience: String,
+    client: Option<String>,
+    parties: Option<Vec<String>>,
+}
+
+impl Preset<Realm> {
+    /// `base` is Keycloak's address, such as `https://keycloak.example.com`; `audience` is the client ID of the API.
+    pub fn new(base: impl Into<String>, realm: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self::of(Realm {
+            base: base.into(),
+            name: realm.into(),
+            audience: audience.into(),
+            client: None,
+            parties: None,
+        })
+    }
+
+    /// Takes the roles of this client for the roles of a policy, in the place of the realm's: a realm's `admin` is not
+    /// every client's.
+    pub fn client(mut self, client: impl Into<String>) -> Self {
+        self.provider.client = Some(client.into());
+        self
+    }
+
+    /// Accepts tokens that were issued to these clients (`azp`) alone.
+    pub fn authorized_parties<S: Into<String>>(mut self, clients: impl IntoIterator<Item = S>) -> Self {
+        self.provider.parties = Some(clients.into_iter().map(Into::into).collect());
+        self
+    }
+}
+
+impl Provider for Realm {
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let base = url::base("base", &self.base, "https://keycloak.example.com")?;
+        let realm = url::segment("realm", &self.name, "write the realm's name as it stands in its URLs")?;
+        if self.parties.as_ref().is_some_and(|parties| parties.is_empty() || parties.iter().any(String::is_empty)) {
+            return Err(ConfigError::new("authorized_parties", "empty", "write at least one client ID"));
+        }
+        let issuer = format!("{base}/realms/{realm}");
+        Ok(Settings {
+            keys: KeysAt::Url(format!("{issuer}/protocol/openid-connect/certs")),
+            issuers: vec![issuer],
+            audience: Audience::any_of([self.audience.as_str()]),
+            // A realm can be given keys for any of them.
+            algorithms: AlgorithmSet::ASYMMETRIC,
+        })
+    }
+
+    fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
+        let builder = builder.check(IsBearer).grants(KeycloakGrants { client: self.client.clone() });
+        match &self.parties {
+            Some(parties) => builder.check(AuthorizedParties(parties.clone())),
+            None => builder,
+        }
+    }
+}
+
+/// `typ` of the payload: access tokens have `Bearer` there, and others `ID`, `Refresh`, `Offline` or `Logout`.
+struct IsBearer;
+
+impl ClaimCheck for IsBearer {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let class = token.claims().get::<String>("typ")?.ok_or_else(|| InvalidToken::missing("typ"))?;
+        if class == "Bearer" { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
+    }
+}
+
+struct AuthorizedParties(Vec<String>);
+
+impl ClaimCheck for AuthorizedParties {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let party = token.claims().get::<String>("azp")?.ok_or_else(|| InvalidToken::missing("azp"))?;
+        if self.0.contains(&party) { Ok(()) } else { Err(InvalidToken::WrongParty) }
+    }
+}
+
+#[derive(Debug)]
+struct KeycloakGrants {
+    client: Option<String>,
+}
+
+impl GrantReader for KeycloakGrants {
+    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        StandardGrants::new().scopes(claims)
+    }
+
+    fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
+        Grants::new()
+    }
+
+    fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        let roles = match &self.client {
+            None => claims.get::<Access>("realm_access").ok().flatten().unwrap_or_default().roles,
+            Some(client) => {
+                let access = claims.get::<HashMap<String, Access>>("resource_access").ok().flatten();
+                access.and_then(|mut access| access.remove(client)).unwrap_or_default().roles
+            }
+        };
+        roles.into_iter().map(Cow::Owned).collect()
+    }
+}
+
+#[derive(Clone, Default, Deserialize)]
+struct Access {
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+/// The claims of a Keycloak access token.
+///
+/// ```
+/// use portcullis_oidc::KeycloakClaims;
+///
+/// let claims: KeycloakClaims = serde_json::from_str(
+///     r#"{"sub": "f:1", "azp": "web", "realm_access": {"roles": ["user"]},
+///         "resource_access": {"api": {"roles": ["editor"]}}}"#,
+/// )?;
+/// assert_eq!(claims.realm_roles(), ["user"]);
+/// assert_eq!(claims.client_roles("api"), ["editor"]);
+/// assert!(claims.client_roles("other").is_empty());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Deserialize)]
+#[non_exhaustive]
+pub struct KeycloakClaims {
+    /// The user, or the service account of a client. Lightweight access tokens may lack it.
+    pub sub: Option<String>,
+    /// The client that the token was issued to.
+    pub azp: Option<String>,
+    /// The session.
+    pub sid: Option<String>,
+    /// The user's name, which can change: to show, not to authorize on.
+    pub preferred_username: Option<String>,
+    #[serde(default)]
+    realm_access: Access,
+    #[serde(default)]
+    resource_access: HashMap<String, Access>,
+}
+
+impl KeycloakClaims {
+    /// The roles of the realm.
+    #[must_use]
+    pub fn realm_roles(&self) -> &[String] {
+        &self.realm_access.roles
+    }
+
+    /// The roles of the client `client`.
+    #[must_use]
+    pub fn client_roles(&self, client: &str) -> &[String] {
+        self.resource_access.get(client).map_or(&[], |access| &access.roles)
+    }
+}
+
+impl std::fmt::Debug for KeycloakClaims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeycloakClaims { .. }")
+    }
+}

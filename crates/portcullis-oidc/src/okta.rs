@@ -1,0 +1,62 @@
+//! Okta.
+
+use portcullis::{Algorithm, Audience, ConfigError};
+
+use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::url;
+
+/// Access tokens of an Okta custom authorization server.
+///
+/// ```
+/// # fn main() -> Result<(), portcullis::ConfigError> {
+/// use portcullis_oidc::Okta;
+///
+/// let verifier = Okta::new("dev-1.okta.com", "api://default").verifier()?;
+/// let other = Okta::new("dev-1.okta.com", "https://api.example.com").authorization_server("aus9o8wzkhckw9TLa0h7z");
+/// # assert!(other.verifier().is_ok());
+/// # Ok(()) }
+/// ```
+///
+/// *In Okta*: *Security → API → Authorization Servers* has each server's name, *Issuer URI* and *Audience*; scopes and
+/// the claims of groups are added there. *A token* has its scopes in the array `scp`, the client in `cid` and the user in
+/// `uid`. *What goes wrong*: tokens of the *org* authorization server (`iss` is the domain itself) are for Okta's own
+/// APIs, nobody else can verify them, and they are refused as `wrong_issuer`; clients have to use
+/// `/oauth2/default/v1/token` or that of another custom server. See
+/// <https://developer.okta.com/docs/concepts/auth-servers/>.
+pub type Okta = Preset<OktaServer>;
+
+/// An Okta custom authorization server.
+#[derive(Clone, Debug)]
+pub struct OktaServer {
+    domain: String,
+    server: String,
+    audience: String,
+}
+
+impl Preset<OktaServer> {
+    /// `domain` is the organization's, such as `dev-1.okta.com`, or its custom domain; `audience` is that of the
+    /// authorization server `default`.
+    pub fn new(domain: impl Into<String>, audience: impl Into<String>) -> Self {
+        Self::of(OktaServer { domain: domain.into(), server: "default".to_owned(), audience: audience.into() })
+    }
+
+    /// Another authorization server than `default`.
+    pub fn authorization_server(mut self, id: impl Into<String>) -> Self {
+        self.provider.server = id.into();
+        self
+    }
+}
+
+impl Provider for OktaServer {
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let origin = url::origin("domain", &self.domain, "dev-1.okta.com")?;
+        let instead = "write the authorization server's name as in its issuer URI, such as default";
+        let server = url::segment("authorization_server", &self.server, instead)?;
+        Ok(Settings {
+            keys: KeysAt::MetadataOf(format!("{origin}/oauth2/{server}")),
+            issuers: vec![format!("{origin}/oauth2/{server}")],
+            audience: Audience::any_of([self.audience.as_str()]),
+            algorithms: Algorithm::Rs256.into(),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! Zitadel.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use portcullis::{
+    AlgorithmSet, Audience, Claims, ConfigError, GrantReader, Grants, JwtVerifierBuilder, StandardGrants,
+};
+use serde_json::Value;
+
+use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::url;
+
+/// Access tokens of a Zitadel instance for one project.
+///
+/// ```
+/// # fn main() -> Result<(), portcullis::ConfigError> {
+/// use portcullis_oidc::Zitadel;
+///
+/// let verifier = Zitadel::new("https://instance-1.zitadel.cloud", "69234237810729019").verifier()?;
+/// # Ok(()) }
+/// ```
+///
+/// *In Zitadel*: the project's page has its *resource ID*, which is the audience. Set *Auth Token Type* of the calling
+/// application to *JWT*, and switch on *Assert Roles on Authentication* in the project. A client of another project asks
+/// for the scope `urn:zitadel:iam:org:project:id:{project}:aud`. *A token* has the roles of each project as the members of
+/// `urn:zitadel:iam:org:project:{project}:roles`, with the organizations in which the user holds them.
+///
+/// *What goes wrong*: with the type *Bearer* tokens are opaque, and refused as `not_compact_jws`. The claim
+/// `urn:zitadel:iam:org:project:roles` is about the project of the *client*, which may be another one, so it counts only
+/// after [`Self::roles_of_clients_project`]. A role counts whichever organization gave it: where that matters, read the
+/// claim itself. See <https://zitadel.com/docs/apis/openidoauth/claims>.
+pub type Zitadel = Preset<ZitadelProject>;
+
+/// A project of a Zitadel instance.
+#[derive(Clone, Debug)]
+pub struct ZitadelProject {
+    instance: String,
+    project: String,
+    roles_of_client: bool,
+}
+
+impl Preset<ZitadelProject> {
+    /// `instance` is the instance's URL, or a custom domain of it; `project` is the project's resource ID.
+    pub fn new(instance: impl Into<String>, project: impl Into<String>) -> Self {
+        Self::of(ZitadelProject { instance: instance.into(), project: project.into(), roles_of_client: false })
+    }
+
+    /// Takes the roles of the calling client's project, `urn:zitadel:iam:org:project:roles`, for those of ours: right where
+    /// all clients belong to this project.
+    pub fn roles_of_clients_project(mut self) -> Self {
+        self.provider.roles_of_client = true;
+        self
+    }
+}
+
+impl Provider for ZitadelProject {
+    fn settings(&self) -> Result<Settings, ConfigError> {
+        let issuer = url::origin("instance", &self.instance, "https://instance-1.zitadel.cloud")?;
+        Ok(Settings {
+            keys: KeysAt::MetadataOf(issuer.clone()),
+            issuers: vec![issuer],
+            audience: Audience::any_of([self.project.as_str()]),
+            // An instance can be given keys for several.
+            algorithms: AlgorithmSet::ASYMMETRIC,
+        })
+    }
+
+    fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
+        let claim = if self.roles_of_client {
+            "urn:zitadel:iam:org:project:roles".to_owned()
+        } else {
+            format!("urn:zitadel:iam:org:project:{}:roles", self.project)
+        };
+        builder.grants(ZitadelGrants { claim })
+    }
+}
+
+/// Roles are the members of an object; each has the organizations in which the user holds it.
+#[derive(Debug)]
+struct ZitadelGrants {
+    claim: String,
+}
+
+impl GrantReader for ZitadelGrants {
+    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        StandardGrants::new().scopes(claims)
+    }
+
+    fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
+        Grants::new()
+    }
+
+    fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        let mut all: HashMap<String, Value> = claims.deserialize().unwrap_or_default();
+        match all.remove(&self.claim) {
+            Some(Value::Object(roles)) => roles.into_iter().map(|(role, _)| Cow::Owned(role)).collect(),
+            _ => Grants::new(),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+use portcullis::{FixedKeys, Reason, roles};
+use portcullis_oidc::{Keycloak, KeycloakClaims};
+use portcullis_testing::TestIssuer;
+use serde_json::json;
+
+use crate::Door;
+
+const BASE: &str = "https://keycloak.example.com";
+
+fn realm() -> TestIssuer {
+    TestIssuer::keycloak(BASE, "main", "api")
+}
+
+fn preset(realm: &TestIssuer) -> Keycloak {
+    Keycloak::new(BASE, "main", "api").keys(realm.keys())
+}
+
+#[tokio::test]
+async fn the_roles_of_the_realm_serve_policies() {
+    let realm = realm();
+    let caller = Door::new(preset(&realm).verifier().unwrap()).admits(&realm.token()).await;
+    assert_eq!(caller.roles(), ["offline_access", "uma_authorization", "user"]);
+    assert!(roles(["user"]).check(&caller).is_ok() && roles(["editor"]).check(&caller).is_err());
+    let claims: KeycloakClaims = caller.claims().unwrap();
+    assert_eq!((claims.azp.as_deref(), claims.client_roles("api")), (Some("web"), &["editor".to_owned()][..]));
+    assert_eq!(format!("{claims:?}"), "KeycloakClaims { .. }");
+}
+
+#[tokio::test]
+async fn the_roles_of_one_client_take_the_place_of_the_realms() {
+    let realm = realm();
+    let door = Door::new(preset(&realm).client("api").verifier().unwrap());
+    let caller = door.admits(&realm.token()).await;
+    assert_eq!(caller.roles(), ["editor"]);
+    assert!(roles(["editor"]).check(&caller).is_ok());
+    for others in ["user", "manage-account"] {
+        assert!(roles([others]).check(&caller).is_err(), "{others}");
+    }
+    let none = door.admits(&realm.token().without("resource_access")).await;
+    assert_eq!(none.roles(), [""; 0]);
+}
+
+#[tokio::test]
+async fn roles_that_cannot_be_read_grant_nothing() {
+    let realm = realm();
+    let (of_realm, of_client) =
+        (Door::new(preset(&realm).verifier().unwrap()), Door::new(preset(&realm).client("api").verifier().unwrap()));
+    for roles in [json!("user"), json!({"user": true}), json!(["user", 1]), json!(null), json!(7)] {
+        let token = realm.token().claim("realm_access", json!({ "roles": roles }));
+        assert_eq!(of_realm.admits(&token).await.roles(), [""; 0], "{roles}");
+        let token = realm.token().claim("resource_access", json!({"api": {"roles": roles}}));
+        assert_eq!(of_client.admits(&token).await.roles(), [""; 0], "{roles}");
+    }
+}
+
+#[tokio::test]
+async fn an_audience_of_account_alone_is_not_for_us() {
+    let realm = realm();
+    let door = Door::new(preset(&realm).verifier().unwrap());
+    assert_eq!(door.refuses(&realm.token().audience("account")).await, Reason::WrongAudience);
+    assert_eq!(door.refuses(&realm.token().without("aud")).await, Reason::MissingClaim);
+}
+
+#[tokio::test]
+async fn id_refresh_and_logout_tokens_are_of_another_class() {
+    let realm = realm();
+    let door = Door::new(preset(&realm).verifier().unwrap());
+    for class in ["ID", "Refresh", "Offline", "Logout", "bearer", ""] {
+        assert_eq!(door.refuses(&realm.token().claim("typ", class)).await, Reason::WrongTokenClass, "{class}");
+    }
+    assert_eq!(door.refuses(&realm.token().without("typ")).await, Reason::MissingClaim);
+    assert_eq!(door.refuses(&realm.token().claim("typ", ["Bearer"])).await, Reason::InvalidClaim);
+    let logout = realm.token().header("typ", "logout+jwt").claim("typ", "Logout");
+    assert_eq!(door.refuses(&logout).await, Reason::WrongType);
+}
+
+#[tokio::test]
+async fn only_authorized_parties_are_let_in_where_they_are_named() {
+    let realm = realm();
+    let door = Door::new(preset(&realm).authorized_parties(["web", "app"]).verifier().unwrap());
+    door.admits(&realm.token()).await;
+    door.admits(&realm.token().claim("azp", "app")).await;
+    assert_eq!(door.refuses(&realm.token().claim("azp", "other")).await, Reason::WrongParty);
+    assert_eq!(door.refuses(&realm.token().without("azp")).await, Reason::MissingClaim);
+    assert_eq!(door.refuses(&realm.token().claim("azp", ["web"])).await, Reason::InvalidClaim);
+}
+
+#[tokio::test]
+async fn the_key_for_encryption_in_the_set_verifies_nothing_and_disturbs_nothing() {
+    let realm = realm();
+    let published = realm.jwks();
+    assert!(published.contains(r#""use":"enc""#), "{published}");
+    let keys = FixedKeys::jwks(&published).unwrap();
+    assert_eq!((keys.key_set().len(), keys.key_set().skipped().len()), (1, 1));
+    let door = Door::new(Keycloak::new(BASE, "main", "api").keys(keys).verifier().unwrap());
+    door.admits(&realm.token()).await;
+    assert_eq!(door.refuses(&realm.token().header("kid", "encryption-1")).await, Reason::UnknownKey);
+}
+
+#[tokio::test]
+async fn another_realm_of_the_same_server_is_another_issuer() {
+    let realm = realm();
+    let door = Door::new(preset(&realm).verifier().unwrap());
+    for url in [format!("{BASE}/realms/other"), format!("{BASE}/auth/realms/main"), format!("{BASE}/realms/main/")] {
+        assert_eq!(door.refuses(&realm.token().issuer(&url)).await, Reason::WrongIssuer, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn forgeries_are_refused() {
+    let realm = realm();
+    Door::new(preset(&realm).verifier().unwrap()).refuses_all_forgeries_but(&realm, &[]).await;
+}
+
+#[tokio::test]
+async fn the_keys_are_fetched_from_the_realms_certs() {
+    let realm = realm().serve_under("/realms/main");
+    let certs = "/realms/main/protocol/openid-connect/certs";
+    realm.serve_at(certs, realm.issuer().jwks());
+    let base = format!("http://{}", realm.address());
+    let door = Door::new(Keycloak::new(base, "main", "api").verifier().unwrap());
+    door.admits(&realm.issuer().token()).await;
+    assert_eq!((realm.hits(certs), realm.all_hits()), (1, 1));
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    assert_eq!(Keycloak::new("", "main", "api").verifier().unwrap_err().field(), "base");
+    assert_eq!(Keycloak::new(BASE, "a/b", "api").verifier().unwrap_err().field(), "realm");
+    assert_eq!(Keycloak::new(BASE, "main", "").verifier().unwrap_err().field(), "audience");
+    let parties = Keycloak::new(BASE, "main", "api").authorized_parties([""; 0]).verifier();
+    assert_eq!(parties.unwrap_err().field(), "authorized_parties");
+}
