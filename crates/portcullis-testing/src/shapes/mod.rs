@@ -3,4 +3,5 @@
 //! Each is a constructor of [`TestIssuer`](crate::TestIssuer); what it gives can be changed like any other issuer.
 
 mod auth0;
+mod azure;
 mod oidc;

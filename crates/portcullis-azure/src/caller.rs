@@ -1,0 +1,95 @@
+//! Who stands behind a token: a user, or an application by itself.
+
+use portcullis::{ClaimCheck, InvalidToken, TokenView};
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Caller {
+    /// An application for itself: its rights are in `roles`.
+    Application,
+    /// A user, through an application: its rights are in `scp`, those of the user may be in `roles`.
+    User,
+    /// The token does not say. Have the API ask for the optional claim `idtyp`, with `include_user_token`.
+    Undecided,
+}
+
+/// What a token says of its caller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traits<'a> {
+    pub(crate) idtyp: Option<&'a str>,
+    pub(crate) has_scope: bool,
+    pub(crate) object: Option<&'a str>,
+    pub(crate) subject: Option<&'a str>,
+}
+
+impl Caller {
+    /// `idtyp` decides. Where it is absent, a scope means a user: `scp` is only included for users. Where that is absent
+    /// too, an `oid` that is also the `sub` means an application, since the `sub` of users is another one for each API.
+    /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>,
+    /// <https://learn.microsoft.com/en-us/entra/identity-platform/optional-claims-reference>.
+    pub(crate) fn of(traits: Traits<'_>) -> Self {
+        match traits.idtyp {
+            Some("app") if !traits.has_scope => Self::Application,
+            Some("user") => Self::User,
+            Some(_) => Self::Undecided,
+            None if traits.has_scope => Self::User,
+            None if traits.object.is_some() && traits.object == traits.subject => Self::Application,
+            None => Self::Undecided,
+        }
+    }
+}
+
+/// Lets access tokens through that grant something, and of those the ones of one kind of caller.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CallerCheck {
+    pub(crate) without_grants: bool,
+    pub(crate) only: Option<Caller>,
+}
+
+impl ClaimCheck for CallerCheck {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let claims = token.claims();
+        let scopes = claims.get::<String>("scp")?;
+        let has_scope = scopes.is_some_and(|text| text.split(' ').any(|scope| !scope.is_empty()));
+        let has_role = claims.get::<Vec<String>>("roles")?.is_some_and(|roles| !roles.is_empty());
+        // An ID token of the same application has the same `aud`, and may have its user's roles; it has no client.
+        let has_client = claims.get::<String>("azp")?.or(claims.get::<String>("appid")?).is_some();
+        let is_access_token = has_scope || has_client && (has_role || self.without_grants);
+        if !is_access_token {
+            return Err(InvalidToken::WrongTokenClass);
+        }
+        let Some(only) = self.only else { return Ok(()) };
+        let (idtyp, object) = (claims.get::<String>("idtyp")?, claims.get::<String>("oid")?);
+        let traits =
+            Traits { idtyp: idtyp.as_deref(), has_scope, object: object.as_deref(), subject: claims.subject() };
+        if Caller::of(traits) == only { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caller_is_decided_by_idtyp_then_scopes_then_identifiers() {
+        let of = |idtyp, has_scope, object, subject| Caller::of(Traits { idtyp, has_scope, object, subject });
+        for (idtyp, has_scope, object, subject, expected) in [
+            (Some("app"), false, Some("o"), Some("o"), Caller::Application),
+            (Some("app"), false, Some("o"), Some("s"), Caller::Application),
+            (Some("app"), false, None, None, Caller::Application),
+            (Some("app"), true, Some("o"), Some("o"), Caller::Undecided),
+            (Some("user"), true, Some("o"), Some("s"), Caller::User),
+            (Some("user"), false, Some("o"), Some("o"), Caller::User),
+            (Some("device"), false, Some("o"), Some("o"), Caller::Undecided),
+            (Some(""), true, Some("o"), Some("s"), Caller::Undecided),
+            (None, true, Some("o"), Some("s"), Caller::User),
+            (None, true, Some("o"), Some("o"), Caller::User),
+            (None, false, Some("o"), Some("o"), Caller::Application),
+            (None, false, Some("o"), Some("s"), Caller::Undecided),
+            (None, false, None, None, Caller::Undecided),
+        ] {
+            assert_eq!(of(idtyp, has_scope, object, subject), expected, "{idtyp:?} {has_scope} {object:?} {subject:?}");
+        }
+    }
+}

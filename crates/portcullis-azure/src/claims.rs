@@ -1,0 +1,272 @@
+//! What Entra ID puts into an access token.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::caller::{Caller, Traits};
+use crate::groups::Groups;
+
+/// The claims of an access token, of either version. A person is [`Self::tid`] and [`Self::oid`] together.
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>
+///
+/// ```
+/// use portcullis_azure::{AzureClaims, Groups};
+///
+/// let claims: AzureClaims = serde_json::from_str(
+///     r#"{"sub": "pairwise", "oid": "object", "tid": "tenant", "azp": "client", "scp": "Files.Read",
+///         "_claim_names": {"groups": "src1"}}"#,
+/// )?;
+/// assert!(claims.has_scope("Files.Read") && claims.is_delegated() && !claims.is_app_only());
+/// assert_eq!(claims.client_id(), Some("client"));
+/// // More groups than fit into the token: not none.
+/// assert_eq!(claims.groups, Groups::Overage);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Deserialize)]
+#[non_exhaustive]
+#[serde(from = "Wire")]
+pub struct AzureClaims {
+    /// Who is calling, as this API alone knows them: another one for each API.
+    pub sub: String,
+    /// The user's or application's object in the tenant, the same for all APIs.
+    pub oid: Option<String>,
+    /// The tenant.
+    pub tid: Option<String>,
+    /// The scopes that a user granted to the client.
+    pub scp: Vec<String>,
+    /// The roles of the application, or of the user: [`Self::caller`] tells which.
+    pub roles: Vec<String>,
+    /// The groups, or why there are none.
+    pub groups: Groups,
+    /// Roles of the whole tenant, by their template identifiers.
+    pub wids: Vec<String>,
+    /// `app` or `user`, where the registration asks for it.
+    pub idtyp: Option<String>,
+    /// The token's version, `1.0` or `2.0`.
+    pub ver: Option<String>,
+    /// The token's identifier, as `jti`.
+    pub uti: Option<String>,
+    /// The authentication contexts that were satisfied, for step-up.
+    pub acrs: Vec<String>,
+    /// What the client can do: `cp1` means that it understands claims challenges.
+    pub xms_cc: Vec<String>,
+    appid: Option<String>,
+    azp: Option<String>,
+    tfp: Option<String>,
+    acr: Option<String>,
+    name: Option<String>,
+    preferred_username: Option<String>,
+    unique_name: Option<String>,
+    upn: Option<String>,
+    email: Option<String>,
+    /// All other claims.
+    pub custom: Map<String, Value>,
+}
+
+impl AzureClaims {
+    /// The client that the token was issued to: `azp` in version 2.0, `appid` in version 1.0.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.azp.as_deref().or(self.appid.as_deref())
+    }
+
+    /// Who calls. `idtyp` says it where the registration asks for it: `app` is an application (unless the token has
+    /// scopes as well), `user` a user, anything else undecided. Without it, scopes mean a user; without those too, an
+    /// `oid` that equals `sub` means an application, and all else is undecided.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller::of(Traits {
+            idtyp: self.idtyp.as_deref(),
+            has_scope: !self.scp.is_empty(),
+            object: self.oid.as_deref(),
+            subject: Some(&self.sub),
+        })
+    }
+
+    /// Whether an application surely calls for itself. `false` does not mean a user: see [`Caller::Undecided`].
+    #[must_use]
+    pub fn is_app_only(&self) -> bool {
+        self.caller() == Caller::Application
+    }
+
+    /// Whether a user surely calls through the client. `false` does not mean an application.
+    #[must_use]
+    pub fn is_delegated(&self) -> bool {
+        self.caller() == Caller::User
+    }
+
+    /// Whether `scope` was granted.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scp.iter().any(|granted| granted == scope)
+    }
+
+    /// Whether `role` is held.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|held| held == role)
+    }
+
+    /// The user flow or custom policy of B2C. Of an Entra ID token it means nothing.
+    #[must_use]
+    pub fn policy(&self) -> Option<&str> {
+        self.tfp.as_deref().or(self.acr.as_deref())
+    }
+
+    /// How to call the user on a screen. **Never authorise on it**, nor look an account up by it: names, user names and
+    /// e-mail addresses change, pass to other people, and in a tenant of somebody else are whatever that tenant's
+    /// administrator writes. Use [`Self::tid`] and [`Self::oid`].
+    #[must_use]
+    pub fn display_name(&self) -> Option<&str> {
+        [&self.name, &self.preferred_username, &self.unique_name, &self.upn, &self.email]
+            .into_iter()
+            .find_map(|name| name.as_deref())
+    }
+}
+
+impl std::fmt::Debug for AzureClaims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AzureClaims { .. }")
+    }
+}
+
+/// The claims as they come.
+#[derive(Deserialize)]
+struct Wire {
+    sub: String,
+    oid: Option<String>,
+    tid: Option<String>,
+    #[serde(default, deserialize_with = "space_delimited")]
+    scp: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    roles: Vec<String>,
+    groups: Option<Vec<String>>,
+    hasgroups: Option<Value>,
+    #[serde(rename = "_claim_names")]
+    claim_names: Option<Value>,
+    #[serde(default, deserialize_with = "list")]
+    wids: Vec<String>,
+    idtyp: Option<String>,
+    ver: Option<String>,
+    uti: Option<String>,
+    #[serde(default, deserialize_with = "list")]
+    acrs: Vec<String>,
+    #[serde(default, deserialize_with = "list")]
+    xms_cc: Vec<String>,
+    appid: Option<String>,
+    azp: Option<String>,
+    tfp: Option<String>,
+    acr: Option<String>,
+    name: Option<String>,
+    preferred_username: Option<String>,
+    unique_name: Option<String>,
+    upn: Option<String>,
+    email: Option<String>,
+    #[serde(flatten)]
+    custom: Map<String, Value>,
+}
+
+impl Wire {
+    /// Any sign that groups are missing counts before those that are listed.
+    fn groups(&mut self) -> Groups {
+        let elsewhere = self.claim_names.as_ref().is_some_and(|names| names.get("groups").is_some());
+        let has_groups = self.hasgroups.as_ref().is_some_and(|value| *value != Value::Bool(false));
+        match self.groups.take() {
+            _ if elsewhere || has_groups => Groups::Overage,
+            Some(groups) => Groups::Listed(groups),
+            None => Groups::NotIssued,
+        }
+    }
+}
+
+impl From<Wire> for AzureClaims {
+    fn from(mut wire: Wire) -> Self {
+        Self {
+            groups: wire.groups(),
+            sub: wire.sub,
+            oid: wire.oid,
+            tid: wire.tid,
+            scp: wire.scp,
+            roles: wire.roles,
+            wids: wire.wids,
+            idtyp: wire.idtyp,
+            ver: wire.ver,
+            uti: wire.uti,
+            acrs: wire.acrs,
+            xms_cc: wire.xms_cc,
+            appid: wire.appid,
+            azp: wire.azp,
+            tfp: wire.tfp,
+            acr: wire.acr,
+            name: wire.name,
+            preferred_username: wire.preferred_username,
+            unique_name: wire.unique_name,
+            upn: wire.upn,
+            email: wire.email,
+            custom: wire.custom,
+        }
+    }
+}
+
+fn space_delimited<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
+}
+
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::<Vec<String>>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(json: &str) -> AzureClaims {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn groups_are_listed_elsewhere_or_not_issued() {
+        let groups = |more: &str| claims(&format!(r#"{{"sub":"s"{more}}}"#)).groups;
+        assert_eq!(groups(r#","groups":["g1","g2"]"#), Groups::Listed(vec!["g1".to_owned(), "g2".to_owned()]));
+        assert_eq!(groups(r#","groups":[]"#), Groups::Listed(Vec::new()));
+        assert_eq!(groups(""), Groups::NotIssued);
+        assert_eq!(groups(r#","hasgroups":false"#), Groups::NotIssued);
+        assert_eq!(groups(r#","_claim_names":{"other":"src1"}"#), Groups::NotIssued);
+        for overage in [
+            r#","_claim_names":{"groups":"src1"},"_claim_sources":{"src1":{"endpoint":"https://graph.windows.net/"}}"#,
+            r#","hasgroups":true"#,
+            r#","hasgroups":"true""#,
+            r#","groups":["g1"],"hasgroups":true"#,
+        ] {
+            assert_eq!(groups(overage), Groups::Overage, "{overage}");
+        }
+        let listed = Groups::Listed(vec!["g1".to_owned()]);
+        assert_eq!((listed.contains("g1"), listed.contains("g2")), (Some(true), Some(false)));
+        assert_eq!((Groups::Overage.contains("g1"), Groups::NotIssued.contains("g1")), (None, None));
+    }
+
+    #[test]
+    fn claims_of_a_wrong_type_fit_nothing() {
+        for more in
+            [r#","scp":["a"]"#, r#","roles":"Admin""#, r#","roles":["a",1]"#, r#","groups":"g1""#, r#","oid":1"#]
+        {
+            assert!(serde_json::from_str::<AzureClaims>(&format!(r#"{{"sub":"s"{more}}}"#)).is_err(), "{more}");
+        }
+        assert!(serde_json::from_str::<AzureClaims>("{}").is_err());
+    }
+
+    #[test]
+    fn names_to_show_are_nowhere_else() {
+        let claims = claims(
+            r#"{"sub":"s","name":"N","preferred_username":"p@x","unique_name":"u@x","upn":"v@x","email":"e@x","family_name":"F"}"#,
+        );
+        assert_eq!(claims.display_name(), Some("N"));
+        assert_eq!(claims.custom.keys().collect::<Vec<_>>(), ["family_name"]);
+    }
+
+    #[test]
+    fn debug_shows_no_claim() {
+        assert_eq!(format!("{:?}", claims(r#"{"sub":"secret"}"#)), "AzureClaims { .. }");
+    }
+}

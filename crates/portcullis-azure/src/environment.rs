@@ -1,0 +1,47 @@
+//! The preset from environment variables.
+
+use portcullis::ConfigError;
+
+use crate::cloud::{Cloud, parse_authority};
+use crate::guid;
+use crate::preset::{Azure, CLIENT_HINT};
+
+const TENANT: &str = "AZURE_TENANT_ID";
+const CLIENT: &str = "AZURE_CLIENT_ID";
+const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
+
+impl Azure {
+    /// Reads `AZURE_TENANT_ID` (see [`Self::for_tenant`]), `AZURE_CLIENT_ID` and, where it is set, the variable
+    /// `AZURE_AUTHORITY_HOST` of the Azure SDKs, such as `https://login.microsoftonline.us`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable and what to write.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// [`Self::from_env`], with variables that `lookup` knows.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable and what to write.
+    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        // An empty variable is how many deployments say "not set".
+        let read = |name: &str| lookup(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let tenant = read(TENANT).ok_or_else(|| {
+            ConfigError::new(
+                TENANT,
+                "not set",
+                "write the Directory (tenant) ID, or several separated by commas, common, organizations or consumers",
+            )
+        })?;
+        let client_id = read(CLIENT).ok_or_else(|| ConfigError::new(CLIENT, "not set", CLIENT_HINT))?;
+        guid::parse(CLIENT, &client_id, "write the API's Application (client) ID, a GUID")?;
+        let azure = Self::for_tenant(&tenant, client_id).map_err(|error| error.at(TENANT))?;
+        let Some(authority) = read(AUTHORITY) else { return Ok(azure) };
+        let url = parse_authority(&authority).map_err(|error| error.at(AUTHORITY))?;
+        Ok(match url.host_str().and_then(Cloud::of_authority_host) {
+            Some(cloud) => azure.cloud(cloud),
+            None => azure.authority(authority),
+        })
+    }
+}

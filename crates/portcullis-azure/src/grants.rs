@@ -1,0 +1,32 @@
+//! Where scopes and roles stand in tokens of Entra ID.
+
+use portcullis::{Claims, GrantReader, Grants};
+
+/// Scopes in `scp`, roles in `roles`, and permissions nowhere. Claims that a tenant maps to other names grant nothing,
+/// since what they hold may be a user's own to write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AzureGrants;
+
+impl GrantReader for AzureGrants {
+    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        if let Ok(scopes) = claims.get::<&str>("scp") {
+            return scopes.into_iter().flat_map(|text| text.split(' ')).filter(is_name).map(Into::into).collect();
+        }
+        // With escapes, or no string at all.
+        let scopes = claims.get::<String>("scp").ok().flatten().unwrap_or_default();
+        scopes.split(' ').filter(is_name).map(|scope| scope.to_owned().into()).collect()
+    }
+
+    fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
+        Grants::new()
+    }
+
+    fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        let roles = claims.get::<Vec<String>>("roles").ok().flatten().unwrap_or_default();
+        roles.into_iter().map(Into::into).collect()
+    }
+}
+
+fn is_name(text: &&str) -> bool {
+    !text.is_empty()
+}

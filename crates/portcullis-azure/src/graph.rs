@@ -1,0 +1,32 @@
+//! Tokens for Microsoft Graph, which clients present to other APIs by mistake.
+//!
+//! They look like ours, and their signature verifies nowhere but at Graph:
+//! <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-tokens>.
+
+use portcullis::{InvalidToken, UnverifiedToken};
+
+/// Microsoft Graph in `aud`: its application, and its address in each cloud
+/// (<https://learn.microsoft.com/en-us/graph/deployments>).
+const AUDIENCES: [&str; 5] = [
+    "00000003-0000-0000-c000-000000000000",
+    "https://graph.microsoft.com",
+    "https://graph.microsoft.us",
+    "https://dod-graph.microsoft.us",
+    "https://microsoftgraph.chinacloudapi.cn",
+];
+
+/// Whether `audience` is Microsoft Graph.
+pub(crate) fn is_graph(audience: &str) -> bool {
+    let audience = audience.strip_suffix('/').unwrap_or(audience);
+    AUDIENCES.iter().any(|graph| audience.eq_ignore_ascii_case(graph))
+}
+
+/// Says of a token for Microsoft Graph that it is one, whatever it was refused for.
+pub(crate) fn explain(token: &UnverifiedToken<'_>, found: InvalidToken) -> InvalidToken {
+    match token.unverified_claims() {
+        Some(claims) if claims.audiences().any(is_graph) => {
+            InvalidToken::ForAnotherApi { api: "Microsoft Graph".into() }
+        }
+        _ => found,
+    }
+}

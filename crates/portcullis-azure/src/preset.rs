@@ -1,0 +1,474 @@
+//! The preset: tenants, client and options, turned into a verifier.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis::{
+    Algorithm, Audience, ConfigError, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider, RemoteKeys,
+    RemoteKeysBuilder,
+};
+use url::Url;
+
+use crate::caller::{Caller, CallerCheck};
+use crate::cloud::{Cloud, parse_authority};
+use crate::grants::AzureGrants;
+use crate::policy::PolicyCheck;
+use crate::tenancy::{Accepted, Names, OneTenant, TenantRule, TokenVersions};
+use crate::{graph, guid};
+
+pub(crate) const TENANT_HINT: &str =
+    "write the Directory (tenant) ID, a GUID, which stands on the overview of the app registration";
+pub(crate) const CLIENT_HINT: &str =
+    "write the API's Application (client) ID, a GUID; an Application ID URI goes to audience()";
+
+/// A verifier of the access tokens that Entra ID issues for one API.
+///
+/// ```
+/// use portcullis::Gate;
+/// use portcullis_azure::Azure;
+///
+/// # const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+/// # const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
+/// // One organisation.
+/// let gate = Gate::new(Azure::single_tenant(TENANT, CLIENT_ID).verifier()?);
+/// // Customers that are known, each with a tenant of its own; daemons alone.
+/// let gate = Gate::new(Azure::tenants([TENANT], CLIENT_ID).app_only().verifier()?);
+/// // Any organisation, and the general options.
+/// let verifier = Azure::organizations(CLIENT_ID).builder()?.require_claims(["oid"]).build()?;
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "call verifier() or builder()"]
+pub struct Azure {
+    tenancy: Tenancy,
+    client_id: String,
+    cloud: Cloud,
+    authority: Option<String>,
+    audiences: Vec<String>,
+    versions: TokenVersions,
+    claims_mapping: bool,
+    callers: CallerCheck,
+    keys: Option<Arc<dyn KeyProvider>>,
+}
+
+#[derive(Clone, Debug)]
+enum Tenancy {
+    B2c { name: String, tenant: String, policy: String },
+    Common,
+    Consumers,
+    ExternalId { name: String, tenant: String },
+    Organizations,
+    Single(String),
+    Tenants(Vec<String>),
+}
+
+impl Azure {
+    /// Tokens of one organisation: `tenant` is its Directory (tenant) ID, `client_id` the Application (client) ID of the
+    /// API. What is wrong with either, [`Self::builder`] says.
+    pub fn single_tenant(tenant: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self::of(Tenancy::Single(tenant.into()), client_id)
+    }
+
+    /// Tokens of any organisation and of personal Microsoft accounts. Who may do what is then for the service to say:
+    /// anybody can have a tenant. [`AzureClaims::tid`](crate::AzureClaims::tid) is part of every identity.
+    pub fn common(client_id: impl Into<String>) -> Self {
+        Self::of(Tenancy::Common, client_id)
+    }
+
+    /// Tokens of any organisation, and not of personal accounts. Anybody can have a tenant.
+    pub fn organizations(client_id: impl Into<String>) -> Self {
+        Self::of(Tenancy::Organizations, client_id)
+    }
+
+    /// Tokens of personal Microsoft accounts alone.
+    pub fn consumers(client_id: impl Into<String>) -> Self {
+        Self::of(Tenancy::Consumers, client_id)
+    }
+
+    /// Tokens of these tenants, by their Directory (tenant) IDs.
+    pub fn tenants<S: Into<String>>(tenants: impl IntoIterator<Item = S>, client_id: impl Into<String>) -> Self {
+        Self::of(Tenancy::Tenants(tenants.into_iter().map(Into::into).collect()), client_id)
+    }
+
+    /// Tokens of an Azure AD B2C tenant, obtained through one of its user flows or custom policies: `name` is that of
+    /// `{name}.onmicrosoft.com`, `tenant` the Directory (tenant) ID, `policy` such as `B2C_1_susi`.
+    ///
+    /// The policy's issuer has to be the usual one, without `tfp` in it.
+    pub fn b2c(
+        name: impl Into<String>,
+        tenant: impl Into<String>,
+        policy: impl Into<String>,
+        client_id: impl Into<String>,
+    ) -> Self {
+        Self::of(Tenancy::B2c { name: name.into(), tenant: tenant.into(), policy: policy.into() }, client_id)
+    }
+
+    /// Tokens of an external tenant (Entra External ID): `name` is that of `{name}.ciamlogin.com`, `tenant` the
+    /// Directory (tenant) ID.
+    pub fn external_id(name: impl Into<String>, tenant: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self::of(Tenancy::ExternalId { name: name.into(), tenant: tenant.into() }, client_id)
+    }
+
+    /// What people write for a tenant: a GUID, several separated by commas, `common`, `organizations` or `consumers`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] about anything else. A domain names a tenant too, but no token has it, so there is nothing to
+    /// compare it with.
+    pub fn for_tenant(tenant: &str, client_id: impl Into<String>) -> Result<Self, ConfigError> {
+        let tenants: Vec<&str> = tenant.split(',').map(str::trim).collect();
+        let tenancy = match tenants.as_slice() {
+            ["common"] => Tenancy::Common,
+            ["consumers"] => Tenancy::Consumers,
+            ["organizations"] => Tenancy::Organizations,
+            [one] => Tenancy::Single(tenant_id(one)?),
+            several => Tenancy::Tenants(several.iter().map(|each| tenant_id(each)).collect::<Result<_, _>>()?),
+        };
+        Ok(Self::of(tenancy, client_id))
+    }
+
+    fn of(tenancy: Tenancy, client_id: impl Into<String>) -> Self {
+        Self {
+            tenancy,
+            client_id: client_id.into(),
+            cloud: Cloud::default(),
+            authority: None,
+            audiences: Vec::new(),
+            versions: TokenVersions::default(),
+            claims_mapping: false,
+            callers: CallerCheck::default(),
+            keys: None,
+        }
+    }
+
+    /// A national cloud. B2C and External ID are set by [`Self::authority`] instead.
+    pub fn cloud(mut self, cloud: Cloud) -> Self {
+        self.cloud = cloud;
+        self
+    }
+
+    /// Another host in place of the cloud's: a custom domain of B2C or External ID, or a stand-in on this machine (http
+    /// only there). The keys are fetched from it, and tokens of version 2.0 have it in `iss`; those of External ID keep
+    /// the tenant's own.
+    pub fn authority(mut self, authority: impl Into<String>) -> Self {
+        self.authority = Some(authority.into());
+        self
+    }
+
+    /// Accepts tokens whose `aud` is this too, such as an Application ID URI of one's own. Accepted in any case: the
+    /// client ID and `api://{client id}`.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Accepts tokens of these versions. Default: both. B2C and External ID have version 2.0 alone.
+    pub fn versions(mut self, versions: TokenVersions) -> Self {
+        self.versions = versions;
+        self
+    }
+
+    /// Asks for the keys of this application, as one with a claims-mapping policy needs: such tokens are signed with keys
+    /// of its own, which are published under `?appid={client id}`.
+    /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-the-signature>
+    pub fn claims_mapping(mut self) -> Self {
+        self.claims_mapping = true;
+        self
+    }
+
+    /// Accepts access tokens of clients that were granted nothing: no scope, no role. Any client of the tenant can get
+    /// one for any API whose registration does not require assignment, so check the caller by
+    /// [`AzureClaims::client_id`](crate::AzureClaims::client_id). Default: refused as `wrong_token_class`.
+    pub fn allow_tokens_without_grants(mut self) -> Self {
+        self.callers.without_grants = true;
+        self
+    }
+
+    /// Accepts applications alone ([`Caller::Application`]); others are refused as `wrong_token_class`.
+    pub fn app_only(mut self) -> Self {
+        self.callers.only = Some(Caller::Application);
+        self
+    }
+
+    /// Accepts users alone ([`Caller::User`]); others are refused as `wrong_token_class`.
+    pub fn delegated_only(mut self) -> Self {
+        self.callers.only = Some(Caller::User);
+        self
+    }
+
+    /// Takes the keys from here instead of from Microsoft.
+    pub fn keys(mut self, keys: impl KeyProvider + 'static) -> Self {
+        self.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// The general builder, with all of this set: RS256, `typ` of `JWT`, the issuers, the audiences, the keys, the
+    /// checks of tenant, key, policy and caller, and scopes and roles where Entra ID has them.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
+        let client_id = guid::parse("client_id", &self.client_id, CLIENT_HINT)?;
+        let audience = Audience::any_of(self.accepted_audiences(&client_id)?);
+        let plan = self.plan()?;
+        let keys: Arc<dyn KeyProvider> = match &self.keys {
+            Some(keys) => Arc::clone(keys),
+            None => Arc::new(plan.source.fetched(self.claims_mapping.then_some(client_id.as_str()))?),
+        };
+        let mut builder = JwtVerifier::builder(plan.issuer, audience, keys)
+            .algorithms([Algorithm::Rs256])
+            .token_types(["JWT"])
+            .grants(AzureGrants)
+            .explain(graph::explain);
+        if let Some(tenant) = plan.tenant {
+            builder = builder.check(tenant);
+        }
+        if let Some(policy) = plan.policy {
+            builder = builder.check(policy);
+        }
+        Ok(builder.check(self.callers))
+    }
+
+    /// The verifier.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    pub fn verifier(&self) -> Result<JwtVerifier, ConfigError> {
+        self.builder()?.build()
+    }
+
+    fn accepted_audiences(&self, client_id: &str) -> Result<Vec<String>, ConfigError> {
+        if let Some(graph) = self.audiences.iter().find(|audience| graph::is_graph(audience)) {
+            return Err(ConfigError::new(
+                "audience",
+                format!("{graph} is Microsoft Graph, whose tokens nobody else can verify"),
+                "write the Application ID URI of the API, and have clients ask for a scope of it",
+            ));
+        }
+        let usual = [client_id.to_owned(), format!("api://{client_id}")];
+        Ok(usual.into_iter().chain(self.audiences.iter().cloned()).collect())
+    }
+
+    fn plan(&self) -> Result<Plan, ConfigError> {
+        match &self.tenancy {
+            Tenancy::B2c { name, tenant, policy } => self.b2c_plan(name, tenant, policy),
+            Tenancy::Common => self.many_tenants("common", Accepted::Any),
+            Tenancy::Consumers => self.many_tenants("consumers", Accepted::OneOf(vec![guid::CONSUMERS.to_owned()])),
+            Tenancy::ExternalId { name, tenant } => self.external_id_plan(name, tenant),
+            Tenancy::Organizations => self.many_tenants("organizations", Accepted::Organizations),
+            Tenancy::Single(tenant) => self.one_tenant(&tenant_id(tenant)?),
+            Tenancy::Tenants(tenants) => {
+                let tenants = tenants.iter().map(|tenant| tenant_id(tenant)).collect::<Result<Vec<_>, _>>()?;
+                if tenants.is_empty() {
+                    return Err(ConfigError::new("tenant", "none is given", TENANT_HINT));
+                }
+                // The keys of `common` are those of organisations and of personal accounts.
+                self.many_tenants("common", Accepted::OneOf(tenants))
+            }
+        }
+    }
+
+    fn one_tenant(&self, tenant: &str) -> Result<Plan, ConfigError> {
+        let names = self.names()?;
+        Ok(Plan {
+            issuer: Issuer::any_of(names.issuers(tenant)),
+            tenant: Some(OneTenant {
+                tenant: tenant.to_owned(),
+                tid_optional: false,
+                of_keys: vec![names.v2.clone(), names.of_keys.clone()],
+            }),
+            policy: None,
+            source: self.published(&names, tenant),
+        })
+    }
+
+    fn many_tenants(&self, published_for: &str, accepted: Accepted) -> Result<Plan, ConfigError> {
+        let names = self.names()?;
+        let source = self.published(&names, published_for);
+        Ok(Plan { issuer: Issuer::by_rule(TenantRule { names, accepted }), tenant: None, policy: None, source })
+    }
+
+    fn b2c_plan(&self, name: &str, tenant: &str, policy: &str) -> Result<Plan, ConfigError> {
+        self.has_no_other_version_or_cloud()?;
+        let (name, tenant) = (tenant_name(name)?, tenant_id(tenant)?);
+        let is_policy_octet = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-');
+        if policy.is_empty() || !policy.bytes().all(is_policy_octet) {
+            return Err(ConfigError::new(
+                "policy",
+                "not the name of a user flow or policy",
+                "write it as it stands in the portal, such as B2C_1_susi",
+            ));
+        }
+        let base = self.authority_or(format!("https://{name}.b2clogin.com"))?;
+        Ok(Plan {
+            issuer: format!("{base}{tenant}/v2.0/").into(),
+            tenant: Some(OneTenant { tenant: tenant.clone(), tid_optional: true, of_keys: vec![base.to_string()] }),
+            policy: Some(PolicyCheck(policy.to_owned())),
+            source: Source::Metadata {
+                url: format!("{base}{name}.onmicrosoft.com/{policy}/v2.0/.well-known/openid-configuration"),
+                issuer: format!("{base}{tenant}/v2.0/"),
+            },
+        })
+    }
+
+    fn external_id_plan(&self, name: &str, tenant: &str) -> Result<Plan, ConfigError> {
+        self.has_no_other_version_or_cloud()?;
+        let (name, tenant) = (tenant_name(name)?, tenant_id(tenant)?);
+        let base = self.authority_or(format!("https://{name}.ciamlogin.com"))?;
+        // The metadata is asked for by name; the issuer has the tenant for its host.
+        let issuer = format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0");
+        Ok(Plan {
+            issuer: issuer.as_str().into(),
+            tenant: Some(OneTenant {
+                tenant: tenant.clone(),
+                tid_optional: false,
+                of_keys: vec![base.to_string(), self.cloud.login().to_owned()],
+            }),
+            policy: None,
+            source: Source::Metadata { url: format!("{base}{tenant}/v2.0/.well-known/openid-configuration"), issuer },
+        })
+    }
+
+    fn names(&self) -> Result<Names, ConfigError> {
+        Ok(Names {
+            v1: self.cloud.sts().to_owned(),
+            v2: self.authority_or(self.cloud.login().to_owned())?.to_string(),
+            of_keys: self.cloud.login().to_owned(),
+            versions: self.versions,
+        })
+    }
+
+    /// Where the keys of a tenant, or of `common` and the like, are published.
+    fn published(&self, names: &Names, tenant: &str) -> Source {
+        let version = if self.versions == TokenVersions::V1 { "" } else { "v2.0/" };
+        Source::Keys(format!("{}{tenant}/discovery/{version}keys", names.v2))
+    }
+
+    fn authority_or(&self, usual: String) -> Result<Url, ConfigError> {
+        parse_authority(self.authority.as_ref().unwrap_or(&usual))
+    }
+
+    fn has_no_other_version_or_cloud(&self) -> Result<(), ConfigError> {
+        if self.versions == TokenVersions::V1 {
+            return Err(ConfigError::new("versions", "B2C and External ID issue version 2.0", "leave versions() out"));
+        }
+        if self.cloud != Cloud::Public {
+            return Err(ConfigError::new("cloud", "B2C and External ID have hosts of their own", "call authority()"));
+        }
+        Ok(())
+    }
+}
+
+/// What a tenancy comes to.
+struct Plan {
+    issuer: Issuer,
+    tenant: Option<OneTenant>,
+    policy: Option<PolicyCheck>,
+    source: Source,
+}
+
+/// Where Microsoft publishes keys.
+enum Source {
+    Keys(String),
+    Metadata { url: String, issuer: String },
+}
+
+impl Source {
+    fn fetched(&self, application: Option<&str>) -> Result<RemoteKeys, ConfigError> {
+        let query = application.map(|id| format!("?appid={id}")).unwrap_or_default();
+        let keys = match self {
+            Self::Keys(url) => patience().at(&format!("{url}{query}")),
+            Self::Metadata { url, issuer } => patience().metadata_at(format!("{url}{query}")).discover(issuer),
+        };
+        keys.map_err(|error| error.at("authority"))
+    }
+}
+
+/// Microsoft's rule for keys: refreshed each hour, kept for a day, fetched at most once in five minutes for names that
+/// are unknown.
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/signing-key-rollover#keys-metadata-caching-algorithm>
+fn patience() -> RemoteKeysBuilder {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    RemoteKeys::builder()
+        .lifetime(Duration::from_secs(60), HOUR, HOUR)
+        .stale(23 * HOUR)
+        // The first fetch, and one for an unknown name.
+        .cooldown(Duration::from_secs(5 * 60), 2)
+}
+
+fn tenant_id(tenant: &str) -> Result<String, ConfigError> {
+    match tenant {
+        "common" | "consumers" | "organizations" => Err(ConfigError::new(
+            "tenant",
+            "it stands for many tenants",
+            "call Azure::common(), Azure::organizations() or Azure::consumers(), or write one GUID",
+        )),
+        domain if domain.contains('.') => Err(ConfigError::new("tenant", "a domain, which no token has", TENANT_HINT)),
+        tenant => guid::parse("tenant", tenant, TENANT_HINT),
+    }
+}
+
+/// The first part of a tenant's first domain.
+fn tenant_name(name: &str) -> Result<String, ConfigError> {
+    let is_name = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+    if is_name {
+        return Ok(name.to_ascii_lowercase());
+    }
+    Err(ConfigError::new(
+        "name",
+        "not the name of a tenant",
+        "write what stands before .onmicrosoft.com, such as contoso",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use portcullis::{Audience, Gate, ManualClock};
+    use portcullis_testing::{Fault, IssuerServer, TestIssuer};
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn scene() -> (IssuerServer, Arc<ManualClock>, RemoteKeys, Gate) {
+        let server = TestIssuer::new().serve();
+        let clock = Arc::new(ManualClock::at_unix(1_700_000_000));
+        let keys = patience().clock(Arc::clone(&clock)).at(&server.jwks_url()).unwrap();
+        let issuer = server.issuer();
+        let verifier = JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), keys.clone());
+        (server, clock, keys, Gate::new(verifier.build().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn keys_are_good_for_most_of_an_hour_and_are_kept_for_a_day() {
+        let (server, clock, keys, gate) = scene();
+        let token = server.issuer().token().sign();
+        assert!(gate.verify(&token).await.is_ok());
+        clock.advance(40 * MINUTE);
+        assert!(gate.verify(&token).await.is_ok());
+        assert_eq!((server.jwks_hits(), keys.status().last_error), (1, None));
+        server.misbehave(Fault::status(503));
+        clock.advance(23 * 60 * MINUTE);
+        assert!(gate.verify(&token).await.is_ok());
+        clock.advance(60 * MINUTE);
+        assert_eq!(gate.verify(&token).await.unwrap_err().status(), 503);
+    }
+
+    #[tokio::test]
+    async fn unknown_keys_cause_one_fetch_and_no_second_within_five_minutes() {
+        let (server, clock, _, gate) = scene();
+        assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
+        for step in 0..20 {
+            let token = server.issuer().token().header("kid", format!("unknown-{step}")).sign();
+            assert_eq!(gate.verify(&token).await.unwrap_err().status(), 401);
+            clock.advance(Duration::from_secs(14));
+        }
+        assert_eq!(server.jwks_hits(), 2);
+        // A rotation later on is noticed by the first token.
+        clock.advance(MINUTE);
+        server.rotate(Algorithm::Rs256);
+        assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
+        assert_eq!(server.jwks_hits(), 3);
+    }
+}

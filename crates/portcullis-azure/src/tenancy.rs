@@ -1,0 +1,148 @@
+//! Whose tokens: the tenant in `tid`, the one in `iss`, and the one that the key is for.
+
+use portcullis::{ClaimCheck, InvalidToken, TokenView, VerifyingKey};
+use serde_json::Value;
+
+use crate::guid;
+
+/// What stands for the tenant in the metadata and the keys of `common` and `organizations`.
+const TEMPLATE: &str = "{tenantid}";
+
+/// Which versions of access tokens are accepted. The API's registration chooses, with `requestedAccessTokenVersion` in
+/// its manifest; the endpoint that a client called does not.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum TokenVersions {
+    /// Either: a change of the manifest refuses nobody.
+    #[default]
+    Both,
+    /// 1.0 alone, from `https://sts.windows.net/{tenant}/`.
+    V1,
+    /// 2.0 alone, from `https://login.microsoftonline.com/{tenant}/v2.0`.
+    V2,
+}
+
+/// The names that tenants go by.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    /// What `iss` of version 1.0 begins with.
+    pub(crate) v1: String,
+    /// What `iss` of version 2.0 begins with.
+    pub(crate) v2: String,
+    /// What `iss` of version 2.0 begins with where the keys are published, if that is somewhere else.
+    pub(crate) of_keys: String,
+    pub(crate) versions: TokenVersions,
+}
+
+impl Names {
+    /// All names of one tenant.
+    pub(crate) fn issuers(&self, tenant: &str) -> Vec<String> {
+        let v1 = format!("{}{tenant}/", self.v1);
+        let v2 = format!("{}{tenant}/v2.0", self.v2);
+        match self.versions {
+            TokenVersions::Both => vec![v2, v1],
+            TokenVersions::V1 => vec![v1],
+            TokenVersions::V2 => vec![v2],
+        }
+    }
+
+    /// Whether `issuer` is a name of `tenant`, which must be a GUID.
+    fn has(&self, issuer: &str, tenant: &str) -> bool {
+        let is = |base: &str, end: &str| {
+            issuer.strip_prefix(base).and_then(|rest| rest.strip_prefix(tenant)).is_some_and(|rest| rest == end)
+        };
+        let (v1, v2) = (|| is(&self.v1, "/"), || is(&self.v2, "/v2.0"));
+        match self.versions {
+            TokenVersions::Both => v2() || v1(),
+            TokenVersions::V1 => v1(),
+            TokenVersions::V2 => v2(),
+        }
+    }
+}
+
+/// Which tenants are accepted.
+#[derive(Clone, Debug)]
+pub(crate) enum Accepted {
+    /// All, personal accounts included.
+    Any,
+    /// These.
+    OneOf(Vec<String>),
+    /// All organisations: the tenant of personal accounts is none.
+    Organizations,
+}
+
+impl Accepted {
+    fn has(&self, tenant: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(tenants) => tenants.iter().any(|accepted| accepted == tenant),
+            Self::Organizations => tenant != guid::CONSUMERS,
+        }
+    }
+}
+
+/// The issuer rule for many tenants, whose keys are published together: `tid` is a GUID, `iss` is the name of that
+/// tenant, the key is for that tenant, and the tenant is accepted.
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#multi-tenant-applications>
+#[derive(Clone, Debug)]
+pub(crate) struct TenantRule {
+    pub(crate) names: Names,
+    pub(crate) accepted: Accepted,
+}
+
+impl ClaimCheck for TenantRule {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
+        let tenant = token.claims().get::<String>("tid")?.ok_or_else(|| InvalidToken::missing("tid"))?;
+        if !guid::is_guid(&tenant) {
+            return Err(InvalidToken::invalid("tid"));
+        }
+        if !self.names.has(issuer, &tenant) {
+            return Err(InvalidToken::WrongIssuer);
+        }
+        key_is_for(token.key(), issuer, &tenant, &[&self.names.v2, &self.names.of_keys])?;
+        if self.accepted.has(&tenant) { Ok(()) } else { Err(InvalidToken::WrongTenant) }
+    }
+}
+
+/// The same for one tenant, whose name has been compared already.
+#[derive(Clone, Debug)]
+pub(crate) struct OneTenant {
+    pub(crate) tenant: String,
+    /// Whether tokens may do without `tid`, as those of B2C.
+    pub(crate) tid_optional: bool,
+    /// What the names that keys are published under begin with.
+    pub(crate) of_keys: Vec<String>,
+}
+
+impl ClaimCheck for OneTenant {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        match token.claims().get::<String>("tid")? {
+            Some(tenant) if tenant != self.tenant => return Err(InvalidToken::WrongTenant),
+            None if !self.tid_optional => return Err(InvalidToken::missing("tid")),
+            _ => {}
+        }
+        let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
+        let of_keys: Vec<&str> = self.of_keys.iter().map(String::as_str).collect();
+        key_is_for(token.key(), issuer, &self.tenant, &of_keys)
+    }
+}
+
+/// Whether the key may sign for `tenant`. Its member `issuer` is a name of that tenant, or the template of all; it is
+/// the name of version 2.0 for tokens of version 1.0 too, and keys that are published for version 1.0 have none.
+fn key_is_for(key: &VerifyingKey, issuer: &str, tenant: &str, bases: &[&str]) -> Result<(), InvalidToken> {
+    match key.member::<Value>("issuer") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(published)) => {
+            let published = published.replace(TEMPLATE, tenant);
+            let is = |base: &&str| {
+                published
+                    .strip_prefix(base)
+                    .and_then(|rest| rest.strip_prefix(tenant))
+                    .is_some_and(|end| end == "/v2.0")
+            };
+            if published == issuer || bases.iter().any(is) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
+        }
+        Some(_) => Err(InvalidToken::WrongIssuer),
+    }
+}

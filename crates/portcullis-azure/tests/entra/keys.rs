@@ -1,0 +1,127 @@
+//! Where keys are fetched from, and what they serve.
+
+use portcullis::{Algorithm, AlgorithmSet, Gate, Reason, RemoteKeys, VerifyingKey};
+use portcullis_azure::{Azure, TokenVersions};
+use portcullis_testing::{IssuerServer, TestIssuer};
+use serde_json::{Value, json};
+
+use crate::{API, OTHER, TENANT, admits, reason, v1, v2};
+
+/// Entra ID on this machine, with its keys at these paths, and its address.
+fn serve(issuer: TestIssuer, paths: &[&str]) -> (IssuerServer, String) {
+    let server = issuer.serve_under(&format!("/{TENANT}/v2.0"));
+    for path in paths {
+        server.serve_at(path, server.issuer().jwks());
+    }
+    let authority = format!("http://{}", server.address());
+    (server, authority)
+}
+
+fn gate(azure: Azure) -> Gate {
+    Gate::new(azure.verifier().unwrap())
+}
+
+#[tokio::test]
+async fn keys_are_fetched_once_from_the_tenants_own_address() {
+    for (azure, published_for) in [
+        (Azure::single_tenant(TENANT, API), TENANT),
+        (Azure::common(API), "common"),
+        (Azure::organizations(API), "organizations"),
+        (Azure::tenants([TENANT, OTHER], API), "common"),
+    ] {
+        let path = format!("/{published_for}/discovery/v2.0/keys");
+        let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[&path]);
+        let gate = gate(azure.authority(authority));
+        for _ in 0..5 {
+            let (second, first) = (server.issuer().token().sign(), server.issuer().token().issuer(&v1(TENANT)).sign());
+            assert!(admits(&gate, &second).await && admits(&gate, &first).await, "{path}");
+        }
+        assert_eq!((server.hits(&path), server.all_hits()), (1, 1));
+        // Tokens of the cloud itself are not those of the stand-in.
+        let token = server.issuer().token().issuer(&v2(TENANT)).sign();
+        assert_eq!(reason(&gate, &token).await, Some(Reason::WrongIssuer));
+    }
+}
+
+#[tokio::test]
+async fn consumers_have_an_address_of_their_own() {
+    let path = "/consumers/discovery/v2.0/keys";
+    let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[path]);
+    let gate = gate(Azure::consumers(API).authority(authority));
+    assert_eq!(reason(&gate, &server.issuer().token().sign()).await, Some(Reason::WrongTenant));
+    assert_eq!((server.hits(path), server.all_hits()), (1, 1));
+}
+
+#[tokio::test]
+async fn version_1_alone_has_an_address_of_its_own() {
+    let path = format!("/{TENANT}/discovery/keys");
+    let (server, authority) = serve(TestIssuer::azure_v1(TENANT, API), &[&path]);
+    assert!(!server.issuer().jwks().contains("\"issuer\""));
+    let azure = Azure::single_tenant(TENANT, API).versions(TokenVersions::V1).authority(authority);
+    let gate = gate(azure);
+    assert!(admits(&gate, &server.issuer().token().issuer(&v1(TENANT)).sign()).await);
+    assert_eq!((server.hits(&path), server.all_hits()), (1, 1));
+}
+
+#[tokio::test]
+async fn metadata_of_version_2_stands_under_its_issuer() {
+    let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[]);
+    let keys = RemoteKeys::discover(&server.url()).unwrap();
+    let gate = gate(Azure::single_tenant(TENANT, API).authority(authority).keys(keys));
+    assert!(admits(&gate, &server.issuer().token().sign()).await);
+    assert_eq!(server.requests()[0].target, format!("/{TENANT}/v2.0/.well-known/openid-configuration"));
+}
+
+#[tokio::test]
+async fn metadata_of_version_1_stands_under_the_tenant() {
+    let keys_path = format!("/{TENANT}/discovery/keys");
+    let (server, authority) = serve(TestIssuer::azure_v1(TENANT, API), &[&keys_path]);
+    let metadata = format!("/{TENANT}/.well-known/openid-configuration");
+    let document = json!({"issuer": v1(TENANT), "jwks_uri": format!("{authority}{keys_path}")});
+    server.serve_at(&metadata, document.to_string());
+    // Its issuer is on another host, so the address has to be said.
+    let keys = RemoteKeys::builder().metadata_at(format!("{authority}{metadata}")).discover(&v1(TENANT)).unwrap();
+    let gate = gate(Azure::single_tenant(TENANT, API).keys(keys));
+    assert!(admits(&gate, &server.issuer().token().issuer(&v1(TENANT)).sign()).await);
+    assert_eq!((server.hits(&metadata), server.hits(&keys_path), server.all_hits()), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn applications_with_claims_mapping_have_keys_of_their_own() {
+    let path = format!("/{TENANT}/discovery/v2.0/keys");
+    let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[&path]);
+    let gate = gate(Azure::single_tenant(TENANT, API.to_uppercase()).authority(authority).claims_mapping());
+    assert!(admits(&gate, &server.issuer().token().sign()).await);
+    assert_eq!(server.requests()[0].target, format!("{path}?appid={API}"));
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_for_a_tenant_that_a_token_names() {
+    let path = "/common/discovery/v2.0/keys";
+    let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[path]);
+    let gate = gate(Azure::common(API).authority(&authority));
+    let issuer = server.issuer();
+    for tid in [OTHER, "../../admin", "common", "{tenantid}"] {
+        let token = issuer.token().claim("tid", tid).issuer(&format!("{authority}/{tid}/v2.0")).sign();
+        let _ = gate.verify(&token).await;
+    }
+    assert_eq!((server.hits(path), server.all_hits()), (1, 1));
+}
+
+#[tokio::test]
+async fn keys_without_alg_serve_rs256_alone() {
+    let issuer = TestIssuer::azure(TENANT, API);
+    let published: Value = serde_json::from_str(&issuer.jwks()).unwrap();
+    assert_eq!((&published["keys"][0]["alg"], &published["keys"][0]["use"]), (&Value::Null, &json!("sig")));
+    // By itself such a key serves every RSA algorithm; the preset leaves one.
+    let key = VerifyingKey::from_jwk(&published["keys"][0].to_string()).unwrap();
+    assert!(key.algorithms().contains(Algorithm::Ps256));
+    let verifier = Azure::single_tenant(TENANT, API).keys(issuer.keys()).verifier().unwrap();
+    assert_eq!(verifier.algorithms(), AlgorithmSet::from(Algorithm::Rs256));
+    let gate = Gate::new(verifier);
+    assert!(admits(&gate, &issuer.token().sign()).await);
+    for alg in ["PS256", "RS384", "RS512", "ES256", "none", "HS256"] {
+        let token = issuer.token().header("alg", alg).sign();
+        assert_eq!(reason(&gate, &token).await, Some(Reason::AlgorithmNotAllowed), "{alg}");
+    }
+}
