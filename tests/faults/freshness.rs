@@ -46,6 +46,9 @@ async fn fault_46_max_age_is_held_between_floor_and_ceiling() {
         ("max-age=900", 900),
         ("public, max-age=900, must-revalidate", 900),
         ("max-age=5", FLOOR),
+        // The extremes of what providers of identities were seen to send: 15 seconds, and 38 days.
+        ("max-age=15", FLOOR),
+        ("max-age=3283200", CEILING),
         ("max-age=31536000", CEILING),
         ("max-age=9223372036854775808", CEILING),
         ("max-age=18446744073709551615", CEILING),

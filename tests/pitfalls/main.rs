@@ -16,6 +16,7 @@ mod dependencies;
 mod headers;
 mod key_sets;
 mod leaks;
+mod providers_md;
 mod security_md;
 mod support;
 mod times;

@@ -36,7 +36,7 @@ fn security_md_answers_every_threat_with_a_test() {
 }
 
 /// The file and the name in each `path/to/file.rs::name_of_test` of a text.
-fn promised_tests(text: &str) -> BTreeSet<(&str, &str)> {
+pub(crate) fn promised_tests(text: &str) -> BTreeSet<(&str, &str)> {
     text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::").map(|_| split(code))).collect()
 }
 
@@ -46,7 +46,7 @@ fn split(code: &str) -> (&str, &str) {
 }
 
 /// Whether a function of this name stands under a test attribute in the file.
-fn has_test(file: &Path, name: &str) -> bool {
+pub(crate) fn has_test(file: &Path, name: &str) -> bool {
     let Ok(source) = std::fs::read_to_string(file) else { return false };
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     lines.windows(2).any(|pair| {
