@@ -2,6 +2,8 @@
 //!
 //! Each request is sent twice on one connection, which then must still serve another. Only where a server says that it
 //! closes the connection, as Actix does after a body that nobody read, the next request goes over a new one.
+//!
+//! What the frameworks refuse before a gate sees it is no part of that, and listed in `unread`.
 
 #![allow(
     clippy::expect_used,
@@ -16,7 +18,10 @@ mod client;
 mod gates;
 mod guarded;
 mod requests;
+#[path = "../running.rs"]
+mod running;
 mod servers;
+mod unread;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -27,7 +32,6 @@ use crate::answer::Answer;
 use crate::client::Connection;
 use crate::gates::Gates;
 use crate::requests::Row;
-use crate::servers::{ActixServer, AxumServer};
 
 #[test]
 fn tokens_that_are_let_in() {
@@ -128,7 +132,7 @@ fn outages_behind_a_guard() {
 #[test]
 fn no_request_inherits_the_caller_of_another() {
     let gates = Gates::new();
-    let (axum, actix) = (AxumServer::start(&gates), ActixServer::start(&gates));
+    let (axum, actix) = (servers::axum(&gates), servers::actix(&gates));
     let mut rows = [guarded::let_in(&gates), guarded::optional(&gates), guarded::nested(&gates)].concat();
     for _ in 0..2 {
         for address in [axum.address(), actix.address()] {
@@ -162,7 +166,7 @@ fn the_tables_reach_every_reason_and_every_status() {
 #[test]
 fn a_request_that_arrives_octet_by_octet() {
     let gates = Gates::new();
-    let (axum, actix) = (AxumServer::start(&gates), ActixServer::start(&gates));
+    let (axum, actix) = (servers::axum(&gates), servers::actix(&gates));
     for row in requests::forbidden(&gates).iter().take(2) {
         for address in [axum.address(), actix.address()] {
             let mut connection = Connection::open(address);
@@ -176,7 +180,7 @@ fn a_request_that_arrives_octet_by_octet() {
 
 fn answer_as_expected(table: requests::Table) {
     let gates = Gates::new();
-    let (axum, actix) = (AxumServer::start(&gates), ActixServer::start(&gates));
+    let (axum, actix) = (servers::axum(&gates), servers::actix(&gates));
     let rows = table(&gates);
     assert!(!rows.is_empty());
     for row in rows {
