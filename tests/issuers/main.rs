@@ -1,6 +1,10 @@
 //! Several issuers behind one gate, fixed and open sets.
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+mod http;
+#[path = "../running.rs"]
+mod running;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -14,6 +14,7 @@ mod algorithms;
 mod claims;
 mod dependencies;
 mod headers;
+mod http;
 mod key_sets;
 mod leaks;
 mod providers_md;

@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::Method;
 use actix_web::test::{self, TestRequest};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpResponse};
 use portcullis_actix::{
-    Auth, AuthError, Authenticate, Credential, Gate, MaybeAuth, Verified, Verifier, async_trait, dangerous, scopes,
+    Auth, AuthError, Authenticate, Credential, Gate, MaybeAuth, TokenSource, Verified, Verifier, async_trait,
+    dangerous, scopes,
 };
 use portcullis_testing::TestIssuer;
 
@@ -106,6 +110,161 @@ async fn every_part_of_an_app_opens_to_its_own_callers_alone() {
 }
 
 #[actix_web::test]
+async fn behind_an_optional_middleware_a_required_one_asks_for_its_own_caller() {
+    const NAMED: &str = "x-staff-token";
+    let staff = TestIssuer::new().with_url("https://staff.test/");
+    let customers = TestIssuer::new().with_url("https://customers.test/");
+    let (staff_gate, customers_gate) =
+        (staff.gate().with_token_sources([TokenSource::header(NAMED)]), customers.gate());
+    let routes = || {
+        let (staff, customers) = (staff_gate.clone(), customers_gate.clone());
+        move |app: &mut ServiceConfig| {
+            app.service(
+                web::scope("/both")
+                    .wrap(Authenticate::new(staff))
+                    .wrap(Authenticate::new(customers).optional())
+                    .route("/", web::get().to(subject))
+                    .route("/open", web::get().to(|| async { "open" })),
+            );
+        }
+    };
+    let customer = ("authorization", format!("Bearer {}", customers.token().subject("customer").sign()));
+    let expired = ("authorization", format!("Bearer {}", customers.token().expired().sign()));
+    let boss = (NAMED, staff.token().subject("boss").sign());
+    let posing = (NAMED, customers.token().issuer("https://staff.test/").sign());
+    for (path, text) in [("/both/", "boss"), ("/both/open", "open")] {
+        let ask = |fields: Vec<(&'static str, String)>| {
+            let routes = routes();
+            async move { send(routes, Method::GET, path, &fields).await }
+        };
+        assert_eq!(ask(vec![boss.clone()]).await, (200, text.to_owned()));
+        assert_eq!(ask(vec![customer.clone(), boss.clone()]).await, (200, text.to_owned()));
+        for shut in [
+            vec![],
+            vec![customer.clone()],
+            vec![expired.clone(), boss.clone()],
+            vec![customer.clone(), posing.clone()],
+        ] {
+            assert_eq!(ask(shut).await.0, 401, "{path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_middleware_never_goes_on_with_a_bad_token() {
+    let issuer = TestIssuer::new();
+    let gate = issuer.gate();
+    for optional in [false, true] {
+        let routes = || {
+            let guard = Authenticate::new(gate.clone());
+            let guard = if optional { guard.optional().allow_cors_preflight() } else { guard };
+            |app: &mut ServiceConfig| {
+                app.service(web::resource("/").wrap(guard).route(web::route().to(|| async { "behind" })));
+            }
+        };
+        let ask = |value: String| {
+            let routes = routes();
+            async move { send(routes, Method::GET, "/", &[("authorization", value)]).await }
+        };
+        assert_eq!(ask(format!("Bearer {}", issuer.token().sign())).await, (200, "behind".to_owned()));
+        for forgery in issuer.forgeries() {
+            let (status, body) = ask(format!("Bearer {}", forgery.token)).await;
+            assert_eq!(status, 401, "{}", forgery.name);
+            assert!(body.contains(&format!(r#""reason":"{}""#, forgery.reason)), "{}: {body}", forgery.name);
+        }
+        assert_eq!(ask("Bearer".to_owned()).await.0, 400);
+    }
+}
+
+#[actix_web::test]
+async fn no_spelling_of_a_path_gets_around_the_guard() {
+    let staff = TestIssuer::new();
+    let gate = staff.gate();
+    let boss = ("authorization", format!("Bearer {}", staff.token().subject("boss").scope("admin").sign()));
+    let ask = |path: &'static str, fields: Vec<(&'static str, String)>| {
+        let routes = routes(gate.clone(), gate.clone());
+        async move { send(routes, Method::GET, path, &fields).await }
+    };
+    assert_eq!(ask("/admin/stop", vec![boss]).await, (200, "boss".to_owned()));
+    for path in SPELLINGS {
+        let (status, body) = ask(path, vec![]).await;
+        assert!(matches!(status, 401 | 404), "{path}: {status} {body}");
+    }
+}
+
+/// Other ways to write `/admin/stop`, or to lead there by way of what is open.
+const SPELLINGS: [&str; 14] = [
+    "/admin/stop/",
+    "/admin/stop?",
+    "/admin/stop?public",
+    "/admin//stop",
+    "//admin/stop",
+    "/./admin/stop",
+    "/public/../admin/stop",
+    "/public/%2e%2e/admin/stop",
+    "/admin/%73top",
+    "/%61dmin/stop",
+    "/ADMIN/stop",
+    "/admin/stop;/public",
+    "/admin/stop%00",
+    "/admin%2fstop",
+];
+
+#[actix_web::test]
+async fn an_app_a_scope_and_a_resource_are_guarded_alike() {
+    let (issuer, other) = (TestIssuer::new(), TestIssuer::new());
+    let guard = || Authenticate::new(issuer.gate());
+    let behind = || web::get().to(subject);
+    let app = test::init_service(App::new().wrap(guard()).route("/in/it", behind())).await;
+    let scope = test::init_service(App::new().service(web::scope("/in").wrap(guard()).route("/it", behind()))).await;
+    let resource = test::init_service(App::new().service(web::resource("/in/it").wrap(guard()).route(behind()))).await;
+    let request = |token: Option<String>| {
+        let request = TestRequest::get().uri("/in/it");
+        match token {
+            Some(token) => request.insert_header(("authorization", format!("Bearer {token}"))).to_request(),
+            None => request.to_request(),
+        }
+    };
+    for (token, status) in [
+        (None, 401),
+        (Some(issuer.token().sign()), 200),
+        (Some(issuer.token().expired().sign()), 401),
+        (Some(other.token().sign()), 401),
+    ] {
+        assert_eq!(test::call_service(&app, request(token.clone())).await.status().as_u16(), status);
+        assert_eq!(test::call_service(&scope, request(token.clone())).await.status().as_u16(), status);
+        assert_eq!(test::call_service(&resource, request(token)).await.status().as_u16(), status);
+    }
+}
+
+/// A service that is ready when it is told to be.
+struct Told(bool);
+
+impl Service<ServiceRequest> for Told {
+    type Response = ServiceResponse;
+    type Error = actix_web::Error;
+    type Future = Ready<Result<ServiceResponse, actix_web::Error>>;
+
+    fn poll_ready(&self, _: &mut Context<'_>) -> Poll<Result<(), actix_web::Error>> {
+        if self.0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        ready(Ok(request.into_response(HttpResponse::Ok())))
+    }
+}
+
+#[actix_web::test]
+async fn the_middleware_is_ready_when_the_service_behind_it_is() {
+    let guard = Authenticate::new(TestIssuer::new().gate());
+    for told in [true, false] {
+        let service = guard.new_transform(Told(told)).await.unwrap();
+        let polled = service.poll_ready(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(polled.is_ready(), told);
+    }
+}
+
+#[actix_web::test]
 async fn a_cors_preflight_passes_only_where_it_is_allowed() {
     let staff = TestIssuer::new();
     let gate = staff.gate();
@@ -163,9 +322,11 @@ async fn a_websocket_upgrade_passes_the_middleware_like_any_request() {
     };
     let refused = test::call_service(&app, request().to_request()).await;
     assert_eq!(refused.status().as_u16(), 401);
-    let field = format!("Bearer {}", issuer.token().sign());
-    let admitted = test::call_service(&app, request().insert_header(("authorization", field)).to_request()).await;
-    assert_eq!(admitted.status().as_u16(), 101);
+    for (token, status) in [(issuer.token().expired().sign(), 401), (issuer.token().sign(), 101)] {
+        let field = ("authorization", format!("Bearer {token}"));
+        let response = test::call_service(&app, request().insert_header(field).to_request()).await;
+        assert_eq!(response.status().as_u16(), status);
+    }
 }
 
 #[actix_web::test]

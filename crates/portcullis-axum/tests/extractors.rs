@@ -206,6 +206,20 @@ async fn other_octets_in_the_authorization_field_are_a_400_and_no_panic() {
 }
 
 #[tokio::test]
+async fn a_query_of_any_octets_is_neither_read_nor_a_panic() {
+    let issuer = issuer();
+    let app = app(&issuer);
+    let token = issuer.token().subject("u1").sign();
+    for query in ["token=%FF", "access_token=%FF%00", "%", "&&==", "access_token=a.b.c"] {
+        let path = format!("/subject?{query}");
+        assert_eq!(send_bare(&app, &path).await.status, 401, "{query}");
+        assert_eq!(send(&app, &path, format!("Bearer {token}")).await.body, "u1", "{query}");
+    }
+    // A token is not looked for in the query.
+    assert_eq!(send_bare(&app, &format!("/subject?access_token={token}")).await.status, 401);
+}
+
+#[tokio::test]
 async fn two_authorization_fields_are_a_400() {
     let issuer = issuer();
     let bearer = format!("Bearer {}", issuer.token().sign());

@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::{any, get};
 use portcullis_axum::{
-    Auth, AuthError, AuthLayer, Credential, Gate, Verified, Verifier, async_trait, dangerous, scopes,
+    Auth, AuthError, AuthLayer, Credential, Gate, TokenSource, Verified, Verifier, async_trait, dangerous, scopes,
 };
 use portcullis_testing::TestIssuer;
 use tower::{Layer as _, Service, ServiceExt as _};
@@ -96,6 +96,97 @@ async fn every_part_of_a_router_opens_to_its_own_callers_alone() {
     assert_eq!(get_with(&app, "/vault/gold", &customer).await.0, 401);
     assert_eq!(get_with(&app, "/vault/gold", &boss).await.0, 401);
     assert_eq!(get_bare(&app, "/vault/gold").await, 401);
+}
+
+#[tokio::test]
+async fn behind_an_optional_layer_a_required_one_asks_for_its_own_caller() {
+    const NAMED: &str = "x-staff-token";
+    let staff = TestIssuer::new().with_url("https://staff.test/");
+    let customers = TestIssuer::new().with_url("https://customers.test/");
+    let app = Router::new()
+        .route("/", get(subject))
+        .route("/open", get(|| async { "open" }))
+        .layer(AuthLayer::new(staff.gate().with_token_sources([TokenSource::header(NAMED)])))
+        .layer(AuthLayer::new(customers.gate()).optional());
+    let customer = ("authorization", format!("Bearer {}", customers.token().subject("customer").sign()));
+    let expired = ("authorization", format!("Bearer {}", customers.token().expired().sign()));
+    let boss = (NAMED, staff.token().subject("boss").sign());
+    let posing = (NAMED, customers.token().issuer("https://staff.test/").sign());
+    for (path, text) in [("/", "boss"), ("/open", "open")] {
+        let ask = |fields: Vec<(&'static str, String)>| {
+            let app = app.clone();
+            async move { send(&app, "GET", path, &fields).await }
+        };
+        assert_eq!(ask(vec![boss.clone()]).await, (StatusCode::OK, text.to_owned()));
+        assert_eq!(ask(vec![customer.clone(), boss.clone()]).await, (StatusCode::OK, text.to_owned()));
+        for shut in [
+            vec![],
+            vec![customer.clone()],
+            vec![expired.clone(), boss.clone()],
+            vec![customer.clone(), posing.clone()],
+        ] {
+            assert_eq!(ask(shut).await.0, StatusCode::UNAUTHORIZED, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_layer_never_goes_on_with_a_bad_token() {
+    let issuer = TestIssuer::new();
+    let open = Router::new().route("/", any(|| async { "behind" }));
+    for layer in [AuthLayer::new(issuer.gate()), AuthLayer::new(issuer.gate()).optional().allow_cors_preflight()] {
+        let app = open.clone().layer(layer);
+        assert_eq!(get_with(&app, "/", &issuer.token().sign()).await, (200, "behind".to_owned()));
+        for forgery in issuer.forgeries() {
+            let (status, body) = get_with(&app, "/", &forgery.token).await;
+            assert_eq!(status, 401, "{}", forgery.name);
+            assert!(body.contains(&format!(r#""reason":"{}""#, forgery.reason)), "{}: {body}", forgery.name);
+        }
+        assert_eq!(send(&app, "GET", "/", &[("authorization", "Bearer".to_owned())]).await.0, StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_path_gets_around_the_guard() {
+    let staff = TestIssuer::new();
+    let app = app(&staff.gate(), &staff.gate());
+    let boss = staff.token().subject("boss").scope("admin").sign();
+    assert_eq!(get_with(&app, "/admin/stop", &boss).await, (200, "boss".to_owned()));
+    for path in SPELLINGS {
+        let (status, body) = send(&app, "GET", path, &[]).await;
+        assert!(matches!(status.as_u16(), 401 | 404), "{path}: {status} {body}");
+    }
+}
+
+/// Other ways to write `/admin/stop`, or to lead there by way of what is open.
+const SPELLINGS: [&str; 14] = [
+    "/admin/stop/",
+    "/admin/stop?",
+    "/admin/stop?public",
+    "/admin//stop",
+    "//admin/stop",
+    "/./admin/stop",
+    "/public/../admin/stop",
+    "/public/%2e%2e/admin/stop",
+    "/admin/%73top",
+    "/%61dmin/stop",
+    "/ADMIN/stop",
+    "/admin/stop;/public",
+    "/admin/stop%00",
+    "/admin%2fstop",
+];
+
+#[tokio::test]
+async fn a_websocket_upgrade_passes_the_layer_like_any_request() {
+    let issuer = TestIssuer::new();
+    let app = Router::new()
+        .route("/ws", get(|| async { StatusCode::SWITCHING_PROTOCOLS }))
+        .layer(AuthLayer::new(issuer.gate()));
+    let upgrade = [("connection", "upgrade".to_owned()), ("upgrade", "websocket".to_owned())];
+    assert_eq!(send(&app, "GET", "/ws", &upgrade).await.0, StatusCode::UNAUTHORIZED);
+    let with = |token: String| [&upgrade[..], &[("authorization", format!("Bearer {token}"))]].concat();
+    assert_eq!(send(&app, "GET", "/ws", &with(issuer.token().expired().sign())).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(send(&app, "GET", "/ws", &with(issuer.token().sign())).await.0, StatusCode::SWITCHING_PROTOCOLS);
 }
 
 #[tokio::test]
