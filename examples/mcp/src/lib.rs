@@ -1,0 +1,121 @@
+//! A server of the Model Context Protocol that takes tokens: what the protocol's [authorization part][spec], in its revision
+//! of 2026-07-28, asks of a resource server.
+//!
+//! | it asks for | here it is |
+//! |---|---|
+//! | protected resource metadata (RFC 9728), at the endpoint's well-known place or at the root | `ResourceMetadata`, and the handler `resource_metadata` |
+//! | 401 with `resource_metadata` and `scope` in the challenge | the gate's own answer, once it has the metadata |
+//! | tokens that were issued for this server (RFC 8707) | `Audience`: the endpoint's URL |
+//! | tokens from the Authorization field alone, with each request | the gate's default |
+//! | 403 with `insufficient_scope` and all scopes that the operation needs | [`Gate::authorize`], with a policy for each tool |
+//! | no token passed on to others | `forget_token`: what is behind the gate never sees one |
+//!
+//! On Actix Web it is `.wrap(Authenticate::new(gate).require(scopes(BASE_SCOPE)))` instead of the layer, and
+//! `portcullis_actix::resource_metadata` instead of the handler; the gate is the same.
+//!
+//! [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
+
+mod messages;
+mod notes;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn, map_request};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use portcullis_axum::{
+    Auth, AuthLayer, ConfigError, Gate, HasGate, Policy, Rejection, ResourceMetadata, Verifier, resource_metadata,
+    scopes,
+};
+
+use crate::messages::Message;
+use crate::notes::{Notes, Tool};
+
+/// What it takes to speak to the server at all.
+pub const BASE_SCOPE: &str = "notes:read";
+
+/// The server, for clients that know its endpoint as `resource`, such as `https://notes.example/mcp`: that URL is also the
+/// audience that `verifier` should ask for. The endpoint is `/mcp`.
+///
+/// # Errors
+/// [`ConfigError`] when `resource` is no such URL.
+pub fn app(verifier: impl Verifier + 'static, resource: &str) -> Result<Router, ConfigError> {
+    // No more than basic use needs: a client asks for the rest when a tool asks for it.
+    let metadata = ResourceMetadata::new(resource)?.scopes([BASE_SCOPE]).name("Notes");
+    let well_known = metadata.path();
+    let gate = Gate::new(verifier).with_resource_metadata(metadata);
+    let service = Arc::new(Service { gate: gate.clone(), notes: Notes::default() });
+
+    let endpoint = behind(gate, scopes(BASE_SCOPE), Router::new().route("/mcp", post(answer)));
+    let own_origin: Arc<str> = resource.splitn(4, '/').take(3).collect::<Vec<_>>().join("/").into();
+    let endpoint = endpoint.layer(from_fn(move |request, next| check_origin(Arc::clone(&own_origin), request, next)));
+
+    let mut app = endpoint.route(&well_known, get(resource_metadata));
+    if well_known != ROOT_METADATA {
+        app = app.route(ROOT_METADATA, get(resource_metadata));
+    }
+    Ok(app.with_state(service))
+}
+
+/// Where clients look that find nothing at the place of the endpoint's own path.
+const ROOT_METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// `routes` for callers whom `policy` allows. Their tokens stay outside.
+pub fn behind<S: Clone + Send + Sync + 'static>(gate: Gate, policy: Policy, routes: Router<S>) -> Router<S> {
+    routes.layer(map_request(forget_token)).layer(AuthLayer::new(gate).require(policy))
+}
+
+/// A token that a tool can't see is one that it can't pass on ("MCP servers MUST NOT accept or transit any other tokens").
+async fn forget_token(mut request: Request) -> Request {
+    request.headers_mut().remove(AUTHORIZATION);
+    request
+}
+
+/// Pages of other origins may not speak to this server in the name of whoever looks at them (DNS rebinding).
+async fn check_origin(own: Arc<str>, request: Request, next: Next) -> Response {
+    match request.headers().get(ORIGIN) {
+        Some(origin) if origin.as_bytes() != own.as_bytes() => StatusCode::FORBIDDEN.into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+struct Service {
+    gate: Gate,
+    notes: Notes,
+}
+
+impl HasGate for Service {
+    fn gate(&self) -> Option<&Gate> {
+        Some(&self.gate)
+    }
+}
+
+async fn answer(State(service): State<Arc<Service>>, auth: Auth, headers: HeaderMap, body: Bytes) -> Response {
+    let message = match Message::read(&headers, &body) {
+        Ok(message) => message,
+        Err(failure) => return failure.into_response(),
+    };
+    let answer = match message.method() {
+        _ if message.is_notification() => return StatusCode::ACCEPTED.into_response(),
+        "initialize" => message.initialized(),
+        "server/discover" => message.discovered(),
+        "tools/list" => message.listed(Tool::ALL.map(Tool::describe)),
+        "tools/call" => match Tool::named(message.tool()) {
+            Some(tool) => {
+                // What decides is the message that is acted upon, never a header that repeats some of it.
+                if let Err(error) = service.gate.authorize(&auth, &tool.policy()) {
+                    return Rejection::from(service.gate.refuse(&error)).into_response();
+                }
+                message.called(tool.call(&service.notes, &auth, message.arguments()))
+            }
+            None => message.invalid_params("no such tool"),
+        },
+        _ => message.unknown_method(),
+    };
+    answer.into_response()
+}

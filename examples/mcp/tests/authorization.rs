@@ -1,0 +1,451 @@
+//! What the authorization part of the Model Context Protocol, revision 2026-07-28, asks of a resource server, each by a
+//! test. The sections are those of
+//! <https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization>.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may fail by panic; clippy can't tell that these functions are tests"
+)]
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request};
+use axum::routing::post;
+use portcullis_axum::{Algorithm, Auth, Policy};
+use portcullis_testing::{TestIssuer, TokenBuilder};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+const RESOURCE: &str = "https://notes.example/mcp";
+const ROOT_METADATA: &str = "/.well-known/oauth-protected-resource";
+const METADATA: &str = "/.well-known/oauth-protected-resource/mcp";
+const NO_TOKEN: &str = r#"Bearer realm="api", scope="notes:read", resource_metadata="https://notes.example/.well-known/oauth-protected-resource/mcp""#;
+
+struct Server {
+    issuer: TestIssuer,
+    app: Router,
+}
+
+struct Answer {
+    status: u16,
+    challenge: Option<String>,
+    body: String,
+}
+
+impl Server {
+    fn new() -> Self {
+        let issuer = TestIssuer::with_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
+        let app = example_mcp::app(issuer.verifier().build().unwrap(), RESOURCE).unwrap();
+        Self { issuer, app }
+    }
+
+    fn token(&self, scope: &str) -> TokenBuilder {
+        self.issuer.token().subject("alice").scope(scope)
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let challenges: Vec<_> = response.headers().get_all("www-authenticate").iter().cloned().collect();
+        assert!(challenges.len() <= 1, "{challenges:?}");
+        let challenge = challenges.first().map(|value| value.to_str().unwrap().to_owned());
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 100_000).await.unwrap();
+        Answer { status, challenge, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// A message with this token.
+    async fn say(&self, token: &TokenBuilder, message: &Value) -> Answer {
+        self.send(saying(message, &[("authorization", &format!("Bearer {}", token.sign()))])).await
+    }
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+/// A message of the current revision.
+fn message(method: &str, mut params: Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+}
+
+fn list() -> Value {
+    message("tools/call", json!({"name": "list_notes"}))
+}
+
+fn add(text: &str) -> Value {
+    message("tools/call", json!({"name": "add_note", "arguments": {"text": text}}))
+}
+
+/// The request that carries it, with the headers that repeat some of it, and with or instead of them those of `fields`.
+fn saying(message: &Value, fields: &[(&'static str, &str)]) -> Request<Body> {
+    let mut headers = HeaderMap::new();
+    let mut set = |name, value: Option<&str>| value.map(|value| headers.insert(name, value.parse().unwrap()));
+    set("mcp-protocol-version", message.pointer(VERSION).and_then(Value::as_str));
+    set("mcp-method", message["method"].as_str());
+    set("mcp-name", message["params"]["name"].as_str());
+    for (name, value) in fields {
+        set(name, Some(value));
+    }
+    let mut request = Request::post("/mcp").body(Body::from(message.to_string())).unwrap();
+    *request.headers_mut() = headers;
+    request
+}
+
+const VERSION: &str = "/params/_meta/io.modelcontextprotocol~1protocolVersion";
+
+// Authorization Server Discovery
+
+#[tokio::test]
+async fn authorization_server_location_the_metadata_names_the_resource_and_its_authorization_servers() {
+    let metadata = Server::new().get(METADATA).await;
+    assert_eq!(metadata.status, 200);
+    assert_eq!(
+        metadata.json(),
+        json!({
+            "resource": RESOURCE,
+            "authorization_servers": ["https://issuer.test/"],
+            "scopes_supported": ["notes:read"],
+            "bearer_methods_supported": ["header"],
+            "resource_name": "Notes",
+        })
+    );
+}
+
+#[tokio::test]
+async fn protected_resource_metadata_discovery_well_known_uri_at_the_endpoints_path_and_at_the_root() {
+    let server = Server::new();
+    // For clients without a token, with or without the hint of a challenge.
+    let (of_path, of_root) = (server.get(METADATA).await, server.get(ROOT_METADATA).await);
+    assert_eq!((of_path.status, of_root.status), (200, 200));
+    assert_eq!(of_path.body, of_root.body);
+    // A server at the root has one place for both.
+    let issuer = TestIssuer::with_algorithms([Algorithm::Es256]);
+    let app = example_mcp::app(issuer.verifier().build().unwrap(), "https://notes.example").unwrap();
+    let at_root = Server { issuer, app };
+    assert_eq!(at_root.get(ROOT_METADATA).await.json()["resource"], "https://notes.example");
+}
+
+#[tokio::test]
+async fn protected_resource_metadata_discovery_a_401_says_where_the_metadata_is() {
+    let server = Server::new();
+    let answer = server.send(saying(&list(), &[])).await;
+    assert_eq!((answer.status, answer.challenge.as_deref()), (401, Some(NO_TOKEN)));
+    let expired = server.say(&server.token("notes:read").expired(), &list()).await.challenge.unwrap();
+    let url = format!("https://notes.example{METADATA}");
+    assert!(expired.ends_with(&format!(r#", resource_metadata="{url}""#)), "{expired}");
+}
+
+// Scope Selection Strategy
+
+#[tokio::test]
+async fn scope_selection_a_401_says_which_scope_to_ask_for() {
+    let server = Server::new();
+    for (answer, error) in [
+        (server.send(saying(&list(), &[])).await, None),
+        (server.say(&server.token("notes:read").expired(), &list()).await, Some("invalid_token")),
+    ] {
+        let challenge = answer.challenge.unwrap();
+        assert_eq!(answer.status, 401);
+        assert!(challenge.contains(r#"scope="notes:read""#), "{challenge}");
+        assert_eq!(challenge.contains("error="), error.is_some(), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn scope_selection_scopes_supported_is_what_basic_use_needs() {
+    let server = Server::new();
+    let supported = server.get(METADATA).await.json()["scopes_supported"].clone();
+    assert_eq!(supported, json!(["notes:read"]));
+    for basic in [message("server/discover", json!({})), message("tools/list", json!({})), list()] {
+        assert_eq!(server.say(&server.token("notes:read"), &basic).await.status, 200, "{basic}");
+    }
+}
+
+#[tokio::test]
+async fn refresh_tokens_offline_access_is_named_nowhere() {
+    let server = Server::new();
+    let told = [
+        server.get(METADATA).await.body,
+        server.send(saying(&list(), &[])).await.challenge.unwrap(),
+        server.say(&server.token("notes:read"), &add("x")).await.challenge.unwrap(),
+    ];
+    assert!(told.iter().all(|told| !told.contains("offline_access")), "{told:?}");
+}
+
+// Resource Parameter Implementation
+
+#[test]
+fn canonical_server_uri_without_scheme_or_with_a_fragment_is_refused() {
+    for resource in ["mcp.example.com", "https://mcp.example.com#fragment", ""] {
+        let verifier = TestIssuer::with_algorithms([Algorithm::Es256]).verifier().build().unwrap();
+        assert!(example_mcp::app(verifier, resource).is_err(), "{resource}");
+    }
+}
+
+// Access Token Usage
+
+#[tokio::test]
+async fn token_requirements_every_request_needs_the_token() {
+    let server = Server::new();
+    let good = server.token("notes:read");
+    assert_eq!(server.say(&good, &list()).await.status, 200);
+    // That another request had one changes nothing for the next.
+    for method in ["initialize", "server/discover", "tools/list", "tools/call", "ping", "nothing"] {
+        let answer = server.send(saying(&message(method, json!({})), &[])).await;
+        assert_eq!((answer.status, answer.challenge.as_deref()), (401, Some(NO_TOKEN)), "{method}");
+    }
+    let notification = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    assert_eq!(server.send(saying(&notification, &[])).await.status, 401);
+    assert_eq!(server.say(&good, &notification).await.status, 202);
+    for method in ["GET", "DELETE", "PUT"] {
+        let request = Request::builder().method(method).uri("/mcp").body(Body::empty()).unwrap();
+        assert_eq!(server.send(request).await.status, 401, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn token_requirements_a_token_in_the_query_string_or_the_body_is_not_looked_at() {
+    let server = Server::new();
+    let token = server.token("notes:read").sign();
+    let mut in_query = saying(&list(), &[]);
+    *in_query.uri_mut() = format!("/mcp?access_token={token}").parse().unwrap();
+    let in_body = saying(&message("tools/list", json!({"access_token": token})), &[]);
+    let in_form = Request::post("/mcp")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(format!("access_token={token}")))
+        .unwrap();
+    let in_cookie = saying(&list(), &[("cookie", &format!("access_token={token}"))]);
+    for request in [in_query, in_body, in_form, in_cookie] {
+        let answer = server.send(request).await;
+        assert_eq!((answer.status, answer.challenge.as_deref()), (401, Some(NO_TOKEN)));
+    }
+}
+
+#[tokio::test]
+async fn token_handling_only_tokens_that_were_issued_for_this_server() {
+    let server = Server::new();
+    let good = server.token("notes:read");
+    for audience in [json!(RESOURCE), json!(["https://other.example", RESOURCE])] {
+        let answer = server.say(&good.clone().audience(&audience), &list()).await;
+        assert_eq!(answer.status, 200, "{audience}");
+    }
+    for audience in [
+        json!("https://notes.example"),
+        json!("https://notes.example/"),
+        json!("https://notes.example/mcp/"),
+        json!("https://notes.example/mcp/admin"),
+        json!("https://other.example/mcp"),
+        json!(["https://other.example/mcp"]),
+        json!([]),
+        json!("*"),
+    ] {
+        let answer = server.say(&good.clone().audience(&audience), &list()).await;
+        assert_eq!(answer.status, 401, "{audience}");
+        assert!(answer.challenge.unwrap().contains(r#"error="invalid_token""#), "{audience}");
+    }
+    assert_eq!(server.say(&good.without("aud"), &list()).await.status, 401);
+}
+
+#[tokio::test]
+async fn token_handling_only_good_tokens_of_the_servers_own_authorization_server() {
+    let server = Server::new();
+    let stranger = TestIssuer::with_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
+    assert_eq!(server.say(&stranger.token().scope("notes:read"), &list()).await.status, 401);
+    let forgeries = server.issuer.forgeries();
+    assert!(!forgeries.is_empty());
+    for forgery in forgeries {
+        let field = format!("Bearer {}", forgery.token);
+        let answer = server.send(saying(&list(), &[("authorization", &field)])).await;
+        assert_eq!(answer.status, 401, "{}", forgery.name);
+        assert!(!answer.body.contains("result"), "{}", forgery.name);
+    }
+}
+
+// Error Handling
+
+#[tokio::test]
+async fn error_handling_401_403_and_400() {
+    let server = Server::new();
+    let good = format!("Bearer {}", server.token("notes:read").sign());
+    assert_eq!(server.send(saying(&list(), &[("authorization", &good)])).await.status, 200);
+    assert_eq!(server.send(saying(&list(), &[])).await.status, 401);
+    assert_eq!(server.say(&server.token("notes:read").expired(), &list()).await.status, 401);
+    assert_eq!(server.say(&server.token("other"), &list()).await.status, 403);
+    for malformed in ["Bearer", "Bearer  ", "Bearer a b", "Bearer a,b"] {
+        let answer = server.send(saying(&list(), &[("authorization", malformed)])).await;
+        assert_eq!(answer.status, 400, "{malformed}");
+        assert!(answer.challenge.unwrap().contains(r#"error="invalid_request""#), "{malformed}");
+    }
+    let mut twice = saying(&list(), &[("authorization", &good)]);
+    twice.headers_mut().append("authorization", good.parse().unwrap());
+    assert_eq!(server.send(twice).await.status, 400);
+}
+
+#[tokio::test]
+async fn runtime_insufficient_scope_a_403_names_all_scopes_of_the_operation_at_once() {
+    let server = Server::new();
+    let answer = server.say(&server.token("notes:read profile"), &add("x")).await;
+    assert_eq!(answer.status, 403);
+    assert_eq!(
+        answer.challenge.as_deref(),
+        Some(
+            r#"Bearer realm="api", error="insufficient_scope", error_description="The access token does not grant what this resource requires", scope="notes:read notes:write", resource_metadata="https://notes.example/.well-known/oauth-protected-resource/mcp""#
+        )
+    );
+    // A scope is a whole word, and the one scope does not imply the other.
+    for scope in ["notes:reader", "notes", "notes:*", "NOTES:READ", "notes:write", ""] {
+        let answer = server.say(&server.token(scope), &list()).await;
+        assert_eq!(answer.status, 403, "{scope}");
+        assert!(answer.challenge.unwrap().contains(r#"scope="notes:read""#), "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn step_up_the_same_request_passes_with_the_scopes_that_the_challenge_named() {
+    let server = Server::new();
+    let refused = server.say(&server.token("notes:read"), &add("buy milk")).await.challenge.unwrap();
+    let named = refused.split(r#"scope=""#).nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(server.say(&server.token(named), &add("buy milk")).await.status, 200);
+    let notes = server.say(&server.token("notes:read"), &list()).await.json();
+    assert_eq!(notes["result"]["content"], json!([{"type": "text", "text": "buy milk"}]));
+}
+
+// Security Considerations
+
+#[tokio::test]
+async fn access_token_privilege_restriction_the_token_reaches_nothing_behind_the_gate() {
+    let issuer = TestIssuer::with_algorithms([Algorithm::Es256]);
+    // Whatever a handler could pass on: every header that it sees.
+    let echo = |auth: Auth, headers: HeaderMap| async move { format!("{:?} {headers:?}", auth.subject()) };
+    let app: Router =
+        example_mcp::behind(issuer.gate(), Policy::authenticated(), Router::new().route("/mcp", post(echo)));
+    let server = Server { issuer, app };
+    let token = server.token("notes:read");
+    let seen = server.say(&token, &list()).await.body;
+    assert!(seen.contains(r#"Some("alice")"#) && seen.contains("mcp-method"), "{seen}");
+    assert!(!seen.contains("authorization") && !seen.contains(&token.sign()[..20]), "{seen}");
+}
+
+#[tokio::test]
+async fn access_token_privilege_restriction_nobody_sees_the_notes_of_another() {
+    let server = Server::new();
+    let scope = "notes:read notes:write";
+    server.say(&server.token(scope), &add("alice's")).await;
+    let of_bob = server.say(&server.token(scope).subject("bob"), &list()).await;
+    assert_eq!((of_bob.status, of_bob.body.contains("alice's")), (200, false));
+}
+
+// Streamable HTTP, as far as it bears on who may do what
+
+#[tokio::test]
+async fn security_and_endpoint_a_foreign_origin_is_refused_before_anything_else() {
+    let server = Server::new();
+    let field = format!("Bearer {}", server.token("notes:read").sign());
+    let from = |origin: &str| saying(&list(), &[("authorization", &field), ("origin", origin)]);
+    assert_eq!(server.send(from("https://notes.example")).await.status, 200);
+    for origin in ["https://evil.example", "http://notes.example", "https://notes.example.evil.example", "null", ""] {
+        assert_eq!(server.send(from(origin)).await.status, 403, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn server_validation_a_header_that_says_something_else_than_the_body_is_refused() {
+    let server = Server::new();
+    let field = format!("Bearer {}", server.token("notes:read notes:write").sign());
+    let with =
+        |fields: &[(&'static str, &str)]| saying(&add("x"), &[&[("authorization", field.as_str())], fields].concat());
+    assert_eq!(server.send(with(&[])).await.status, 200);
+    assert_eq!(server.send(with(&[("mcp-name", "=?base64?YWRkX25vdGU=?=")])).await.status, 200);
+    for (name, value) in [
+        ("mcp-name", "list_notes"),
+        ("mcp-name", "=?base64?bGlzdF9ub3Rlcw==?="),
+        ("mcp-name", "=?base64?***?="),
+        ("mcp-method", "tools/list"),
+        ("mcp-protocol-version", "2025-11-25"),
+    ] {
+        let answer = server.send(with(&[(name, value)])).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!(-32020)), "{name}: {value}");
+    }
+    for name in ["mcp-name", "mcp-method", "mcp-protocol-version"] {
+        let mut request = with(&[]);
+        request.headers_mut().remove(name);
+        let answer = server.send(request).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!(-32020)), "no {name}");
+    }
+}
+
+#[tokio::test]
+async fn the_policy_is_that_of_the_tool_in_the_body_whatever_the_headers_say() {
+    let server = Server::new();
+    let field = format!("Bearer {}", server.token("notes:read").sign());
+    let mut earlier = add("x");
+    earlier["params"].as_object_mut().unwrap().remove("_meta");
+    // A client of an earlier revision has no such headers, so nothing is held against them, and nothing decided by them.
+    let request = saying(
+        &earlier,
+        &[("authorization", &field), ("mcp-name", "list_notes"), ("mcp-protocol-version", "2025-11-25")],
+    );
+    assert_eq!(server.send(request).await.status, 403);
+}
+
+#[tokio::test]
+async fn versions_are_told_and_the_handshake_of_earlier_ones_is_understood() {
+    let server = Server::new();
+    let good = server.token("notes:read");
+    let discovered = server.say(&good, &message("server/discover", json!({}))).await.json();
+    assert_eq!(discovered["result"]["supportedVersions"], json!(["2026-07-28", "2025-11-25", "2025-06-18"]));
+    assert_eq!(discovered["result"]["resultType"], "complete");
+
+    let initialize = |version: &str| json!({"jsonrpc": "2.0", "id": "i", "method": "initialize", "params": {"protocolVersion": version}});
+    for (asked, agreed) in [("2025-06-18", "2025-06-18"), ("2025-11-25", "2025-11-25"), ("2024-11-05", "2025-11-25")] {
+        let answer = server.say(&good, &initialize(asked)).await.json();
+        assert_eq!((&answer["id"], &answer["result"]["protocolVersion"]), (&json!("i"), &json!(agreed)));
+    }
+    let field = format!("Bearer {}", good.sign());
+    let unknown =
+        server.send(saying(&list(), &[("authorization", &field), ("mcp-protocol-version", "1900-01-01")])).await;
+    assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (400, &json!(-32022)));
+    let nothing = server.say(&good, &message("nothing", json!({}))).await;
+    assert_eq!((nothing.status, &nothing.json()["error"]["code"]), (404, &json!(-32601)));
+    let get = Request::get("/mcp").header("authorization", &field).body(Body::empty()).unwrap();
+    assert_eq!(server.send(get).await.status, 405);
+}
+
+#[tokio::test]
+async fn what_is_no_message_or_no_tool_is_said_to_be_none() {
+    let server = Server::new();
+    let field = format!("Bearer {}", server.token("notes:read notes:write").sign());
+    for (body, code) in [
+        ("", -32700),
+        ("{", -32700),
+        ("[]", -32600),
+        (r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#, -32600),
+        (r#"{"jsonrpc":"1.0","id":1,"method":"tools/list"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1}"#, -32600),
+    ] {
+        let request = Request::post("/mcp").header("authorization", &field).body(Body::from(body)).unwrap();
+        let answer = server.send(request).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!(code)), "{body}");
+    }
+    let said = |message| saying(&message, &[("authorization", &field)]);
+    let no_tool = server.send(said(message("tools/call", json!({"name": "drop_notes"})))).await.json();
+    assert_eq!(no_tool["error"]["code"], -32602);
+    let no_text = server.send(said(message("tools/call", json!({"name": "add_note"})))).await.json();
+    assert_eq!(no_text["result"]["isError"], true);
+    let tools = server.send(said(message("tools/list", json!({})))).await.json();
+    let names: Vec<_> = tools["result"]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+    assert_eq!(names, ["add_note", "list_notes"]);
+}
