@@ -103,7 +103,6 @@ impl TestIssuer {
     }
 
     /// The same issuer with other keys; the first signs unless told otherwise.
-    #[cfg(feature = "server")]
     #[must_use]
     pub(crate) fn with_signing_keys(mut self, keys: Vec<Arc<SigningKey>>) -> Self {
         self.keys = keys;

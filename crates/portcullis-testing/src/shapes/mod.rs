@@ -4,4 +4,5 @@
 
 mod auth0;
 mod azure;
+mod clerk;
 mod oidc;

@@ -1,0 +1,79 @@
+//! Checks for a verifier that lets nobody in without something: each that is added must hold.
+//!
+//! ```
+//! # fn main() -> Result<(), portcullis::ConfigError> {
+//! use std::time::Duration;
+//! use portcullis::Gate;
+//! use portcullis_clerk::{Clerk, checks};
+//!
+//! let clerk = Clerk::from_frontend_api("clerk.example.com");
+//! let exports = clerk.builder()?.check(checks::feature("org:export")).check(checks::plan("org:pro")).build()?;
+//! let payouts = clerk.builder()?.check(checks::second_factor_within(Duration::from_secs(600))).build()?;
+//! # let _ = (Gate::new(exports), Gate::new(payouts));
+//! # Ok(()) }
+//! ```
+//!
+//! Roles and permissions of the organization are for policies, such as `permissions(["org:invoices:create"])`, which
+//! answer 403 where a check answers 401.
+
+use std::time::Duration;
+
+use portcullis::{ClaimCheck, InvalidToken, TokenView};
+use serde_json::Value;
+
+use crate::claims::factor_ages;
+use crate::entitlements::Entitlements;
+
+/// The user or the organization has the feature; `org:export` and `user:export` say which of them.
+pub fn feature(name: impl Into<String>) -> impl ClaimCheck + 'static {
+    Entitled { claim: "fea", name: name.into() }
+}
+
+/// The user or the organization has the plan; `org:pro` and `user:pro` say which of them.
+pub fn plan(name: impl Into<String>) -> impl ClaimCheck + 'static {
+    Entitled { claim: "pla", name: name.into() }
+}
+
+/// The first factor was verified less than `limit` before the token was issued; Clerk counts in whole minutes. A factor
+/// that is not enabled never was.
+pub fn first_factor_within(limit: Duration) -> impl ClaimCheck + 'static {
+    VerifiedWithin { name: "first factor", factor: |[first, _]| first, limit }
+}
+
+/// The second factor was verified less than `limit` before the token was issued; Clerk counts in whole minutes. A factor
+/// that is not enabled never was.
+pub fn second_factor_within(limit: Duration) -> impl ClaimCheck + 'static {
+    VerifiedWithin { name: "second factor", factor: |[_, second]| second, limit }
+}
+
+struct Entitled {
+    claim: &'static str,
+    name: String,
+}
+
+impl ClaimCheck for Entitled {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let list = token.claims().get::<String>(self.claim)?.ok_or_else(|| InvalidToken::missing(self.claim))?;
+        if Entitlements::read(&list).contains(&self.name) {
+            Ok(())
+        } else {
+            Err(InvalidToken::CheckFailed { name: format!("{} {}", self.claim, self.name).into() })
+        }
+    }
+}
+
+struct VerifiedWithin {
+    name: &'static str,
+    factor: fn([Option<Duration>; 2]) -> Option<Duration>,
+    limit: Duration,
+}
+
+impl ClaimCheck for VerifiedWithin {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let pair = token.claims().get::<Value>("fva")?.ok_or_else(|| InvalidToken::missing("fva"))?;
+        match (self.factor)(factor_ages(Some(&pair))) {
+            Some(age) if age < self.limit => Ok(()),
+            _ => Err(InvalidToken::CheckFailed { name: self.name.into() }),
+        }
+    }
+}

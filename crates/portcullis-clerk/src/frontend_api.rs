@@ -1,0 +1,163 @@
+//! An instance's Frontend API, however it is written: its host is the issuer of the instance's tokens.
+
+use portcullis::{ClaimCheck, ConfigError, InvalidToken, TokenView};
+use url::{Host, Url};
+
+/// The issuer of the instance whose Frontend API is at `host`: with its scheme, and without a slash at the end. A scheme
+/// and a slash in `host` are understood; plain http is for this machine alone.
+pub(crate) fn issuer(host: &str) -> Result<String, ConfigError> {
+    let problem = |problem: &'static str| {
+        let hint = "write the host of the Frontend API alone, such as clerk.example.com or \
+                    lucky-cat-1.clerk.accounts.dev";
+        ConfigError::new("frontend_api", problem, hint)
+    };
+    if host.is_empty() {
+        return Err(problem("empty"));
+    }
+    // A URL parser would drop some of these without a word.
+    if host.chars().any(|char| char.is_whitespace() || char.is_control()) {
+        return Err(problem("it has white space in it"));
+    }
+    let with_scheme = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
+    let url = Url::parse(&with_scheme).map_err(|_| problem("not a host"))?;
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(problem("it has a path, a query or a fragment"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(problem("it has user information"));
+    }
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => {}
+        ("http", Some(host)) if is_this_machine(&host) => {}
+        ("http", Some(_)) => return Err(problem("it is http, where https is required")),
+        _ => return Err(problem("not a host")),
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn is_this_machine(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// The issuer of some instance, by its form alone. That is enough where the key is one instance's own, and nobody else
+/// signs with it.
+pub(crate) struct SomeInstance;
+
+impl ClaimCheck for SomeInstance {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
+        if is_some_instance(issuer) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
+    }
+}
+
+/// Whether `issuer` is `https://clerk.{domain}`, as of production instances, or `https://{slug}.clerk.accounts.dev`, as
+/// of development instances, with nothing after it.
+pub(crate) fn is_some_instance(issuer: &str) -> bool {
+    let Some(host) = issuer.strip_prefix("https://") else { return false };
+    let labels: Vec<&str> = host.split('.').collect();
+    host.len() <= 253
+        && labels.iter().all(|label| is_label(label))
+        && match labels.as_slice() {
+            [_, "clerk", "accounts", "dev"] => true,
+            ["clerk", domain @ ..] => domain.len() >= 2,
+            _ => false,
+        }
+}
+
+/// A label of a host name (RFC 1123 §2.1), in lower case, as issuers are.
+fn is_label(label: &str) -> bool {
+    let octet = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+    (1..=63).contains(&label.len()) && label.bytes().all(octet) && !label.starts_with('-') && !label.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_issuer_has_a_scheme_and_no_slash() {
+        for host in
+            ["clerk.example.com", "https://clerk.example.com", "https://clerk.example.com/", "Clerk.Example.com/"]
+        {
+            assert_eq!(issuer(host).as_deref(), Ok("https://clerk.example.com"), "{host}");
+        }
+        assert_eq!(issuer("clerk.example.com:8443").as_deref(), Ok("https://clerk.example.com:8443"));
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine_alone() {
+        for host in ["http://127.0.0.1:3000", "http://[::1]:3000", "http://localhost:3000"] {
+            assert_eq!(issuer(host).as_deref(), Ok(host));
+        }
+        for host in ["http://clerk.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1"] {
+            assert!(issuer(host).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_path_and_other_mistakes_say_what_to_write() {
+        for host in [
+            "",
+            " ",
+            "clerk.example.com ",
+            "clerk.exa\tmple.com",
+            "clerk.example.com/.well-known/jwks.json",
+            "https://example.com/__clerk",
+            "clerk.example.com?x",
+            "clerk.example.com#x",
+            "user@clerk.example.com",
+            "clerk.example.com\\@other.example",
+            "ftp://clerk.example.com",
+            "https://",
+        ] {
+            let error = issuer(host).unwrap_err();
+            assert_eq!(error.field(), "frontend_api");
+            assert!(error.to_string().contains("clerk.example.com"), "{host}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_an_issuer_is_exact() {
+        for issuer in [
+            "https://clerk.example.com",
+            "https://clerk.app.example.co.uk",
+            "https://clerk.xn--bcher-kva.example",
+            "https://lucky-cat-1.clerk.accounts.dev",
+        ] {
+            assert!(is_some_instance(issuer), "{issuer}");
+        }
+        for issuer in [
+            "",
+            "clerk.example.com",
+            "http://clerk.example.com",
+            "https://clerk.example.com/",
+            "https://clerk.example.com/x",
+            "https://clerk.example.com:443",
+            "https://clerk.example.com?x",
+            "https://clerk.example.com#x",
+            "https://user@clerk.example.com",
+            "https://Clerk.example.com",
+            "HTTPS://clerk.example.com",
+            "https://clerk.example.com.",
+            "https://clerk.example..com",
+            "https://clerk.-example.com",
+            "https://clerk.com",
+            "https://clerk",
+            "https://clerk.exam ple.com",
+            "https://example.com",
+            "https://other.example.com",
+            "https://notclerk.example.com",
+            "https://.clerk.accounts.dev",
+            "https://a.b.clerk.accounts.dev",
+            "https://lucky-cat-1.clerk.accounts.dev.example.com",
+            "https://tenant.eu.auth0.com",
+            "https://127.0.0.1",
+        ] {
+            assert!(!is_some_instance(issuer), "{issuer}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Where policies find scopes, permissions and roles.
+
+use std::borrow::Cow;
+
+use portcullis::{Claims, GrantReader, Grants};
+
+use crate::claims::{claim_of, scopes};
+use crate::organization::Organization;
+
+/// Roles and permissions are those of the active organization, in full: `org:admin`, `org:invoices:create`. Scopes are
+/// those of a machine's or an OAuth access token, or of claims by these names that you added to the session token.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClerkGrants;
+
+impl GrantReader for ClerkGrants {
+    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        scopes(|name| claim_of(claims, name)).into_iter().map(Cow::Owned).collect()
+    }
+
+    fn permissions<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        let organization = Organization::read(|name| claim_of(claims, name));
+        organization.into_iter().flat_map(|organization| organization.permissions).map(Cow::Owned).collect()
+    }
+
+    fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        let organization = Organization::read(|name| claim_of(claims, name));
+        organization.and_then(|organization| organization.role).into_iter().map(Cow::Owned).collect()
+    }
+}

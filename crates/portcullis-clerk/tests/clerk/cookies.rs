@@ -1,0 +1,78 @@
+//! The session cookies of an instance.
+
+use portcullis::{Gate, HeaderList, Policy, TokenSource};
+use portcullis_clerk::Clerk;
+use portcullis_testing::TestIssuer;
+
+use crate::{HOST, instance};
+
+/// The key of `clerk.example.com`, and the suffix of its cookies.
+const KEY: &str = "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k";
+const OWN: &str = "__session_naoXFJnI";
+const PLAIN: &str = "__session";
+
+/// Who a gate of `clerk` takes a request with these cookies for; `Err` holds the reason or the code of the refusal.
+async fn subject(clerk: &Clerk, instance: &TestIssuer, cookies: &[(&str, &str)]) -> Result<Option<String>, String> {
+    let gate = Gate::new(clerk.clone().keys(instance.keys()).verifier().unwrap())
+        .with_token_sources([TokenSource::Authorization, clerk.session_cookies()]);
+    let cookies: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let cookies = cookies.join("; ");
+    let request = HeaderList::new("GET", [("cookie", cookies.as_bytes())]);
+    match gate.admit_optional(&request, &Policy::authenticated()).await {
+        Ok(caller) => Ok(caller.and_then(|caller| caller.subject().map(str::to_owned))),
+        Err(error) => Err(error.reason().map_or(error.code().to_owned(), |reason| reason.to_string())),
+    }
+}
+
+#[tokio::test]
+async fn of_both_cookies_the_instances_own_and_newer_one_is_taken() {
+    let instance = instance();
+    let clerk = Clerk::from_publishable_key(KEY).unwrap();
+    let now = instance.token().claims()["iat"].as_i64().unwrap();
+    let of = |subject: &str, issued_at: i64| instance.token().subject(subject).claim("iat", issued_at).sign();
+    let foreign = TestIssuer::clerk("clerk.example.org").token().subject("foreign").claim("iat", now + 4).sign();
+    let (old, new) = (of("old", now - 20), of("new", now - 10));
+    for (cookies, expected) in [
+        (vec![(OWN, old.as_str())], "old"),
+        (vec![(PLAIN, &old)], "old"),
+        (vec![(OWN, &old), (PLAIN, &new)], "new"),
+        (vec![(OWN, &new), (PLAIN, &old)], "new"),
+        (vec![(PLAIN, &new), (OWN, &old)], "new"),
+        // The issuer comes before the date.
+        (vec![(OWN, &old), (PLAIN, &foreign)], "old"),
+        (vec![(OWN, &foreign), (PLAIN, &old)], "old"),
+        // What is no token is no match.
+        (vec![(OWN, "rubbish"), (PLAIN, &old)], "old"),
+    ] {
+        assert_eq!(subject(&clerk, &instance, &cookies).await.unwrap().as_deref(), Some(expected));
+    }
+    // Of two that are equally old, the one under the instance's own name.
+    let (one, other) = (of("own", now), of("plain", now));
+    for cookies in [[(OWN, one.as_str()), (PLAIN, &other)], [(PLAIN, &other), (OWN, &one)]] {
+        assert_eq!(subject(&clerk, &instance, &cookies).await.unwrap().as_deref(), Some("own"));
+    }
+    assert_eq!(subject(&clerk, &instance, &[("__session_other", &old)]).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_chosen_cookie_is_verified_like_any_token() {
+    let instance = instance();
+    let clerk = Clerk::from_publishable_key(KEY).unwrap();
+    let now = instance.token().claims()["iat"].as_i64().unwrap();
+    let good = instance.token().claim("iat", now - 1).sign();
+    // Newer, in our issuer's name, and not ours: it is refused, and the good one is no way out.
+    let forged = TestIssuer::clerk(HOST).token().claim("iat", now).sign();
+    let both = [(OWN, good.as_str()), (PLAIN, forged.as_str())];
+    assert_eq!(subject(&clerk, &instance, &both).await, Err("bad_signature".to_owned()));
+    let foreign = TestIssuer::clerk("clerk.example.org").token().sign();
+    assert!(subject(&clerk, &instance, &[(OWN, &foreign)]).await.is_err());
+}
+
+#[tokio::test]
+async fn without_the_publishable_key_the_plain_cookie_is_known_alone() {
+    let instance = instance();
+    let token = instance.token().subject("somebody").sign();
+    let clerk = Clerk::from_frontend_api(HOST);
+    assert_eq!(subject(&clerk, &instance, &[(PLAIN, &token)]).await, Ok(Some("somebody".to_owned())));
+    assert_eq!(subject(&clerk, &instance, &[(OWN, &token)]).await, Ok(None));
+}
