@@ -15,8 +15,11 @@ use portcullis_axum::{FixedKeys, KeyError, KeyProvider, KeyQuery, KeySet, KeySta
 /// `.pem`; `.jwk`, `.jwks` or `.json` with a JWK or a JWK Set.
 ///
 /// A change counts a moment after it was made; the files need not be written in one go. One that can't be read keeps the
-/// keys that it had, so to withdraw a key, remove its file. Tokens whose `kid` two files have are refused. The notices come from the operating system, which network
-/// file systems often lack: use `notify::PollWatcher` there.
+/// keys that it had, and so does the whole folder, so to withdraw a key, remove its file. Tokens whose `kid` two files
+/// have are refused.
+///
+/// The notices come from the operating system. Network file systems often have none: use `notify::PollWatcher` there. And
+/// a folder that was deleted and made anew is another one, which is not watched.
 pub struct KeyFolder {
     held: Arc<ArcSwap<FixedKeys>>,
     /// Its end is the end of the channel, and so of the thread that reads the files.

@@ -1,5 +1,5 @@
-//! A server of the Model Context Protocol that takes tokens: what the protocol's [authorization part][spec], in its revision
-//! of 2026-07-28, asks of a resource server.
+//! A server of the Model Context Protocol that takes tokens: what the protocol's [authorization part][spec], in its
+//! revision of 2026-07-28, asks of a resource server.
 //!
 //! | it asks for | here it is |
 //! |---|---|
@@ -39,8 +39,8 @@ use crate::notes::{Notes, Tool};
 /// What it takes to speak to the server at all.
 pub const BASE_SCOPE: &str = "notes:read";
 
-/// The server, for clients that know its endpoint as `resource`, such as `https://notes.example/mcp`: that URL is also the
-/// audience that `verifier` should ask for. The endpoint is `/mcp`.
+/// The server, for clients that know its endpoint as `resource`, such as `https://notes.example/mcp`: that URL is also
+/// the audience that `verifier` should ask for. The endpoint is `/mcp`.
 ///
 /// # Errors
 /// [`ConfigError`] when `resource` is no such URL.
@@ -70,7 +70,8 @@ pub fn behind<S: Clone + Send + Sync + 'static>(gate: Gate, policy: Policy, rout
     routes.layer(map_request(forget_token)).layer(AuthLayer::new(gate).require(policy))
 }
 
-/// A token that a tool can't see is one that it can't pass on ("MCP servers MUST NOT accept or transit any other tokens").
+/// A token that a tool can't see is one that it can't pass on: "The MCP server MUST NOT pass through the token it received
+/// from the MCP client" (Authorization Security Considerations, Access Token Privilege Restriction).
 async fn forget_token(mut request: Request) -> Request {
     request.headers_mut().remove(AUTHORIZATION);
     request

@@ -1,5 +1,5 @@
-//! The messages (JSON-RPC 2.0) and their transport, as far as this server needs them: requests of revision 2026-07-28, and
-//! those of earlier ones, which begin with `initialize`.
+//! The messages (JSON-RPC 2.0) and their transport, as far as this server needs them: requests of revision 2026-07-28,
+//! and those of earlier ones, which begin with `initialize`.
 //!
 //! <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http>
 

@@ -9,8 +9,8 @@ use crate::error::{ConfigError, Unavailable};
 use crate::jose::{AlgorithmSet, VerifyingKey};
 use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 
-/// A provider that has so long to answer, and no longer: after that its keys can't be had ([`KeyError::Unavailable`]), and
-/// what it was doing is dropped. It needs a tokio runtime with a timer, as those of Axum and Actix Web are.
+/// A provider that has so long to answer, and no longer: after that its keys can't be had ([`KeyError::Unavailable`]),
+/// and what it was doing is dropped. It needs a tokio runtime with a timer, as those of Axum and Actix Web are.
 ///
 /// Behind [`CachedKeys`](crate::CachedKeys) the deadline is that of the one question that many requests wait for; within
 /// [`FirstOf`](crate::FirstOf) the next provider is asked when it has passed.

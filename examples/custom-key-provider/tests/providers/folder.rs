@@ -133,6 +133,23 @@ async fn a_file_that_is_moved_into_place_replaces_its_key() {
 }
 
 #[actix_web::test]
+async fn a_folder_that_is_away_for_a_while_loses_nothing() {
+    let outer = TempDir::new().unwrap();
+    let (here, away) = (outer.path().join("keys"), outer.path().join("away"));
+    fs::create_dir(&here).unwrap();
+    let (key, later) = (new_key("k"), new_key("later"));
+    fs::write(here.join("k.pem"), pem(&key)).unwrap();
+    let service = Service::with(KeyFolder::open(&here).unwrap());
+    fs::rename(&here, &away).unwrap();
+    fs::write(away.join("later.pem"), pem(&later)).unwrap();
+    assert_eq!(service.answer(&token(&key)).await, GOOD);
+    fs::rename(&away, &here).unwrap();
+    fs::write(here.join("later.pem"), pem(&later)).unwrap();
+    service.comes_to_answer(&token(&later), GOOD).await;
+    assert_eq!(service.answer(&token(&key)).await, GOOD);
+}
+
+#[actix_web::test]
 async fn one_kid_in_two_files_is_refused() {
     let folder = Folder::new();
     let (one, other) = (new_key("k"), new_key("k"));
