@@ -29,10 +29,29 @@ pub(crate) fn get(address: &str, target: &str, headers: &[(&str, &str)]) -> io::
     exchange(address, "GET", target, headers, "")
 }
 
-/// Posts a form to `address` (host and port).
-pub(crate) fn post_form(address: &str, target: &str, form: &[(&str, &str)]) -> io::Result<Answer> {
+/// Gets `url`.
+pub(crate) fn get_url(url: &str) -> io::Result<Answer> {
+    let (address, target) = split(url);
+    get(address, target, &[])
+}
+
+/// Posts a form to `url`.
+pub(crate) fn post_form(url: &str, form: &[(&str, &str)]) -> io::Result<Answer> {
     let pairs: Vec<_> = form.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let (address, target) = split(url);
     exchange(address, "POST", target, &[("content-type", "application/x-www-form-urlencoded")], &pairs.join("&"))
+}
+
+/// Sends JSON to `url`.
+pub(crate) fn send_json(method: &str, url: &str, headers: &[(&str, &str)], json: &str) -> io::Result<Answer> {
+    let (address, target) = split(url);
+    exchange(address, method, target, &[headers, &[("content-type", "application/json")]].concat(), json)
+}
+
+/// Host and port, and the path with the slash that it starts with.
+fn split(url: &str) -> (&str, &str) {
+    let rest = url.strip_prefix("http://").expect("a provider on loopback has no TLS");
+    rest.split_at(rest.find('/').unwrap_or(rest.len()))
 }
 
 // HTTP/1.0, so that an answer ends where the connection does and is never chunked.

@@ -2,16 +2,18 @@
 
 use portcullis_testing::TestIssuer;
 
-use crate::provider::Provider;
+use crate::provider::{Make, Wanted};
+use crate::scenarios::LIFETIME;
 use crate::services::Services;
 use crate::{API, http::Answer};
 
-pub(crate) fn an_outage_is_no_fault_of_the_callers() {
-    let mut provider = Provider::start();
-    let issuer = provider.issuer.clone();
+pub(crate) fn an_outage_is_no_fault_of_the_callers(make: &'static Make) {
+    let mut provider = (make.start)(LIFETIME);
+    let issuer = provider.issuer().to_owned();
+    let wanted = Wanted::scoped("read:messages");
     let variables = [("PORTCULLIS_ISSUER", issuer.as_str()), ("PORTCULLIS_AUDIENCE", API)];
     let holding = Services::start(&variables);
-    let old = provider.token(Some(API), "read:messages");
+    let old = provider.token(&wanted);
 
     provider.kill();
     // Keys that are held go on serving, also while a token names a key that can't be looked for.
@@ -33,7 +35,7 @@ pub(crate) fn an_outage_is_no_fault_of_the_callers() {
     assert_eq!(waiting.get("/api/private", None).status, 401);
 
     provider.start_again();
-    let new = provider.token(Some(API), "read:messages");
+    let new = provider.token(&wanted);
     for services in [&waiting, &holding] {
         services.wait_for_status(200, "/api/private-scoped", Some(&new));
         assert_eq!(services.get("/readyz", None).status, 200);

@@ -1,168 +1,105 @@
-//! The provider: a certified one from npm, on loopback.
+//! What the tests ask of a provider, whoever made it.
 
+use std::fmt::Debug;
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-
-use tokio::net::TcpSocket;
+use std::path::PathBuf;
 
 use crate::http;
-use crate::npm::Packages;
+use crate::process::folder;
+use crate::scenarios::Shared;
+use crate::{glewlwyd, node};
 
-/// Where it is installed: a folder that `cargo clean` removes.
-const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/live");
+/// The providers that the tests run over.
+pub(crate) const MAKES: [&Make; 3] = [&node::OIDC_PROVIDER, &node::OAUTH2_MOCK_SERVER, &glewlwyd::GLEWLWYD];
 
-const PACKAGES: Packages =
-    Packages { source: concat!(env!("CARGO_MANIFEST_DIR"), "/live"), folder: FOLDER, programs: &["provider.mjs"] };
+/// A kind of provider, and what is known of its tokens.
+#[derive(Debug)]
+pub(crate) struct Make {
+    pub(crate) name: &'static str,
+    /// Why it can't be started as things are; `None` when it can.
+    pub(crate) missing: fn() -> Option<String>,
+    /// Installs it if need be, and starts one whose tokens live for this many seconds.
+    pub(crate) start: fn(u32) -> Box<dyn Provider>,
+    /// The version that is installed.
+    pub(crate) version: fn() -> String,
+    /// What it signs with, here.
+    pub(crate) algorithms: &'static [&'static str],
+    /// What a token's caller is greeted with.
+    pub(crate) greeting: &'static str,
+    /// Why a token is refused whose client named no audience.
+    pub(crate) without_audience: &'static str,
+    /// What holds with this one alone.
+    pub(crate) own: &'static [Shared],
+}
 
 /// A provider at a port that is its own as long as this lives, also while it is down. It ends when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Provider {
-    pub(crate) issuer: String,
-    port: Port,
-    process: Option<Process>,
-}
+pub(crate) trait Provider: Debug + Send + Sync {
+    /// As its tokens name it.
+    fn issuer(&self) -> &str;
 
-/// Why the provider can't be started as things are; `None` when it can.
-pub(crate) fn missing() -> Option<String> {
-    PACKAGES.missing()
-}
+    /// The body of a token request (RFC 6749 §4.4), beside the grant and the scope.
+    fn form(&self, wanted: &Wanted<'_>) -> Vec<(&'static str, String)>;
 
-impl Provider {
-    /// Installs the provider if need be, and starts it.
-    pub(crate) fn start() -> Self {
-        PACKAGES.install();
-        let port = Port::reserve();
-        let process = Process::start(port.number);
-        Self { issuer: format!("http://127.0.0.1:{}", port.number), port, process: Some(process) }
-    }
-
-    /// Ends the provider, as a crash would.
-    pub(crate) fn kill(&mut self) {
-        self.process = None;
-    }
-
-    /// Starts it again, as the same issuer with new keys.
-    pub(crate) fn start_again(&mut self) {
-        self.process = Some(Process::start(self.port.number));
-    }
-
-    /// Signs with new keys from now on. The old ones stay published.
-    pub(crate) fn rotate(&mut self) {
-        self.order("rotate");
-    }
+    /// Signs with a new key from now on, perhaps in turn with the old ones, which stay published.
+    fn rotate(&mut self);
 
     /// Publishes the newest keys only.
-    pub(crate) fn withdraw_old_keys(&mut self) {
-        self.order("withdraw");
-    }
+    fn withdraw_old_keys(&mut self);
 
-    /// An access token for the resource that `indicator` names, by the client credentials grant (RFC 6749 §4.4,
-    /// RFC 8707). Without an indicator the provider issues an opaque one.
-    pub(crate) fn token(&self, indicator: Option<&str>, scope: &str) -> String {
-        let mut form = vec![
-            ("grant_type", "client_credentials"),
-            ("client_id", "service"),
-            ("client_secret", "a secret for tests"),
-            ("scope", scope),
-        ];
-        form.extend(indicator.map(|indicator| ("resource", indicator)));
-        let answer = http::post_form(self.address(), "/token", &form).unwrap();
+    /// Ends it, as a crash would.
+    fn kill(&mut self);
+
+    /// Starts it again as the same issuer.
+    fn start_again(&mut self);
+}
+
+/// The token that a client asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) audience: Option<&'a str>,
+    pub(crate) scope: &'a str,
+    /// The provider's own choice without; one that chooses by itself takes this for a wish.
+    pub(crate) algorithm: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    /// For our API, with the algorithm that the provider chooses.
+    pub(crate) fn scoped(scope: &'a str) -> Self {
+        Self { audience: Some(crate::API), scope, algorithm: None }
+    }
+}
+
+impl dyn Provider + '_ {
+    /// An access token by the client credentials grant.
+    pub(crate) fn token(&self, wanted: &Wanted<'_>) -> String {
+        let own = self.form(wanted);
+        let mut form = vec![("grant_type", "client_credentials"), ("scope", wanted.scope)];
+        form.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
+        let answer = http::post_form(&self.endpoint("token_endpoint"), &form).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// Its published keys.
+    pub(crate) fn keys(&self) -> String {
+        let keys = http::get_url(&self.endpoint("jwks_uri")).unwrap();
+        assert_eq!(keys.status, 200, "{keys:?}");
+        keys.body
+    }
+
     /// Its published keys, saved in a file.
     pub(crate) fn save_keys(&self) -> PathBuf {
-        let discovery = http::get(self.address(), "/.well-known/openid-configuration", &[]).unwrap().json();
-        assert_eq!(discovery["issuer"], self.issuer.as_str());
-        let jwks_uri = discovery["jwks_uri"].as_str().unwrap();
-        let path = jwks_uri.strip_prefix(&self.issuer).expect("the keys are the provider's own");
-        let keys = http::get(self.address(), path, &[]).unwrap();
-        assert_eq!(keys.status, 200, "{keys:?}");
-        let file = folder().join(format!("jwks-{}.json", self.port.number));
-        fs::write(&file, keys.body).unwrap();
+        let name: String = self.issuer().chars().filter(char::is_ascii_alphanumeric).collect();
+        let file = folder().join(format!("{name}.json"));
+        fs::write(&file, self.keys()).unwrap();
         file
     }
 
-    fn order(&mut self, order: &str) {
-        self.process.as_mut().expect("the provider runs").order(order);
+    /// What its metadata says, which is found as OpenID Connect Discovery 1.0 §4 has it.
+    fn endpoint(&self, member: &str) -> String {
+        let metadata = format!("{}/.well-known/openid-configuration", self.issuer().trim_end_matches('/'));
+        let metadata = http::get_url(&metadata).unwrap().json();
+        assert_eq!(metadata["issuer"], self.issuer());
+        metadata[member].as_str().unwrap().to_owned()
     }
-
-    fn address(&self) -> &str {
-        self.issuer.strip_prefix("http://").unwrap()
-    }
-}
-
-/// The provider's process; it ends when this is dropped.
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    answers: Lines<BufReader<ChildStdout>>,
-    log: PathBuf,
-}
-
-impl Process {
-    fn start(port: u16) -> Self {
-        // A name of its own: providers may run side by side.
-        let log = folder().join(format!("provider-{port}.log"));
-        let mut child = Command::new("node")
-            .args(["provider.mjs", &port.to_string()])
-            .current_dir(FOLDER)
-            // Held open as long as we live: it ends with us even when we are killed.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log).unwrap())
-            .spawn()
-            .expect("node starts");
-        let answers = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut process = Self { child, answers, log };
-        process.wait_for(&format!("issuer http://127.0.0.1:{port}"));
-        process
-    }
-
-    fn order(&mut self, order: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
-        self.wait_for("done");
-    }
-
-    /// Reads until it says `answer`.
-    fn wait_for(&mut self, answer: &str) {
-        let said = self.answers.by_ref().map_while(Result::ok).any(|line| line == answer);
-        assert!(said, "the provider ended; its log is {}", self.log.display());
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if !std::thread::panicking() {
-            let _ = fs::remove_file(&self.log);
-        }
-    }
-}
-
-/// A port that nobody else gets.
-#[derive(Debug)]
-struct Port {
-    number: u16,
-    // A socket that is bound but does not listen refuses connections, and on Linux lets the provider listen beside it.
-    _reserve: Option<TcpSocket>,
-}
-
-impl Port {
-    fn reserve() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        let number = socket.local_addr().unwrap().port();
-        Self { number, _reserve: cfg!(target_os = "linux").then_some(socket) }
-    }
-}
-
-pub(crate) fn folder() -> &'static Path {
-    Path::new(FOLDER)
 }

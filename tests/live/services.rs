@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::http::{self, Answer};
-use crate::provider;
+use crate::process::{folder, guarded};
 
 /// The members of an answer that both servers have to agree on, besides status and body. `retry-after` is not one of
 /// them: each server waits for a time of its own.
@@ -101,16 +101,15 @@ impl Service {
         // A name of its own: servers may run side by side.
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        fs::create_dir_all(provider::folder()).unwrap();
-        let log = provider::folder().join(format!("{name}-{}-{number}.log", std::process::id()));
+        fs::create_dir_all(folder()).unwrap();
+        let log = folder().join(format!("{name}-{}-{number}.log", std::process::id()));
         let output = fs::File::create(&log).unwrap();
-        let process = Command::new(program)
+        let process = guarded(program)
             // A developer's own settings must not decide.
             .env_clear()
             .env("PORT", "0")
             .env("RUST_LOG", "portcullis=trace,portcullis_actix=trace,portcullis_axum=trace")
             .envs(variables.iter().copied())
-            .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .spawn()
@@ -156,7 +155,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        // The guard ends the server when its standard input does, which this closes.
         let _ = self.process.wait();
         let _ = fs::remove_file(&self.log);
     }

@@ -1,26 +1,28 @@
 // A certified OpenID provider on loopback, with one client and any number of resource servers.
 //
-// Its port is its one argument. It prints its issuer on one line when it is ready, and ends when its standard input does.
-// A line there is an order, which it answers with "done":
+// Its arguments are its port and the lifetime of tokens in seconds. It prints its issuer on one line when it is ready, and
+// ends when its standard input does. A line there is an order, which it answers with "done":
 //
 //   rotate    sign with new keys from now on; the old ones stay published
 //   withdraw  publish the newest keys only
 //
 // A resource indicator (RFC 8707) says which access token is wanted. Its origin is the audience; its query may name the
-// signature algorithm and the lifetime in seconds: https://api.test/?alg=ES256&ttl=60.
+// signature algorithm: https://api.test/?alg=ES256.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
 
+const [port, lifetime] = process.argv.slice(2).map(Number);
+const issuer = `http://127.0.0.1:${port}`;
 const scopes = ['read:messages', 'write:messages'];
 
 function resourceServer(_context, indicator) {
   const { origin, searchParams } = new URL(indicator);
   return {
     accessTokenFormat: 'jwt',
-    accessTokenTTL: Number(searchParams.get('ttl') ?? 600),
+    accessTokenTTL: lifetime,
     audience: origin,
     jwt: { sign: { alg: searchParams.get('alg') ?? 'RS256' } },
     scope: scopes.join(' '),
@@ -39,7 +41,6 @@ function signingKeys() {
   return pairs.map(({ privateKey }) => privateKey.export({ format: 'jwk' }));
 }
 
-const issuer = `http://127.0.0.1:${Number(process.argv[2])}`;
 // The newest first: the provider signs with the first key that fits.
 const generations = [signingKeys()];
 
@@ -77,7 +78,7 @@ const orders = {
 
 let handle = requestHandler();
 const server = createServer((request, response) => handle(request, response));
-server.listen(Number(process.argv[2]), '127.0.0.1', () => console.log(`issuer ${issuer}`));
+server.listen(port, '127.0.0.1', () => console.log(`issuer ${issuer}`));
 
 for await (const order of createInterface({ input: process.stdin })) {
   orders[order]();

@@ -1,0 +1,284 @@
+//! Glewlwyd of Nicolas Mora, a server in C with a database, from Debian's packages.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::API;
+use crate::debian::Packages;
+use crate::http::{self, Answer};
+use crate::process::{Port, Process, guarded};
+use crate::provider::{Make, Provider, Wanted};
+use crate::scenarios::Live;
+
+/// <https://github.com/babelouest/glewlwyd>; its documentation is in `usr/share/doc/glewlwyd` of the package.
+pub(crate) const GLEWLWYD: Make = Make {
+    name: "glewlwyd",
+    missing: || PACKAGES.missing(),
+    start: |seconds| Box::new(Glewlwyd::start(seconds)),
+    version,
+    algorithms: &["RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA"],
+    greeting: "hello, service",
+    // Its `aud` is the scopes.
+    without_audience: "wrong_audience",
+    own: &named![self::a_key_with_a_coordinate_too_short_for_its_curve_is_no_key],
+};
+
+/// The key that Glewlwyd's tool makes for each algorithm. The first one signs where a client has none of its own.
+const KEYS: [(&str, &str); 6] = [
+    ("RS256", "RSA2048"),
+    ("PS256", "RSA2048"),
+    ("ES256", "EC256"),
+    ("ES384", "EC384"),
+    ("ES512", "EC521"),
+    ("EdDSA", "Ed25519"),
+];
+
+/// Names the client that has a key of its own.
+const SHORT: &str = "short";
+
+const PACKAGES: Packages = Packages {
+    // The last one says that nothing is to set up a database.
+    names: &["glewlwyd", "rnbyc", "dbconfig-no-thanks"],
+    folder: concat!(env!("CARGO_TARGET_TMPDIR"), "/live/glewlwyd"),
+};
+
+/// Without the last number, in which Debian's releases differ.
+fn version() -> String {
+    let output = command("glewlwyd").arg("--version").stdin(Stdio::null()).output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    output.trim().rsplit_once('.').expect("a version").0.to_owned()
+}
+
+#[derive(Debug)]
+struct Glewlwyd {
+    issuer: String,
+    seconds: u32,
+    /// Private ones, the newest first.
+    keys: Vec<Value>,
+    process: Option<Process>,
+    database: PathBuf,
+    port: Port,
+}
+
+impl Glewlwyd {
+    fn start(seconds: u32) -> Self {
+        let port = Port::reserve();
+        let database = installed().join(format!("{}.db", port.number));
+        create_database(&database);
+        // The path of the plug-in that issues tokens.
+        let issuer = format!("http://127.0.0.1:{}/api/oidc", port.number);
+        let mut keys = new_keys(port.number);
+        keys.push(new_key(port.number, "ES512", "EC521", false));
+        let mut provider = Self { issuer, seconds, keys, process: None, database, port };
+        provider.start_again();
+        provider.set_up();
+        provider
+    }
+
+    /// The plug-in that issues tokens, the scopes, and a client for each algorithm.
+    fn set_up(&self) {
+        self.manage("POST", "mod/plugin/", &self.plugin());
+        for scope in ["read:messages", "write:messages"] {
+            self.manage("POST", "scope/", &json!({"name": scope, "password_required": false}));
+        }
+        self.add_client("service", None);
+        let names = KEYS.iter().map(|(algorithm, _)| *algorithm).chain([SHORT]);
+        for (name, key) in names.zip(&self.keys) {
+            self.add_client(&format!("service-{name}"), Some(&key["kid"]));
+        }
+    }
+
+    fn add_client(&self, id: &str, key: Option<&Value>) {
+        let client = json!({
+            "client_id": id,
+            "password": "a secret for tests",
+            "confidential": true,
+            "enabled": true,
+            "authorization_type": ["client_credentials"],
+            "token_endpoint_auth_method": ["client_secret_post"],
+            "scope": ["read:messages", "write:messages"],
+            "resource": [API, "https://other.test"],
+            "alg_kid": key.map_or("", |key| key.as_str().unwrap()),
+        });
+        self.manage("POST", "client/", &client);
+    }
+
+    fn plugin(&self) -> Value {
+        json!({
+            "module": "oidc",
+            "name": "oidc",
+            "display_name": "oidc",
+            "order_rank": 0,
+            "parameters": {
+                "iss": self.issuer,
+                "jwks-private": json!({"keys": self.keys}).to_string(),
+                "jwks-show": true,
+                "client-sign_kid-parameter": "alg_kid",
+                "access-token-duration": self.seconds,
+                "refresh-token-duration": 3600,
+                "code-duration": 600,
+                // Otherwise it knows the grants of OpenID Connect only.
+                "allow-non-oidc": true,
+                "auth-type-client-enabled": true,
+                // Otherwise the audience is the scopes.
+                "resource-allowed": true,
+                "resource-client-property": "resource",
+                "resource-scope": {},
+                "resource-scope-and-client-property": false,
+            },
+        })
+    }
+
+    /// Has it use the keys that we hold.
+    fn publish(&self) {
+        self.manage("PUT", "mod/plugin/oidc", &self.plugin());
+        self.manage("PUT", "mod/plugin/oidc/reset", &json!({}));
+    }
+
+    /// Asks its API for administrators, as the one that its database starts with.
+    fn manage(&self, method: &str, path: &str, body: &Value) {
+        let login = self.send("POST", "auth/", &[], &json!({"username": "admin", "password": "password"}));
+        let session = login.all("set-cookie")[0].split(';').next().unwrap();
+        self.send(method, path, &[("cookie", session)], body);
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let url = format!("http://127.0.0.1:{}/api/{path}", self.port.number);
+        let answer = http::send_json(method, &url, headers, &body.to_string()).unwrap();
+        assert_eq!(answer.status, 200, "{method} {path}: {answer:?}");
+        answer
+    }
+}
+
+impl Provider for Glewlwyd {
+    fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    fn form(&self, wanted: &Wanted<'_>) -> Vec<(&'static str, String)> {
+        let client = wanted.algorithm.map_or("service".to_owned(), |algorithm| format!("service-{algorithm}"));
+        let mut form = vec![("client_id", client), ("client_secret", "a secret for tests".to_owned())];
+        form.extend(wanted.audience.map(|audience| ("resource", audience.to_owned())));
+        form
+    }
+
+    fn rotate(&mut self) {
+        self.keys.splice(0..0, new_keys(self.port.number));
+        self.publish();
+    }
+
+    fn withdraw_old_keys(&mut self) {
+        self.keys.truncate(KEYS.len());
+        self.publish();
+    }
+
+    fn kill(&mut self) {
+        self.process = None;
+    }
+
+    fn start_again(&mut self) {
+        let number = self.port.number;
+        let mut glewlwyd = with_libraries(guarded(program("glewlwyd")));
+        glewlwyd.arg("--env-variables").envs([
+            ("GLWD_PORT", number.to_string().as_str()),
+            ("GLWD_BIND_ADDRESS", "127.0.0.1"),
+            ("GLWD_EXTERNAL_URL", &format!("http://127.0.0.1:{number}")),
+            ("GLWD_COOKIE_DOMAIN", "127.0.0.1"),
+            ("GLWD_DATABASE_TYPE", "sqlite3"),
+            ("GLWD_DATABASE_SQLITE3_PATH", self.database.to_str().unwrap()),
+            ("GLWD_LOG_MODE", "file"),
+            ("GLWD_LOG_FILE", "/dev/stderr"),
+            ("GLWD_LOG_LEVEL", "WARNING"),
+        ]);
+        for (variable, modules) in [
+            ("GLWD_AUTH_SCHEME_MODULE_PATH", "scheme"),
+            ("GLWD_CLIENT_MODULE_PATH", "client"),
+            ("GLWD_PLUGIN_MODULE_PATH", "plugin"),
+            ("GLWD_USER_MODULE_PATH", "user"),
+        ] {
+            glewlwyd.env(variable, installed().join("usr/lib/glewlwyd").join(modules));
+        }
+        let process = Process::start(&mut glewlwyd, &format!("glewlwyd-{number}"));
+        process.wait_until(|| http::get_url(&format!("http://127.0.0.1:{number}/config")).is_ok());
+        self.process = Some(process);
+    }
+}
+
+impl Drop for Glewlwyd {
+    fn drop(&mut self) {
+        self.process = None;
+        let _ = fs::remove_file(&self.database);
+    }
+}
+
+/// With the tables that it starts with, and one administrator.
+fn create_database(file: &Path) {
+    let _ = fs::remove_file(file);
+    let tables = installed().join("usr/share/dbconfig-common/data/glewlwyd/install/sqlite3");
+    let status = command("sqlite3").arg(file).stdin(fs::File::open(tables).unwrap()).status().expect("sqlite3 starts");
+    assert!(status.success(), "no database can be made");
+}
+
+/// One for each algorithm.
+fn new_keys(port: u16) -> Vec<Value> {
+    KEYS.iter().map(|(algorithm, kind)| new_key(port, algorithm, kind, true)).collect()
+}
+
+/// A new private key whose coordinates have their curve's length, or one of which one does not.
+///
+/// The length is part of the format (RFC 7518 §6.2.1.2), but Glewlwyd leaves out octets that are zero at the start.
+fn new_key(port: u16, algorithm: &str, kind: &str, whole: bool) -> Value {
+    let file = installed().join(format!("{port}.jwks"));
+    let length = match kind {
+        "EC256" => 43,
+        "EC384" => 64,
+        "EC521" => 88,
+        _ => 0,
+    };
+    let mut made = (0..10_000).map(|_| {
+        let mut rnbyc = command("rnbyc");
+        rnbyc.args(["--jwks", "--generate", kind, "--alg", algorithm, "--out-file-public", "/dev/null", "--out-file"]);
+        let status = rnbyc.arg(&file).stdin(Stdio::null()).status().expect("rnbyc starts");
+        assert!(status.success(), "no key can be made");
+        let mut set: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        set["keys"][0].take()
+    });
+    let is_whole = |key: &Value| {
+        length == 0 || ["x", "y"].iter().all(|coordinate| key[coordinate].as_str().unwrap().len() == length)
+    };
+    let key = made.find(|key| is_whole(key) == whole).expect("a key of either kind");
+    fs::remove_file(file).unwrap();
+    key
+}
+
+/// An ES512 token whose key was published with a coordinate that is too short.
+fn a_key_with_a_coordinate_too_short_for_its_curve_is_no_key(live: &Live) {
+    let token = live.provider.token(&Wanted { algorithm: Some(SHORT), ..Wanted::scoped("read:messages") });
+    live.assert_refused(&token, "unknown_key");
+}
+
+fn installed() -> &'static Path {
+    PACKAGES.install();
+    Path::new(PACKAGES.folder)
+}
+
+fn command(name: &str) -> Command {
+    with_libraries(Command::new(program(name)))
+}
+
+/// A program of the installation, or else of the system.
+fn program(name: &str) -> PathBuf {
+    let installed = installed().join("usr/bin").join(name);
+    if installed.exists() { installed } else { name.into() }
+}
+
+/// Has it use the libraries of the installation, or else of the system.
+fn with_libraries(mut command: Command) -> Command {
+    let libraries = fs::read_dir(installed().join("usr/lib")).unwrap().map(|entry| entry.unwrap().path());
+    let libraries = libraries.filter(|path| path.to_string_lossy().contains("-linux-"));
+    command.env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap());
+    command
+}
