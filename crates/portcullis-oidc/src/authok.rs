@@ -16,8 +16,9 @@ use crate::url;
 /// ```
 ///
 /// *In Authok*, which is compatible with Auth0: create an API; its identifier is the audience here. *A token* is signed
-/// with RS256, its issuer ends with a slash, and its scopes stand in `scope`. *What goes wrong*: a client that asks for no
-/// `audience` gets an opaque token, which is refused as `not_compact_jws`; an issuer without its slash is another issuer.
+/// with RS256, its issuer ends with a slash, and its scopes stand in `scope`. *What goes wrong*: a client that asks for
+/// no `audience` gets an opaque token, which is refused as `not_compact_jws`; an issuer without its slash is another
+/// issuer.
 pub type Authok = Preset<AuthokTenant>;
 
 /// An Authok tenant.
@@ -28,14 +29,14 @@ pub struct AuthokTenant {
 }
 
 impl Preset<AuthokTenant> {
-    /// `domain` is the tenant's, such as `tenant.us.authok.cn`, or its custom domain; `audience` is the identifier of the
-    /// API.
+    /// `domain` is the tenant's, such as `tenant.us.authok.cn`, or its custom domain; `audience` is the identifier of
+    /// the API.
     pub fn new(domain: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::of(AuthokTenant { domains: vec![domain.into()], audiences: vec![audience.into()] })
     }
 
-    /// Reads `AUTHOK_DOMAIN` and `AUTHOK_AUDIENCE`; each may list several, separated by commas. The keys are those of the
-    /// first domain.
+    /// Reads `AUTHOK_DOMAIN` and `AUTHOK_AUDIENCE`; each may list several, separated by commas. The keys are those of
+    /// the first domain.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.

@@ -21,11 +21,12 @@ use crate::preset::{KeysAt, Preset, Provider, Settings};
 /// # Ok(()) }
 /// ```
 ///
-/// *In Cognito*: the user pool's page has its ID, *App clients* has those of the clients. *A token* has no `aud` but the
-/// client in `client_id`, `token_use: access`, scopes in `scope` and the user's groups in `cognito:groups`, which serve as
-/// roles. *What goes wrong*: ID tokens have the same signer, `token_use: id`, and are refused as `wrong_token_class`
-/// unless [`Self::id_tokens`] asks for them; a token of another app client of the pool is refused as `wrong_audience`.
-/// Pools with several regions write the issuer in another form, `https://issuer-cognito-idp.…`: both are accepted. See
+/// *In Cognito*: the user pool's page has its ID, *App clients* has those of the clients. *A token* has no `aud` but
+/// the client in `client_id`, `token_use: access`, scopes in `scope` and the user's groups in `cognito:groups`, which
+/// serve as roles. *What goes wrong*: ID tokens have the same signer, `token_use: id`, and are refused as
+/// `wrong_token_class` unless [`Self::id_tokens`] asks for them; a token of another app client of the pool is refused
+/// as `wrong_audience`. Pools with several regions write the issuer in another form, `https://issuer-cognito-idp.…`:
+/// both are accepted. See
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>.
 pub type Cognito = Preset<UserPool>;
 
@@ -147,7 +148,7 @@ impl GrantReader for CognitoGrants {
 /// use portcullis_oidc::CognitoClaims;
 ///
 /// let claims: CognitoClaims = serde_json::from_str(
-///     r#"{"sub": "aaaaaaaa-bbbb", "token_use": "access", "username": "u", "client_id": "c", "cognito:groups": ["admins"]}"#,
+///     r#"{"sub": "aaaaaaaa-bbbb", "username": "u", "client_id": "c", "cognito:groups": ["admins"]}"#,
 /// )?;
 /// assert_eq!(claims.username(), Some("u"));
 /// assert_eq!(claims.groups, ["admins"]);

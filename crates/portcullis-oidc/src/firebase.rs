@@ -19,11 +19,11 @@ use crate::url;
 /// # Ok(()) }
 /// ```
 ///
-/// *In Firebase*: *Project settings → General* has the project ID. Clients send what `getIdToken()` gives them. *A token*
-/// has the project in `aud`, the user in `sub`, the time of signing in in `auth_time`, and claims that the Admin SDK set
-/// beside them. *What goes wrong*: session cookies have another issuer (`https://session.firebase.google.com/…`) and are
-/// refused as `wrong_issuer`; custom tokens are for Firebase itself and name no such issuer either; disabled users keep
-/// their ID token until it expires, after an hour at most. See
+/// *In Firebase*: *Project settings → General* has the project ID. Clients send what `getIdToken()` gives them. *A
+/// token* has the project in `aud`, the user in `sub`, the time of signing in in `auth_time`, and claims that the Admin
+/// SDK set beside them. *What goes wrong*: session cookies have another issuer
+/// (`https://session.firebase.google.com/…`) and are refused as `wrong_issuer`; custom tokens are for Firebase itself
+/// and name no such issuer either; disabled users keep their ID token until it expires, after an hour at most. See
 /// <https://firebase.google.com/docs/auth/admin/verify-id-tokens#verify_id_tokens_using_a_third-party_jwt_library>.
 pub type Firebase = Preset<Project>;
 

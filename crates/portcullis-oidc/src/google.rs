@@ -15,9 +15,9 @@ use crate::preset::{KeysAt, Preset, Provider, Settings};
 /// ```
 ///
 /// *At Google*: *APIs & Services → Credentials* has the client ID of the application that signs its users in; the
-/// service behind it takes the ID token that this application got. *A token* has that client ID in `aud`, `iss` in one of
-/// two spellings, with `https://` and without, and the account in `sub`: `email` can change hands. *What goes wrong*:
-/// Google's access tokens (`ya29.…`) are opaque, and refused as `opaque_token`. See
+/// service behind it takes the ID token that this application got. *A token* has that client ID in `aud`, `iss` in one
+/// of two spellings, with `https://` and without, and the account in `sub`: `email` can change hands. *What goes
+/// wrong*: Google's access tokens (`ya29.…`) are opaque, and refused as `opaque_token`. See
 /// <https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken>.
 pub type Google = Preset<GoogleAccounts>;
 

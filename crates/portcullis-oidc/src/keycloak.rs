@@ -24,16 +24,16 @@ use crate::url;
 /// # Ok(()) }
 /// ```
 ///
-/// *In Keycloak*: create a client for the API, then a client scope with a mapper *Audience* that includes this client, and
-/// give that scope to the clients that call the API. *A token* has `typ: Bearer` in its payload, the calling client in
-/// `azp`, roles of the realm in `realm_access.roles` and roles of each client in `resource_access.{client}.roles`.
+/// *In Keycloak*: create a client for the API, then a client scope with a mapper *Audience* that includes this client,
+/// and give that scope to the clients that call the API. *A token* has `typ: Bearer` in its payload, the calling client
+/// in `azp`, roles of the realm in `realm_access.roles` and roles of each client in `resource_access.{client}.roles`.
 ///
-/// *What goes wrong*: without that mapper `aud` is often `account` alone, which says nothing about the API, and tokens are
-/// refused as `wrong_audience`: add the mapper, rather than to accept `account`, which every client's tokens have. ID,
-/// refresh and logout tokens have the same signer and are told apart by `typ` in the payload: they are refused as
-/// `wrong_token_class`. `iss` is the address under which the token was obtained: where services reach Keycloak at another
-/// one, set its `hostname`, and give the keys with [`Self::keys`]. Before version 17 the base ended with `/auth`. See
-/// <https://www.keycloak.org/docs/latest/server_admin/#audience-support>.
+/// *What goes wrong*: without that mapper `aud` is often `account` alone, which says nothing about the API, and tokens
+/// are refused as `wrong_audience`: add the mapper, rather than to accept `account`, which every client's tokens have.
+/// ID, refresh and logout tokens have the same signer and are told apart by `typ` in the payload: they are refused as
+/// `wrong_token_class`. `iss` is the address under which the token was obtained: where services reach Keycloak at
+/// another one, set its `hostname`, and give the keys with [`Self::keys`]. Before version 17 the base ended with
+/// `/auth`. See <https://www.keycloak.org/docs/latest/server_admin/#audience-support>.
 pub type Keycloak = Preset<Realm>;
 
 /// A Keycloak realm.

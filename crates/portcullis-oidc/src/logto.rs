@@ -16,10 +16,10 @@ use crate::url;
 /// ```
 ///
 /// *In Logto*: *API resources* takes the API; its *identifier* is the audience here. The endpoint stands on every
-/// application's page. *A token* is signed with ES384, or with RS256 where the tenant chose an RSA key; its scopes stand
-/// in `scope`, the client in `client_id`. *What goes wrong*: a client that asks for no `resource` gets an opaque token,
-/// which is refused as `not_compact_jws`; tokens of an organization have `urn:logto:organization:{id}` in `aud`. See
-/// <https://docs.logto.io/authorization/validate-access-tokens>.
+/// application's page. *A token* is signed with ES384, or with RS256 where the tenant chose an RSA key; its scopes
+/// stand in `scope`, the client in `client_id`. *What goes wrong*: a client that asks for no `resource` gets an opaque
+/// token, which is refused as `not_compact_jws`; tokens of an organization have `urn:logto:organization:{id}` in `aud`.
+/// See <https://docs.logto.io/authorization/validate-access-tokens>.
 pub type Logto = Preset<LogtoTenant>;
 
 /// A Logto tenant.

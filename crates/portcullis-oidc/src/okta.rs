@@ -18,9 +18,9 @@ use crate::url;
 /// ```
 ///
 /// *In Okta*: *Security → API → Authorization Servers* has each server's name, *Issuer URI* and *Audience*; scopes and
-/// the claims of groups are added there. *A token* has its scopes in the array `scp`, the client in `cid` and the user in
-/// `uid`. *What goes wrong*: tokens of the *org* authorization server (`iss` is the domain itself) are for Okta's own
-/// APIs, nobody else can verify them, and they are refused as `wrong_issuer`; clients have to use
+/// the claims of groups are added there. *A token* has its scopes in the array `scp`, the client in `cid` and the user
+/// in `uid`. *What goes wrong*: tokens of the *org* authorization server (`iss` is the domain itself) are for Okta's
+/// own APIs, nobody else can verify them, and they are refused as `wrong_issuer`; clients have to use
 /// `/oauth2/default/v1/token` or that of another custom server. See
 /// <https://developer.okta.com/docs/concepts/auth-servers/>.
 pub type Okta = Preset<OktaServer>;

@@ -6,8 +6,8 @@ use portcullis::{
     AlgorithmSet, Audience, ConfigError, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider, RemoteKeys,
 };
 
-/// A verifier to be, of the tokens of one provider: issuer, audience, algorithms, where the keys are, and the provider's
-/// own rules.
+/// A verifier to be, of the tokens of one provider: issuer, audience, algorithms, where the keys are, and the
+/// provider's own rules.
 ///
 /// Nothing is fetched before the first token, and what is wrong with a name shows in [`Self::builder`].
 #[derive(Clone, Debug)]

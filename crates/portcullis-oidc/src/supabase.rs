@@ -23,8 +23,8 @@ use crate::url;
 /// keys. *A token* has `authenticated` in `aud` and in `role`, the user in `sub`, how well they are known in `aal`
 /// (`aal2` after a second factor), and `is_anonymous: true` where they never said who they are. *What goes wrong*: a
 /// project that still signs with its legacy secret (HS256) publishes no key, so tokens are refused as
-/// `algorithm_not_allowed`: migrate to signing keys, or use [`Self::legacy_secret`]. API keys (`anon`, `service_role`) are
-/// no users, and refused. Never authorize on `user_metadata`, which users write themselves. See
+/// `algorithm_not_allowed`: migrate to signing keys, or use [`Self::legacy_secret`]. API keys (`anon`, `service_role`)
+/// are no users, and refused. Never authorize on `user_metadata`, which users write themselves. See
 /// <https://supabase.com/docs/guides/auth/jwt-fields>.
 pub type Supabase = Preset<SupabaseProject>;
 
@@ -52,8 +52,8 @@ impl Preset<SupabaseProject> {
         Self::of(SupabaseProject::at(Place::Url(url.into())))
     }
 
-    /// Verifies with the project's legacy JWT secret, and with no key that it publishes. Whoever has this secret can sign
-    /// tokens too.
+    /// Verifies with the project's legacy JWT secret, and with no key that it publishes. Whoever has this secret can
+    /// sign tokens too.
     ///
     /// # Errors
     /// When the secret can't be used: it is shorter than 32 octets, say.
@@ -65,7 +65,7 @@ impl Preset<SupabaseProject> {
 
 impl SupabaseProject {
     fn at(place: Place) -> Self {
-        Self { place, algorithms: [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa].into() }
+        Self { place, algorithms: [Algorithm::Es256, Algorithm::Rs256].into() }
     }
 }
 

@@ -3,7 +3,8 @@
 use portcullis::ConfigError;
 use url::Url;
 
-/// `text` as a URL without a slash at the end: `https://` is understood, a path is not taken. `example` is what to write.
+/// `text` as a URL without a slash at the end: `https://` is understood, a path is not taken. `example` is what to
+/// write.
 pub(crate) fn origin(field: &'static str, text: &str, example: &str) -> Result<String, ConfigError> {
     let url = base(field, text, example)?;
     if url.matches('/').count() > 2 {

@@ -20,9 +20,9 @@ use crate::url;
 ///
 /// *In WorkOS*: *API Keys* has the client ID; *Connect → Configuration* has the AuthKit domain and takes the API as a
 /// *resource indicator*, which is the audience. *A session's token* has no `aud`, the session in `sid`, and where an
-/// organization was chosen, `org_id`, `role`, `roles` and `permissions`; the last two serve policies. *What goes wrong*:
-/// `iss` of session tokens is `https://api.workos.com/user_management/{client ID}` unless the environment has a custom
-/// domain or is an old one: then give what stands in a token to [`Self::issuer`]. See
+/// organization was chosen, `org_id`, `role`, `roles` and `permissions`; the last two serve policies. *What goes
+/// wrong*: `iss` of session tokens is `https://api.workos.com/user_management/{client ID}` unless the environment has a
+/// custom domain or is an old one: then give what stands in a token to [`Self::issuer`]. See
 /// <https://workos.com/docs/reference/authkit/session-tokens>.
 pub type WorkOs = Preset<AuthKit>;
 

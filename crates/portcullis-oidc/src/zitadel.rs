@@ -22,14 +22,14 @@ use crate::url;
 /// ```
 ///
 /// *In Zitadel*: the project's page has its *resource ID*, which is the audience. Set *Auth Token Type* of the calling
-/// application to *JWT*, and switch on *Assert Roles on Authentication* in the project. A client of another project asks
-/// for the scope `urn:zitadel:iam:org:project:id:{project}:aud`. *A token* has the roles of each project as the members of
-/// `urn:zitadel:iam:org:project:{project}:roles`, with the organizations in which the user holds them.
+/// application to *JWT*, and switch on *Assert Roles on Authentication* in the project. A client of another project
+/// asks for the scope `urn:zitadel:iam:org:project:id:{project}:aud`. *A token* has the roles of each project as the
+/// members of `urn:zitadel:iam:org:project:{project}:roles`, with the organizations in which the user holds them.
 ///
 /// *What goes wrong*: with the type *Bearer* tokens are opaque, and refused as `not_compact_jws`. The claim
-/// `urn:zitadel:iam:org:project:roles` is about the project of the *client*, which may be another one, so it counts only
-/// after [`Self::roles_of_clients_project`]. A role counts whichever organization gave it: where that matters, read the
-/// claim itself. See <https://zitadel.com/docs/apis/openidoauth/claims>.
+/// `urn:zitadel:iam:org:project:roles` is about the project of the *client*, which may be another one, so it counts
+/// only after [`Self::roles_of_clients_project`]. A role counts whichever organization gave it: where that matters,
+/// read the claim itself. See <https://zitadel.com/docs/apis/openidoauth/claims>.
 pub type Zitadel = Preset<ZitadelProject>;
 
 /// A project of a Zitadel instance.
@@ -46,8 +46,8 @@ impl Preset<ZitadelProject> {
         Self::of(ZitadelProject { instance: instance.into(), project: project.into(), roles_of_client: false })
     }
 
-    /// Takes the roles of the calling client's project, `urn:zitadel:iam:org:project:roles`, for those of ours: right where
-    /// all clients belong to this project.
+    /// Takes the roles of the calling client's project, `urn:zitadel:iam:org:project:roles`, for those of ours: right
+    /// where all clients belong to this project.
     pub fn roles_of_clients_project(mut self) -> Self {
         self.provider.roles_of_client = true;
         self

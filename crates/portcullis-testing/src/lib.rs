@@ -20,6 +20,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Constructors such as [`TestIssuer::auth0`] and [`TestIssuer::keycloak`] give it the tokens and keys of a provider.
+//!
 //! # Features
 //!
 //! - `server` (default): [`IssuerServer`], the issuer at a port of this machine.

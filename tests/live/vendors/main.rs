@@ -1,11 +1,11 @@
 //! The presets against the providers' own verifiers: the same tokens, and the verdicts compared one by one.
 //!
 //! A verifier for node or Python is a process that is told its settings and then asked about one token after another. A
-//! verdict that differs from ours must stand in `tests/live/DEVIATIONS.md` with the reason why; one that stands there and
-//! no longer differs fails the test as well.
+//! verdict that differs from ours must stand in `tests/live/DEVIATIONS.md` with the reason why; one that stands there
+//! and no longer differs fails the test as well.
 //!
-//! `PORTCULLIS_LIVE=1` installs the packages, and then nothing is skipped: what can't run fails. Without it, whatever is
-//! missing is said and its tests count as ignored.
+//! `PORTCULLIS_LIVE=1` installs the packages, and then nothing is skipped: what can't run fails. Without it, whatever
+//! is missing is said and its tests count as ignored.
 
 #![allow(
     clippy::expect_used,

@@ -13,8 +13,8 @@ impl TestIssuer {
         Self::auth0(domain, audience)
     }
 
-    /// An Amazon Cognito user pool that issues access tokens to `client`: no `aud`, the client in `client_id`, groups in
-    /// `cognito:groups`
+    /// An Amazon Cognito user pool that issues access tokens to `client`: no `aud`, the client in `client_id`, groups
+    /// in `cognito:groups`
     /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>).
     #[must_use]
     pub fn cognito(region: &str, pool: &str, client: &str) -> Self {
