@@ -64,8 +64,13 @@ const ALONE: [Alone; 5] = named![
 ];
 
 /// Without a provider.
-const PRESETS: [(&str, fn()); 3] = named![
+const PRESETS: [(&str, fn()); 8] = named![
+    presets::a_public_key_alone_makes_a_resource_server_of_clerk_that_connects_nowhere,
+    presets::a_publishable_key_makes_a_resource_server_of_clerk,
     presets::two_variables_make_a_resource_server_of_auth0,
+    presets::two_variables_make_a_resource_server_of_authok,
+    presets::two_variables_make_a_resource_server_of_azure,
+    presets::variables_that_do_not_suffice_are_named,
     presets::with_no_provider_the_printed_lines_show_what_they_say,
     presets::two_providers_at_once_are_a_mistake_that_names_both,
 ];

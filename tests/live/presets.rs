@@ -1,10 +1,17 @@
 //! A provider's own variables turn both servers into its resource server.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use portcullis::Algorithm;
-use portcullis_testing::{IssuerServer, TestIssuer};
+use portcullis_testing::{IssuerServer, TestIssuer, TokenBuilder};
 
 use crate::services::Services;
 use crate::{API, assert_bad_token, http};
+
+const PARTIES: &str = "https://app.example.com, https://admin.example.com";
+const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+const OTHER_TENANT: &str = "0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9";
+const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 
 pub(crate) fn two_variables_make_a_resource_server_of_auth0() {
     let tenant = TestIssuer::new().with_audience(API).serve();
@@ -34,11 +41,177 @@ pub(crate) fn two_variables_make_a_resource_server_of_auth0() {
     assert_eq!(services.get("/api/private", Some(&good)).status, 200);
 }
 
+pub(crate) fn two_variables_make_a_resource_server_of_authok() {
+    let tenant = TestIssuer::authok("tenant.us.authok.cn", API).serve();
+    let services = Services::start(&[("AUTHOK_DOMAIN", &domain(&tenant)), ("AUTHOK_AUDIENCE", API)]);
+    assert_eq!((tenant.metadata_hits(), tenant.jwks_hits()), (0, 2));
+
+    let issuer = tenant.issuer();
+    let good = issuer.token().sign();
+    assert_eq!(services.get("/api/private", Some(&good)).json()["iss"], format!("{}/", domain(&tenant)));
+    assert_eq!(services.get("/api/private-scoped", Some(&good)).status, 200);
+    assert_eq!(services.get("/api/private-scoped", Some(&issuer.token().scope("openid").sign())).status, 403);
+    for (bad, reason) in [
+        (issuer.token().audience("https://other.test"), "wrong_audience"),
+        (issuer.token().issuer(&domain(&tenant)), "wrong_issuer"),
+        (issuer.token().expired(), "expired"),
+        (issuer.token().header("alg", "PS256"), "algorithm_not_allowed"),
+    ] {
+        assert_refused(&services, &bad, reason);
+    }
+}
+
+pub(crate) fn a_publishable_key_makes_a_resource_server_of_clerk() {
+    let instance = TestIssuer::clerk("clerk.example.com").serve_under("");
+    let key = publishable_key(&instance.url());
+    let services = Services::start(&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_AUTHORIZED_PARTIES", PARTIES)]);
+    assert_eq!((instance.metadata_hits(), instance.jwks_hits()), (0, 2));
+
+    let issuer = instance.issuer();
+    for good in [issuer.token(), issuer.clerk_v1().token(), issuer.token().claim("azp", "https://admin.example.com")] {
+        let answer = services.get("/api/private", Some(&good.sign()));
+        assert_eq!((answer.status, &answer.json()["iss"]), (200, &instance.url().into()), "{answer:?}");
+    }
+    // A session has no scopes.
+    assert_eq!(services.get("/api/private-scoped", Some(&issuer.token().sign())).status, 403);
+    assert_clerks_rules(&services, &issuer);
+    // The issuer has no slash.
+    assert_refused(&services, &issuer.token().issuer(&format!("{}/", instance.url())), "wrong_issuer");
+    for opaque in ["ak_4f1b2c3d5e", "mt_4f1b2c3d5e", "oat_4f1b2c3d5e"] {
+        assert_bad_token(&services.get("/api/private", Some(opaque)), "opaque_token");
+    }
+}
+
+pub(crate) fn a_public_key_alone_makes_a_resource_server_of_clerk_that_connects_nowhere() {
+    let instance = TestIssuer::clerk("clerk.example.com");
+    // It is there to be asked: by a publishable key that is given too, and by what tokens say.
+    let listener = TestIssuer::clerk("clerk.example.com").serve_under("");
+    let (pem, named) = (instance.public_key_pem(), publishable_key(&listener.url()));
+    let alone = [("CLERK_JWT_KEY", pem.as_str()), ("CLERK_AUTHORIZED_PARTIES", PARTIES)];
+    let both = [alone[0], alone[1], ("CLERK_PUBLISHABLE_KEY", named.as_str())];
+    for (variables, issuer) in [(&alone[..], instance.clone()), (&both, instance.clone().with_url(listener.url()))] {
+        let services = Services::start(variables);
+        for good in [issuer.token(), issuer.clerk_v1().token()] {
+            assert_eq!(services.get("/api/private", Some(&good.sign())).status, 200);
+        }
+        assert_clerks_rules(&services, &issuer);
+        let keys = listener.jwks_url();
+        for token in [
+            issuer.token().header("kid", "another").header("jku", &keys).header("x5u", &keys),
+            issuer.token().header("kid", &keys),
+        ] {
+            // One key, which has no name of its own, is the key for all.
+            assert_eq!(services.get("/api/private", Some(&token.sign())).status, 200);
+        }
+        let foreign = listener.issuer().with_url(issuer.url());
+        assert_refused(&services, &foreign.token(), "bad_signature");
+        for log in services.logs() {
+            assert!(log.contains("wrong_party") && !log.contains("fetched"), "{log}");
+        }
+    }
+    // Without a name of the instance, the form of the issuer is what is known of it.
+    let services = Services::start(&alone);
+    assert_refused(&services, &instance.token().issuer(&listener.url()), "wrong_issuer");
+    assert_eq!((listener.connections(), listener.all_hits()), (0, 0));
+}
+
+pub(crate) fn two_variables_make_a_resource_server_of_azure() {
+    // The stand-in on this machine has the place of login.microsoftonline.com.
+    let tenant = TestIssuer::azure(TENANT, CLIENT_ID).serve_under(&format!("/{TENANT}/v2.0"));
+    let (v2_keys, v1_keys) = (format!("/{TENANT}/discovery/v2.0/keys"), format!("/{TENANT}/discovery/keys"));
+    for keys in [&v2_keys, &v1_keys] {
+        tenant.serve_at(keys, tenant.issuer().jwks());
+    }
+    let services = Services::start(&[
+        ("AZURE_TENANT_ID", TENANT),
+        ("AZURE_CLIENT_ID", CLIENT_ID),
+        ("AZURE_AUTHORITY_HOST", &domain(&tenant)),
+    ]);
+
+    let issuer = tenant.issuer();
+    let token = || issuer.token().claim("scp", "Files.Read read:messages");
+    let good = token().sign();
+    assert_eq!(services.get("/api/private", Some(&good)).json()["tid"], TENANT);
+    assert_eq!(services.get("/api/private-scoped", Some(&good)).status, 200);
+    assert_eq!(services.get("/api/private-scoped", Some(&issuer.token().sign())).status, 403);
+    // An application has roles, and no scope is read from them.
+    let app = issuer.token().without("scp").claim("roles", ["read:messages"]).sign();
+    assert_eq!(services.get("/api/private", Some(&app)).status, 200);
+    assert_eq!(services.get("/api/private-scoped", Some(&app)).status, 403);
+    // The version of a token is the API's choice, with an issuer and an audience of its own.
+    let v1 = token().issuer(&format!("https://sts.windows.net/{TENANT}/")).audience(format!("api://{CLIENT_ID}"));
+    assert_eq!(services.get("/api/private", Some(&v1.claim("ver", "1.0").sign())).status, 200);
+
+    for (bad, reason) in [
+        (token().claim("tid", OTHER_TENANT), "wrong_tenant"),
+        (token().without("tid"), "missing_claim"),
+        (token().issuer(&tenant.url().replace(TENANT, OTHER_TENANT)), "wrong_issuer"),
+        (token().issuer(&format!("https://login.microsoftonline.com/{TENANT}/v2.0")), "wrong_issuer"),
+        (token().audience(OTHER_TENANT), "wrong_audience"),
+        (token().audience("https://graph.microsoft.com"), "wrong_audience"),
+        (token().without("scp"), "wrong_token_class"),
+        (token().header("typ", "at+jwt"), "wrong_type"),
+        (token().expired().claim("nbf", 0), "expired"),
+    ] {
+        assert_refused(&services, &bad, reason);
+    }
+    assert_eq!(tenant.metadata_hits(), 0);
+}
+
+/// What tells a session of a signed-in user, asked for by the application, from all else that the instance's key signs.
+fn assert_clerks_rules(services: &Services, instance: &TestIssuer) {
+    let token = || instance.token();
+    for (bad, reason) in [
+        (token().claim("azp", "https://evil.example"), "wrong_party"),
+        (token().without("azp"), "missing_claim"),
+        (token().claim("sts", "pending"), "session_pending"),
+        (token().audience(API), "wrong_audience"),
+        (instance.clerk_template().token().without("aud"), "wrong_token_class"),
+        (instance.clerk_machine().token().without("aud").claim("azp", "https://app.example.com"), "wrong_token_class"),
+        (token().issuer("https://issuer.example"), "wrong_issuer"),
+        (token().expired(), "expired"),
+    ] {
+        assert_refused(services, &bad, reason);
+    }
+}
+
+/// Refused where a token is needed and where it is optional.
+fn assert_refused(services: &Services, token: &TokenBuilder, reason: &str) {
+    for path in ["/api/private", "/api/private-scoped", "/api/greeting"] {
+        assert_bad_token(&services.get(path, Some(&token.sign())), reason);
+    }
+}
+
+fn publishable_key(frontend_api: &str) -> String {
+    format!("pk_test_{}", STANDARD_NO_PAD.encode(format!("{frontend_api}$")))
+}
+
+pub(crate) fn variables_that_do_not_suffice_are_named() {
+    let pem = TestIssuer::clerk("clerk.example.com").public_key_pem();
+    for (variables, named) in [
+        (&[("AUTHOK_DOMAIN", "tenant.us.authok.cn")][..], "AUTHOK_AUDIENCE"),
+        (&[("AUTHOK_AUDIENCE", API)], "AUTHOK_DOMAIN"),
+        (&[("AZURE_TENANT_ID", TENANT)], "AZURE_CLIENT_ID"),
+        (&[("AZURE_CLIENT_ID", CLIENT_ID)], "AZURE_TENANT_ID"),
+        (&[("AZURE_TENANT_ID", "contoso.onmicrosoft.com"), ("AZURE_CLIENT_ID", CLIENT_ID)], "AZURE_TENANT_ID"),
+        (&[("CLERK_AUTHORIZED_PARTIES", PARTIES)], "CLERK_PUBLISHABLE_KEY"),
+        (&[("CLERK_PUBLISHABLE_KEY", "pk_test_x")], "CLERK_PUBLISHABLE_KEY"),
+        (&[("CLERK_JWT_KEY", "no key")], "CLERK_JWT_KEY"),
+        (&[("CLERK_JWT_KEY", &pem), ("CLERK_AUTHORIZED_PARTIES", "https://a.example/")], "CLERK_AUTHORIZED_PARTIES"),
+    ] {
+        for (code, output) in Services::fail_to_start(variables) {
+            assert_eq!(code, Some(2), "{output}");
+            assert!(output.starts_with(&format!("{named}: ")), "{output}");
+        }
+    }
+}
+
 pub(crate) fn two_providers_at_once_are_a_mistake_that_names_both() {
     for [(one, its), (other, others)] in [
         [("AUTH0_DOMAIN", "tenant.eu.auth0.com"), ("PORTCULLIS_ISSUER", "https://issuer.test")],
         [("AUTH0_AUDIENCE", API), ("CLERK_PUBLISHABLE_KEY", "pk_test_x")],
         [("AUTHOK_DOMAIN", "tenant.test"), ("AZURE_TENANT_ID", "tenant")],
+        [("CLERK_JWT_KEY", "key"), ("AZURE_CLIENT_ID", CLIENT_ID)],
     ] {
         for (code, output) in Services::fail_to_start(&[(one, its), (other, others)]) {
             assert_eq!(code, Some(2), "{output}");

@@ -42,8 +42,10 @@ pub(crate) enum Command {
 const USAGE: &str = "\
 portcullis verify (--issuer ISSUER… | --any-issuer) (--audience AUDIENCE… | --any-audience)
                          (--jwks FILE | --jwks-url URL | --public-key FILE | --secret FILE) [OPTIONS] [TOKEN | -]
-       portcullis verify (--oidc-issuer ISSUER | --auth0-domain DOMAIN) (--audience AUDIENCE… | --any-audience)
-                         [OPTIONS] [TOKEN | -]
+       portcullis verify (--oidc-issuer ISSUER | --auth0-domain DOMAIN | --authok-domain DOMAIN)
+                         (--audience AUDIENCE… | --any-audience) [OPTIONS] [TOKEN | -]
+       portcullis verify --azure-tenant TENANT --azure-client-id ID [OPTIONS] [TOKEN | -]
+       portcullis verify --clerk-frontend-api HOST [--authorized-party ORIGIN]… [OPTIONS] [TOKEN | -]
        portcullis verify --jws (--jwks FILE | --jwks-url URL | --public-key FILE | --secret FILE) [--alg ALG]…
                          [TOKEN | -]
        portcullis verify --config FILE [OPTIONS] [TOKEN | -]";
@@ -68,6 +70,13 @@ Examples:
 
   # An Auth0 tenant's access token for an API:
   portcullis verify --auth0-domain tenant.eu.auth0.com --audience https://api.example.com eyJ…
+
+  # A session token of a Clerk instance, asked for by your application:
+  portcullis verify --clerk-frontend-api clerk.example.com --authorized-party https://app.example.com eyJ…
+
+  # An access token of Entra ID, with the tenant's keys in a file:
+  portcullis verify --azure-tenant 8eaef023-2b34-4da1-9baa-8bc8c9d6a490 \\
+      --azure-client-id 535fb089-9ff3-47b6-9bfb-4f1264799865 --jwks keys.json eyJ…
 
   # Many tokens, one per line; every line gets one verdict, an empty line too:
   portcullis verify --issuer https://issuer.example/ --audience api --public-key issuer.pem - < tokens.txt
@@ -136,6 +145,8 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) provider: ProviderArgs,
     #[command(flatten)]
+    pub(crate) of_provider: OfProviderArgs,
+    #[command(flatten)]
     pub(crate) keys: KeyArgs,
     /// An allowed algorithm; repeat for several [default: all that the keys serve]
     #[arg(long, value_name = "ALG", value_parser = algorithm)]
@@ -167,7 +178,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) tokens: Vec<OsString>,
 }
 
-/// Who issues: at most one of these, each for an issuer and its keys.
+/// Who issues: at most one of these, each for an issuer, its keys and its rules.
 #[derive(Args)]
 #[group(multiple = false, conflicts_with_all = ["issuer", "any_issuer"])]
 pub(crate) struct ProviderArgs {
@@ -177,12 +188,30 @@ pub(crate) struct ProviderArgs {
     /// The domain of an Auth0 tenant: stands for --issuer, the keys, and --alg RS256 --alg PS256
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) auth0_domain: Option<String>,
+    /// The domain of an Authok tenant: stands for --issuer, the keys, and --alg RS256
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) authok_domain: Option<String>,
+    /// A tenant of Entra ID: its ID, several with commas, common, organizations or consumers; with --azure-client-id it
+    /// stands for issuer, audience, keys and Entra's rules
+    #[arg(long, value_name = "TENANT", requires = "azure_client_id")]
+    pub(crate) azure_tenant: Option<String>,
+    /// The host of a Clerk instance's Frontend API: stands for issuer, keys and the rules for session tokens, which have
+    /// no audience
+    #[arg(long, value_name = "HOST")]
+    pub(crate) clerk_frontend_api: Option<String>,
 }
 
-impl ProviderArgs {
-    pub(crate) fn is_given(&self) -> bool {
-        self.oidc_issuer.is_some() || self.auth0_domain.is_some()
-    }
+/// What belongs to one of the providers.
+#[derive(Args)]
+pub(crate) struct OfProviderArgs {
+    /// The Application (client) ID of the API in Entra ID: tokens for it, or for api:// and it, are accepted
+    #[arg(long, value_name = "ID", requires = "azure_tenant",
+        conflicts_with_all = ["oidc_issuer", "auth0_domain", "authok_domain", "clerk_frontend_api"])]
+    pub(crate) azure_client_id: Option<String>,
+    /// An origin that may ask Clerk for tokens (azp), such as https://app.example.com; repeat for several [default: any]
+    #[arg(long, value_name = "ORIGIN", requires = "clerk_frontend_api",
+        conflicts_with_all = ["oidc_issuer", "auth0_domain", "authok_domain", "azure_tenant"])]
+    pub(crate) authorized_party: Vec<String>,
 }
 
 /// Where the keys come from: at most one of these.

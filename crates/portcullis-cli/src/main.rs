@@ -5,6 +5,7 @@ mod failure;
 mod input;
 mod inspect;
 mod keys;
+mod provider;
 mod settings;
 mod verdict;
 mod verify;

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portcullis::{
-    Config, ConfigError, IssuersConfig, JwtVerifier, JwtVerifierBuilder, KeySource, Unavailable, Verifier,
+    Audience, Config, ConfigError, IssuersConfig, JwtVerifier, JwtVerifierBuilder, KeySource, Unavailable, Verifier,
 };
-use portcullis_auth0::Auth0;
 use serde_json::{Map, Value};
 
 use crate::args::VerifyArgs;
 use crate::keys;
+use crate::provider::Provider;
 
 /// The members of [`Config`] that name a source of keys.
 const KEY_SOURCES: [&str; 4] = ["jwks_file", "jwks_url", "public_key_file", "secret_file"];
@@ -74,32 +74,31 @@ impl<'a> Settings<'a> {
 
     /// The general builder: that of the provider's preset where one is named, with the options on top.
     fn builder(&self, config: &Config) -> Result<JwtVerifierBuilder, ConfigError> {
-        let args = self.args;
-        let Some(domain) = &args.provider.auth0_domain else {
-            return Ok(config.builder_with(keys::load(config)?));
+        let own_keys = || self.args.keys.is_given().then(|| keys::load(config)).transpose();
+        let preset = match Provider::named(self.args) {
+            Some(provider) => provider.builder(own_keys()?),
+            None => None,
         };
-        let mut audiences = config.audience.iter();
-        // With none, whoever calls this replaces the rule.
-        let mut auth0 = Auth0::new(domain, audiences.next().cloned().unwrap_or_default());
-        for audience in audiences {
-            auth0 = auth0.audience(audience);
-        }
-        if args.keys.is_given() {
-            auth0 = auth0.keys(keys::load(config)?);
-        }
-        Ok(config.apply_options(auth0.builder()?))
+        let Some(builder) = preset.transpose()? else { return Ok(config.builder_with(keys::load(config)?)) };
+        let builder = match config.audience.as_slice() {
+            // The preset's own rule; or none is named, and whoever calls this replaces the rule.
+            [] => builder,
+            audiences => builder.audience(Audience::any_of(audiences)),
+        };
+        Ok(config.apply_options(builder))
     }
 
     /// That the keys can't be had, said of the flag or member by which they were to come.
     pub(crate) fn no_keys(&self, unavailable: &Unavailable) -> ConfigError {
-        let field = match self.config.issuers() {
+        let source = match self.config.issuers() {
+            [config] => config.key_source().ok(),
+            _ => None,
+        };
+        let field = match (source, Provider::named(self.args)) {
             _ if self.lists_issuers => "issuers",
-            [config] => match config.key_source() {
-                Ok(KeySource::JwksUrl(_)) => "jwks_url",
-                Ok(KeySource::Discovery(_)) => "issuer",
-                _ => "domain",
-            },
-            _ => "domain",
+            (Some(KeySource::JwksUrl(_)), _) => "jwks_url",
+            (_, Some(provider)) => provider.flag(),
+            _ => "issuer",
         };
         let why = unavailable.source.as_ref().map_or_else(|| unavailable.to_string(), ToString::to_string);
         let problem = format!("no keys, so no verdict: {why}");
@@ -111,11 +110,12 @@ impl<'a> Settings<'a> {
         let args = self.args;
         // An entry of a list: only the flags that hold for every entry can be meant.
         let member = error.field().rsplit_once("].").map_or(error.field(), |(_, member)| member);
+        let of_provider = Provider::named(args).and_then(|provider| provider.flag_of(member));
         let flag = match member {
+            _ if error.field().starts_with("--") => return error,
+            _ if of_provider.is_some() => of_provider.unwrap_or_default(),
             "algorithms" if !args.alg.is_empty() => "--alg",
             "audience" if !args.audience.is_empty() => "--audience",
-            "domain" => "--auth0-domain",
-            "issuer" if args.provider.oidc_issuer.is_some() => "--oidc-issuer",
             "issuer" if !args.issuer.is_empty() => "--issuer",
             "leeway" | "leeway_seconds" if args.leeway.is_some() => "--leeway",
             "require_claims" => "--require",
@@ -144,13 +144,13 @@ fn in_file(error: ConfigError, args: &VerifyArgs) -> ConfigError {
 /// In a file that lists issuers each has an issuer, an audience and keys of its own, and a flag would say the same of
 /// all of them.
 fn refuse_flags_of_one_issuer(args: &VerifyArgs) -> Result<(), ConfigError> {
+    let provider = Provider::named(args);
     let flags = [
         ("--issuer", !args.issuer.is_empty()),
         ("--any-issuer", args.any_issuer),
         ("--audience", !args.audience.is_empty()),
         ("--any-audience", args.any_audience),
-        ("--oidc-issuer", args.provider.oidc_issuer.is_some()),
-        ("--auth0-domain", args.provider.auth0_domain.is_some()),
+        (provider.map_or("", Provider::flag), provider.is_some()),
         ("--jwks", args.keys.jwks.is_some()),
         ("--jwks-url", args.keys.jwks_url.is_some()),
         ("--public-key", args.keys.public_key.is_some()),
@@ -204,10 +204,17 @@ fn overlay_issuer(members: &mut Map<String, Value>, args: &VerifyArgs) -> Result
     if !args.audience.is_empty() {
         set("audience", args.audience.clone().into());
     }
-    if args.provider.is_given() {
+    if let Some(provider) = Provider::named(args) {
         members.retain(|member, _| !KEY_SOURCES.contains(&member.as_str()));
-        // Another preset than discovery has its own issuers.
-        members.insert("issuer".to_owned(), args.provider.oidc_issuer.iter().cloned().collect());
+        let issuers = match provider {
+            Provider::Oidc { issuer } => vec![issuer.into()],
+            // A preset has its own.
+            _ => Vec::new(),
+        };
+        members.insert("issuer".to_owned(), Value::Array(issuers));
+        if provider.has_an_audience_rule() && args.audience.is_empty() {
+            members.insert("audience".to_owned(), Value::Array(Vec::new()));
+        }
     }
     let key_flags = [
         ("jwks_file", "--jwks", &args.keys.jwks),
@@ -236,7 +243,7 @@ fn overlay_issuer(members: &mut Map<String, Value>, args: &VerifyArgs) -> Result
         }
     }
     // Without any of these a configuration file leaves the keys to discovery; flags say so on purpose.
-    let found = args.config.is_some() || args.provider.is_given();
+    let found = args.config.is_some() || Provider::named(args).is_some();
     if !found && !KEY_SOURCES.iter().any(|member| members.contains_key(*member)) {
         return Err(ConfigError::new(
             "--jwks",

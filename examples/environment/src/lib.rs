@@ -5,6 +5,9 @@
 
 use portcullis::{Config, ConfigError, Gate, JwtVerifier};
 use portcullis_auth0::Auth0;
+use portcullis_azure::Azure;
+use portcullis_clerk::Clerk;
+use portcullis_oidc::Authok;
 use portcullis_testing::{IssuerServer, TestIssuer};
 
 /// What the server needs to start.
@@ -21,7 +24,7 @@ pub struct Environment {
 /// The providers, and the variables that name each.
 const PROVIDERS: [(Provider, &[&str]); 5] = [
     (Provider::Auth0, &["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]),
-    (Provider::Clerk, &["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY"]),
+    (Provider::Clerk, &["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY", "CLERK_AUTHORIZED_PARTIES"]),
     (Provider::Azure, &["AZURE_TENANT_ID", "AZURE_CLIENT_ID"]),
     (Provider::Authok, &["AUTHOK_DOMAIN", "AUTHOK_AUDIENCE"]),
     (
@@ -114,18 +117,11 @@ fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Prov
 
 impl Provider {
     fn verifier(self) -> Result<JwtVerifier, ConfigError> {
-        let not_yet = |variable: &'static str| {
-            Err(ConfigError::new(
-                variable,
-                "this provider has no preset in this version",
-                "set PORTCULLIS_ISSUER and PORTCULLIS_AUDIENCE instead",
-            ))
-        };
         match self {
             Self::Auth0 => Auth0::from_env()?.verifier(),
-            Self::Authok => not_yet("AUTHOK_DOMAIN"),
-            Self::Azure => not_yet("AZURE_TENANT_ID"),
-            Self::Clerk => not_yet("CLERK_PUBLISHABLE_KEY"),
+            Self::Authok => Authok::from_env()?.verifier(),
+            Self::Azure => Azure::from_env()?.verifier(),
+            Self::Clerk => Clerk::from_env()?.verifier(),
             Self::Generic => Config::from_env()?.verifier(),
         }
     }
@@ -145,6 +141,11 @@ mod tests {
         assert_eq!(named(&["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]), Ok(Some(Provider::Auth0)));
         assert_eq!(named(&["PORTCULLIS_AUDIENCE"]), Ok(Some(Provider::Generic)));
         assert_eq!(named(&["CLERK_JWT_KEY"]), Ok(Some(Provider::Clerk)));
+        assert_eq!(named(&["CLERK_AUTHORIZED_PARTIES"]), Ok(Some(Provider::Clerk)));
+        assert_eq!(named(&["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]), Ok(Some(Provider::Azure)));
+        assert_eq!(named(&["AUTHOK_AUDIENCE"]), Ok(Some(Provider::Authok)));
+        // It says where a provider is, not which one: other programs of the machine may need it.
+        assert_eq!(named(&["AZURE_AUTHORITY_HOST"]), Ok(None));
     }
 
     #[test]

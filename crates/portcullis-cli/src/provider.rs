@@ -1,0 +1,125 @@
+//! Providers that flags name: each stands for issuer, audience rule and keys.
+
+use std::sync::Arc;
+
+use portcullis::{ConfigError, JwtVerifierBuilder, KeyProvider};
+use portcullis_auth0::Auth0;
+use portcullis_azure::Azure;
+use portcullis_clerk::Clerk;
+use portcullis_oidc::Authok;
+
+use crate::args::VerifyArgs;
+
+/// The one provider that is named.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Provider<'a> {
+    Auth0 {
+        domain: &'a str,
+    },
+    Authok {
+        domain: &'a str,
+    },
+    Azure {
+        tenant: &'a str,
+        client_id: &'a str,
+    },
+    Clerk {
+        frontend_api: &'a str,
+        authorized_parties: &'a [String],
+    },
+    /// Any that publishes metadata.
+    Oidc {
+        issuer: &'a str,
+    },
+}
+
+impl<'a> Provider<'a> {
+    pub(crate) fn named(args: &'a VerifyArgs) -> Option<Self> {
+        let provider = &args.provider;
+        let client_id = args.of_provider.azure_client_id.as_deref();
+        let auth0 = provider.auth0_domain.as_deref().map(|domain| Self::Auth0 { domain });
+        let authok = || provider.authok_domain.as_deref().map(|domain| Self::Authok { domain });
+        let azure = || Some(Self::Azure { tenant: provider.azure_tenant.as_deref()?, client_id: client_id? });
+        let authorized_parties = &args.of_provider.authorized_party;
+        let clerk = || {
+            let frontend_api = provider.clerk_frontend_api.as_deref()?;
+            Some(Self::Clerk { frontend_api, authorized_parties })
+        };
+        let oidc = || provider.oidc_issuer.as_deref().map(|issuer| Self::Oidc { issuer });
+        auth0.or_else(authok).or_else(azure).or_else(clerk).or_else(oidc)
+    }
+
+    /// The flag that names it.
+    pub(crate) fn flag(self) -> &'static str {
+        match self {
+            Self::Auth0 { .. } => "--auth0-domain",
+            Self::Authok { .. } => "--authok-domain",
+            Self::Azure { .. } => "--azure-tenant",
+            Self::Clerk { .. } => "--clerk-frontend-api",
+            Self::Oidc { .. } => "--oidc-issuer",
+        }
+    }
+
+    /// The flag that an error about `field` of the preset is about.
+    pub(crate) fn flag_of(self, field: &str) -> Option<&'static str> {
+        match (self, field) {
+            (Self::Auth0 { .. } | Self::Authok { .. }, "domain")
+            | (Self::Azure { .. }, AZURE_TENANT)
+            | (Self::Clerk { .. }, "frontend_api")
+            | (Self::Oidc { .. }, "issuer") => Some(self.flag()),
+            (Self::Azure { .. }, AZURE_CLIENT) => Some("--azure-client-id"),
+            (Self::Clerk { .. }, "authorized_parties") => Some("--authorized-party"),
+            _ => None,
+        }
+    }
+
+    /// Whether it says for whom tokens have to be, so that no audience has to be named.
+    pub(crate) fn has_an_audience_rule(self) -> bool {
+        matches!(self, Self::Azure { .. } | Self::Clerk { .. })
+    }
+
+    /// The builder of its preset, with `keys` in the place of its own where there are any; `None` where there is no
+    /// preset.
+    ///
+    /// # Errors
+    /// [`ConfigError`], whose field [`Self::flag_of`] understands.
+    pub(crate) fn builder(self, keys: Option<Arc<dyn KeyProvider>>) -> Option<Result<JwtVerifierBuilder, ConfigError>> {
+        // The audience is the caller's to set.
+        const NO_AUDIENCE: &str = "";
+        Some(match self {
+            Self::Auth0 { domain } => with(Auth0::new(domain, NO_AUDIENCE), keys, Auth0::keys).builder(),
+            Self::Authok { domain } => with(Authok::new(domain, NO_AUDIENCE), keys, Authok::keys).builder(),
+            Self::Azure { tenant, client_id } => {
+                azure(tenant, client_id).and_then(|azure| with(azure, keys, Azure::keys).builder())
+            }
+            Self::Clerk { frontend_api, authorized_parties } => {
+                let clerk = Clerk::from_frontend_api(frontend_api);
+                let clerk = match authorized_parties {
+                    [] => clerk,
+                    parties => clerk.authorized_parties(parties),
+                };
+                with(clerk, keys, Clerk::keys).builder()
+            }
+            Self::Oidc { .. } => return None,
+        })
+    }
+}
+
+const AZURE_TENANT: &str = "AZURE_TENANT_ID";
+const AZURE_CLIENT: &str = "AZURE_CLIENT_ID";
+
+/// By its variables, which take what people write for a tenant, and whose errors say so.
+fn azure(tenant: &str, client_id: &str) -> Result<Azure, ConfigError> {
+    Azure::from_variables(|name| match name {
+        AZURE_TENANT => Some(tenant.to_owned()),
+        AZURE_CLIENT => Some(client_id.to_owned()),
+        _ => None,
+    })
+}
+
+fn with<P>(preset: P, keys: Option<Arc<dyn KeyProvider>>, set: impl FnOnce(P, Arc<dyn KeyProvider>) -> P) -> P {
+    match keys {
+        Some(keys) => set(preset, keys),
+        None => preset,
+    }
+}
