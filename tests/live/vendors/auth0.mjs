@@ -4,9 +4,9 @@ import express from 'express';
 import { auth, claimIncludes, requiredScopes } from 'express-oauth2-jwt-bearer';
 import { judge } from './judge.mjs';
 
-await judge(async ({ issuer, audience, scope, permission }) => {
+await judge(async ({ issuer, audience, strict, scope, permission }) => {
   const app = express();
-  app.use(auth({ issuerBaseURL: issuer, audience }));
+  app.use(auth({ issuerBaseURL: issuer, audience, strict }));
   if (scope) app.use(requiredScopes(scope));
   if (permission) app.use(claimIncludes('permissions', permission));
   app.get('/', (_request, response) => response.sendStatus(204));

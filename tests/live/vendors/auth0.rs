@@ -17,6 +17,7 @@ pub(crate) fn agrees() {
     let corpora = vec![
         corpus("auth0", &user, Policy::authenticated(), json!({}), tokens(&user.issuer())),
         corpus("rfc9068", &machine, Policy::authenticated(), json!({}), tokens(&machine.issuer())),
+        strict(&machine),
         corpus(
             "scope",
             &user,
@@ -55,6 +56,15 @@ fn corpus(name: &'static str, server: &IssuerServer, policy: Policy, settings: V
     settings["audience"] = API.into();
     let domain = format!("http://{}", server.address());
     Corpus { name, settings, gate: Gate::new(Auth0::new(domain, API).verifier().unwrap()), policy, cases }
+}
+
+/// The profile of RFC 9068 and nothing else, which the vendor calls strict.
+fn strict(server: &IssuerServer) -> Corpus {
+    let settings = json!({"strict": true});
+    let corpus = corpus("strict", server, Policy::authenticated(), settings, tokens(&server.issuer()));
+    let auth0 = Auth0::new(format!("http://{}", server.address()), API).builder().unwrap();
+    let verifier = auth0.token_types(["at+jwt"]).require_claims(["iat", "sub", "client_id", "jti"]).build();
+    Corpus { gate: Gate::new(verifier.unwrap()), ..corpus }
 }
 
 fn tokens(tenant: &TestIssuer) -> Vec<Case> {
