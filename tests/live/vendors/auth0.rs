@@ -14,10 +14,11 @@ const API: &str = "https://api.example.com";
 pub(crate) fn agrees() {
     let user = serve(TestIssuer::auth0("tenant.eu.auth0.com", API));
     let machine = serve(TestIssuer::auth0_rfc9068("tenant.eu.auth0.com", API));
+    let machines = tokens(&machine.issuer());
     let corpora = vec![
         corpus("auth0", &user, Policy::authenticated(), json!({}), tokens(&user.issuer())),
-        corpus("rfc9068", &machine, Policy::authenticated(), json!({}), tokens(&machine.issuer())),
-        strict(&machine),
+        corpus("rfc9068", &machine, Policy::authenticated(), json!({}), machines.clone()),
+        strict(&machine, machines),
         corpus(
             "scope",
             &user,
@@ -59,9 +60,8 @@ fn corpus(name: &'static str, server: &IssuerServer, policy: Policy, settings: V
 }
 
 /// The profile of RFC 9068 and nothing else, which the vendor calls strict.
-fn strict(server: &IssuerServer) -> Corpus {
-    let settings = json!({"strict": true});
-    let corpus = corpus("strict", server, Policy::authenticated(), settings, tokens(&server.issuer()));
+fn strict(server: &IssuerServer, cases: Vec<Case>) -> Corpus {
+    let corpus = corpus("strict", server, Policy::authenticated(), json!({"strict": true}), cases);
     let auth0 = Auth0::new(format!("http://{}", server.address()), API).builder().unwrap();
     let verifier = auth0.token_types(["at+jwt"]).require_claims(["iat", "sub", "client_id", "jti"]).build();
     Corpus { gate: Gate::new(verifier.unwrap()), ..corpus }

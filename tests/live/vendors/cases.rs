@@ -5,7 +5,7 @@ use portcullis_testing::{TestIssuer, TokenBuilder};
 use serde_json::{Value, json};
 
 /// A token with a name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) token: String,
