@@ -18,7 +18,6 @@
 //! <https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles>.
 
 mod claims;
-mod domain;
 
 pub use claims::Auth0Claims;
 
@@ -26,7 +25,7 @@ use std::sync::Arc;
 
 use portcullis::{
     Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider,
-    RemoteKeys, TokenView,
+    RemoteKeys, TokenView, preset,
 };
 
 /// A verifier of the access tokens that one Auth0 tenant issues for one API.
@@ -65,7 +64,7 @@ impl Auth0 {
         };
         let domains = list("AUTH0_DOMAIN", "write the tenant's domain, such as tenant.eu.auth0.com")?;
         for domain in &domains {
-            domain::issuer(domain).map_err(|error| error.at("AUTH0_DOMAIN"))?;
+            issuer(domain).map_err(|error| error.at("AUTH0_DOMAIN"))?;
         }
         let audiences = list("AUTH0_AUDIENCE", "write the identifier of the API, such as https://api.example.com")?;
         Ok(Self { domains, audiences, keys: None })
@@ -96,7 +95,7 @@ impl Auth0 {
     /// # Errors
     /// [`ConfigError`] names the field that can't be used and what to write instead.
     pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
-        let issuers = self.domains.iter().map(|domain| domain::issuer(domain)).collect::<Result<Vec<_>, _>>()?;
+        let issuers = self.domains.iter().map(|domain| issuer(domain)).collect::<Result<Vec<_>, _>>()?;
         let keys: Arc<dyn KeyProvider> = match (&self.keys, issuers.first()) {
             (Some(keys), _) => Arc::clone(keys),
             (None, Some(issuer)) => {
@@ -126,6 +125,11 @@ impl ClaimCheck for ClientIsText {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         token.claims().get::<String>("client_id").map(drop)
     }
+}
+
+/// The issuer of `domain`: the slash at the end is part of its name.
+fn issuer(domain: &str) -> Result<String, ConfigError> {
+    preset::origin("domain", domain, "tenant.eu.auth0.com").map(|origin| format!("{origin}/"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Where tokens come from: the clouds, and addresses of one's own.
 
-use portcullis::ConfigError;
-use url::Url;
+use portcullis::{ConfigError, preset};
 
 /// The clouds of Microsoft, which share nothing:
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.
@@ -47,41 +46,8 @@ impl Cloud {
 }
 
 /// `authority` as the beginning of an address: scheme, host and port, and a slash. Without a scheme it is https.
-pub(crate) fn parse_authority(authority: &str) -> Result<Url, ConfigError> {
-    let problem = |problem: &'static str| {
-        ConfigError::new(
-            "authority",
-            problem,
-            "write the host alone, such as https://login.contoso.com; plain http only reaches this machine",
-        )
-    };
-    if authority.is_empty() {
-        return Err(problem("empty"));
-    }
-    let with_scheme = if authority.contains("://") { authority.to_owned() } else { format!("https://{authority}") };
-    let url = Url::parse(&with_scheme).map_err(|_| problem("not a host"))?;
-    if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none_or(str::is_empty) {
-        return Err(problem("not a host"));
-    }
-    if url.scheme() == "http" && !is_this_machine(&url) {
-        return Err(problem("it is http, where https is required"));
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(problem("it has a path, a query or a fragment"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(problem("it has user information"));
-    }
-    Ok(url)
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+pub(crate) fn parse_authority(authority: &str) -> Result<String, ConfigError> {
+    preset::origin("authority", authority, "https://login.contoso.com").map(|origin| format!("{origin}/"))
 }
 
 #[cfg(test)]
@@ -97,7 +63,7 @@ mod tests {
             ("http://[::1]:3000", "http://[::1]:3000/"),
             ("http://localhost", "http://localhost/"),
         ] {
-            assert_eq!(parse_authority(authority).map(String::from).as_deref(), Ok(expected), "{authority}");
+            assert_eq!(parse_authority(authority).as_deref(), Ok(expected), "{authority}");
         }
         for authority in [
             "",

@@ -38,8 +38,9 @@ impl Azure {
         guid::parse(CLIENT, &client_id, "write the API's Application (client) ID, a GUID")?;
         let azure = Self::for_tenant(&tenant, client_id).map_err(|error| error.at(TENANT))?;
         let Some(authority) = read(AUTHORITY) else { return Ok(azure) };
-        let url = parse_authority(&authority).map_err(|error| error.at(AUTHORITY))?;
-        Ok(match url.host_str().and_then(Cloud::of_authority_host) {
+        let base = parse_authority(&authority).map_err(|error| error.at(AUTHORITY))?;
+        let host = base.trim_start_matches("https://").trim_end_matches('/');
+        Ok(match Cloud::of_authority_host(host) {
             Some(cloud) => azure.cloud(cloud),
             None => azure.authority(authority),
         })

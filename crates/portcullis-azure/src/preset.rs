@@ -7,7 +7,6 @@ use portcullis::{
     Algorithm, Audience, ConfigError, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider, RemoteKeys,
     RemoteKeysBuilder,
 };
-use url::Url;
 
 use crate::caller::{Caller, CallerCheck};
 use crate::cloud::{Cloud, parse_authority};
@@ -301,7 +300,7 @@ impl Azure {
         let base = self.authority_or(format!("https://{name}.b2clogin.com"))?;
         Ok(Plan {
             issuer: format!("{base}{tenant}/v2.0/").into(),
-            tenant: Some(OneTenant { tenant: tenant.clone(), tid_optional: true, of_keys: vec![base.to_string()] }),
+            tenant: Some(OneTenant { tenant: tenant.clone(), tid_optional: true, of_keys: vec![base.clone()] }),
             policy: Some(PolicyCheck(policy.to_owned())),
             source: Source::Metadata {
                 url: format!("{base}{name}.onmicrosoft.com/{policy}/v2.0/.well-known/openid-configuration"),
@@ -321,7 +320,7 @@ impl Azure {
             tenant: Some(OneTenant {
                 tenant: tenant.clone(),
                 tid_optional: false,
-                of_keys: vec![base.to_string(), self.cloud.login().to_owned()],
+                of_keys: vec![base.clone(), self.cloud.login().to_owned()],
             }),
             policy: None,
             source: Source::Metadata { url: format!("{base}{tenant}/v2.0/.well-known/openid-configuration"), issuer },
@@ -331,7 +330,7 @@ impl Azure {
     fn names(&self) -> Result<Names, ConfigError> {
         Ok(Names {
             v1: self.cloud.sts().to_owned(),
-            v2: self.authority_or(self.cloud.login().to_owned())?.to_string(),
+            v2: self.authority_or(self.cloud.login().to_owned())?,
             of_keys: self.cloud.login().to_owned(),
             versions: self.versions,
         })
@@ -343,7 +342,7 @@ impl Azure {
         Source::Keys(format!("{}{tenant}/discovery/{version}keys", names.v2))
     }
 
-    fn authority_or(&self, usual: String) -> Result<Url, ConfigError> {
+    fn authority_or(&self, usual: String) -> Result<String, ConfigError> {
         parse_authority(self.authority.as_ref().unwrap_or(&usual))
     }
 

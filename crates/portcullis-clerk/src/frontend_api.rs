@@ -1,46 +1,10 @@
 //! An instance's Frontend API, however it is written: its host is the issuer of the instance's tokens.
 
-use portcullis::{ClaimCheck, ConfigError, InvalidToken, TokenView};
-use url::{Host, Url};
+use portcullis::{ClaimCheck, ConfigError, InvalidToken, TokenView, preset};
 
-/// The issuer of the instance whose Frontend API is at `host`: with its scheme, and without a slash at the end. A scheme
-/// and a slash in `host` are understood; plain http is for this machine alone.
+/// The issuer of the instance whose Frontend API is at `host`: with its scheme, and without a slash at the end.
 pub(crate) fn issuer(host: &str) -> Result<String, ConfigError> {
-    let problem = |problem: &'static str| {
-        let hint = "write the host of the Frontend API alone, such as clerk.example.com or \
-                    lucky-cat-1.clerk.accounts.dev";
-        ConfigError::new("frontend_api", problem, hint)
-    };
-    if host.is_empty() {
-        return Err(problem("empty"));
-    }
-    // A URL parser would drop some of these without a word.
-    if host.chars().any(|char| char.is_whitespace() || char.is_control()) {
-        return Err(problem("it has white space in it"));
-    }
-    let with_scheme = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
-    let url = Url::parse(&with_scheme).map_err(|_| problem("not a host"))?;
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(problem("it has a path, a query or a fragment"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(problem("it has user information"));
-    }
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => {}
-        ("http", Some(host)) if is_this_machine(&host) => {}
-        ("http", Some(_)) => return Err(problem("it is http, where https is required")),
-        _ => return Err(problem("not a host")),
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
+    preset::origin("frontend_api", host, "clerk.example.com or lucky-cat-1.clerk.accounts.dev")
 }
 
 /// The issuer of some instance, by its form alone. That is enough where the key is one instance's own, and nobody else

@@ -1,9 +1,8 @@
 //! Authok.
 
-use portcullis::{Algorithm, Audience, ConfigError};
+use portcullis::{Algorithm, Audience, ConfigError, preset};
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
-use crate::url;
 
 /// Access tokens of an Authok tenant for one API.
 ///
@@ -78,5 +77,5 @@ impl Provider for AuthokTenant {
 
 /// The slash at the end is part of the name.
 fn issuer(domain: &str) -> Result<String, ConfigError> {
-    url::origin("domain", domain, "tenant.us.authok.cn").map(|origin| format!("{origin}/"))
+    preset::origin("domain", domain, "tenant.us.authok.cn").map(|origin| format!("{origin}/"))
 }

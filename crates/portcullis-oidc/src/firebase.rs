@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use portcullis::{
-    Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, JwtVerifierBuilder, NumericDate, TokenView,
+    Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, JwtVerifierBuilder, NumericDate, TokenView, preset,
 };
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
-use crate::url;
 
 /// ID tokens of a Firebase project.
 ///
@@ -40,7 +39,7 @@ impl Preset<Project> {
 
 impl Provider for Project {
     fn settings(&self) -> Result<Settings, ConfigError> {
-        let project = url::segment("project", &self.0, "write the project ID, such as my-project-1a2b3")?;
+        let project = preset::path_segment("project", &self.0, "write the project ID, such as my-project-1a2b3")?;
         let keys = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
         Ok(Settings {
             issuers: vec![format!("https://securetoken.google.com/{project}")],

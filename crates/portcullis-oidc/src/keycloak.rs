@@ -5,12 +5,11 @@ use std::collections::HashMap;
 
 use portcullis::{
     AlgorithmSet, Audience, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken, JwtVerifierBuilder,
-    StandardGrants, TokenView,
+    StandardGrants, TokenView, preset,
 };
 use serde::Deserialize;
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
-use crate::url;
 
 /// Access tokens of a Keycloak realm.
 ///
@@ -74,8 +73,8 @@ impl Preset<Realm> {
 
 impl Provider for Realm {
     fn settings(&self) -> Result<Settings, ConfigError> {
-        let base = url::base("base", &self.base, "https://keycloak.example.com")?;
-        let realm = url::segment("realm", &self.name, "write the realm's name as it stands in its URLs")?;
+        let base = preset::base_url("base", &self.base, "https://keycloak.example.com")?;
+        let realm = preset::path_segment("realm", &self.name, "write the realm's name as it stands in its URLs")?;
         if self.parties.as_ref().is_some_and(|parties| parties.is_empty() || parties.iter().any(String::is_empty)) {
             return Err(ConfigError::new("authorized_parties", "empty", "write at least one client ID"));
         }

@@ -1,9 +1,8 @@
 //! Okta.
 
-use portcullis::{Algorithm, Audience, ConfigError};
+use portcullis::{Algorithm, Audience, ConfigError, preset};
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
-use crate::url;
 
 /// Access tokens of an Okta custom authorization server.
 ///
@@ -49,9 +48,9 @@ impl Preset<OktaServer> {
 
 impl Provider for OktaServer {
     fn settings(&self) -> Result<Settings, ConfigError> {
-        let origin = url::origin("domain", &self.domain, "dev-1.okta.com")?;
+        let origin = preset::origin("domain", &self.domain, "dev-1.okta.com")?;
         let instead = "write the authorization server's name as in its issuer URI, such as default";
-        let server = url::segment("authorization_server", &self.server, instead)?;
+        let server = preset::path_segment("authorization_server", &self.server, instead)?;
         Ok(Settings {
             keys: KeysAt::MetadataOf(format!("{origin}/oauth2/{server}")),
             issuers: vec![format!("{origin}/oauth2/{server}")],

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use portcullis::{Algorithm, Audience, Claims, ConfigError, GrantReader, Grants, JwtVerifierBuilder, StandardGrants};
+use portcullis::{
+    Algorithm, Audience, Claims, ConfigError, GrantReader, Grants, JwtVerifierBuilder, StandardGrants, preset,
+};
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
-use crate::url;
 
 /// Access tokens of WorkOS AuthKit: for an API with an audience, or of users' sessions.
 ///
@@ -64,12 +65,13 @@ impl Provider for AuthKit {
         match &self.tokens {
             Tokens::ForApi { audience } => {
                 let issuer = self.issuer.as_deref().unwrap_or_default();
-                let issuer = url::origin("issuer", issuer, "https://acme.authkit.app")?;
+                let issuer = preset::origin("issuer", issuer, "https://acme.authkit.app")?;
                 let audience = Audience::any_of([audience.as_str()]);
                 Ok(Settings { keys: KeysAt::MetadataOf(issuer.clone()), issuers: vec![issuer], audience, algorithms })
             }
             Tokens::OfSessions { client } => {
-                let client = url::segment("client", client, "write the client ID, such as client_01HQSXZGF8FH")?;
+                let client =
+                    preset::path_segment("client", client, "write the client ID, such as client_01HQSXZGF8FH")?;
                 let usual = || format!("https://api.workos.com/user_management/{client}");
                 Ok(Settings {
                     issuers: vec![self.issuer.clone().unwrap_or_else(usual)],

@@ -46,6 +46,8 @@ mod jose;
 pub mod jws;
 mod keys;
 mod policy;
+#[cfg(feature = "remote")]
+pub mod preset;
 mod refusal;
 mod resource_metadata;
 mod verifier;

@@ -16,6 +16,8 @@ use async_trait::async_trait;
 pub use compose::{CachedKeys, FirstOf};
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
+pub(crate) use remote::endpoint;
+#[cfg(feature = "remote")]
 pub use remote::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
 #[cfg(feature = "remote")]
 pub use time_limited::TimeLimited;

@@ -6,7 +6,7 @@ use reqwest::Url;
 
 /// A URL that keys or metadata may be fetched from: https, or http on this machine; absolute, without user information
 /// or fragment.
-pub(super) fn parse(text: &str, http_hosts: &[String]) -> Result<Url, &'static str> {
+pub(crate) fn parse(text: &str, http_hosts: &[String]) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "not an absolute URL")?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it has user information");

@@ -1,7 +1,7 @@
 //! Keys that are fetched: JWKS endpoints, and discovery that leads to them.
 
 mod builder;
-mod endpoint;
+pub(crate) mod endpoint;
 mod entry;
 mod fetch;
 mod freshness;
