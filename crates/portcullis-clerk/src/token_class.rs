@@ -1,6 +1,7 @@
 //! The classes of token that an instance signs, all with one key.
 
 use portcullis::{ClaimCheck, InvalidToken, TokenView};
+use serde_json::Value;
 
 /// What a token was issued as. One key signs them all, so a service says which it accepts.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -23,7 +24,7 @@ pub enum TokenClass {
 const SESSION: &str = "cl_B7d4PD111AAA";
 const TEMPLATE: &str = "cl_B7d4PD222AAA";
 const MACHINE_TO_MACHINE: &str = "cl_B7d4PD333AAA";
-/// Some instances write it into every token: it says nothing.
+/// Some instances write it into every token of a user's: it says nothing.
 const ANY: &str = "cl_I7d4PD111III";
 
 /// What machines' identifiers start with.
@@ -34,20 +35,20 @@ impl TokenClass {
     /// none, and count as a session's unless another mark says otherwise.
     fn of(token: &TokenView<'_>) -> Option<Self> {
         let header = token.header();
-        let category = match header.get::<serde_json::Value>("cat") {
-            None => ANY.to_owned(),
-            Some(serde_json::Value::String(category)) => category,
+        let category = match header.get::<Value>("cat") {
+            None => None,
+            Some(Value::String(category)) => Some(category),
             Some(_) => return None,
         };
         let is_machine = token.claims().subject().is_some_and(|subject| subject.starts_with(MACHINE));
         let is_access_token = header
             .token_type()
             .is_some_and(|name| name.eq_ignore_ascii_case("at+jwt") || name.eq_ignore_ascii_case("application/at+jwt"));
-        match (category.as_str(), is_machine, is_access_token) {
-            (SESSION | ANY, false, false) => Some(Self::Session),
-            (TEMPLATE, false, false) => Some(Self::Template),
-            (MACHINE_TO_MACHINE | ANY, true, false) => Some(Self::MachineToMachine),
-            (SESSION | TEMPLATE | ANY, false, true) => Some(Self::OAuth),
+        match (category.as_deref(), is_machine, is_access_token) {
+            (None | Some(SESSION | ANY), false, false) => Some(Self::Session),
+            (Some(TEMPLATE), false, false) => Some(Self::Template),
+            (None | Some(MACHINE_TO_MACHINE), true, false) => Some(Self::MachineToMachine),
+            (None | Some(SESSION | TEMPLATE | ANY), false, true) => Some(Self::OAuth),
             _ => None,
         }
     }

@@ -3,7 +3,8 @@
 
 import { createInterface } from 'node:readline';
 
-// `prepare` takes the settings and returns the verifier: a function of the token that throws when it refuses.
+// `prepare` takes the settings and returns the verifier: a function of the token that throws when it refuses. What it
+// returns as `decoded` is part of the answer.
 export async function judge(prepare) {
   let verify;
   for await (const line of createInterface({ input: process.stdin })) {
@@ -19,8 +20,8 @@ export async function judge(prepare) {
 
 async function verdict(verify, token) {
   try {
-    await verify(token);
-    return { accepted: true };
+    const result = await verify(token);
+    return { accepted: true, decoded: result?.decoded };
   } catch (error) {
     return { accepted: false, why: String(error?.message ?? error) };
   }

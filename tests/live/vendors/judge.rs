@@ -22,6 +22,9 @@ pub(crate) struct Verdict {
     /// What it says of a token that it refuses.
     #[serde(default)]
     pub(crate) why: String,
+    /// What it reads from a token that it accepts, if it was asked to.
+    #[serde(default)]
+    pub(crate) decoded: Value,
 }
 
 impl Judge {

@@ -19,6 +19,7 @@
 
 mod auth0;
 mod cases;
+mod clerk;
 mod cognito;
 mod compare;
 mod deviations;
@@ -38,8 +39,10 @@ fn main() {
     let unless_required = |missing: fn() -> Option<String>| if required { None } else { missing() };
     let node = unless_required(node::missing);
 
-    let vendors: [Vendor<'_>; 2] = [
+    let vendors: [Vendor<'_>; 4] = [
         ("auth0_s_own_verifier_agrees", auth0::agrees, &node),
+        ("clerk_s_own_verifier_agrees", clerk::agrees, &node),
+        ("clerk_s_own_sdk_reads_the_same_from_claims", clerk::reads_the_same, &node),
         ("cognito_s_own_verifier_agrees", cognito::agrees, &node),
     ];
     let mut trials: Vec<Trial> = vendors

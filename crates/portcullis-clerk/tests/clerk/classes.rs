@@ -65,6 +65,7 @@ async fn marks_that_contradict_each_other_are_refused_everywhere() {
     for (name, token) in [
         ("a machine with a session", token().subject("mch_1")),
         ("a machine with a template", token().header("cat", TEMPLATE).subject("mch_1")),
+        ("a machine with a class that says nothing", token().header("cat", SAYS_NOTHING).subject("mch_1")),
         ("a user with a machine's token", token().header("cat", MACHINE_TO_MACHINE)),
         ("a machine's access token", token().without_header("cat").subject("mch_1").header("typ", "at+jwt")),
         ("a machine's class of another type", token().header("cat", MACHINE_TO_MACHINE).header("typ", "at+jwt")),
