@@ -12,6 +12,7 @@ use crate::judge::Judge;
 use crate::node;
 
 const HOST: &str = "clerk.example.com";
+const PUBLISHABLE_KEY: &str = "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k";
 const PARTIES: [&str; 2] = ["https://app.example.com", "http://localhost:3000"];
 const API: &str = "https://api.example.com";
 /// One of the machines that the tokens of machines are for.
@@ -43,6 +44,13 @@ pub(crate) fn agrees() {
             audiences(&with_audience),
         ),
         corpus("class", &instance, clerk(), json!({}), classes(&instance)),
+        corpus(
+            "request",
+            &instance,
+            clerk().authorized_parties(PARTIES),
+            json!({"publishableKey": PUBLISHABLE_KEY, "authorizedParties": PARTIES}),
+            requests(&instance),
+        ),
         corpus(
             "machine",
             &instance,
@@ -165,6 +173,20 @@ fn classes(instance: &TestIssuer) -> Vec<Case> {
     }
     all.push(case("cat absent", &instance.token().without_header("cat")));
     all.push(case("sub of a machine, cat absent", &instance.token().subject("mch_1").without_header("cat")));
+    all
+}
+
+/// What only the judge of whole requests looks at.
+fn requests(instance: &TestIssuer) -> Vec<Case> {
+    let mut all = vec![case("as issued", &instance.token()), case("version 1", &instance.clerk_v1().token())];
+    all.extend(classes(instance));
+    all.extend(cases::odd_claims(instance, &["sts", "azp"]));
+    for status in ["active", "pending", "Pending", "ended"] {
+        all.push(case(format!("sts {status:?}"), &instance.token().claim("sts", status)));
+    }
+    for prefix in ["ak_", "mt_", "oat_"] {
+        all.push(Case { name: format!("opaque {prefix}"), token: format!("{prefix}8XOIucKvqHVr5tYP123456789abcdefg") });
+    }
     all
 }
 
