@@ -38,7 +38,9 @@ pub(crate) const OAUTH2_MOCK_SERVER: Make = Make {
     missing: || PACKAGES.missing(),
     start: |seconds| {
         Box::new(NodeProvider::start("oauth2_mock_server.mjs", seconds, |wanted| {
-            wanted.audience.map(|audience| ("aud", audience.to_owned())).into_iter().collect()
+            // A second audience makes an array of the claim.
+            let audiences = wanted.audience.into_iter().flat_map(|audience| [audience, "https://second.test"]);
+            audiences.map(|audience| ("aud", audience.to_owned())).collect()
         }))
     },
     version: || version("oauth2-mock-server"),

@@ -17,6 +17,7 @@ pub(crate) fn the_readme_tells_what_its_tokens_look_like(make: &'static Make) {
 
 fn row(make: &Make, provider: &dyn Provider) -> String {
     let wanted = Wanted::scoped("read:messages write:messages");
+    let sent = provider.form(&wanted);
     let token = provider.token(&wanted);
     let (header, claims) = (header(&token), claims(&token));
     let keys: Value = serde_json::from_str(&provider.keys()).unwrap();
@@ -27,7 +28,7 @@ fn row(make: &Make, provider: &dyn Provider) -> String {
         code(make.name),
         (make.version)(),
         code(&without_port(provider.issuer())),
-        codes(provider.form(&wanted).iter().map(|(name, _)| *name)),
+        codes(sent.iter().map(|(name, _)| *name)),
         make.algorithms.join(" "),
         code(header["typ"].as_str().unwrap()),
         form(&claims["aud"]).to_owned(),
