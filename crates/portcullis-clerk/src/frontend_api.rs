@@ -27,7 +27,7 @@ pub(crate) fn is_some_instance(issuer: &str) -> bool {
         && labels.iter().all(|label| is_label(label))
         && match labels.as_slice() {
             [_, "clerk", "accounts", "dev"] => true,
-            ["clerk", domain @ ..] => domain.len() >= 2,
+            ["clerk", domain @ ..] => !domain.is_empty(),
             _ => false,
         }
 }
@@ -89,6 +89,7 @@ mod tests {
         for issuer in [
             "https://clerk.example.com",
             "https://clerk.app.example.co.uk",
+            "https://clerk.test",
             "https://clerk.xn--bcher-kva.example",
             "https://lucky-cat-1.clerk.accounts.dev",
         ] {
@@ -109,8 +110,8 @@ mod tests {
             "https://clerk.example.com.",
             "https://clerk.example..com",
             "https://clerk.-example.com",
-            "https://clerk.com",
             "https://clerk",
+            "https://clerk.",
             "https://clerk.exam ple.com",
             "https://example.com",
             "https://other.example.com",

@@ -1,6 +1,8 @@
 //! What Clerk's SDK reads from claims, <https://github.com/clerk/javascript/tree/main/packages/shared>: the organization
 //! with role and permissions, and what it says to the same questions.
 
+use std::time::Duration;
+
 use portcullis::Gate;
 use portcullis_clerk::{Clerk, ClerkClaims};
 use portcullis_testing::TestIssuer;
@@ -13,7 +15,7 @@ use crate::judge::Judge;
 use crate::node;
 
 /// Conditions for the SDK's `has`.
-const ASKS: [(&str, &str); 22] = [
+const ASKS: [(&str, &str); 23] = [
     ("role", "org:admin"),
     ("role", "admin"),
     ("role", "org:member"),
@@ -36,10 +38,14 @@ const ASKS: [(&str, &str); 22] = [
     ("plan", "user:pro"),
     ("plan", "free"),
     ("plan", "user:free"),
+    // The second factor, not ten minutes ago.
+    ("reverification", "strict"),
 ];
 
 pub(crate) fn agrees() {
     let instance = instance();
+    // Both factors are enabled and fresh, unless a token says otherwise.
+    let instance = instance.clone().with_tokens(move |_| instance.token().claim("fva", [0, 0]));
     let gate = Gate::new(Clerk::from_frontend_api(HOST).pem(instance.public_key_pem()).verifier().unwrap());
     let asks = ASKS.map(|(kind, name)| json!({ kind: name }));
     let settings = json!({"jwtKey": instance.public_key_pem(), "asks": asks});
@@ -88,7 +94,8 @@ fn our_reading(claims: &ClerkClaims) -> Reading {
         "role" => claims.has_role(name),
         "permission" => claims.has_permission(name),
         "feature" => claims.has_feature(name),
-        _ => claims.has_plan(name),
+        "plan" => claims.has_plan(name),
+        _ => claims.second_factor_within(Duration::from_secs(600)),
     });
     reading(
         text(organization.map(|organization| organization.id.as_str())),
@@ -194,6 +201,29 @@ fn readings(instance: &TestIssuer) -> Vec<Case> {
     ] {
         let token = instance.token().claim("fea", features).claim("pla", plans);
         all.push(case(format!("features {features:?}, plans {plans:?}"), &token));
+    }
+    for fva in [
+        json!([0, 9]),
+        json!([9, 10]),
+        json!([60, 0]),
+        json!([0, 60]),
+        json!([0, -1]),
+        json!([60, -1]),
+        json!([-1, 0]),
+        json!([-1, 60]),
+        json!([-1, -1]),
+        json!([0, -2]),
+        json!([0]),
+        json!([0, 0, 0]),
+        json!([0, "0"]),
+        json!([0, null]),
+        json!([0, 1.5]),
+        json!("0"),
+        json!({"0": 0, "1": 0}),
+        json!(0),
+        json!(null),
+    ] {
+        all.push(case(format!("fva {fva}"), &instance.token().claim("fva", &fva)));
     }
     let old = lasting(instance.clerk_v1());
     for (name, token) in [
