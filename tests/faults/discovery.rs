@@ -1,13 +1,15 @@
 //! Metadata that is wrong, or leads astray.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::{Algorithm, Audience, Gate, JwtVerifier, Reason, RemoteKeys};
-use portcullis_testing::{Endpoint, Fault, IssuerServer};
+use portcullis_azure::Azure;
+use portcullis_testing::{Endpoint, Fault, IssuerServer, TestIssuer};
 use serde_json::{Value, json};
 
-use crate::support::{Log, REFRESH_DUE, Scene, es256, eventually, key, secs, set_of, with_members};
+use crate::support::{Log, REFRESH_DUE, Scene, es256, eventually, key, refuses, secs, set_of, with_members};
 
 /// The document of `server` with these members, or without those that are null.
 fn document(server: &IssuerServer, changes: Value) -> String {
@@ -227,6 +229,39 @@ async fn fault_61_an_issuer_that_is_a_template_is_not_the_configured_one() {
     let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
     let error = assert_refused(|server| document(server, json!({ "issuer": template }))).await;
     assert!(error.contains("expected issuer"), "{error}");
+}
+
+#[tokio::test]
+async fn fault_61_a_template_holds_for_the_tokens_own_tenant_and_never_as_it_stands() {
+    const API: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
+    const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
+    const OTHER: &str = "82229342-1101-4ab6-817b-70c0747630f3";
+    let server = TestIssuer::azure(TENANT, API).serve();
+    let authority = format!("http://{}", server.address());
+    let name = |tenant: &str| format!("{authority}/{tenant}/v2.0");
+    // As `common` publishes them: a key for all tenants, and one for a tenant of its own.
+    let [for_all, for_other] = ["for-all", "for-other"].map(|id| key(Algorithm::Rs256, id));
+    let publish = |jwk: Value, tenant: &str| with_members(jwk, json!({"alg": null, "issuer": name(tenant)}));
+    let keys = [publish(for_all.jwk(), "{tenantid}"), publish(for_other.jwk(), OTHER)];
+    server.serve_at("/common/discovery/v2.0/keys", set_of(&keys));
+    let gate = Gate::new(Azure::common(API).authority(&authority).verifier().unwrap());
+    let token = |tenant: &str, tid: &str, key| {
+        server.issuer().token().issuer(&name(tenant)).claim("tid", tid).signed_with(Arc::clone(key)).sign()
+    };
+    for (tenant, key) in [(TENANT, &for_all), (OTHER, &for_all), (OTHER, &for_other)] {
+        assert!(gate.verify(&token(tenant, tenant, key)).await.is_ok(), "{tenant}");
+    }
+    for (tenant, tid, key, reason) in [
+        ("{tenantid}", TENANT, &for_all, Reason::WrongIssuer),
+        ("{tenantid}", "{tenantid}", &for_all, Reason::InvalidClaim),
+        (OTHER, TENANT, &for_all, Reason::WrongIssuer),
+        (TENANT, OTHER, &for_all, Reason::WrongIssuer),
+        (TENANT, TENANT, &for_other, Reason::WrongIssuer),
+        ("common", "common", &for_all, Reason::InvalidClaim),
+    ] {
+        refuses(&gate, &token(tenant, tid, key), reason).await;
+    }
+    assert_eq!((server.hits("/common/discovery/v2.0/keys"), server.all_hits()), (1, 1));
 }
 
 #[tokio::test]

@@ -2,12 +2,6 @@
 //! a real server on this machine, and each with what callers then get and what the provider sees of it.
 //!
 //! Deadlines of the network are real and short; every other time is a manual clock's.
-//!
-//! Not here yet:
-//!
-//! | number | fault | why |
-//! |---|---|---|
-//! | 61 | `issuer` is a template with `{tenantid}` | no preset knows the template yet; the plain comparison refuses it, which is tested |
 
 #![allow(
     clippy::expect_used,

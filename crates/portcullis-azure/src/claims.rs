@@ -248,9 +248,17 @@ mod tests {
 
     #[test]
     fn claims_of_a_wrong_type_fit_nothing() {
-        for more in
-            [r#","scp":["a"]"#, r#","roles":"Admin""#, r#","roles":["a",1]"#, r#","groups":"g1""#, r#","oid":1"#]
-        {
+        for more in [
+            r#","scp":["a"]"#,
+            r#","roles":"Admin""#,
+            r#","roles":["a",1]"#,
+            r#","groups":"g1""#,
+            r#","groups":[1]"#,
+            r#","oid":1"#,
+            r#","uti":1"#,
+            r#","idtyp":true"#,
+            r#","name":{}"#,
+        ] {
             assert!(serde_json::from_str::<AzureClaims>(&format!(r#"{{"sub":"s"{more}}}"#)).is_err(), "{more}");
         }
         assert!(serde_json::from_str::<AzureClaims>("{}").is_err());

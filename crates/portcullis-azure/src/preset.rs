@@ -200,8 +200,8 @@ impl Azure {
         self
     }
 
-    /// The general builder, with all of this set: RS256, `typ` of `JWT`, the issuers, the audiences, the keys, the
-    /// checks of tenant, key, policy and caller, and scopes and roles where Entra ID has them.
+    /// The general builder, with all of this set: RS256, `typ` of `JWT`, the issuers, the audiences, the keys, a
+    /// required `sub`, the checks of tenant, key, policy and caller, and scopes and roles where Entra ID has them.
     ///
     /// # Errors
     /// [`ConfigError`] names the field that can't be used and what to write instead.
@@ -216,6 +216,7 @@ impl Azure {
         let mut builder = JwtVerifier::builder(plan.issuer, audience, keys)
             .algorithms([Algorithm::Rs256])
             .token_types(["JWT"])
+            .require_claims(["sub"])
             .grants(AzureGrants)
             .explain(graph::explain);
         if let Some(tenant) = plan.tenant {

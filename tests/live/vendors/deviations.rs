@@ -5,7 +5,7 @@ use std::cell::Cell;
 const TEXT: &str = include_str!("../DEVIATIONS.md");
 
 /// The headings that have a comparison.
-const VENDORS: [&str; 4] = ["Auth0", "Amazon Cognito", "Clerk", "Clerk, what is read from claims"];
+const VENDORS: [&str; 5] = ["Auth0", "Amazon Cognito", "Clerk", "Clerk, what is read from claims", "Entra ID"];
 
 /// Two verdicts that differ.
 #[derive(Debug)]

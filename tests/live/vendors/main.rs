@@ -18,6 +18,7 @@
 )]
 
 mod auth0;
+mod azure;
 mod cases;
 mod clerk;
 mod clerk_claims;
@@ -28,6 +29,7 @@ mod judge;
 mod node;
 #[path = "../npm.rs"]
 mod npm;
+mod python;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -39,12 +41,14 @@ fn main() {
     let required = std::env::var_os("PORTCULLIS_LIVE").is_some_and(|value| value == "1");
     let unless_required = |missing: fn() -> Option<String>| if required { None } else { missing() };
     let node = unless_required(node::missing);
+    let python = unless_required(python::missing);
 
-    let vendors: [Vendor<'_>; 4] = [
+    let vendors: [Vendor<'_>; 5] = [
         ("auth0_s_own_verifier_agrees", auth0::agrees, &node),
         ("clerk_s_own_verifier_agrees", clerk::agrees, &node),
         ("clerk_s_own_sdk_reads_the_same_from_claims", clerk_claims::agrees, &node),
         ("cognito_s_own_verifier_agrees", cognito::agrees, &node),
+        ("a_verifier_for_entra_id_agrees", azure::agrees, &python),
     ];
     let mut trials: Vec<Trial> = vendors
         .map(|(name, agrees, missing)| {

@@ -252,6 +252,13 @@ async fn rs256_is_the_only_algorithm_even_with_other_keys() {
 }
 
 #[tokio::test]
+async fn a_token_about_nobody_is_refused() {
+    let issuer = TestIssuer::azure(TENANT, API);
+    let error = gate(&single(), &issuer).verify(&issuer.token().without("sub").sign()).await.unwrap_err();
+    assert_eq!(error.to_string(), InvalidToken::missing("sub").to_string());
+}
+
+#[tokio::test]
 async fn an_error_repeats_no_claim() {
     let issuer = TestIssuer::azure(TENANT, API);
     let gate = gate(&Azure::common(API), &issuer);
