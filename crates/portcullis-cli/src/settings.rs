@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portcullis::{
-    Audience, Config, ConfigError, IssuersConfig, JwtVerifier, JwtVerifierBuilder, KeySource, Unavailable, Verifier,
+    Audience, Config, ConfigError, ConfigMembers, IssuersConfig, JwtVerifier, JwtVerifierBuilder, KeySource,
+    Unavailable, Verifier,
 };
 use serde_json::{Map, Value};
 
@@ -261,12 +262,13 @@ fn read(path: &Path) -> Result<Map<String, Value>, ConfigError> {
     };
     let text = std::fs::read_to_string(path)
         .map_err(|error| problem(error.to_string(), "name a configuration file that can be read"))?;
-    match path.extension().and_then(|extension| extension.to_str()) {
+    let members: ConfigMembers = match path.extension().and_then(|extension| extension.to_str()) {
         // The error's own Display would repeat the line, which may hold what should not be repeated.
         Some("toml") => toml::from_str(&text)
             .map_err(|error| problem(error.message().to_owned(), "write TOML, or name the file .json if it is JSON")),
         Some("json") => serde_json::from_str(&text)
             .map_err(|error| problem(error.to_string(), "write a JSON object, or name the file .toml if it is TOML")),
         _ => Err(problem("neither .toml nor .json".to_owned(), "name the file after its format")),
-    }
+    }?;
+    Ok(members.into_map())
 }

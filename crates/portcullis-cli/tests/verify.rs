@@ -470,6 +470,11 @@ fn a_configuration_file_that_cannot_be_used_is_named() {
         (file("no-extension", "{}"), "neither .toml nor .json"),
         (file("broken.json", "{"), "JSON"),
         (file("array.json", "[]"), "JSON"),
+        (
+            file("twice.json", r#"{"issuer":"i","audience":"a","audience":"b","jwks_file":"k"}"#),
+            "audience: given twice",
+        ),
+        (file("twice.toml", "issuer = 'i'\naudience = 'a'\naudience = 'b'\njwks_file = 'k'\n"), "duplicate key"),
         (file("unknown.json", r#"{"issuer":"i","audience":"a","jwks_file":"k","audiences":"b"}"#), "audiences"),
         (
             file("none.json", r#"{"issuer":"i","audience":"a","jwks_file":"k","algorithms":["none"]}"#),

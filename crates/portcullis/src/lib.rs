@@ -58,7 +58,7 @@ pub use crate::challenge::Challenge;
 pub use crate::checks::{Audience, ClaimCheck, Issuer, TokenView};
 pub use crate::claims::{Claims, FromClaims, GrantReader, Grants, NoClaims, NumericDate, StandardGrants};
 pub use crate::clock::{Clock, ManualClock, SystemClock};
-pub use crate::config::{Config, IssuersConfig, KeySource};
+pub use crate::config::{Config, ConfigMembers, IssuersConfig, KeySource};
 pub use crate::credential::{CookieChoice, Credential, HeaderList, RequestView, Scheme, TokenSource};
 pub use crate::error::{AuthError, ConfigError, CustomRefusal, InvalidRequest, InvalidToken, Reason, Unavailable};
 pub use crate::gate::Gate;

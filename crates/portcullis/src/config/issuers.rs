@@ -8,7 +8,7 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::config::Config;
-use crate::config::members::{self, Members};
+use crate::config::members::{self, ConfigMembers};
 use crate::error::ConfigError;
 use crate::verifier::{ByIssuer, JwtVerifier, Verifier};
 
@@ -121,8 +121,8 @@ impl TryFrom<Map<String, Value>> for IssuersConfig {
 
 impl<'de> Deserialize<'de> for IssuersConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Members(members) = Members::deserialize(deserializer)?;
-        Self::try_from(members).map_err(de::Error::custom)
+        let members = ConfigMembers::deserialize(deserializer)?;
+        Self::try_from(members.into_map()).map_err(de::Error::custom)
     }
 }
 
@@ -203,6 +203,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "remote")]
     #[test]
     fn errors_of_building_name_the_entry_and_the_member_too() {
         let with = |change: fn(&mut Config)| {

@@ -8,10 +8,38 @@ use serde_json::{Map, Number, Value};
 use crate::config::Config;
 use crate::error::ConfigError;
 
-/// An object, none of whose parts has two members of one name: two readers would disagree on which one counts.
-pub(super) struct Members(pub(super) Map<String, Value>);
+/// The members of a configuration file before they are a configuration, to be changed by flags, say.
+///
+/// A file in which a member stands twice, at whatever depth, is refused: two readers would disagree on which one counts.
+///
+/// ```
+/// use portcullis::{ConfigMembers, IssuersConfig};
+///
+/// let members: ConfigMembers = serde_json::from_str(r#"{"issuer": "https://issuer.example"}"#)?;
+/// let mut members = members.into_map();
+/// members.insert("audience".to_owned(), "https://api.example.com".into());
+/// let config = IssuersConfig::try_from(members)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct ConfigMembers(Map<String, Value>);
 
-impl<'de> Deserialize<'de> for Members {
+impl ConfigMembers {
+    /// The members, by their names.
+    #[must_use]
+    pub fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+}
+
+impl fmt::Debug for ConfigMembers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is in the file by mistake may be a secret.
+        f.write_str("ConfigMembers { .. }")
+    }
+}
+
+impl<'de> Deserialize<'de> for ConfigMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match deserializer.deserialize_map(Unique)? {
             Value::Object(members) => Ok(Self(members)),
@@ -210,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_member_that_stands_twice_is_refused_at_any_depth() {
-        let read = |json: &str| serde_json::from_str::<Members>(json);
+        let read = |json: &str| serde_json::from_str::<ConfigMembers>(json);
         assert!(read(r#"{"a":[{"b":1},{"b":1}],"c":{"a":1}}"#).is_ok());
         for json in [r#"{"a":1,"a":1}"#, r#"{"x":[{"a":1,"\u0061":2}]}"#] {
             let error = read(json).err().unwrap().to_string();

@@ -2,9 +2,9 @@
 
 mod issuers;
 mod members;
+mod source;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -12,12 +12,14 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 pub use issuers::IssuersConfig;
+pub use members::ConfigMembers;
+pub use source::KeySource;
 
 use crate::checks::{Audience, Issuer};
-use crate::config::members::{AUDIENCE_HINT, ISSUER_HINT, Members};
+use crate::config::members::{AUDIENCE_HINT, ISSUER_HINT};
 use crate::error::ConfigError;
 use crate::jose::Algorithm;
-use crate::keys::{FixedKeys, FixedKeysError, KeyProvider};
+use crate::keys::KeyProvider;
 use crate::verifier::{JwtVerifier, JwtVerifierBuilder};
 
 /// What a verifier needs, as a configuration file has it; any format of serde's will do.
@@ -64,22 +66,6 @@ pub struct Config {
     /// Whether errors name variables instead of fields.
     #[serde(skip)]
     from_env: bool,
-}
-
-/// Where a configuration says that keys come from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum KeySource<'a> {
-    /// The metadata of this issuer (OpenID Connect Discovery 1.0).
-    Discovery(&'a str),
-    /// A file with a JWK Set.
-    JwksFile(&'a std::path::Path),
-    /// The URL of a JWK Set.
-    JwksUrl(&'a str),
-    /// A PEM file.
-    PublicKeyFile(&'a std::path::Path),
-    /// A file with a secret.
-    SecretFile(&'a std::path::Path),
 }
 
 impl Config {
@@ -148,34 +134,6 @@ impl Config {
         Ok(config)
     }
 
-    /// Where the keys come from: the one source that is named, or discovery.
-    ///
-    /// # Errors
-    /// When more than one source is named, or none and more than one issuer.
-    pub fn key_source(&self) -> Result<KeySource<'_>, ConfigError> {
-        let named = [
-            self.jwks_file.as_deref().map(KeySource::JwksFile),
-            self.jwks_url.as_deref().map(KeySource::JwksUrl),
-            self.public_key_file.as_deref().map(KeySource::PublicKeyFile),
-            self.secret_file.as_deref().map(KeySource::SecretFile),
-        ];
-        let mut named = named.into_iter().flatten();
-        match (named.next(), named.next(), self.issuer.as_slice()) {
-            (Some(source), None, _) => Ok(source),
-            (None, _, [issuer]) => Ok(KeySource::Discovery(issuer)),
-            (None, _, _) => Err(ConfigError::new(
-                self.name("jwks_file"),
-                "no source of keys is named, and discovery needs exactly one issuer",
-                format!("name one of {}", self.sources()),
-            )),
-            (Some(_), Some(_), _) => Err(ConfigError::new(
-                self.name("jwks_file"),
-                "more than one source of keys is named",
-                format!("name at most one of {}", self.sources()),
-            )),
-        }
-    }
-
     /// The general builder, with all of this set.
     ///
     /// # Errors
@@ -213,51 +171,6 @@ impl Config {
         self.builder()?.build().map_err(|error| self.named(error))
     }
 
-    fn load_keys(&self) -> Result<Arc<dyn KeyProvider>, ConfigError> {
-        let problem = |field: &'static str, hint: String| {
-            move |error: FixedKeysError| ConfigError::new(field, error.to_string(), hint)
-        };
-        let fixed = match self.key_source()? {
-            KeySource::JwksFile(path) => {
-                let hint = "name a file with a JWK Set, such as the issuer's jwks_uri serves".to_owned();
-                FixedKeys::jwks_file(path).map_err(problem("jwks_file", hint))
-            }
-            KeySource::PublicKeyFile(path) => {
-                let hint = "name a PEM file with a public key or a certificate".to_owned();
-                FixedKeys::pem_file(path).map_err(problem("public_key_file", hint))
-            }
-            KeySource::SecretFile(path) => {
-                let hint = format!(
-                    "name a file with a secret of at least 32 octets or an oct JWK; a public key is named by {} or {}",
-                    self.name("public_key_file"),
-                    self.name("jwks_file"),
-                );
-                FixedKeys::secret_file(path).map_err(problem("secret_file", hint))
-            }
-            #[cfg(feature = "remote")]
-            KeySource::Discovery(issuer) => return Ok(Arc::new(crate::keys::RemoteKeys::discover(issuer)?)),
-            #[cfg(feature = "remote")]
-            KeySource::JwksUrl(url) => return Ok(Arc::new(crate::keys::RemoteKeys::at(url)?)),
-            #[cfg(not(feature = "remote"))]
-            KeySource::Discovery(_) | KeySource::JwksUrl(_) => {
-                let files = ["jwks_file", "public_key_file", "secret_file"].map(|member| self.name(member));
-                Err(ConfigError::new(
-                    "jwks_file",
-                    "keys can't be fetched without the feature remote",
-                    format!("name one of {}, or switch the feature remote on", files.join(", ")),
-                ))
-            }
-        };
-        Ok(Arc::new(fixed?))
-    }
-
-    /// The sources of keys, as whoever set this configuration up names them.
-    fn sources(&self) -> String {
-        let [file, url, key, secret] =
-            ["jwks_file", "jwks_url", "public_key_file", "secret_file"].map(|member| self.name(member));
-        format!("{file}, {url}, {key} and {secret}")
-    }
-
     /// The error as whoever set this configuration up knows the field.
     fn named(&self, error: ConfigError) -> ConfigError {
         let member = match error.field() {
@@ -289,8 +202,8 @@ impl TryFrom<Map<String, Value>> for Config {
 
 impl<'de> Deserialize<'de> for Config {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Members(members) = Members::deserialize(deserializer)?;
-        members::read(members).map_err(de::Error::custom)
+        let members = ConfigMembers::deserialize(deserializer)?;
+        Self::try_from(members.into_map()).map_err(de::Error::custom)
     }
 }
 
@@ -320,6 +233,7 @@ const TYP: &str = "PORTCULLIS_TYP";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::FixedKeys;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::from_variables(|name| {
