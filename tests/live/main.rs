@@ -64,9 +64,10 @@ const ALONE: [Alone; 5] = named![
 ];
 
 /// Without a provider.
-const PRESETS: [(&str, fn()); 8] = named![
+const PRESETS: [(&str, fn()); 9] = named![
     presets::a_public_key_alone_makes_a_resource_server_of_clerk_that_connects_nowhere,
     presets::a_publishable_key_makes_a_resource_server_of_clerk,
+    presets::options_hold_for_any_provider,
     presets::two_variables_make_a_resource_server_of_auth0,
     presets::two_variables_make_a_resource_server_of_authok,
     presets::two_variables_make_a_resource_server_of_azure,

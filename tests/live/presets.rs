@@ -158,6 +158,25 @@ pub(crate) fn two_variables_make_a_resource_server_of_azure() {
     assert_eq!(tenant.metadata_hits(), 0);
 }
 
+pub(crate) fn options_hold_for_any_provider() {
+    let tenant = TestIssuer::auth0("tenant.eu.auth0.com", API).serve();
+    let services = Services::start(&[
+        ("AUTH0_DOMAIN", &domain(&tenant)),
+        ("AUTH0_AUDIENCE", API),
+        ("PORTCULLIS_LEEWAY_SECONDS", "600"),
+        ("PORTCULLIS_TYP", "at+jwt"),
+        ("PORTCULLIS_ALGORITHMS", "RS256"),
+    ]);
+    let issuer = tenant.issuer();
+    let token = || issuer.token().header("typ", "at+jwt");
+    let now = token().claims()["iat"].as_i64().unwrap();
+    let late = token().issued_at(now - 4_000).claim("exp", now - 300);
+    assert_eq!(services.get("/api/private", Some(&late.sign())).status, 200);
+    assert_refused(&services, &late.claim("exp", now - 700), "expired");
+    assert_refused(&services, &issuer.token(), "wrong_type");
+    assert_refused(&services, &token().header("alg", "PS256"), "algorithm_not_allowed");
+}
+
 /// What tells a session of a signed-in user, asked for by the application, from all else that the instance's key signs.
 fn assert_clerks_rules(services: &Services, instance: &TestIssuer) {
     let token = || instance.token();
@@ -197,6 +216,11 @@ pub(crate) fn variables_that_do_not_suffice_are_named() {
         (&[("CLERK_AUTHORIZED_PARTIES", PARTIES)], "CLERK_PUBLISHABLE_KEY"),
         (&[("CLERK_PUBLISHABLE_KEY", "pk_test_x")], "CLERK_PUBLISHABLE_KEY"),
         (&[("CLERK_JWT_KEY", "no key")], "CLERK_JWT_KEY"),
+        (&[("CLERK_JWT_KEY", &pem), ("PORTCULLIS_LEEWAY_SECONDS", "soon")], "PORTCULLIS_LEEWAY_SECONDS"),
+        (&[("CLERK_JWT_KEY", &pem), ("PORTCULLIS_LEEWAY_SECONDS", "601")], "PORTCULLIS_LEEWAY_SECONDS"),
+        (&[("CLERK_JWT_KEY", &pem), ("PORTCULLIS_ALGORITHMS", "ES256,HS256")], "PORTCULLIS_ALGORITHMS"),
+        (&[("PORTCULLIS_ALGORITHMS", "none")], "PORTCULLIS_ALGORITHMS"),
+        (&[("PORTCULLIS_ISSUER", "https://issuer.test"), ("PORTCULLIS_AUDIENCE", ",")], "PORTCULLIS_AUDIENCE"),
         (&[("CLERK_JWT_KEY", &pem), ("CLERK_AUTHORIZED_PARTIES", "https://a.example/")], "CLERK_AUTHORIZED_PARTIES"),
     ] {
         for (code, output) in Services::fail_to_start(variables) {

@@ -50,7 +50,8 @@ enum Provider {
 }
 
 impl Environment {
-    /// Reads `PORT` and the variables of one provider. With none set, an issuer starts on this machine.
+    /// Reads `PORT`, the variables of one provider, and the options that hold for any: `PORTCULLIS_ALGORITHMS`,
+    /// `PORTCULLIS_LEEWAY_SECONDS` and `PORTCULLIS_TYP`. With no provider named, an issuer starts on this machine.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable and what to write instead; two providers at once are an error that names both.
@@ -63,15 +64,16 @@ impl Environment {
                 .parse()
                 .map_err(|_| ConfigError::new("PORT", "not a port", "write a number up to 65535, such as 3010"))?,
         };
-        match named_provider(lookup)? {
-            Some(provider) => Ok(Self { gate: Gate::new(provider.verifier()?), port, embedded: None }),
+        let (verifier, embedded) = match named_provider(lookup)? {
+            Some(provider) => (provider.verifier(&options(lookup)?)?, None),
             None => {
                 let server = TestIssuer::new().serve();
                 let issuer = server.issuer();
-                let gate = Gate::new(Config::new(issuer.url(), issuer.audience()).verifier()?);
-                Ok(Self { gate, port, embedded: Some(server) })
+                let builder = Config::new(issuer.url(), issuer.audience()).builder()?;
+                (options(lookup)?.verifier_from(builder)?, Some(server))
             }
-        }
+        };
+        Ok(Self { gate: Gate::new(verifier), port, embedded })
     }
 
     /// Lines to paste into a shell, for a server that listens on `port`, each under a comment that says what it will
@@ -100,6 +102,15 @@ impl Environment {
     }
 }
 
+/// The options that hold for any provider: the configuration around them serves nothing else.
+fn options(lookup: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
+    Config::from_variables(|name| match name {
+        "PORTCULLIS_ALGORITHMS" | "PORTCULLIS_LEEWAY_SECONDS" | "PORTCULLIS_TYP" => lookup(name),
+        "PORTCULLIS_ISSUER" | "PORTCULLIS_AUDIENCE" => Some("the provider's".to_owned()),
+        _ => None,
+    })
+}
+
 fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Provider>, ConfigError> {
     let mut named = PROVIDERS.iter().filter_map(|(provider, variables)| {
         Some((*provider, *variables.iter().find(|variable| lookup(variable).is_some())?))
@@ -116,14 +127,16 @@ fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Prov
 }
 
 impl Provider {
-    fn verifier(self) -> Result<JwtVerifier, ConfigError> {
-        match self {
-            Self::Auth0 => Auth0::from_env()?.verifier(),
-            Self::Authok => Authok::from_env()?.verifier(),
-            Self::Azure => Azure::from_env()?.verifier(),
-            Self::Clerk => Clerk::from_env()?.verifier(),
-            Self::Generic => Config::from_env()?.verifier(),
-        }
+    fn verifier(self, options: &Config) -> Result<JwtVerifier, ConfigError> {
+        let builder = match self {
+            Self::Auth0 => Auth0::from_env()?.builder()?,
+            Self::Authok => Authok::from_env()?.builder()?,
+            Self::Azure => Azure::from_env()?.builder()?,
+            Self::Clerk => Clerk::from_env()?.builder()?,
+            // It has the options among its own variables.
+            Self::Generic => return Config::from_env()?.verifier(),
+        };
+        options.verifier_from(builder)
     }
 }
 
@@ -152,6 +165,16 @@ mod tests {
     fn two_providers_are_an_error_that_names_both() {
         let error = named(&["AZURE_TENANT_ID", "PORTCULLIS_ISSUER"]).unwrap_err().to_string();
         assert!(error.contains("AZURE_TENANT_ID") && error.contains("PORTCULLIS_ISSUER"), "{error}");
+    }
+
+    #[test]
+    fn options_are_read_beside_any_provider() {
+        let read =
+            |name: &'static str, value: &'static str| options(move |asked| (asked == name).then(|| value.to_owned()));
+        assert_eq!(read("PORTCULLIS_LEEWAY_SECONDS", "30").unwrap().leeway_seconds, Some(30));
+        assert_eq!(read("PORTCULLIS_TYP", "at+jwt").unwrap().typ, Some(vec!["at+jwt".to_owned()]));
+        assert_eq!(read("PORTCULLIS_ALGORITHMS", "none").unwrap_err().field(), "PORTCULLIS_ALGORITHMS");
+        assert_eq!(read("PORTCULLIS_SECRET_FILE", "s").unwrap().secret_file, None);
     }
 
     #[test]

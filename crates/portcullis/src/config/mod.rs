@@ -171,6 +171,20 @@ impl Config {
         self.builder()?.build().map_err(|error| self.named(error))
     }
 
+    /// The verifier of `builder`, such as that of a provider's preset, with the options that are set here, as
+    /// [`Self::apply_options`] has them.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: where it is about an option that is set here, by its name here.
+    pub fn verifier_from(&self, builder: JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError> {
+        self.apply_options(builder).build().map_err(|error| match error.field() {
+            "algorithms" if self.algorithms.is_some() => self.named(error),
+            "leeway" if self.leeway_seconds.is_some() => self.named(error),
+            "token_types" if self.typ.is_some() => self.named(error),
+            _ => error,
+        })
+    }
+
     /// The error as whoever set this configuration up knows the field.
     fn named(&self, error: ConfigError) -> ConfigError {
         let member = match error.field() {
@@ -307,6 +321,12 @@ mod tests {
         assert_eq!(algorithms(&config), Algorithm::Hs512.into());
         config.leeway_seconds = Some(601);
         assert_eq!(config.apply_options(preset()).build().unwrap_err().field(), "leeway");
+        assert_eq!(config.verifier_from(preset()).unwrap_err().field(), "leeway_seconds");
+        config.leeway_seconds = None;
+        assert_eq!(config.verifier_from(preset()).unwrap().algorithms(), Algorithm::Hs512.into());
+        // What is wrong with the preset is none of ours.
+        assert_eq!(config.verifier_from(preset().audience(Audience::any_of([""]))).unwrap_err().field(), "audience");
+        assert_eq!(config.verifier_from(preset().token_types([""; 0])).unwrap_err().field(), "token_types");
     }
 
     #[test]
