@@ -160,7 +160,7 @@ impl ClerkClaims {
 impl<'de> Deserialize<'de> for ClerkClaims {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut claims = Map::deserialize(deserializer)?;
-        let organization = Organization::read(|name| claims.get(name).cloned());
+        let organization = Organization::read(|name| claims.get(name).filter(|value| !value.is_null()).cloned());
         for name in ["v", "o", "org_id", "org_slug", "org_role", "org_permissions"] {
             claims.remove(name);
         }

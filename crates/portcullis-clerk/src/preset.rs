@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis::{
-    Algorithm, Audience, ConfigError, InvalidToken, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider, RemoteKeys,
-    TokenSource, UnverifiedToken,
+    Algorithm, Audience, AuthorizedParties, ConfigError, InvalidToken, Issuer, JwtVerifier, JwtVerifierBuilder,
+    KeyProvider, RemoteKeys, TokenSource, UnverifiedToken,
 };
 
 use crate::frontend_api::{self, SomeInstance};
 use crate::grants::ClerkGrants;
 use crate::publishable_key::PublishableKey;
-use crate::rules::{AuthorizedParties, SignedIn};
+use crate::rules::SignedIn;
 use crate::token_class::{OneOf, TokenClass};
 use crate::{cookies, jwt_key};
 
@@ -239,7 +239,7 @@ impl Clerk {
             .grants(ClerkGrants)
             .explain(name_opaque);
         let builder = match &self.authorized_parties {
-            Some(parties) => builder.check(AuthorizedParties(parties.clone())),
+            Some(parties) => builder.check(AuthorizedParties::any_of(parties)),
             None => builder,
         };
         Ok(builder.check(OneOf(self.classes.clone())).check(SignedIn { pending_allowed: self.pending_allowed }))

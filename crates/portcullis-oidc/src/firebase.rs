@@ -6,6 +6,7 @@ use portcullis::{
     Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, JwtVerifierBuilder, NumericDate, TokenView, preset,
 };
 
+use crate::id_token::ForUsAlone;
 use crate::preset::{KeysAt, Preset, Provider, Settings};
 
 /// ID tokens of a Firebase project.
@@ -50,7 +51,7 @@ impl Provider for Project {
     }
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
-        builder.require_claims(["sub", "iat", "auth_time"]).check(SignedIn)
+        builder.require_claims(["sub", "iat", "auth_time"]).check(ForUsAlone).check(SignedIn)
     }
 }
 
@@ -59,13 +60,15 @@ struct SignedIn;
 
 impl ClaimCheck for SignedIn {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        // As far as clocks may differ by default.
+        // As far as Firebase's own clocks may differ.
         const LEEWAY: Duration = Duration::from_secs(5);
         if token.claims().subject().is_none_or(str::is_empty) {
             return Err(InvalidToken::invalid("sub"));
         }
         let signed_in = token.claims().get::<i64>("auth_time")?.ok_or_else(|| InvalidToken::missing("auth_time"))?;
-        let passed = NumericDate::from_unix(signed_in, 0) <= token.now().saturating_add(LEEWAY);
+        // `iat` lies as far ahead of our clock as the verifier allows, and no further.
+        let latest = token.claims().issued_at().map_or(token.now(), |issued_at| issued_at.max(token.now()));
+        let passed = NumericDate::from_unix(signed_in, 0) <= latest.saturating_add(LEEWAY);
         if passed { Ok(()) } else { Err(InvalidToken::invalid("auth_time")) }
     }
 }

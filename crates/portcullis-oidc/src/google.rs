@@ -2,6 +2,7 @@
 
 use portcullis::{Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, JwtVerifierBuilder, TokenView};
 
+use crate::id_token::ForUsAlone;
 use crate::preset::{KeysAt, Preset, Provider, Settings};
 
 /// ID tokens of Google accounts.
@@ -69,6 +70,7 @@ impl Provider for GoogleAccounts {
             InvalidToken::NotCompactJws if token.text().starts_with("ya29.") => InvalidToken::OpaqueToken,
             other => other,
         });
+        let builder = builder.check(ForUsAlone);
         match &self.hosted_domain {
             Some(domain) => builder.check(HostedDomain(domain.clone())),
             None => builder,

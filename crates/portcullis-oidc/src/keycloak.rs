@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use portcullis::{
-    AlgorithmSet, Audience, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken, JwtVerifierBuilder,
-    StandardGrants, TokenView, preset,
+    AlgorithmSet, Audience, AuthorizedParties, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken,
+    JwtVerifierBuilder, StandardGrants, TokenView, preset,
 };
 use serde::Deserialize;
 
@@ -91,7 +91,7 @@ impl Provider for Realm {
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
         let builder = builder.check(IsBearer).grants(KeycloakGrants { client: self.client.clone() });
         match &self.parties {
-            Some(parties) => builder.check(AuthorizedParties(parties.clone())),
+            Some(parties) => builder.check(AuthorizedParties::any_of(parties)),
             None => builder,
         }
     }
@@ -104,15 +104,6 @@ impl ClaimCheck for IsBearer {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let class = token.claims().get::<String>("typ")?.ok_or_else(|| InvalidToken::missing("typ"))?;
         if class == "Bearer" { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
-    }
-}
-
-struct AuthorizedParties(Vec<String>);
-
-impl ClaimCheck for AuthorizedParties {
-    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let party = token.claims().get::<String>("azp")?.ok_or_else(|| InvalidToken::missing("azp"))?;
-        if self.0.contains(&party) { Ok(()) } else { Err(InvalidToken::WrongParty) }
     }
 }
 

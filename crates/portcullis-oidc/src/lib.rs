@@ -31,6 +31,7 @@ mod authok;
 mod cognito;
 mod firebase;
 mod google;
+mod id_token;
 mod keycloak;
 mod logto;
 mod okta;

@@ -55,7 +55,7 @@ mod verifier;
 pub use async_trait::async_trait;
 
 pub use crate::challenge::Challenge;
-pub use crate::checks::{Audience, ClaimCheck, Issuer, TokenView};
+pub use crate::checks::{Audience, AuthorizedParties, ClaimCheck, Issuer, TokenView};
 pub use crate::claims::{Claims, FromClaims, GrantReader, Grants, NoClaims, NumericDate, StandardGrants};
 pub use crate::clock::{Clock, ManualClock, SystemClock};
 pub use crate::config::{Config, ConfigMembers, IssuersConfig, KeySource};

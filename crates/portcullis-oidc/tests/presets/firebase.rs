@@ -1,4 +1,6 @@
-use portcullis::Reason;
+use std::time::Duration;
+
+use portcullis::{Gate, ManualClock, Reason};
 use portcullis_oidc::Firebase;
 use portcullis_testing::TestIssuer;
 use serde_json::json;
@@ -48,6 +50,34 @@ async fn the_user_has_a_name_and_signed_in_in_the_past() {
     }
     door.admits(&project.token().claim("auth_time", 0)).await;
     assert_eq!(door.refuses(&project.token().without("iat")).await, Reason::MissingClaim);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_slow_within_the_leeway_refuses_nobody_who_signed_in_just_now() {
+    let (project, _) = project();
+    let now = project.token().claims()["iat"].as_i64().unwrap();
+    let token = project.token().claim("auth_time", now);
+    for (behind, leeway, expected) in
+        [(0, 5, None), (50, 60, None), (50, 5, Some(Reason::IssuedInFuture)), (70, 60, Some(Reason::IssuedInFuture))]
+    {
+        let builder = Firebase::new(PROJECT).keys(project.keys()).builder().unwrap();
+        let builder = builder.leeway(Duration::from_secs(leeway)).clock(ManualClock::at_unix(now - behind));
+        let verdict = Gate::new(builder.build().unwrap()).verify(&token.sign()).await;
+        assert_eq!(verdict.err().and_then(|error| error.reason()), expected, "{behind} s behind, {leeway} s allowed");
+    }
+    // Later than the token itself.
+    let builder = Firebase::new(PROJECT).keys(project.keys()).builder().unwrap().leeway(Duration::from_secs(600));
+    let door = Door::new(builder.build().unwrap());
+    assert_eq!(door.refuses(&token.claim("auth_time", now + 100)).await, Reason::InvalidClaim);
+}
+
+#[tokio::test]
+async fn an_id_token_that_is_for_others_too_is_refused() {
+    let (project, door) = project();
+    door.admits(&project.token().audience([PROJECT])).await;
+    for audience in [json!([PROJECT, "other"]), json!(["other", PROJECT]), json!([PROJECT, ""])] {
+        assert_eq!(door.refuses(&project.token().audience(&audience)).await, Reason::WrongAudience, "{audience}");
+    }
 }
 
 #[tokio::test]

@@ -42,6 +42,17 @@ async fn a_token_for_another_client_is_refused_until_the_client_is_named() {
 }
 
 #[tokio::test]
+async fn an_id_token_that_is_for_others_too_is_refused() {
+    let google = accounts();
+    let other = "another.apps.googleusercontent.com";
+    let door = Door::new(Google::id_tokens(CLIENT).keys(google.keys()).verifier().unwrap());
+    door.admits(&google.token().audience([CLIENT])).await;
+    for audience in [[CLIENT, other], [other, CLIENT], [CLIENT, ""]] {
+        assert_eq!(door.refuses(&google.token().audience(audience)).await, Reason::WrongAudience, "{audience:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_organization_keeps_other_accounts_out() {
     let google = accounts();
     let preset = Google::id_tokens(CLIENT).hosted_domain("example.com").keys(google.keys());

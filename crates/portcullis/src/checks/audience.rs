@@ -106,6 +106,12 @@ mod tests {
         let rule = Audience::claim("client_id", ["c1"]);
         assert_eq!(check(&rule, r#"{"client_id":"c1"}"#), Ok(()));
         assert_eq!(check(&rule, r#"{"client_id":["c0","c1"]}"#), Ok(()));
+        // Some issuers write escapes where none are needed.
+        for claims in [r#"{"client_id":"c\u0031"}"#, r#"{"client_id":["a\/b","\u0063\u0031"]}"#] {
+            assert_eq!(check(&rule, claims), Ok(()), "{claims}");
+        }
+        assert_eq!(check(&rule, r#"{"client_id":"c\u0032"}"#), Err(InvalidToken::WrongAudience));
+        assert_eq!(check(&rule, r#"{"client_id":["c1",1]}"#), Err(InvalidToken::invalid("client_id")));
         assert_eq!(check(&rule, r#"{"client_id":"c2","aud":"c1"}"#), Err(InvalidToken::WrongAudience));
         assert_eq!(check(&rule, r#"{"client_id":1}"#), Err(InvalidToken::invalid("client_id")));
         assert_eq!(check(&rule, r#"{"aud":"c1"}"#), Err(InvalidToken::missing("client_id")));

@@ -2,6 +2,7 @@
 
 mod audience;
 mod issuer;
+mod parties;
 mod presence;
 mod time;
 mod token_type;
@@ -11,6 +12,7 @@ use std::fmt;
 
 pub use audience::Audience;
 pub use issuer::Issuer;
+pub use parties::AuthorizedParties;
 pub(crate) use presence::{NotSenderConstrained, RequiredClaims};
 pub(crate) use time::TimeCheck;
 pub(crate) use token_type::TokenTypes;

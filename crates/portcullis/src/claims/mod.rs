@@ -146,10 +146,9 @@ impl Claims {
     }
 
     /// The claim `name` as one string or several.
-    pub(crate) fn string_or_strings(&self, name: &str) -> Result<Vec<&str>, InvalidToken> {
-        // Owned texts come from escapes alone, and `get` would have to allocate for them as well.
+    pub(crate) fn string_or_strings(&self, name: &str) -> Result<Vec<String>, InvalidToken> {
         let value = self.object.raw(name).ok_or_else(|| InvalidToken::missing(name.to_owned()))?;
-        if let Ok(one) = serde_json::from_str::<&str>(value) {
+        if let Ok(one) = serde_json::from_str(value) {
             return Ok(vec![one]);
         }
         serde_json::from_str(value).map_err(|_| InvalidToken::invalid(name.to_owned()))

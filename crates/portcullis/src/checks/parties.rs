@@ -1,0 +1,60 @@
+//! `azp` (OpenID Connect Core 1.0 §2): the party that a token was issued to.
+
+use crate::checks::{ClaimCheck, TokenView};
+use crate::error::InvalidToken;
+
+/// A check that a token was issued to one of these parties: to a client, or where the provider writes origins into `azp`,
+/// as Clerk does, to an application at one of them.
+///
+/// A token without `azp` is refused: leaving the claim out must not be a way around the check.
+///
+/// ```
+/// # use portcullis::{Audience, AuthorizedParties, FixedKeys, JwtVerifier};
+/// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
+/// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
+///     .check(AuthorizedParties::any_of(["web", "app"]))
+///     .build()?;
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuthorizedParties(Vec<String>);
+
+impl AuthorizedParties {
+    /// `azp` must be one of these, octet by octet. Without any, no token passes.
+    pub fn any_of<S: Into<String>>(parties: impl IntoIterator<Item = S>) -> Self {
+        Self(parties.into_iter().map(Into::into).collect())
+    }
+}
+
+impl ClaimCheck for AuthorizedParties {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let party = token.claims.get::<String>("azp")?.ok_or_else(|| InvalidToken::missing("azp"))?;
+        if self.0.contains(&party) { Ok(()) } else { Err(InvalidToken::WrongParty) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::with_view;
+
+    #[test]
+    fn the_party_is_there_and_one_of_those_named() {
+        let check = |parties: &[&str], claims: &str| {
+            with_view(claims, 0, |token| AuthorizedParties::any_of(parties.iter().copied()).check(token))
+        };
+        let parties = ["web", "https://app.example.com"];
+        assert_eq!(check(&parties, r#"{"azp":"web"}"#), Ok(()));
+        assert_eq!(check(&parties, r#"{"azp":"https:\/\/app.example.com"}"#), Ok(()));
+        for claims in [r#"{"azp":""}"#, r#"{"azp":"Web"}"#, r#"{"azp":"webs"}"#, r#"{"azp":"we","aud":"web"}"#] {
+            assert_eq!(check(&parties, claims), Err(InvalidToken::WrongParty), "{claims}");
+        }
+        for claims in ["{}", r#"{"azp":null}"#, r#"{"aud":"web","client_id":"web"}"#] {
+            assert_eq!(check(&parties, claims), Err(InvalidToken::missing("azp")), "{claims}");
+        }
+        for claims in [r#"{"azp":["web"]}"#, r#"{"azp":7}"#, r#"{"azp":{"web":1}}"#] {
+            assert_eq!(check(&parties, claims), Err(InvalidToken::invalid("azp")), "{claims}");
+        }
+        assert_eq!(check(&[], r#"{"azp":""}"#), Err(InvalidToken::WrongParty));
+    }
+}
