@@ -1,7 +1,6 @@
 """Does what the README tells a newcomer, from an empty folder: its dependencies, its program and its tests, for each
-adapter, as they are printed. Only where the crates come from differs: from this checkout."""
+adapter, as they are printed. The crates come from this checkout, in the way that it names."""
 
-import json
 import os
 import pathlib
 import re
@@ -28,9 +27,9 @@ def main(target):
         sys.exit(f"too long to be read in ten minutes: more than {WORDS_IN_TEN_MINUTES} words")
     for section in SECTIONS:
         manifest, program, tests = blocks(readme, section)
-        for name, text, limit in (("program", program, PROGRAM_LINES), ("tests", tests, TEST_LINES)):
+        for name, text, limit in (("program has", program, PROGRAM_LINES), ("tests have", tests, TEST_LINES)):
             lines = len(text.splitlines())
-            print(f"{section}: the {name} takes {lines} lines")
+            print(f"{section}: the {name} {lines} lines")
             if lines > limit:
                 sys.exit(f"more than {limit}")
         walk(target / "newcomer" / section.split()[1].lower(), manifest, program, tests, target)
@@ -49,8 +48,8 @@ def walk(folder, manifest, program, tests, target):
     (folder / ".cargo").mkdir(exist_ok=True)
     name = f"newcomer-{folder.name}"
     # A workspace of its own, though it lies below ours.
-    (folder / "Cargo.toml").write_text(f'[workspace]\n\n[package]\nname = "{name}"\nedition = "2024"\n\n{manifest}')
-    (folder / ".cargo" / "config.toml").write_text(sources())
+    (folder / "Cargo.toml").write_text(f'[workspace]\n\n[package]\nname = "{name}"\nedition = "2024"\n\n{from_the_checkout(manifest)}')
+    (folder / ".cargo" / "config.toml").write_text(profile())
     # The versions that are tested, as far as they are the same crates.
     (folder / "Cargo.lock").write_text((ROOT / "Cargo.lock").read_text())
     port = free_port()
@@ -70,17 +69,16 @@ def walk(folder, manifest, program, tests, target):
             server.kill()
 
 
-def sources():
-    """Our crates from this checkout, built as its own are."""
-    metadata = subprocess.run(["cargo", "metadata", "--format-version=1", "--no-deps", "--locked"], cwd=ROOT,
-                              capture_output=True, check=True, text=True).stdout
-    crates = [package for package in json.loads(metadata)["packages"] if package["publish"] is None]
-    patches = [f'{crate["name"]} = {{ path = "{pathlib.Path(crate["manifest_path"]).parent}" }}' for crate in crates]
-    profile = re.search(r'^\[profile\.dev\].*?(?=^# |^\[profile\.bench)', (ROOT / "Cargo.toml").read_text(),
-                        re.MULTILINE | re.DOTALL)
-    packages = re.search(r'^\[profile\.dev\.package\."\*"\]\n(?:\w.*\n)*', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
-    return "\n".join(["[patch.crates-io]", *patches, "", profile.group(0) if profile else "",
-                      packages.group(0) if packages else ""])
+def profile():
+    """Crates are built as this workspace's own are, so that they are built once."""
+    manifest = (ROOT / "Cargo.toml").read_text()
+    dev = re.search(r'^\[profile\.dev\].*?(?=^# |^\[profile\.bench)', manifest, re.MULTILINE | re.DOTALL)
+    packages = re.search(r'^\[profile\.dev\.package\."\*"\]\n(?:\w.*\n)*', manifest, re.MULTILINE)
+    return "\n".join(found.group(0) for found in (dev, packages) if found)
+
+
+def from_the_checkout(manifest):
+    return re.sub(r'^(portcullis\S*) = "0\.1"$', rf'\1 = {{ path = "{ROOT}/crates/\1" }}', manifest, flags=re.MULTILINE)
 
 
 def status(server, url):

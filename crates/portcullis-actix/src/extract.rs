@@ -119,7 +119,9 @@ pub(crate) fn find_gate(request: &HttpRequest) -> Result<Gate, Rejection> {
             Err(misconfigured("app_data holds a Gate and another web::Data<Gate>: keep to one of the two types"))
         }
         (Some(gate), _) | (None, Some(gate)) => Ok(gate.clone()),
-        (None, None) => Err(misconfigured("no Gate and no web::Data<Gate> in app_data")),
+        (None, None) => Err(misconfigured(
+            "no Gate and no web::Data<Gate> in app_data: give the App one, with .app_data(gate.clone())",
+        )),
     }
 }
 

@@ -304,7 +304,12 @@ async fn a_missing_gate_is_a_500_with_its_cause_in_the_log_and_no_panic() {
             r#"{"error":"server_error","error_description":"The service is not configured to authenticate requests"}"#
         );
     }
-    assert_eq!(log.text().matches("no Gate and no web::Data<Gate> in app_data").count(), 3);
+    assert_eq!(
+        log.text()
+            .matches("no Gate and no web::Data<Gate> in app_data: give the App one, with .app_data(gate.clone())")
+            .count(),
+        3
+    );
 }
 
 #[derive(Debug)]

@@ -300,7 +300,9 @@ async fn a_missing_gate_is_a_500_with_its_cause_in_the_log_and_no_panic() {
             r#"{"error":"server_error","error_description":"The service is not configured to authenticate requests"}"#
         );
     }
-    assert_eq!(log.text().matches("no gate in the request's extensions or in the router's state").count(), 3);
+    let cause = "no gate in the request's extensions or in the router's state: give the router one, with \
+                 .with_state(gate)";
+    assert_eq!(log.text().matches(cause).count(), 3);
 }
 
 #[derive(Debug)]

@@ -4,7 +4,18 @@ use portcullis::{ClaimCheck, ConfigError, InvalidToken, TokenView, preset};
 
 /// The issuer of the instance whose Frontend API is at `host`: with its scheme, and without a slash at the end.
 pub(crate) fn issuer(host: &str) -> Result<String, ConfigError> {
-    preset::origin("frontend_api", host, "clerk.example.com or lucky-cat-1.clerk.accounts.dev")
+    let wrong = |problem, instead| Err(ConfigError::new("frontend_api", problem, instead));
+    if host.starts_with("pk_") {
+        return wrong("it is a publishable key", "write the host, or call Clerk::from_publishable_key");
+    }
+    if host.starts_with("sk_") {
+        return wrong("it is a secret key, which must not be here", "write the host, such as clerk.example.com");
+    }
+    let issuer = preset::origin("frontend_api", host, "clerk.example.com or lucky-cat-1.clerk.accounts.dev")?;
+    if issuer == "https://api.clerk.com" {
+        return wrong("it is the Backend API, which every instance has", "copy the Frontend API URL beside it");
+    }
+    Ok(issuer)
 }
 
 /// The issuer of some instance, by its form alone. That is enough where the key is one instance's own, and nobody else
@@ -81,6 +92,19 @@ mod tests {
             let error = issuer(host).unwrap_err();
             assert_eq!(error.field(), "frontend_api");
             assert!(error.to_string().contains("clerk.example.com"), "{host}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_else_the_dashboard_shows_is_told_apart() {
+        for (host, problem) in [
+            ("pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "it is a publishable key"),
+            ("sk_test_abcdefgh", "it is a secret key"),
+            ("https://api.clerk.com", "it is the Backend API"),
+        ] {
+            let error = issuer(host).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("frontend_api: {problem}")), "{error}");
+            assert!(!error.contains("abcdefgh"), "{error}");
         }
     }
 

@@ -269,6 +269,8 @@ impl Clerk {
             "one is empty"
         } else if parties.iter().any(|party| party.ends_with('/')) {
             "one ends with a slash, which no origin does"
+        } else if parties.iter().any(|party| !party.contains("://") || party.contains('*')) {
+            "one has no scheme, or a wildcard: each is compared whole"
         } else {
             return Ok(());
         };

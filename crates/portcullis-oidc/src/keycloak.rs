@@ -72,8 +72,14 @@ impl Preset<Realm> {
 }
 
 impl Provider for Realm {
+    const PLACE: &'static str = "base";
+
     fn settings(&self) -> Result<Settings, ConfigError> {
         let base = preset::base_url("base", &self.base, "https://keycloak.example.com")?;
+        if base.contains("/realms/") {
+            let instead = "write what stands before /realms/, such as https://keycloak.example.com";
+            return Err(ConfigError::new("base", "it has a realm in it", instead));
+        }
         let realm = preset::path_segment("realm", &self.name, "write the realm's name as it stands in its URLs")?;
         if self.parties.as_ref().is_some_and(|parties| parties.is_empty() || parties.iter().any(String::is_empty)) {
             return Err(ConfigError::new("authorized_parties", "empty", "write at least one client ID"));

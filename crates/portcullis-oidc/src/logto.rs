@@ -37,6 +37,8 @@ impl Preset<LogtoTenant> {
 }
 
 impl Provider for LogtoTenant {
+    const PLACE: &'static str = "endpoint";
+
     fn settings(&self) -> Result<Settings, ConfigError> {
         let origin = url::origin("endpoint", &self.endpoint, "https://tenant.logto.app")?;
         let issuer = format!("{origin}/oidc");

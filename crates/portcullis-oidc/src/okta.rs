@@ -49,6 +49,10 @@ impl Preset<OktaServer> {
 impl Provider for OktaServer {
     fn settings(&self) -> Result<Settings, ConfigError> {
         let origin = preset::origin("domain", &self.domain, "dev-1.okta.com")?;
+        if let Some(host) = origin.strip_suffix("-admin.okta.com").and_then(|url| url.strip_prefix("https://")) {
+            let instead = format!("leave -admin out: {host}.okta.com");
+            return Err(ConfigError::new("domain", "it is the admin console's", instead));
+        }
         let instead = "write the authorization server's name as in its issuer URI, such as default";
         let server = preset::path_segment("authorization_server", &self.server, instead)?;
         Ok(Settings {

@@ -19,6 +19,9 @@ pub struct Preset<P> {
 
 /// What is particular to a provider.
 pub trait Provider {
+    /// The argument that says where the provider is, for what is wrong with the URLs made of it.
+    const PLACE: &'static str = "issuer";
+
     /// What can't be left out.
     fn settings(&self) -> Result<Settings, ConfigError>;
 
@@ -67,7 +70,7 @@ impl<P: Provider> Preset<P> {
         let Settings { issuers, audience, algorithms, keys } = self.provider.settings()?;
         let keys = match &self.keys {
             Some(keys) => Arc::clone(keys),
-            None => Arc::new(keys.provider()?),
+            None => Arc::new(keys.provider().map_err(|error| error.at(P::PLACE))?),
         };
         let builder = JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms);
         Ok(self.provider.refine(builder))
@@ -104,6 +107,26 @@ mod tests {
             KeysAt::Url(url) => url,
         };
         (settings.issuers, keys)
+    }
+
+    #[test]
+    fn a_mistake_names_the_argument_and_what_to_write() {
+        let error = |preset: Result<JwtVerifier, ConfigError>| preset.unwrap_err().to_string();
+        let keycloak = |base: &str| error(Keycloak::new(base, "main", "api").verifier());
+        assert_eq!(
+            keycloak("https://keycloak.example.com/realms/main"),
+            "base: it has a realm in it; write what stands before /realms/, such as https://keycloak.example.com"
+        );
+        let okta = error(Okta::new("dev-1-admin.okta.com", "api").verifier());
+        assert_eq!(okta, "domain: it is the admin console's; leave -admin out: dev-1.okta.com");
+        for (error, field) in [
+            (keycloak("http://keycloak:8080"), "base"),
+            (error(Zitadel::new("http://zitadel:8080", "1").verifier()), "instance"),
+            (error(Logto::new("http://logto:3001", "api").verifier()), "endpoint"),
+            (error(Supabase::at("http://kong:8000").verifier()), "url"),
+        ] {
+            assert!(error.starts_with(&format!("{field}: it is http, where https is required; ")), "{error}");
+        }
     }
 
     #[test]

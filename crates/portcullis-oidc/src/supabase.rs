@@ -70,6 +70,8 @@ impl SupabaseProject {
 }
 
 impl Provider for SupabaseProject {
+    const PLACE: &'static str = "url";
+
     fn settings(&self) -> Result<Settings, ConfigError> {
         let origin = match &self.place {
             Place::Url(url) => url::origin("url", url, "https://auth.example.com")?,

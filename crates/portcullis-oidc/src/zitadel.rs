@@ -55,6 +55,8 @@ impl Preset<ZitadelProject> {
 }
 
 impl Provider for ZitadelProject {
+    const PLACE: &'static str = "instance";
+
     fn settings(&self) -> Result<Settings, ConfigError> {
         let issuer = url::origin("instance", &self.instance, "https://instance-1.zitadel.cloud")?;
         Ok(Settings {

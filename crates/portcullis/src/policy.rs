@@ -120,7 +120,10 @@ impl Policy {
 ///     }
 /// }
 /// ```
-#[diagnostic::on_unimplemented(message = "`{Self}` names no policy", note = "implement `Require` for the type")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no policy",
+    note = "write `impl Require for {Self} {{ fn policy() -> Policy {{ scopes(\"read:messages\") }} }}`"
+)]
 pub trait Require {
     /// What a caller must be allowed.
     fn policy() -> Policy;

@@ -201,7 +201,15 @@ fn what_cannot_be_used_is_named_when_it_is_built() {
     assert_eq!(field(clerk().secret_key("pk_live_x")), "secret_key");
     assert_eq!(field(clerk().secret_key("sk_live_a\nb")), "secret_key");
     assert_eq!(field(clerk().secret_key("sk_live_x").backend_api("http://api.example.com")), "backend_api");
-    for parties in [&[][..], &[""], &["https://app.example.com/"], &["https://app.example.com", ""]] {
+    for parties in [
+        &[][..],
+        &[""],
+        &["https://app.example.com/"],
+        &["https://app.example.com", ""],
+        &["app.example.com"],
+        &["*"],
+        &["https://*.example.com"],
+    ] {
         assert_eq!(field(clerk().authorized_parties(parties.iter().copied())), "authorized_parties");
     }
     assert_eq!(Clerk::from_publishable_key("pk_live_x").unwrap_err().field(), "publishable_key");

@@ -53,6 +53,13 @@ impl Audience {
                     "write the identifier of this API exactly as tokens have it in aud, such as https://api.example.com",
                 ))
             }
+            Rule::AnyOf { accepted, .. } if accepted.iter().any(|audience| audience.trim() != audience) => {
+                Err(ConfigError::new(
+                    "audience",
+                    "it begins or ends with white space",
+                    "write the identifier of this API exactly as tokens have it in aud",
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -124,8 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_rule_is_a_configuration_error() {
-        for rule in [Audience::any_of(Vec::<String>::new()), Audience::any_of([""]), Audience::claim("", ["x"])] {
+    fn an_empty_rule_and_white_space_around_a_name_are_configuration_errors() {
+        for rule in [
+            Audience::any_of(Vec::<String>::new()),
+            Audience::any_of([""]),
+            Audience::claim("", ["x"]),
+            Audience::any_of(["https://api.example.com "]),
+            Audience::any_of(["a", "\tb"]),
+        ] {
             assert_eq!(rule.validate().unwrap_err().field(), "audience");
         }
     }

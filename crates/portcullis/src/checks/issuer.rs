@@ -74,6 +74,11 @@ impl Issuer {
                     "write the issuer exactly as tokens have it in iss, such as https://tenant.example/",
                 ))
             }
+            Rule::AnyOf(issuers) if issuers.iter().any(|issuer| issuer.trim() != issuer) => Err(ConfigError::new(
+                "issuer",
+                "it begins or ends with white space",
+                "write the issuer exactly as tokens have it in iss",
+            )),
             _ => Ok(()),
         }
     }
@@ -134,8 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_rule_is_a_configuration_error() {
-        for issuer in [Issuer::from(""), Issuer::any_of(Vec::<String>::new()), Issuer::any_of(["a", ""])] {
+    fn an_empty_rule_and_white_space_around_a_name_are_configuration_errors() {
+        for issuer in [
+            Issuer::from(""),
+            Issuer::any_of(Vec::<String>::new()),
+            Issuer::any_of(["a", ""]),
+            Issuer::from("https://a.example\n"),
+            Issuer::any_of(["a", " b"]),
+        ] {
             assert_eq!(issuer.validate().unwrap_err().field(), "issuer");
         }
     }

@@ -87,8 +87,10 @@ pub(super) fn read(members: Map<String, Value>) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-pub(super) const ISSUER_HINT: &str = "write the issuer exactly as tokens have it in iss";
-pub(super) const AUDIENCE_HINT: &str = "write the identifier of this API exactly as tokens have it in aud";
+pub(super) const ISSUER_HINT: &str =
+    "write the issuer exactly as tokens have it in iss, such as https://issuer.example/";
+pub(super) const AUDIENCE_HINT: &str =
+    "write the identifier of this API exactly as tokens have it in aud, such as https://api.example.com";
 pub(super) const MEMBERS_HINT: &str = "a configuration has issuer, audience, at most one of jwks_file, jwks_url, \
                                        public_key_file and secret_file, and, where wanted, algorithms, leeway_seconds \
                                        and typ";

@@ -91,7 +91,8 @@ impl Config {
 
     /// Reads `PORTCULLIS_ISSUER`, `PORTCULLIS_AUDIENCE`, at most one of `PORTCULLIS_JWKS_FILE`, `PORTCULLIS_JWKS_URL`,
     /// `PORTCULLIS_PUBLIC_KEY_FILE` and `PORTCULLIS_SECRET_FILE` (none: discovery), and optionally
-    /// `PORTCULLIS_ALGORITHMS`, `PORTCULLIS_LEEWAY_SECONDS` and `PORTCULLIS_TYP`. Lists are separated by commas.
+    /// `PORTCULLIS_ALGORITHMS`, `PORTCULLIS_LEEWAY_SECONDS` and `PORTCULLIS_TYP`. Lists are separated by commas. Names
+    /// that are easily written in their place, such as `PORTCULLIS_LEEWAY`, are refused; others are not looked at.
     ///
     /// # Errors
     /// [`ConfigError`] names the variable and what to write instead.
@@ -106,6 +107,9 @@ impl Config {
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         // An empty variable is how many deployments say "not set".
         let read = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        if let Some((name, meant)) = MISTAKEN.iter().find(|(name, _)| read(name).is_some()) {
+            return Err(ConfigError::new(*name, "unknown", format!("write {meant}")));
+        }
         let list =
             |name: &str| read(name).map(|text| text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>());
         let required =
@@ -244,6 +248,22 @@ const ALGORITHMS: &str = "PORTCULLIS_ALGORITHMS";
 const LEEWAY: &str = "PORTCULLIS_LEEWAY_SECONDS";
 const TYP: &str = "PORTCULLIS_TYP";
 
+/// Names that are taken for ours, which would set nothing in silence; and what was meant.
+const MISTAKEN: [(&str, &str); 12] = [
+    ("PORTCULLIS_ALG", ALGORITHMS),
+    ("PORTCULLIS_ALGORITHM", ALGORITHMS),
+    ("PORTCULLIS_ALGS", ALGORITHMS),
+    ("PORTCULLIS_AUDIENCES", AUDIENCE),
+    ("PORTCULLIS_ISSUERS", ISSUER),
+    ("PORTCULLIS_ISSUER_URL", ISSUER),
+    ("PORTCULLIS_JWKS", "PORTCULLIS_JWKS_FILE or PORTCULLIS_JWKS_URL"),
+    ("PORTCULLIS_JWKS_URI", JWKS_URL),
+    ("PORTCULLIS_LEEWAY", LEEWAY),
+    ("PORTCULLIS_PUBLIC_KEY", PUBLIC_KEY_FILE),
+    ("PORTCULLIS_SECRET", SECRET_FILE),
+    ("PORTCULLIS_TYPE", TYP),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,6 +305,21 @@ mod tests {
             let error = config(&variables).unwrap_err();
             assert!(!error.to_string().is_empty());
             assert!(error.field() == name || name == PUBLIC_KEY_FILE, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_set_nothing_is_refused() {
+        for (name, meant) in MISTAKEN {
+            let variables = [&MINIMAL[..], &[(name, "secret-value")]].concat();
+            let error = config(&variables).unwrap_err().to_string();
+            assert_eq!(error, format!("{name}: unknown; write {meant}"));
+            let variables = [&MINIMAL[..], &[(name, " ")]].concat();
+            assert!(config(&variables).is_ok(), "{name}");
+        }
+        // A service of this name in the same cluster sets such variables in every container.
+        for name in ["PORTCULLIS_PORT", "PORTCULLIS_SERVICE_HOST"] {
+            assert!(config(&[&MINIMAL[..], &[(name, "tcp://10.0.0.1:80")]].concat()).is_ok(), "{name}");
         }
     }
 
@@ -344,6 +379,20 @@ mod tests {
         assert_eq!(config(&endpoint).unwrap().verifier().unwrap_err().field(), JWKS_URL);
         let slow = [(ISSUER, "https://i.example"), (AUDIENCE, "api"), (LEEWAY, "601")];
         assert_eq!(config(&slow).unwrap().verifier().unwrap_err().field(), LEEWAY);
+    }
+
+    #[cfg(feature = "remote")]
+    #[test]
+    fn the_url_of_the_metadata_is_not_its_issuer() {
+        for path in ["openid-configuration", "oauth-authorization-server/tenant"] {
+            let url = format!("https://i.example/.well-known/{path}");
+            let error = Config::new(url, "api").verifier().unwrap_err().to_string();
+            assert_eq!(
+                error,
+                "issuer: it is the URL of the metadata; write the issuer, as iss and the metadata have it: what stands \
+                 before /.well-known/"
+            );
+        }
     }
 
     #[test]

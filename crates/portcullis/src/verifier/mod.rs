@@ -32,6 +32,10 @@ use crate::keys::KeyStatus;
 ///
 /// [`JwtVerifier`] is the one for signed tokens. Implement it for anything else that a token can be, such as a handle
 /// that is looked up; [`dangerous::assume_verified`](crate::dangerous::assume_verified) makes the result.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` verifies no token",
+    note = "a provider's preset or a `Config` becomes a verifier with `.verifier()?`, a builder with `.build()?`"
+)]
 #[async_trait]
 pub trait Verifier: fmt::Debug + Send + Sync {
     /// Verifies one credential.

@@ -176,6 +176,10 @@ impl RemoteKeysBuilder {
 
     fn issuer_url(&self, issuer: &str) -> Result<Url, ConfigError> {
         let url = self.endpoint("issuer", issuer)?;
+        if url.path().contains("/.well-known/") {
+            let instead = "write the issuer, as iss and the metadata have it: what stands before /.well-known/";
+            return Err(ConfigError::new("issuer", "it is the URL of the metadata", instead));
+        }
         match url.query() {
             None => Ok(url),
             Some(_) => {
@@ -190,7 +194,7 @@ impl RemoteKeysBuilder {
                 field,
                 problem,
                 "write an https URL, such as https://issuer.example/; plain http only reaches this machine, or hosts \
-                 that dangerous::allow_http names",
+                 that portcullis::dangerous::allow_http names, in keys of your own",
             )
         })
     }
