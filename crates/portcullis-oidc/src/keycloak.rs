@@ -8,6 +8,7 @@ use portcullis::{
     JwtVerifierBuilder, StandardGrants, TokenView, preset,
 };
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
 
@@ -143,6 +144,9 @@ impl GrantReader for KeycloakGrants {
 struct Access {
     #[serde(default)]
     roles: Vec<String>,
+    /// Whatever else. With it, serde takes no array for the object, item by item.
+    #[serde(flatten)]
+    _others: HashMap<String, IgnoredAny>,
 }
 
 /// The claims of a Keycloak access token.

@@ -1,6 +1,5 @@
 //! Zitadel.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use portcullis::{
@@ -95,9 +94,10 @@ impl GrantReader for ZitadelGrants {
 
     fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         let mut all: HashMap<String, Value> = claims.deserialize().unwrap_or_default();
-        match all.remove(&self.claim) {
-            Some(Value::Object(roles)) => roles.into_iter().map(|(role, _)| Cow::Owned(role)).collect(),
-            _ => Grants::new(),
-        }
+        let Some(Value::Object(roles)) = all.remove(&self.claim) else { return Grants::new() };
+        // Held in at least one organization, by its identifier and its domain.
+        let is_held =
+            |organizations: &Value| organizations.as_object().is_some_and(|all| all.values().any(Value::is_string));
+        roles.into_iter().filter(|(_, organizations)| is_held(organizations)).map(|(role, _)| role.into()).collect()
     }
 }

@@ -47,9 +47,11 @@ impl Message {
         let bad = |id: &Value, code, message: &str, data| error(StatusCode::BAD_REQUEST, id, code, message, data);
         let value: Value = serde_json::from_slice(body)
             .map_err(|_| bad(&Value::Null, PARSE_ERROR, "the body is not JSON", Value::Null))?;
-        let call: Call = serde_json::from_value(value)
-            .ok()
-            .filter(|call: &Call| call.jsonrpc == "2.0")
+        // serde would take an array for the object, item by item.
+        let object = Some(value).filter(Value::is_object);
+        let call = object
+            .and_then(|object| serde_json::from_value::<Call>(object).ok())
+            .filter(|call| call.jsonrpc == "2.0")
             .ok_or_else(|| bad(&Value::Null, INVALID_REQUEST, "the body is not one JSON-RPC message", Value::Null))?;
 
         let id = call.id.clone().unwrap_or_default();

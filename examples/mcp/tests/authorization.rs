@@ -432,6 +432,7 @@ async fn what_is_no_message_or_no_tool_is_said_to_be_none() {
         ("", -32700),
         ("{", -32700),
         ("[]", -32600),
+        (r#"["2.0",1,"tools/list",{}]"#, -32600),
         (r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#, -32600),
         (r#"{"jsonrpc":"1.0","id":1,"method":"tools/list"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1}"#, -32600),

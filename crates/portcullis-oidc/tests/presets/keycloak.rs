@@ -51,6 +51,12 @@ async fn roles_that_cannot_be_read_grant_nothing() {
         let token = realm.token().claim("resource_access", json!({"api": {"roles": roles}}));
         assert_eq!(of_client.admits(&token).await.roles(), [""; 0], "{roles}");
     }
+    // Arrays in the place of the objects that have the roles.
+    let token = realm.token().claim("realm_access", json!([["user"]]));
+    assert_eq!(of_realm.admits(&token).await.roles(), [""; 0]);
+    let token = realm.token().claim("resource_access", json!({"api": [["editor"]]}));
+    assert_eq!(of_client.admits(&token).await.roles(), [""; 0]);
+    assert!(of_client.admits(&token).await.claims::<KeycloakClaims>().is_err());
 }
 
 #[tokio::test]

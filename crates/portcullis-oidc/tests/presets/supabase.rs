@@ -30,6 +30,7 @@ async fn keys_of_applications_are_no_users() {
         assert_eq!(door.refuses(&project.token().claim("role", role)).await, Reason::WrongTokenClass, "{role}");
     }
     assert_eq!(door.refuses(&project.token().without("role")).await, Reason::MissingClaim);
+    assert_eq!(door.refuses(&project.token().without("sub")).await, Reason::MissingClaim);
     assert_eq!(door.refuses(&project.token().audience("anon")).await, Reason::WrongAudience);
     assert_eq!(door.refuses(&project.token().issuer("supabase")).await, Reason::WrongIssuer);
 }

@@ -30,6 +30,14 @@ async fn the_one_role_of_older_tokens_counts_where_there_are_no_roles() {
     assert_eq!(door.admits(&issuer.token().claim("roles", ["admin"])).await.roles(), ["admin"]);
     let odd = issuer.token().without("roles").claim("role", json!({"slug": "member"}));
     assert_eq!(door.admits(&odd).await.roles(), [""; 0]);
+    // Roles that can't be read are not an older token's.
+    assert_eq!(door.admits(&issuer.token().claim("roles", json!({"member": true}))).await.roles(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_token_of_nobody_is_refused() {
+    let (issuer, door) = sessions();
+    assert_eq!(door.refuses(&issuer.token().without("sub")).await, Reason::MissingClaim);
 }
 
 #[tokio::test]

@@ -21,7 +21,17 @@ async fn the_roles_of_the_project_serve_policies() {
     let caller = door.admits(&instance.token()).await;
     assert!(roles(["editor"]).check(&caller).is_ok() && roles(["admin"]).check(&caller).is_err());
     assert_eq!(caller.client_id().as_deref(), Some("272311436567052291@web"));
-    for odd in [json!("editor"), json!(["editor"]), json!(null), json!(1)] {
+    for odd in [
+        json!("editor"),
+        json!(["editor"]),
+        json!(null),
+        json!(1),
+        // A role that is held in no organization.
+        json!({"editor": {}}),
+        json!({"editor": true}),
+        json!({"editor": {"170088295403946241": true}}),
+        json!({"editor": "acme.zitadel.cloud"}),
+    ] {
         assert_eq!(door.admits(&instance.token().claim(OWN, &odd)).await.roles(), [""; 0], "{odd}");
     }
 }

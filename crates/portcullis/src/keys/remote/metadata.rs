@@ -1,7 +1,10 @@
 //! Metadata of an issuer (OpenID Connect Discovery 1.0 §4, RFC 8414).
 
+use std::collections::HashMap;
+
 use reqwest::Url;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::keys::remote::endpoint;
 
@@ -37,6 +40,9 @@ pub(super) enum MetadataError {
 struct Document {
     issuer: String,
     jwks_uri: String,
+    /// With it, serde takes no array for the object, item by item.
+    #[serde(flatten)]
+    _others: HashMap<String, IgnoredAny>,
 }
 
 /// `jwks_uri`, if the document, read at `metadata`, is that of `issuer`, octet by octet (RFC 8414 §3.3).
@@ -120,6 +126,7 @@ mod tests {
         for document in [
             "",
             "[]",
+            r#"["i","https://k.example/"]"#,
             "{}",
             r#"{"issuer":"i"}"#,
             r#"{"issuer":"i","jwks_uri":1}"#,
