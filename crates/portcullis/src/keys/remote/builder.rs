@@ -10,6 +10,7 @@ use reqwest::{Certificate, Client, Proxy, Url};
 
 use crate::clock::Clock;
 use crate::error::ConfigError;
+use crate::hash::sha256;
 use crate::jose::KeySet;
 use crate::jose::key_set::MAX_OCTETS;
 use crate::keys::remote::entry::Entry;
@@ -135,7 +136,9 @@ impl RemoteKeysBuilder {
         Ok(self.seed(json))
     }
 
-    /// Shares keys with the other providers that are made with `cache`, as far as they ask the same URL.
+    /// Shares keys with the other providers that are made with `cache`, as far as they ask the same URL with the same
+    /// header fields, certificates and proxy. With a client of your own nothing is shared: whom it speaks for can't be
+    /// told from outside.
     pub fn cache(mut self, cache: &KeySetCache) -> Self {
         self.cache = Some(cache.clone());
         self
@@ -206,14 +209,23 @@ impl RemoteKeysBuilder {
             Some(client) => client.clone(),
             None => self.build_client()?,
         };
-        let cache = self.cache;
+        let name = self.name(&source);
+        let cache = self.cache.filter(|_| self.client.is_none());
         let settings = Arc::new(self.settings);
         let make = || Entry::new(source.clone(), client, settings, seed);
         let entry = match cache {
-            Some(cache) => cache.0.get_with(format!("{source:?}"), make),
+            Some(cache) => cache.0.get_with(name, make),
             None => make(),
         };
         Ok(RemoteKeys { entry })
+    }
+
+    /// What tells key sets apart. Header fields are part of it, since providers such as Clerk's Backend API give whoever
+    /// asks their own keys under one URL; hashed, since they are secrets. All of it is the text and the octets as they
+    /// were given.
+    fn name(&self, source: &Source) -> String {
+        let way = format!("{:?} {:?} {:?} {:?}", self.headers, self.roots, self.proxy, self.settings.http_hosts);
+        format!("{source:?} {:?}", sha256(way.as_bytes()))
     }
 
     fn validate(&self) -> Result<(), ConfigError> {

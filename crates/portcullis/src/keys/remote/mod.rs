@@ -119,7 +119,9 @@ impl fmt::Debug for RemoteKeys {
 
 /// Key sets by their URL: providers made with one cache share the keys, and the fetch, of a URL that they have in common.
 ///
-/// What they share is fetched as the first of them was set up: its certificates, header fields and limits.
+/// Providers that ask it with other header fields, certificates or another proxy have key sets of their own, as has each
+/// that uses its own client: one URL may give each customer their own keys. All else, such as the limits, is that of the
+/// first provider.
 ///
 /// Bounded: past its capacity the key set that was used least is forgotten, and fetched again when it is needed.
 #[derive(Clone)]
