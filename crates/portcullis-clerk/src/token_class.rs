@@ -24,7 +24,7 @@ pub enum TokenClass {
 const SESSION: &str = "cl_B7d4PD111AAA";
 const TEMPLATE: &str = "cl_B7d4PD222AAA";
 const MACHINE_TO_MACHINE: &str = "cl_B7d4PD333AAA";
-/// Some instances write it into every token: it says nothing. A machine's token that has it is no good, as in the SDK.
+/// The category that the vendor's SDK ignores: it says nothing. A machine's token that has it is no good, there too.
 const ANY: &str = "cl_I7d4PD111III";
 
 /// What machines' identifiers start with.
