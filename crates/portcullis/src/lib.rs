@@ -45,6 +45,7 @@ mod interop;
 mod jose;
 pub mod jws;
 mod keys;
+mod loopback;
 mod policy;
 #[cfg(feature = "remote")]
 pub mod preset;

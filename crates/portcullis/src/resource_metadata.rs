@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::error::ConfigError;
+use crate::loopback::is_loopback;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -40,7 +41,7 @@ impl ResourceMetadata {
         if split(&resource).is_none() {
             return Err(ConfigError::new(
                 "resource",
-                "not an absolute URL without fragment",
+                "not an absolute https URL without fragment",
                 "write the service's URL as clients know it, such as https://api.example.com",
             ));
         }
@@ -115,10 +116,16 @@ impl ResourceMetadata {
 
 /// The origin of a URL, and what comes after it.
 fn split(resource: &str) -> Option<(&str, &str)> {
-    let after_scheme = ["https://", "http://"].into_iter().find_map(|scheme| resource.strip_prefix(scheme))?;
+    let (scheme, after_scheme) = resource.split_once("://")?;
     let printable = resource.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"\\#<>".contains(&octet));
     let host_end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
-    if host_end == 0 || !printable || after_scheme.get(..host_end)?.contains('@') {
+    let authority = after_scheme.get(..host_end)?;
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let may_be_read = scheme == "https" || scheme == "http" && is_loopback(host);
+    if host.is_empty() || !may_be_read || !printable || authority.contains('@') {
         return None;
     }
     resource.split_at_checked(resource.len() - after_scheme.len() + host_end)
@@ -139,6 +146,10 @@ mod tests {
                 "https://api.example.com:8443/.well-known/oauth-protected-resource/a/b",
             ),
             ("https://api.example.com?k=v", "https://api.example.com/.well-known/oauth-protected-resource?k=v"),
+            ("http://127.0.0.1:3000/mcp", "http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp"),
+            ("http://localhost", "http://localhost/.well-known/oauth-protected-resource"),
+            ("http://[::1]:3000", "http://[::1]:3000/.well-known/oauth-protected-resource"),
+            ("http://[::1]/x", "http://[::1]/.well-known/oauth-protected-resource/x"),
         ] {
             assert_eq!(ResourceMetadata::new(resource).unwrap().url(), url);
         }
@@ -156,6 +167,10 @@ mod tests {
             "api.example.com",
             "https://",
             "https:///x",
+            "https://:8443/x",
+            "http://api.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com:3000/mcp",
             "ftp://a.example",
             "https://a.example/#f",
             "https://u@a.example",

@@ -1,8 +1,8 @@
 //! Which URLs may be asked.
 
-use std::net::IpAddr;
-
 use reqwest::Url;
+
+use crate::loopback::is_loopback;
 
 /// A URL that keys or metadata may be fetched from: https, or http on this machine; absolute, without user information
 /// or fragment.
@@ -21,11 +21,6 @@ pub(crate) fn parse(text: &str, http_hosts: &[String]) -> Result<Url, &'static s
         "http" => Err("it is http, where https is required"),
         _ => Err("its scheme is not https"),
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
