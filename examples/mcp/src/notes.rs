@@ -52,7 +52,10 @@ impl Tool {
 
     /// What the tool says, or what is wrong with the arguments.
     pub(crate) fn call(self, notes: &Notes, caller: &Verified, arguments: &Value) -> Result<String, &'static str> {
-        let owner = (caller.issuer().unwrap_or_default().to_owned(), caller.subject().unwrap_or_default().to_owned());
+        let (Some(issuer), Some(subject)) = (caller.issuer(), caller.subject()) else {
+            return Err("the token does not say whose notes they are");
+        };
+        let owner = (issuer.to_owned(), subject.to_owned());
         // A panic elsewhere leaves the notes as they are.
         let mut notes = notes.0.lock().unwrap_or_else(PoisonError::into_inner);
         match self {

@@ -346,6 +346,11 @@ async fn access_token_privilege_restriction_nobody_sees_the_notes_of_another() {
     server.say(&server.token(scope), &add("alice's")).await;
     let of_bob = server.say(&server.token(scope).subject("bob"), &list()).await;
     assert_eq!((of_bob.status, of_bob.body.contains("alice's")), (200, false));
+    // Nobody in particular has no notes that the next such could see.
+    for call in [add("whose"), list()] {
+        let of_nobody = server.say(&server.token(scope).without("sub"), &call).await;
+        assert_eq!(of_nobody.json()["result"]["isError"], true, "{call}");
+    }
 }
 
 // Streamable HTTP, as far as it bears on who may do what
