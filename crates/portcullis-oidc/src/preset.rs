@@ -198,4 +198,28 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn each_provider_has_its_algorithms() {
+        fn algorithms<P: Provider>(preset: &Preset<P>) -> String {
+            preset.provider.settings().unwrap().algorithms.to_string()
+        }
+        let any = AlgorithmSet::ASYMMETRIC.to_string();
+        for (algorithms, expected) in [
+            (algorithms(&Authok::new("tenant.us.authok.cn", "api")), "RS256"),
+            (algorithms(&Cognito::new("eu-west-1", "eu-west-1_A", ["client"])), "RS256"),
+            (algorithms(&Firebase::new("project")), "RS256"),
+            (algorithms(&Google::id_tokens("client")), "RS256"),
+            (algorithms(&Keycloak::new("https://keycloak.example.com", "main", "api")), any.as_str()),
+            (algorithms(&Logto::new("tenant.logto.app", "api")), "ES384, RS256"),
+            (algorithms(&Okta::new("dev-1.okta.com", "api")), "RS256"),
+            (algorithms(&Supabase::new("abc")), "ES256, RS256"),
+            (algorithms(&WorkOs::new("acme.authkit.app", "api")), "RS256"),
+            (algorithms(&WorkOs::sessions("client_1")), "RS256"),
+            (algorithms(&Zitadel::new("instance-1.zitadel.cloud", "1")), any.as_str()),
+        ] {
+            assert_eq!(algorithms, expected);
+        }
+        assert!(!any.contains("HS"));
+    }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use portcullis::{
-    AlgorithmSet, Audience, Claims, ConfigError, GrantReader, Grants, JwtVerifierBuilder, StandardGrants,
+    AlgorithmSet, Audience, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken, JwtVerifierBuilder,
+    StandardGrants, TokenView,
 };
 use serde_json::Value;
 
@@ -27,7 +28,8 @@ use crate::url;
 ///
 /// *What goes wrong*: with the type *Bearer* tokens are opaque, and refused as `not_compact_jws`. The claim
 /// `urn:zitadel:iam:org:project:roles` is about the project of the *client*, which may be another one, so it counts
-/// only after [`Self::roles_of_clients_project`]. A role counts whichever organization gave it: where that matters,
+/// only after [`Self::roles_of_clients_project`]. ID tokens have the same audiences and roles, but no `jti`, and are
+/// refused as `wrong_token_class`. A role counts whichever organization gave it: where that matters,
 /// read the claim itself. See <https://zitadel.com/docs/apis/openidoauth/claims>.
 pub type Zitadel = Preset<ZitadelProject>;
 
@@ -73,7 +75,18 @@ impl Provider for ZitadelProject {
         } else {
             format!("urn:zitadel:iam:org:project:{}:roles", self.project)
         };
-        builder.grants(ZitadelGrants { claim })
+        builder.check(IsAccessToken).grants(ZitadelGrants { claim })
+    }
+}
+
+/// Access tokens have `jti`, and ID tokens, which are for the same audiences, never have it:
+/// <https://zitadel.com/docs/apis/openidoauth/claims>.
+struct IsAccessToken;
+
+impl ClaimCheck for IsAccessToken {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        let has_id = token.claims().get::<String>("jti")?.is_some_and(|id| !id.is_empty());
+        if has_id { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
     }
 }
 

@@ -69,3 +69,13 @@ fn what_cannot_be_used_is_named() {
     assert_eq!(Zitadel::new("", PROJECT).verifier().unwrap_err().field(), "instance");
     assert_eq!(Zitadel::new(INSTANCE, "").verifier().unwrap_err().field(), "audience");
 }
+
+#[tokio::test]
+async fn an_id_token_is_no_access_token() {
+    let instance = instance();
+    let door = Door::new(Zitadel::new(INSTANCE, PROJECT).keys(instance.keys()).verifier().unwrap());
+    let id_token = instance.token().without("jti").without("client_id").claim("azp", "272311436567052291@web");
+    let id_token = id_token.claim("amr", ["pwd"]).claim("auth_time", 1).claim("at_hash", "HK6E_P6Dh8Y93mRNtsDB1Q");
+    assert_eq!(door.refuses(&id_token).await, Reason::WrongTokenClass);
+    assert_eq!(door.refuses(&id_token.claim("jti", "")).await, Reason::WrongTokenClass);
+}
