@@ -1,6 +1,7 @@
 //! The payload of a token as claims (RFC 7519 §4), parsed once.
 
 mod grants;
+mod misfit;
 mod numeric_date;
 mod typed;
 
@@ -13,6 +14,7 @@ pub use grants::{GrantReader, Grants, StandardGrants};
 pub use numeric_date::NumericDate;
 pub use typed::{FromClaims, NoClaims};
 
+use self::misfit::Misfit;
 use crate::error::InvalidToken;
 use crate::jose::json::{JsonError, JsonObject, Text};
 
@@ -119,9 +121,12 @@ impl Claims {
     ///
     /// # Errors
     /// [`InvalidToken::InvalidClaims`] when they do not fit `C`. What serde says of it may repeat claims, so it is not
-    /// passed on.
+    /// passed on; the log says which field of `C` it is.
     pub fn deserialize<C: DeserializeOwned>(&self) -> Result<C, InvalidToken> {
-        serde_json::from_str(self.object.text()).map_err(|_| InvalidToken::InvalidClaims)
+        serde_json::from_str(self.object.text()).map_err(|_| {
+            tracing::debug!(into = std::any::type_name::<C>(), because = %Misfit::of::<C>(&self.object), "claims do not fit");
+            InvalidToken::InvalidClaims
+        })
     }
 
     /// The payload as the issuer wrote it.

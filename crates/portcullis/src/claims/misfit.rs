@@ -1,0 +1,208 @@
+//! Why claims do not fit a type, in the words of the type alone: what serde says of it may repeat claims.
+
+use std::fmt;
+
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
+use serde::forward_to_deserialize_any;
+
+use crate::jose::json::JsonObject;
+
+/// What the first field that does not fit is, as far as the type names it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Misfit {
+    /// The type has this field, and the claims do not.
+    Missing(&'static str),
+    /// The claim of this field is there, and the field can't be read from it.
+    OfAnotherType(&'static str),
+    /// The type refuses claims that it does not know.
+    NotInTheType,
+    /// All else.
+    Untold,
+}
+
+impl Misfit {
+    /// Why `C` can't be read from `object`; told only after that failed.
+    pub(super) fn of<C: DeserializeOwned>(object: &JsonObject) -> Self {
+        C::deserialize(Object(object)).err().unwrap_or(Self::Untold)
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(field) => write!(f, "claim {field} is missing"),
+            Self::OfAnotherType(field) => write!(f, "claim {field} is of another type"),
+            Self::NotInTheType => f.write_str("a claim is there that the type does not have"),
+            Self::Untold => f.write_str("the type can't be read from them"),
+        }
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+impl Error for Misfit {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::Untold
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::Missing(field)
+    }
+
+    fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
+        Self::NotInTheType
+    }
+}
+
+/// The claims, read once more, with errors that repeat nothing.
+struct Object<'a>(&'a JsonObject);
+
+impl<'de> Deserializer<'de> for Object<'de> {
+    type Error = Misfit;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        self.deserialize_struct("", &[], visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        visitor.visit_map(Members { rest: self.0.iter(), current: ("", ""), fields })
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        visitor.visit_some(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map enum identifier ignored_any
+    }
+}
+
+struct Members<'a, I> {
+    rest: I,
+    current: (&'a str, &'a str),
+    fields: &'static [&'static str],
+}
+
+impl<'a, I: Iterator<Item = (&'a str, &'a str)>> MapAccess<'a> for Members<'a, I> {
+    type Error = Misfit;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
+        let Some(member) = self.rest.next() else { return Ok(None) };
+        self.current = member;
+        let name: StrDeserializer<'_, Misfit> = member.0.into_deserializer();
+        seed.deserialize(name).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+        let (name, value) = self.current;
+        seed.deserialize(&mut serde_json::Deserializer::from_str(value)).map_err(|_| {
+            // The name as the type writes it: a name of its own.
+            let field = self.fields.iter().find(|field| **field == name);
+            field.map_or(Misfit::Untold, |field| Misfit::OfAnotherType(field))
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(dead_code, reason = "types that are only read into")]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    fn misfit<C: DeserializeOwned>(claims: &str) -> String {
+        let object = JsonObject::parse(claims.as_bytes().to_vec()).unwrap();
+        assert!(serde_json::from_str::<C>(claims).is_err(), "{claims}");
+        Misfit::of::<C>(&object).to_string()
+    }
+
+    #[derive(Deserialize)]
+    struct Organisation {
+        #[serde(rename = "https://api.example.com/org")]
+        organisation: String,
+        roles: Option<Vec<String>>,
+        #[serde(default)]
+        level: u8,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Wrapped(Option<Organisation>);
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Closed {
+        sub: String,
+    }
+
+    #[derive(Deserialize)]
+    struct Flat {
+        tenant: String,
+        #[serde(flatten)]
+        rest: std::collections::HashMap<String, u8>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(try_from = "String")]
+    struct Email(String);
+
+    impl TryFrom<String> for Email {
+        type Error = String;
+
+        fn try_from(text: String) -> Result<Self, String> {
+            if text.contains('@') { Ok(Self(text)) } else { Err(format!("missing field `{text}`")) }
+        }
+    }
+
+    #[derive(Deserialize)]
+    struct Contact {
+        email: Email,
+    }
+
+    #[test]
+    fn the_field_is_told_as_the_type_names_it() {
+        let missing = "claim https://api.example.com/org is missing";
+        assert_eq!(misfit::<Organisation>(r#"{"sub":"u"}"#), missing);
+        assert_eq!(misfit::<Wrapped>(r#"{"sub":"u"}"#), missing);
+        assert_eq!(
+            misfit::<Organisation>(r#"{"https://api.example.com/org":null}"#),
+            "claim https://api.example.com/org is of another type"
+        );
+        for (claims, expected) in [
+            (r#"{"https://api.example.com/org":"o","roles":"admin"}"#, "claim roles is of another type"),
+            (r#"{"https://api.example.com/org":"o","roles":["a",1]}"#, "claim roles is of another type"),
+            (r#"{"https://api.example.com/org":"o","level":256}"#, "claim level is of another type"),
+        ] {
+            assert_eq!(misfit::<Organisation>(claims), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_claims_is_told() {
+        for told in [
+            misfit::<Closed>(r#"{"sub":"c0ffee","c0ffee":"c0ffee"}"#),
+            misfit::<Flat>(r#"{"tenant":"c0ffee","c0ffee":"c0ffee"}"#),
+            misfit::<Contact>(r#"{"email":"c0ffee"}"#),
+            misfit::<Email>(r#"{"email":"c0ffee"}"#),
+            misfit::<Vec<String>>(r#"{"email":"c0ffee"}"#),
+            misfit::<u8>(r#"{"email":"c0ffee"}"#),
+        ] {
+            assert!(told.contains("claim") || told == "the type can't be read from them", "{told}");
+            assert!(!told.contains("c0ffee"), "{told}");
+        }
+        assert_eq!(misfit::<Contact>(r#"{"email":"c0ffee"}"#), "claim email is of another type");
+        assert_eq!(misfit::<Flat>(r#"{"rest":1}"#), "claim tenant is missing");
+        assert_eq!(misfit::<Closed>(r#"{"sub":"u","x":1}"#), "a claim is there that the type does not have");
+    }
+}
