@@ -2,8 +2,12 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use portcullis::{Algorithm, FixedKeys, Gate, HeaderList, InvalidToken, JwtVerifier, Policy, Reason, scopes};
+use portcullis::{
+    Algorithm, CachedKeys, FixedKeys, Gate, HeaderList, InvalidToken, JwtVerifier, KeyError, KeyProvider, KeyQuery,
+    Policy, Reason, VerifyingKey, async_trait, scopes,
+};
 use portcullis_testing::TestIssuer;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -39,6 +43,43 @@ impl Captured {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Numbered {
+    #[expect(dead_code, reason = "only read into")]
+    email: u64,
+}
+
+#[derive(Debug)]
+struct Vault {
+    #[expect(dead_code, reason = "read by Debug alone, which is the point")]
+    password: &'static str,
+    keys: FixedKeys,
+}
+
+#[async_trait]
+impl KeyProvider for Vault {
+    async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+        self.keys.key(&KeyQuery::new(query.algorithm())).await
+    }
+}
+
+#[tokio::test]
+async fn the_log_of_a_wrong_key_says_which_and_holds_nothing_of_its_provider() {
+    let log = Captured::default();
+    let subscriber = || tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    let _guards = (subscriber().set_default(), subscriber().set_default());
+    let issuer = TestIssuer::new();
+    let vault = CachedKeys::new(Vault { password: MARKER, keys: issuer.keys() }, 10, Duration::from_secs(60)).unwrap();
+    let gate = Gate::new(builder_with(&issuer, vault).build().unwrap());
+    let refused = gate.verify(&issuer.token().header("kid", "asked-for").sign()).await.unwrap_err();
+    assert_eq!(refused.reason(), Some(Reason::UnknownKey));
+    let text = log.text();
+    assert!(text.contains("the key provider returned another key than it was asked for"), "{text}");
+    assert!(text.contains(r#"wanted=RS256 other_id=true returned_id="RS256-1""#), "{text}");
+    assert!(text.contains(issuer.url()), "{text}");
+    assert!(!text.contains(MARKER) && !text.contains("asked-for"), "{text}");
 }
 
 #[tokio::test]
@@ -99,6 +140,9 @@ async fn nothing_of_a_token_reaches_logs_debug_errors_or_answers() {
     let unfit = caller.claims::<Vec<String>>().unwrap_err();
     assert_eq!(unfit, InvalidToken::InvalidClaims);
     seen += &format!("{unfit} {unfit:?} {:?}", caller.claim::<u64>("email").unwrap_err());
+    seen += &format!("{:?}", caller.claims::<Numbered>().unwrap_err());
+    assert!(log.text().contains(r"leaks::Numbered"), "{}", log.text());
+    assert!(log.text().contains("because=claim email is of another type"), "{}", log.text());
     keys.fail();
     seen += &format!("{:?} {gate:?}", gate.verify(&tokens[0]).await.unwrap_err());
     seen += &log.text();

@@ -61,7 +61,15 @@ pub(crate) async fn find_key<P: KeyProvider + ?Sized>(
     let key = ask(keys, &query).await?;
     let other_id = matches!((key.id(), query.key_id()), (Some(found), Some(wanted)) if found != wanted);
     if other_id || !key.algorithms().contains(algorithm) {
-        tracing::error!(provider = ?keys, "the key provider returned another key than it was asked for");
+        // Not the provider's `Debug`, which may show what opens a vault.
+        tracing::error!(
+            issuer,
+            wanted = %algorithm,
+            other_id,
+            returned_id = key.id(),
+            returned_algorithms = %key.algorithms(),
+            "the key provider returned another key than it was asked for"
+        );
         return Err(InvalidToken::UnknownKey.into());
     }
     Ok(key)
