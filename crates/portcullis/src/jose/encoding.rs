@@ -86,6 +86,10 @@ mod tests {
     #[test]
     fn text_without_a_public_key_is_named_as_such() {
         assert_eq!(read_pem("").err(), Some(InvalidKey::Pem));
+        // As variables of an environment often have it.
+        let written_out = r"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----\n";
+        let told = read_pem(written_out).err().unwrap().to_string();
+        assert!(told.ends_with(r"or its line breaks are written out, as \n"), "{told}");
         assert_eq!(read_pem("ssh-rsa AAAA").err(), Some(InvalidKey::Pem));
         let private = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";
         assert_eq!(read_pem(private).err(), Some(InvalidKey::PrivateKey));

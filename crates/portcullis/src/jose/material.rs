@@ -78,7 +78,7 @@ pub enum InvalidKey {
     )]
     NotASecret,
     /// Text without a PEM section of a public key or a certificate.
-    #[error("no PEM section PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE")]
+    #[error("no PEM section PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE, or its line breaks are written out, as \\n")]
     Pem,
     /// A PEM section with a private key, where a public one is wanted.
     #[error("a private key was given; give the public key (openssl pkey -pubout)")]

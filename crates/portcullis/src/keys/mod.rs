@@ -60,8 +60,19 @@ use crate::jose::{Algorithm, AlgorithmSet, VerifyingKey};
 /// | returns a key of another identifier, or one that does not serve the algorithm | 401 `unknown_key`, and an error in the log |
 /// | returns another key under the right identifier | 401 `bad_signature`, also for tokens that a cache remembers |
 ///
+/// A provider whose source can be down overrides [`warm_up`](Self::warm_up) and [`status`](Self::status), which by default
+/// say that all is well. One of shared secrets overrides [`algorithms`](Self::algorithms), else their tokens are refused as
+/// `algorithm_not_allowed`. `Debug` shows in that of the verifier and the gate, so it should hold no secret.
+///
 /// A request that its client gives up drops the question half-way, so a provider must hold nothing that dropping a future
 /// leaves in disorder.
+///
+/// Without `#[async_trait]` above the `impl`, the compiler says that lifetimes do not match (E0195).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no source of keys",
+    note = "keys at hand and keys at a URL come with a `?`: `FixedKeys::pem(text)?`, `RemoteKeys::at(url)?`; a source of your \
+            own has `#[async_trait] impl KeyProvider for ..`"
+)]
 #[async_trait]
 pub trait KeyProvider: fmt::Debug + Send + Sync {
     /// The one key that `query` asks for.
@@ -77,7 +88,7 @@ pub trait KeyProvider: fmt::Debug + Send + Sync {
         AlgorithmSet::ASYMMETRIC
     }
 
-    /// Makes one attempt to get the keys now, where they are fetched; at once `Ok` where they are at hand.
+    /// Makes one attempt to get the keys now, where they are fetched. Default: nothing is done, and all is well.
     ///
     /// # Errors
     /// [`KeyError::Unavailable`] when the attempt failed.

@@ -190,7 +190,7 @@ impl JwtVerifierBuilder {
             return Err(ConfigError::new(
                 "algorithms",
                 format!("no key serves any of the allowed algorithms ({algorithms})"),
-                format!("allow at least one of those that the keys serve: {served}"),
+                format!("allow one of those that the keys serve, as KeyProvider::algorithms says: {served}"),
             ));
         }
         if self.max_token_octets == 0 {
