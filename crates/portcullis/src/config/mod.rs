@@ -399,7 +399,9 @@ mod tests {
     fn hints_name_variables_where_the_configuration_came_from_them_and_members_where_it_did_not() {
         let two_issuers = [(ISSUER, "https://i.example,https://j.example"), (AUDIENCE, "api")];
         let two_sources = [&MINIMAL[..], &[(SECRET_FILE, "s")]].concat();
-        for (variables, hint) in [(&two_issuers[..], "name one of"), (&two_sources, "name at most one of")] {
+        for (variables, hint) in
+            [(&two_issuers[..], "IssuersConfig has them, or name one of"), (&two_sources, "name at most one of")]
+        {
             let error = config(variables).unwrap_err().to_string();
             let sources =
                 "PORTCULLIS_JWKS_FILE, PORTCULLIS_JWKS_URL, PORTCULLIS_PUBLIC_KEY_FILE and PORTCULLIS_SECRET_FILE";

@@ -42,7 +42,10 @@ impl Config {
             (None, _, _) => Err(ConfigError::new(
                 self.name("jwks_file"),
                 "no source of keys is named, and discovery needs exactly one issuer",
-                format!("name one of {}", self.sources()),
+                format!(
+                    "write one issuer, list issuers of different keys as IssuersConfig has them, or name one of {}",
+                    self.sources()
+                ),
             )),
             (Some(_), Some(_), _) => Err(ConfigError::new(
                 self.name("jwks_file"),
