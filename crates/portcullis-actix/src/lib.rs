@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use actix_web::{App, web};
-//! use portcullis_actix::{Audience, Auth, Authorized, FixedKeys, Gate, JwtVerifier, MaybeAuth, Policy, Require, scopes};
+//! use portcullis_actix::{Auth, Authorized, Config, Gate, MaybeAuth, Policy, Require, scopes};
 //!
 //! async fn me(auth: Auth) -> String {
 //!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
@@ -21,9 +21,9 @@
 //!     "your messages"
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let keys = FixedKeys::secret(&[7; 32])?;
-//! let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
+//! # fn main() -> Result<(), portcullis_actix::ConfigError> {
+//! // The issuer as tokens have it in `iss`, and the name of this service as they have it in `aud`.
+//! let verifier = Config::new("https://issuer.example", "https://api.example.com").verifier()?;
 //! let gate = Gate::new(verifier);
 //! let app = App::new()
 //!     .app_data(gate.clone())
@@ -32,6 +32,9 @@
 //!     .route("/messages", web::get().to(messages));
 //! # Ok(()) }
 //! ```
+//!
+//! `portcullis_auth0`, `portcullis_azure`, `portcullis_clerk` and `portcullis_oidc` make the verifier for a provider that
+//! they know; [`JwtVerifier::builder`] makes it with keys of your own. [`Authenticate`] guards a whole part of the service.
 //!
 //! An extractor guards its handler, not a path, so no route is open by a slip of the router. It finds its gate in
 //! `app_data`, as `Gate` or as `web::Data<Gate>`: the innermost, so keep to one of the two types. A handler without a gate,

@@ -10,12 +10,54 @@
 //! ```
 //!
 //! In Auth0, create an API (*Applications → APIs*): its *Identifier* is the audience here. Clients must ask for that
-//! audience, else Auth0 gives them an opaque token, which is refused as `not_compact_jws`. Switch on *RBAC* and *Add
+//! audience, else Auth0 gives them an opaque token, which is refused as `not_compact_jws` or `encrypted`
+//! (<https://auth0.com/docs/secure/tokens/access-tokens#opaque-access-tokens>). Switch on *RBAC* and *Add
 //! Permissions in the Access Token* to have [`Auth0Claims::permissions`] filled and `permissions([..])` policies hold.
 //!
 //! Both access-token profiles are understood: `auth0` (`typ: JWT`, the client in `azp`) and `rfc9068_profile` (`typ:
 //! at+jwt`, the client in `client_id`); `builder()?.token_types(["at+jwt"])` keeps to the second. See
 //! <https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles>.
+//!
+//! # The token
+//!
+//! ```json
+//! {"iss": "https://tenant.eu.auth0.com/", "sub": "auth0|5f7c8ec7c33c6c004bbafe82",
+//!  "aud": ["https://api.example.com", "https://tenant.eu.auth0.com/userinfo"], "azp": "kq3sY8mYtS1mN0oPqRsTuVwXyZ012345",
+//!  "iat": 1767225600, "exp": 1767312000, "scope": "openid read:messages", "permissions": ["read:messages"]}
+//! ```
+//!
+//! [`Auth0Claims`] reads it, either profile alike. Roles are not in it: an Action writes them into a claim with a name of
+//! your own (<https://auth0.com/docs/secure/tokens/json-web-tokens/create-custom-claims>), from which `roles([..])`
+//! policies read them once told its name.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use portcullis::{Gate, StandardGrants, roles, scopes};
+//! use portcullis_auth0::{Auth0, Auth0Claims};
+//! use portcullis_testing::TestIssuer;
+//!
+//! // A stand-in for the tenant, with tokens like Auth0's.
+//! let tenant = TestIssuer::auth0("tenant.eu.auth0.com", "https://api.example.com");
+//! let auth0 = Auth0::new("tenant.eu.auth0.com", "https://api.example.com").keys(tenant.keys());
+//! let grants = StandardGrants::new().with_roles_at(["https://example.com/roles"]);
+//! let gate = Gate::new(auth0.builder()?.grants(grants).build()?);
+//!
+//! let token = tenant.token().scope("read:messages").claim("https://example.com/roles", ["editor"]);
+//! let caller = gate.verify(&token.sign()).await?;
+//! scopes("read:messages").and(roles(["editor"])).check(&caller)?;
+//! assert!(!caller.claims::<Auth0Claims>()?.is_machine());
+//! # Ok(()) }
+//! ```
+//!
+//! # What goes wrong
+//!
+//! | refused as | because | do this |
+//! |---|---|---|
+//! | `not_compact_jws`, `encrypted` | the client named no audience, so that the token is for `/userinfo` alone | name the API's identifier as `audience` in the client |
+//! | `wrong_audience` | an ID token, whose `aud` is the client; or another API's token | send the access token; compare the *Identifier* |
+//! | `wrong_issuer` | the token was obtained through the custom domain, or the other way round | [`Auth0::custom_domain`] |
+//! | `algorithm_not_allowed` | the API signs with HS256 (<https://auth0.com/docs/get-started/applications/signing-algorithms>) | set its *Signing Algorithm* to RS256 |
+//! | `insufficient_scope` | the client did not ask for the scope, or the permissions are not in the token | ask for it; *Add Permissions in the Access Token* |
 
 mod claims;
 

@@ -1,9 +1,8 @@
 //! Axum extractors for portcullis: verified callers as handler arguments.
 //!
 //! ```
-//! use std::sync::Arc;
 //! use axum::{Router, routing::get};
-//! use portcullis_axum::{Audience, Auth, Authorized, FixedKeys, Gate, JwtVerifier, Policy, Require, scopes};
+//! use portcullis_axum::{Auth, Authorized, Config, Gate, Policy, Require, scopes};
 //!
 //! async fn me(auth: Auth) -> String {
 //!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
@@ -22,9 +21,9 @@
 //!     "your messages"
 //! }
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let keys = FixedKeys::secret(&[7; 32])?;
-//! let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
+//! # fn main() -> Result<(), portcullis_axum::ConfigError> {
+//! // The issuer as tokens have it in `iss`, and the name of this service as they have it in `aud`.
+//! let verifier = Config::new("https://issuer.example", "https://api.example.com").verifier()?;
 //! let app: Router = Router::new()
 //!     .route("/me", get(me))
 //!     .route("/feed", get(feed))
@@ -32,6 +31,9 @@
 //!     .with_state(Gate::new(verifier));
 //! # Ok(()) }
 //! ```
+//!
+//! `portcullis_auth0`, `portcullis_azure`, `portcullis_clerk` and `portcullis_oidc` make the verifier for a provider that
+//! they know; [`JwtVerifier::builder`] makes it with keys of your own. [`AuthLayer`] guards a whole part of the service.
 //!
 //! An extractor guards its handler, not a path, so no route is open by a slip of the router. Where it finds its gate: in
 //! the request's extensions (`.layer(Extension(gate))`, the innermost counts), else in the application's state, through

@@ -45,7 +45,7 @@ use portcullis::{Gate, InvalidToken, dangerous};
 use serde::Serialize;
 
 /// A gate that lets every request in with these claims and without any token: for the tests of handlers. Policies still
-/// apply.
+/// apply: whatever the provider, to scopes in `scope`, permissions in the array `permissions` and roles in `roles`.
 ///
 /// ```
 /// let gate = portcullis_testing::gate_admitting(&serde_json::json!({"sub": "user", "scope": "read:messages"}))?;

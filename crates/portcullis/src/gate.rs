@@ -173,12 +173,15 @@ impl Gate {
     /// request's body what it takes.
     ///
     /// ```
-    /// use portcullis::{AuthError, Gate, Verified, scopes};
+    /// use portcullis::{Gate, Refusal, Verified, scopes};
     ///
-    /// fn delete(gate: &Gate, caller: &Verified, drafts_only: bool) -> Result<(), AuthError> {
-    ///     gate.authorize(caller, &scopes(if drafts_only { "drafts:delete" } else { "messages:delete" }))
+    /// fn delete(gate: &Gate, caller: &Verified, drafts_only: bool) -> Result<(), Refusal> {
+    ///     let policy = scopes(if drafts_only { "drafts:delete" } else { "messages:delete" });
+    ///     gate.authorize(caller, &policy).map_err(|error| gate.refuse(&error))
     /// }
     /// ```
+    ///
+    /// A handler of an adapter has its `Rejection` in the place of [`Refusal`], and a `?` behind.
     ///
     /// # Errors
     /// [`AuthError::InsufficientScope`]; [`Self::refuse`] makes the answer.

@@ -4,8 +4,9 @@
 //! [`Verified`] caller, whom a [`Policy`] lets in or not. The flow is one way, and so are the modules: each imports only
 //! from those before it.
 //!
-//! Most services use an adapter, `portcullis-axum` or `portcullis-actix`, and a preset of their provider. This crate is
-//! enough for anything else:
+//! Most services use an adapter, `portcullis-axum` or `portcullis-actix`, and a preset of their provider, which
+//! `portcullis-auth0`, `portcullis-azure`, `portcullis-clerk` and `portcullis-oidc` have; [`Config`] is for all other
+//! issuers, [`KeyProvider`] for keys of one's own. This crate is enough for anything else:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

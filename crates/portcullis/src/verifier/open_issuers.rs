@@ -50,6 +50,21 @@ pub trait IssuerDirectory: fmt::Debug + Send + Sync {
 ///
 /// Verifiers are made on demand, once however many requests need one, and kept in a bounded cache; after `recheck` the
 /// directory is asked again, so that an issuer that was taken off stops. Tokens of more than 16 KiB are refused.
+///
+/// ```
+/// # use portcullis::{IssuerDirectory, JwtVerifier, Unavailable, async_trait};
+/// # #[derive(Debug)]
+/// # struct Realms;
+/// # #[async_trait]
+/// # impl IssuerDirectory for Realms {
+/// #     async fn verifier(&self, _: &str) -> Result<Option<JwtVerifier>, Unavailable> { Ok(None) }
+/// # }
+/// use std::time::Duration;
+/// use portcullis::{Gate, OpenIssuers};
+///
+/// // `Realms` is an `IssuerDirectory`.
+/// let gate = Gate::new(OpenIssuers::new(Realms, 1_000, Duration::from_secs(300)));
+/// ```
 pub struct OpenIssuers {
     directory: Arc<dyn IssuerDirectory>,
     verifiers: Cache<String, Arc<JwtVerifier>>,
