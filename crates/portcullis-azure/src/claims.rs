@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::caller::{Caller, Traits};
-use crate::groups::Groups;
+use crate::groups::{self, Groups};
 
 /// The claims of an access token, of either version. A person is [`Self::tid`] and [`Self::oid`] together.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>
@@ -24,7 +24,6 @@ use crate::groups::Groups;
 /// ```
 #[derive(Clone, Deserialize)]
 #[non_exhaustive]
-#[serde(from = "Wire")]
 pub struct AzureClaims {
     /// Who is calling, as this API alone knows them: another one for each API.
     pub sub: String,
@@ -33,12 +32,16 @@ pub struct AzureClaims {
     /// The tenant.
     pub tid: Option<String>,
     /// The scopes that a user granted to the client.
+    #[serde(default, deserialize_with = "space_delimited")]
     pub scp: Vec<String>,
     /// The roles of the application, or of the user: [`Self::caller`] tells which.
+    #[serde(default, deserialize_with = "list")]
     pub roles: Vec<String>,
     /// The groups, or why there are none.
+    #[serde(flatten, deserialize_with = "groups::read")]
     pub groups: Groups,
     /// Roles of the whole tenant, by their template identifiers.
+    #[serde(default, deserialize_with = "list")]
     pub wids: Vec<String>,
     /// `app` or `user`, where the registration asks for it.
     pub idtyp: Option<String>,
@@ -47,8 +50,10 @@ pub struct AzureClaims {
     /// The token's identifier, as `jti`.
     pub uti: Option<String>,
     /// The authentication contexts that were satisfied, for step-up.
+    #[serde(default, deserialize_with = "list")]
     pub acrs: Vec<String>,
     /// What the client can do: `cp1` means that it understands claims challenges.
+    #[serde(default, deserialize_with = "list")]
     pub xms_cc: Vec<String>,
     appid: Option<String>,
     azp: Option<String>,
@@ -60,6 +65,7 @@ pub struct AzureClaims {
     upn: Option<String>,
     email: Option<String>,
     /// All other claims.
+    #[serde(flatten)]
     pub custom: Map<String, Value>,
 }
 
@@ -130,84 +136,6 @@ impl std::fmt::Debug for AzureClaims {
     }
 }
 
-/// The claims as they come.
-#[derive(Deserialize)]
-struct Wire {
-    sub: String,
-    oid: Option<String>,
-    tid: Option<String>,
-    #[serde(default, deserialize_with = "space_delimited")]
-    scp: Vec<String>,
-    #[serde(default, deserialize_with = "list")]
-    roles: Vec<String>,
-    groups: Option<Vec<String>>,
-    hasgroups: Option<Value>,
-    #[serde(rename = "_claim_names")]
-    claim_names: Option<Value>,
-    #[serde(default, deserialize_with = "list")]
-    wids: Vec<String>,
-    idtyp: Option<String>,
-    ver: Option<String>,
-    uti: Option<String>,
-    #[serde(default, deserialize_with = "list")]
-    acrs: Vec<String>,
-    #[serde(default, deserialize_with = "list")]
-    xms_cc: Vec<String>,
-    appid: Option<String>,
-    azp: Option<String>,
-    tfp: Option<String>,
-    acr: Option<String>,
-    name: Option<String>,
-    preferred_username: Option<String>,
-    unique_name: Option<String>,
-    upn: Option<String>,
-    email: Option<String>,
-    #[serde(flatten)]
-    custom: Map<String, Value>,
-}
-
-impl Wire {
-    /// Any sign that groups are missing counts before those that are listed.
-    fn groups(&mut self) -> Groups {
-        let elsewhere = self.claim_names.as_ref().is_some_and(|names| names.get("groups").is_some());
-        let has_groups = self.hasgroups.as_ref().is_some_and(|value| *value != Value::Bool(false));
-        match self.groups.take() {
-            _ if elsewhere || has_groups => Groups::Overage,
-            Some(groups) => Groups::Listed(groups),
-            None => Groups::NotIssued,
-        }
-    }
-}
-
-impl From<Wire> for AzureClaims {
-    fn from(mut wire: Wire) -> Self {
-        Self {
-            groups: wire.groups(),
-            sub: wire.sub,
-            oid: wire.oid,
-            tid: wire.tid,
-            scp: wire.scp,
-            roles: wire.roles,
-            wids: wire.wids,
-            idtyp: wire.idtyp,
-            ver: wire.ver,
-            uti: wire.uti,
-            acrs: wire.acrs,
-            xms_cc: wire.xms_cc,
-            appid: wire.appid,
-            azp: wire.azp,
-            tfp: wire.tfp,
-            acr: wire.acr,
-            name: wire.name,
-            preferred_username: wire.preferred_username,
-            unique_name: wire.unique_name,
-            upn: wire.upn,
-            email: wire.email,
-            custom: wire.custom,
-        }
-    }
-}
-
 fn space_delimited<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
     Ok(text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
@@ -274,7 +202,19 @@ mod tests {
     }
 
     #[test]
+    fn claims_that_have_a_place_are_not_among_all_others() {
+        let claims = claims(
+            r#"{"sub":"s","groups":["g1"],"hasgroups":false,"_claim_names":{},"_claim_sources":{},"scp":"a","roles":null,
+                "wids":["w"],"azp":"c","deviceid":"d"}"#,
+        );
+        assert_eq!(claims.custom.keys().collect::<Vec<_>>(), ["_claim_sources", "deviceid"]);
+        assert_eq!((claims.groups.contains("g1"), claims.wids.as_slice()), (Some(true), &["w".to_owned()][..]));
+        assert!(claims.has_scope("a") && claims.roles.is_empty() && claims.client_id() == Some("c"));
+    }
+
+    #[test]
     fn debug_shows_no_claim() {
+        assert_eq!(format!("{:?}", claims(r#"{"sub":"s","groups":["secret"]}"#).groups), "Listed(..)");
         assert_eq!(format!("{:?}", claims(r#"{"sub":"secret"}"#)), "AzureClaims { .. }");
     }
 }
