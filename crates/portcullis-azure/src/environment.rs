@@ -1,6 +1,6 @@
 //! The preset from environment variables.
 
-use portcullis::ConfigError;
+use portcullis::{ConfigError, preset};
 
 use crate::cloud::{Cloud, parse_authority};
 use crate::guid;
@@ -17,7 +17,7 @@ impl Azure {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_variables(preset::variable)
     }
 
     /// [`Self::from_env`], with variables that `lookup` knows.

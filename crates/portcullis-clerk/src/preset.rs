@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis::{
     Algorithm, Audience, AuthorizedParties, ConfigError, InvalidToken, Issuer, JwtVerifier, JwtVerifierBuilder,
-    KeyProvider, RemoteKeys, TokenSource, UnverifiedToken,
+    KeyProvider, RemoteKeys, TokenSource, UnverifiedToken, preset,
 };
 
 use crate::frontend_api::{self, SomeInstance};
@@ -78,7 +78,7 @@ impl Clerk {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_variables(preset::variable)
     }
 
     /// [`Self::from_env`], with variables that `lookup` knows.

@@ -40,7 +40,7 @@ impl Preset<AuthokTenant> {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_variables(preset::variable)
     }
 
     /// [`Self::from_env`], with variables that `lookup` knows.
@@ -48,16 +48,16 @@ impl Preset<AuthokTenant> {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let list = |name: &'static str, hint: &'static str| {
-            let text = lookup(name).filter(|text| !text.trim().is_empty());
-            let text = text.ok_or_else(|| ConfigError::new(name, "not set", hint))?;
-            Ok(text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>())
-        };
-        let domains = list("AUTHOK_DOMAIN", "write the tenant's domain, such as tenant.us.authok.cn")?;
+        let domains =
+            preset::listed(&lookup, "AUTHOK_DOMAIN", "write the tenant's domain, such as tenant.us.authok.cn")?;
         for domain in &domains {
             issuer(domain).map_err(|error| error.at("AUTHOK_DOMAIN"))?;
         }
-        let audiences = list("AUTHOK_AUDIENCE", "write the identifier of the API, such as https://api.example.com")?;
+        let audiences = preset::listed(
+            &lookup,
+            "AUTHOK_AUDIENCE",
+            "write the identifier of the API, such as https://api.example.com",
+        )?;
         Ok(Self::of(AuthokTenant { domains, audiences }))
     }
 }

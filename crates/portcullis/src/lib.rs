@@ -37,6 +37,7 @@ mod clock;
 mod config;
 mod credential;
 pub mod dangerous;
+mod environment;
 mod error;
 mod gate;
 mod guard;

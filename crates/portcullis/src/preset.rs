@@ -12,6 +12,7 @@
 
 use reqwest::Url;
 
+use crate::environment;
 use crate::error::ConfigError;
 use crate::keys::endpoint;
 
@@ -57,6 +58,37 @@ pub fn path_segment<'a>(field: &'static str, text: &'a str, instead: &'static st
         return Err(ConfigError::new(field, "not a name", instead));
     }
     Ok(text)
+}
+
+/// The environment variable `name`. What is not Unicode in it is replaced by U+FFFD: a variable that can't be read must not
+/// pass for one that is not set, since that may leave a check out.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    environment::variable(name)
+}
+
+/// What the variable `name` lists, separated by commas, in an environment that `lookup` knows, such as [`variable`].
+///
+/// ```
+/// use portcullis::preset::listed;
+///
+/// let lookup = |name: &str| (name == "EXAMPLE_DOMAIN").then(|| "one.example, two.example".to_owned());
+/// assert_eq!(listed(lookup, "EXAMPLE_DOMAIN", "write the tenant's domain")?, ["one.example", "two.example"]);
+/// assert!(listed(lookup, "EXAMPLE_API", "write the API's identifier").is_err());
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// [`ConfigError`] when it is not set, or blank; `instead` says what to write.
+pub fn listed(
+    lookup: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    instead: &'static str,
+) -> Result<Vec<String>, ConfigError> {
+    // An empty variable is how many deployments say "not set".
+    let text = lookup(name).filter(|text| !text.trim().is_empty());
+    let text = text.ok_or_else(|| ConfigError::new(name, "not set", instead))?;
+    Ok(text.split(',').map(|item| item.trim().to_owned()).collect())
 }
 
 fn parse(field: &'static str, text: &str, example: &str) -> Result<Url, ConfigError> {
@@ -127,6 +159,17 @@ mod tests {
             assert!(!error.to_string().contains("secret"), "{error}");
         }
         assert_eq!(base_url("base", "a.example/auth?x", "b").unwrap_err().field(), "base");
+    }
+
+    #[test]
+    fn a_list_is_there_or_an_error() {
+        let read = |value: Option<&'static str>| listed(|_| value.map(str::to_owned), "DOMAIN", "write the domain");
+        assert_eq!(read(Some(" a.example ,b.example")), Ok(vec!["a.example".to_owned(), "b.example".to_owned()]));
+        // An item that is empty is kept, for whoever reads it to refuse.
+        assert_eq!(read(Some("a.example,")), Ok(vec!["a.example".to_owned(), String::new()]));
+        for value in [None, Some(""), Some(" ")] {
+            assert_eq!(read(value).unwrap_err().to_string(), "DOMAIN: not set; write the domain");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A service of your own has one provider and needs one line instead, such as
 //! `Gate::new(Auth0::from_env()?.verifier()?)`.
 
-use portcullis::{Config, ConfigError, Gate, JwtVerifier};
+use portcullis::{Config, ConfigError, Gate, JwtVerifier, preset};
 use portcullis_auth0::Auth0;
 use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
@@ -56,7 +56,7 @@ impl Environment {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write instead; two providers at once are an error that names both.
     pub fn read() -> Result<Self, ConfigError> {
-        let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let lookup = |name: &str| preset::variable(name).filter(|value| !value.trim().is_empty());
         let port = match lookup("PORT") {
             None => 3010,
             Some(text) => text

@@ -17,6 +17,7 @@ pub use source::KeySource;
 
 use crate::checks::{Audience, Issuer};
 use crate::config::members::{AUDIENCE_HINT, ISSUER_HINT};
+use crate::environment::variable;
 use crate::error::ConfigError;
 use crate::jose::Algorithm;
 use crate::keys::KeyProvider;
@@ -97,7 +98,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write instead.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_variables(variable)
     }
 
     /// [`Self::from_env`], with variables that `lookup` knows.

@@ -222,6 +222,11 @@ mod tests {
         // What is too large is not looked at.
         let large = format!("key_{}", "x".repeat(100));
         assert_eq!(refused(&verifier, &large).await, InvalidToken::TooLarge { limit: 100 });
+        let keys = FixedKeys::secret(&[7; 32]).unwrap();
+        let builder = JwtVerifier::builder("https://i.example", Audience::any_of(["api"]), keys).max_token_octets(100);
+        let verifier = builder.explain(|_, _| InvalidToken::OpaqueToken).build().unwrap();
+        assert_eq!(refused(&verifier, &large).await, InvalidToken::TooLarge { limit: 100 });
+        assert_eq!(refused(&verifier, "123").await, InvalidToken::OpaqueToken);
     }
 
     #[tokio::test]
