@@ -87,6 +87,7 @@ mod grants;
 mod graph;
 mod groups;
 mod guid;
+mod keys;
 mod policy;
 mod preset;
 mod tenancy;

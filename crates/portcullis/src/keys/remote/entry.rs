@@ -4,30 +4,24 @@
 //! whoever finds no usable key waits for the fetch, and takes it over when it goes silent: the task may belong to a
 //! runtime that is blocked, or was dropped.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use moka::sync::Cache;
 use reqwest::Client;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 use crate::error::Unavailable;
-use crate::hash::sha256;
 use crate::jose::key_set::NotChosen;
-use crate::jose::{Algorithm, KeySet, VerifyingKey};
+use crate::jose::{KeySet, VerifyingKey};
+use crate::keys::remote::absent::AbsentKeys;
 use crate::keys::remote::fetch::{self, FetchError, Fetched, Source, Trail};
+use crate::keys::remote::flight::{BEAT, Flight, SILENCE, while_beating};
 use crate::keys::remote::schedule::{Cause, Schedule};
 use crate::keys::remote::settings::Settings;
 use crate::keys::{KeyError, KeyQuery, KeyStatus};
-
-/// How often a fetching task says that it is alive, and how often a waiter listens.
-const BEAT: Duration = Duration::from_millis(100);
-/// After this long without a beat, a waiter fetches on its own runtime.
-const SILENCE: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -36,8 +30,7 @@ pub(super) struct Entry {
     settings: Arc<Settings>,
     held: ArcSwapOption<Held>,
     control: Mutex<Control>,
-    /// Keys that a fresh set did not have, so that asking for them again costs the provider nothing.
-    absent: Cache<AbsentKey, Absence>,
+    absent: AbsentKeys,
 }
 
 /// A key set and its dates, on the monotonic clock.
@@ -60,17 +53,6 @@ struct Control {
     last_error: Option<String>,
 }
 
-/// A fetch under way.
-#[derive(Clone, Debug)]
-struct Flight {
-    number: u64,
-    started_at: Instant,
-    /// Becomes true when the fetch has landed; closes without that when its task is gone.
-    landed: watch::Receiver<bool>,
-    beats: Arc<AtomicU64>,
-    task: AbortHandle,
-}
-
 enum Start {
     /// A fetch is under way; `ours` if it started just now.
     Flying {
@@ -81,15 +63,6 @@ enum Start {
         failing: bool,
     },
     NoRuntime,
-}
-
-/// The SHA-256 of a `kid` that is not there, and the algorithm: of fixed size, whatever a token names.
-type AbsentKey = ([u8; 32], Algorithm);
-
-#[derive(Clone, Copy, Debug)]
-struct Absence {
-    until: Duration,
-    times: u32,
 }
 
 impl Entry {
@@ -110,7 +83,7 @@ impl Entry {
                 trail: None,
                 last_error: None,
             }),
-            absent: Cache::new(settings.absent_max),
+            absent: AbsentKeys::new(&settings),
             source,
             client,
             settings,
@@ -192,9 +165,8 @@ impl Entry {
 
     /// For a key that is not among the held ones: fetches, if the schedule allows, and looks again.
     async fn key_after_fetch(self: &Arc<Self>, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        let absent = absent_key(query);
-        let absence = self.absent.get(&absent);
-        if absence.is_some_and(|absence| self.now() < absence.until) {
+        let absence = self.absent.get(query);
+        if absence.is_some_and(|absence| absence.lasts(self.now())) {
             return Err(KeyError::NotFound);
         }
         // A fetch that was under way may have started before the key was published; hence a second one.
@@ -217,16 +189,8 @@ impl Entry {
                 }
             }
         }
-        self.remember_absence(absent, absence);
+        self.absent.insert(query, absence, self.now());
         Err(KeyError::NotFound)
-    }
-
-    /// The first time a fresh set lacks a key, it is not asked for again for a cooldown, in case the provider announces
-    /// its keys late; from the second time on, for the full while.
-    fn remember_absence(&self, key: AbsentKey, before: Option<Absence>) {
-        let times = before.map_or(1, |absence| absence.times.saturating_add(1));
-        let pause = if times == 1 { self.settings.cooldown.min(self.settings.absent) } else { self.settings.absent };
-        self.absent.insert(key, Absence { until: self.now().saturating_add(pause), times });
     }
 
     async fn fetch_when_cold(self: &Arc<Self>) -> Result<(), Unavailable> {
@@ -244,7 +208,7 @@ impl Entry {
     /// Waits until `flight` has landed, or whichever takes its place. Ends at a deadline of its own.
     async fn landing(self: &Arc<Self>, mut flight: Flight) -> Result<(), Unavailable> {
         let since = Instant::now();
-        let (mut beats, mut heard_at) = (flight.beats.load(Ordering::Relaxed), Instant::now());
+        let mut listener = flight.listen();
         loop {
             if *flight.landed.borrow() {
                 return Ok(());
@@ -261,15 +225,11 @@ impl Entry {
             if since.elapsed() >= self.overdue_after() {
                 return Err(self.unavailable());
             }
-            let heard = flight.beats.load(Ordering::Relaxed);
-            if heard != beats {
-                (beats, heard_at) = (heard, Instant::now());
-            }
-            if gone || heard_at.elapsed() >= SILENCE {
+            if listener.hears_nothing() || gone {
                 match self.take_over(flight.number) {
                     Start::Flying { flight: next, .. } => {
                         flight = next;
-                        (beats, heard_at) = (flight.beats.load(Ordering::Relaxed), Instant::now());
+                        listener = flight.listen();
                     }
                     Start::NotNow { .. } => return Err(self.unavailable()),
                     Start::NoRuntime => return Err(no_runtime()),
@@ -449,29 +409,6 @@ impl Drop for Entry {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-impl Flight {
-    fn is_under_way(&self) -> bool {
-        !*self.landed.borrow() && self.landed.has_changed().is_ok()
-    }
-}
-
-/// Drives `fetch`, counting beats as long as its runtime turns.
-async fn while_beating<T>(fetch: impl Future<Output = T>, beats: &AtomicU64) -> T {
-    let mut fetch = std::pin::pin!(fetch);
-    let mut beat = tokio::time::interval(BEAT);
-    loop {
-        tokio::select! {
-            result = &mut fetch => return result,
-            _ = beat.tick() => beats.fetch_add(1, Ordering::Relaxed),
-        };
-    }
-}
-
-fn absent_key(query: &KeyQuery<'_>) -> AbsentKey {
-    let name = query.key_id().map_or_else(|| "-".to_owned(), |id| format!("+{id}"));
-    (sha256(name.as_bytes()), query.algorithm())
 }
 
 fn no_runtime() -> Unavailable {

@@ -1,9 +1,11 @@
 //! Keys that are fetched: JWKS endpoints, and discovery that leads to them.
 
+mod absent;
 mod builder;
 pub(crate) mod endpoint;
 mod entry;
 mod fetch;
+mod flight;
 mod freshness;
 mod metadata;
 mod schedule;

@@ -1,0 +1,88 @@
+//! Where Microsoft publishes keys, and how often it may be asked for them.
+
+use std::time::Duration;
+
+use portcullis::{ConfigError, RemoteKeys, RemoteKeysBuilder};
+
+/// Where Microsoft publishes keys.
+pub(crate) enum Source {
+    Keys(String),
+    Metadata { url: String, issuer: String },
+}
+
+impl Source {
+    /// The keys from there; of `application` alone, where it has keys of its own.
+    pub(crate) fn fetched(&self, application: Option<&str>) -> Result<RemoteKeys, ConfigError> {
+        let query = application.map(|id| format!("?appid={id}")).unwrap_or_default();
+        let keys = match self {
+            Self::Keys(url) => patience().at(&format!("{url}{query}")),
+            Self::Metadata { url, issuer } => patience().metadata_at(format!("{url}{query}")).discover(issuer),
+        };
+        keys.map_err(|error| error.at("authority"))
+    }
+}
+
+/// Microsoft's rule for keys: refreshed each hour, kept for a day, fetched at most once in five minutes for names that
+/// are unknown.
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/signing-key-rollover#keys-metadata-caching-algorithm>
+fn patience() -> RemoteKeysBuilder {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    RemoteKeys::builder()
+        .lifetime(Duration::from_secs(60), HOUR, HOUR)
+        .stale(23 * HOUR)
+        // The first fetch, and one for an unknown name.
+        .cooldown(Duration::from_secs(5 * 60), 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use portcullis::{Algorithm, Audience, Gate, JwtVerifier, ManualClock};
+    use portcullis_testing::{Fault, IssuerServer, TestIssuer};
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn scene() -> (IssuerServer, Arc<ManualClock>, RemoteKeys, Gate) {
+        let server = TestIssuer::new().serve();
+        let clock = Arc::new(ManualClock::at_unix(1_700_000_000));
+        let keys = patience().clock(Arc::clone(&clock)).at(&server.jwks_url()).unwrap();
+        let issuer = server.issuer();
+        let verifier = JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), keys.clone());
+        (server, clock, keys, Gate::new(verifier.build().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn keys_are_good_for_most_of_an_hour_and_are_kept_for_a_day() {
+        let (server, clock, keys, gate) = scene();
+        let token = server.issuer().token().sign();
+        assert!(gate.verify(&token).await.is_ok());
+        clock.advance(40 * MINUTE);
+        assert!(gate.verify(&token).await.is_ok());
+        assert_eq!((server.jwks_hits(), keys.status().last_error), (1, None));
+        server.misbehave(Fault::status(503));
+        clock.advance(23 * 60 * MINUTE);
+        assert!(gate.verify(&token).await.is_ok());
+        clock.advance(60 * MINUTE);
+        assert_eq!(gate.verify(&token).await.unwrap_err().status(), 503);
+    }
+
+    #[tokio::test]
+    async fn unknown_keys_cause_one_fetch_and_no_second_within_five_minutes() {
+        let (server, clock, _, gate) = scene();
+        assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
+        for step in 0..20 {
+            let token = server.issuer().token().header("kid", format!("unknown-{step}")).sign();
+            assert_eq!(gate.verify(&token).await.unwrap_err().status(), 401);
+            clock.advance(Duration::from_secs(14));
+        }
+        assert_eq!(server.jwks_hits(), 2);
+        // A rotation later on is noticed by the first token.
+        clock.advance(MINUTE);
+        server.rotate(Algorithm::Rs256);
+        assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
+        assert_eq!(server.jwks_hits(), 3);
+    }
+}
