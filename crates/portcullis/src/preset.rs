@@ -158,7 +158,11 @@ mod tests {
             assert!(error.to_string().ends_with("write it as in b.example"), "{text}: {error}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
-        assert_eq!(base_url("base", "a.example/auth?x", "b").unwrap_err().field(), "base");
+        for text in
+            ["a.example/auth?x", "a.example/#x", "user@a.example/auth", ":secret@a.example", "a.example/a b", ""]
+        {
+            assert_eq!(base_url("base", text, "b").unwrap_err().field(), "base", "{text}");
+        }
     }
 
     #[test]

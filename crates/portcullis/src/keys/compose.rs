@@ -217,6 +217,9 @@ mod tests {
         assert!(matches!(FirstOf::new([down(), none()]).key(&query()).await, Err(KeyError::Unavailable(_))));
         assert!(FirstOf::new([none(), has()]).algorithms().contains(Algorithm::Hs256));
         assert!(FirstOf::new([down(), has()]).status().ready);
+        // Whatever number of keys a provider says that it has.
+        let many = KeyStatus { keys: usize::MAX, ..KeyStatus::ready() };
+        assert_eq!(many.clone().or(many).keys, usize::MAX);
     }
 
     #[tokio::test]

@@ -136,7 +136,7 @@ impl KeyStatus {
     pub fn or(self, other: Self) -> Self {
         Self {
             ready: self.ready || other.ready,
-            keys: self.keys + other.keys,
+            keys: self.keys.saturating_add(other.keys),
             age: self.age.max(other.age),
             last_error: self.last_error.or(other.last_error),
             next_attempt: self.next_attempt.or(other.next_attempt),

@@ -52,3 +52,23 @@ impl std::fmt::Debug for UnverifiedToken<'_> {
         f.write_str("UnverifiedToken")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::base64url;
+
+    #[test]
+    fn of_a_token_that_is_too_long_nothing_is_read() {
+        let head = format!("{}.{}.", base64url::encode(br#"{"alg":"RS256"}"#), base64url::encode(br#"{"sub":"u"}"#));
+        let of_length = |octets: usize| format!("{head}{}", "A".repeat(octets - head.len()));
+        let longest = of_length(16 * 1024);
+        let token = UnverifiedToken::new(&longest);
+        assert_eq!(token.unverified_claims().unwrap().subject(), Some("u"));
+        assert!(token.unverified_header().is_some());
+        let longer = of_length(16 * 1024 + 1);
+        let token = UnverifiedToken::new(&longer);
+        assert!(token.unverified_claims().is_none() && token.unverified_header().is_none());
+        assert_eq!((token.text(), format!("{token:?}").as_str()), (longer.as_str(), "UnverifiedToken"));
+    }
+}
