@@ -105,9 +105,8 @@ impl Environment {
 /// The options that hold for any provider: the configuration around them serves nothing else.
 fn options(lookup: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
     Config::from_variables(|name| match name {
-        "PORTCULLIS_ALGORITHMS" | "PORTCULLIS_LEEWAY_SECONDS" | "PORTCULLIS_TYP" => lookup(name),
         "PORTCULLIS_ISSUER" | "PORTCULLIS_AUDIENCE" => Some("the provider's".to_owned()),
-        _ => None,
+        _ => lookup(name),
     })
 }
 
@@ -174,7 +173,8 @@ mod tests {
         assert_eq!(read("PORTCULLIS_LEEWAY_SECONDS", "30").unwrap().leeway_seconds, Some(30));
         assert_eq!(read("PORTCULLIS_TYP", "at+jwt").unwrap().typ, Some(vec!["at+jwt".to_owned()]));
         assert_eq!(read("PORTCULLIS_ALGORITHMS", "none").unwrap_err().field(), "PORTCULLIS_ALGORITHMS");
-        assert_eq!(read("PORTCULLIS_SECRET_FILE", "s").unwrap().secret_file, None);
+        // A name that is no option's, though it looks like one.
+        assert_eq!(read("PORTCULLIS_LEEWAY", "30").unwrap_err().field(), "PORTCULLIS_LEEWAY");
     }
 
     #[test]
