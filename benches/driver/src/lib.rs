@@ -11,6 +11,7 @@
     reason = "a bench may stop where it stands"
 )]
 
+mod finding;
 mod load;
 mod scenarios;
 mod table;
@@ -18,7 +19,7 @@ mod table;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::scenarios::Scenario;
+use crate::finding::Scenario;
 
 /// A verifier that fetches its keys.
 pub trait Contender: Send + Sync + Sized + 'static {

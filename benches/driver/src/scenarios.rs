@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use portcullis::Algorithm;
 use portcullis_testing::{Fault, IssuerServer, TestIssuer, TokenBuilder};
 
+use crate::finding::{Finding, Latency, Row, Scenario, show};
 use crate::load::{Callers, Heard, Tally, every_millisecond};
-use crate::table::{Finding, Latency, Row, show};
 use crate::{Contender, NotBuilt, Outcome, Provider};
 
 /// What the server takes to answer, where it is neither down nor hanging.
@@ -24,40 +24,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// The longest that a rotation is waited for: longer than any contender's pause between two fetches.
 const ROTATION_PATIENCE: Duration = Duration::from_secs(65);
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Scenario {
-    FirstRequests,
-    ForgedKeys,
-    RefreshHangs,
-    RefreshFails,
-    Rotation,
-    SlowStart,
-    Withdrawal,
-}
-
 impl Scenario {
-    pub(crate) const ALL: [Self; 7] = [
-        Self::FirstRequests,
-        Self::ForgedKeys,
-        Self::RefreshHangs,
-        Self::RefreshFails,
-        Self::Rotation,
-        Self::SlowStart,
-        Self::Withdrawal,
-    ];
-
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::FirstRequests => "1 first requests",
-            Self::ForgedKeys => "2 forged kids",
-            Self::RefreshHangs => "3a refresh hangs",
-            Self::RefreshFails => "3b refresh fails",
-            Self::Rotation => "4 rotation",
-            Self::SlowStart => "5 failing start",
-            Self::Withdrawal => "6 withdrawn key",
-        }
-    }
-
     fn lifetime(self) -> Option<Duration> {
         match self {
             Self::RefreshHangs | Self::RefreshFails | Self::Withdrawal => Some(LIFETIME),

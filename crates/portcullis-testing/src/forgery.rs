@@ -33,13 +33,13 @@ impl fmt::Debug for Forgery {
     }
 }
 
-pub(crate) fn all(issuer: &TestIssuer) -> Vec<Forgery> {
-    let groups =
-        [without_signature(issuer), key_confusion(issuer), tampered(issuer), foreign_keys(issuer), shapes(issuer)];
-    let mut all: Vec<Forgery> = groups.into_iter().flatten().collect();
-    all.extend(headers(issuer));
-    all.extend(claims(issuer));
-    all
+impl TestIssuer {
+    /// Bad tokens of every kind, each with the reason for which a [`Self::gate`] refuses it.
+    #[must_use]
+    pub fn forgeries(&self) -> Vec<Forgery> {
+        let kinds = [without_signature, key_confusion, tampered, foreign_keys, shapes, headers, claims];
+        kinds.into_iter().flat_map(|kind| kind(self)).collect()
+    }
 }
 
 fn forgery(name: &'static str, token: impl Into<String>, reason: Reason) -> Forgery {

@@ -10,7 +10,6 @@ use portcullis::Algorithm;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::issuer::TestIssuer;
 use crate::signing_key::SigningKey;
 
 /// A token to be: header and claims of a good one, which can be changed one by one before it is signed.
@@ -31,21 +30,16 @@ pub struct TokenBuilder {
 }
 
 impl TokenBuilder {
-    pub(crate) fn new(issuer: &TestIssuer) -> Self {
-        let key = Arc::clone(issuer.first_key());
-        let builder = Self {
-            keys: issuer.signing_keys().to_vec(),
-            key: Arc::clone(&key),
-            header: Map::new(),
-            claims: Map::new(),
-            payload: None,
-        };
+    /// A good token of `issuer` for `audience`, signed with `key`, or with another of `keys`.
+    pub(crate) fn new(key: &Arc<SigningKey>, keys: &[Arc<SigningKey>], issuer: &str, audience: &str) -> Self {
+        let builder =
+            Self { keys: keys.to_vec(), key: Arc::clone(key), header: Map::new(), claims: Map::new(), payload: None };
         builder
-            .signed_with(key)
+            .signed_with(Arc::clone(key))
             .header("typ", "at+jwt")
-            .issuer(issuer.url())
+            .issuer(issuer)
             .subject("user-1")
-            .audience(issuer.audience())
+            .audience(audience)
             .claim("jti", "token-1")
             .issued_at(now())
     }

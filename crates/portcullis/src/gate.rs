@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use crate::claims::FromClaims;
 use crate::credential::{Credential, Presented, RequestView, TokenSource, present};
 use crate::error::AuthError;
-use crate::guard::Admission;
 use crate::keys::KeyStatus;
 use crate::policy::Policy;
 use crate::refusal::{Guidance, Refusal};
@@ -133,39 +132,6 @@ impl Gate {
         match present(request, &self.0.sources) {
             Ok(Presented::Nothing) if self.0.assumed.is_none() => Ok(None),
             _ => self.admit(request, policy).await.map(Some),
-        }
-    }
-
-    /// Like [`Self::admit`], for a request that passed a guard before: a caller whom this gate let in is not verified
-    /// again, only held against `policy`. Another gate's admission does not count.
-    ///
-    /// # Errors
-    /// Why not; [`Self::refuse`] makes the answer.
-    pub async fn readmit(
-        &self,
-        known: Option<&Admission>,
-        request: &dyn RequestView,
-        policy: &Policy,
-    ) -> Result<Verified, AuthError> {
-        match known.and_then(|known| known.by(self)) {
-            Some(caller) => self.authorize(caller, policy).map(|()| caller.clone()),
-            None => self.admit(request, policy).await,
-        }
-    }
-
-    /// What [`Self::readmit`] is to [`Self::admit`], for [`Self::admit_optional`].
-    ///
-    /// # Errors
-    /// Why not; [`Self::refuse`] makes the answer.
-    pub async fn readmit_optional(
-        &self,
-        known: Option<&Admission>,
-        request: &dyn RequestView,
-        policy: &Policy,
-    ) -> Result<Option<Verified>, AuthError> {
-        match known.and_then(|known| known.by(self)) {
-            Some(_) => self.readmit(known, request, policy).await.map(Some),
-            None => self.admit_optional(request, policy).await,
         }
     }
 

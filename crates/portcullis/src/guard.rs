@@ -94,6 +94,42 @@ impl Admission {
     }
 }
 
+/// Behind a guard.
+impl Gate {
+    /// Like [`Self::admit`], for a request that passed a guard before: a caller whom this gate let in is not verified
+    /// again, only held against `policy`. Another gate's admission does not count.
+    ///
+    /// # Errors
+    /// Why not; [`Self::refuse`] makes the answer.
+    pub async fn readmit(
+        &self,
+        known: Option<&Admission>,
+        request: &dyn RequestView,
+        policy: &Policy,
+    ) -> Result<Verified, AuthError> {
+        match known.and_then(|known| known.by(self)) {
+            Some(caller) => self.authorize(caller, policy).map(|()| caller.clone()),
+            None => self.admit(request, policy).await,
+        }
+    }
+
+    /// What [`Self::readmit`] is to [`Self::admit`], for [`Self::admit_optional`].
+    ///
+    /// # Errors
+    /// Why not; [`Self::refuse`] makes the answer.
+    pub async fn readmit_optional(
+        &self,
+        known: Option<&Admission>,
+        request: &dyn RequestView,
+        policy: &Policy,
+    ) -> Result<Option<Verified>, AuthError> {
+        match known.and_then(|known| known.by(self)) {
+            Some(_) => self.readmit(known, request, policy).await.map(Some),
+            None => self.admit_optional(request, policy).await,
+        }
+    }
+}
+
 fn is_cors_preflight(request: &dyn RequestView) -> bool {
     let has = |name: &str| {
         let mut found = false;

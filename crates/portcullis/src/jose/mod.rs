@@ -8,6 +8,7 @@ pub(crate) mod header;
 pub(crate) mod json;
 pub(crate) mod jwk;
 pub(crate) mod key;
+mod key_forms;
 pub(crate) mod key_set;
 pub(crate) mod material;
 
