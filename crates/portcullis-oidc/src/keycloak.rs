@@ -85,6 +85,9 @@ impl Provider for Realm {
         if self.parties.as_ref().is_some_and(|parties| parties.is_empty() || parties.iter().any(String::is_empty)) {
             return Err(ConfigError::new("authorized_parties", "empty", "write at least one client ID"));
         }
+        if self.client.as_ref().is_some_and(String::is_empty) {
+            return Err(ConfigError::new("client", "empty", "write the client ID whose roles count"));
+        }
         let issuer = format!("{base}/realms/{realm}");
         Ok(Settings {
             keys: KeysAt::Url(format!("{issuer}/protocol/openid-connect/certs")),

@@ -136,4 +136,5 @@ fn what_cannot_be_used_is_named() {
     assert_eq!(Keycloak::new(BASE, "main", "").verifier().unwrap_err().field(), "audience");
     let parties = Keycloak::new(BASE, "main", "api").authorized_parties([""; 0]).verifier();
     assert_eq!(parties.unwrap_err().field(), "authorized_parties");
+    assert_eq!(Keycloak::new(BASE, "main", "api").client("").verifier().unwrap_err().field(), "client");
 }
