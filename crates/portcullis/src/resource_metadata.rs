@@ -189,4 +189,12 @@ mod tests {
             r#"{"resource":"https://api.example.com","authorization_servers":["https://issuer.example/"],"scopes_supported":["a","b"],"bearer_methods_supported":["header"],"resource_name":"Orders"}"#
         );
     }
+
+    #[test]
+    fn authorization_servers_that_are_named_stay() {
+        let metadata = ResourceMetadata::new("https://api.example.com").unwrap();
+        let named =
+            metadata.authorization_servers(["https://as.example"]).or_issuers(vec!["https://i.example".to_owned()]);
+        assert_eq!(named.authorization_servers, ["https://as.example"]);
+    }
 }

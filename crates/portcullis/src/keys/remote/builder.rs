@@ -97,8 +97,8 @@ impl RemoteKeysBuilder {
         self
     }
 
-    /// Uses this client as it is, with its own redirects, proxies, certificates and connections. Size, status and time
-    /// are limited all the same.
+    /// Uses this client as it is, with its own header fields, redirects, proxies, certificates and connections, so none of
+    /// these may be set here as well. Size, status and time are limited all the same.
     pub fn client(mut self, client: Client) -> Self {
         self.client = Some(client);
         self
@@ -250,6 +250,14 @@ impl RemoteKeysBuilder {
         if settings.body_max > MAX_OCTETS {
             return Err(ConfigError::new("max_body_octets", "more than a key set may have", "write at most 1048576"));
         }
+        let of_the_client = !self.headers.is_empty() || !self.roots.is_empty() || self.proxy.is_some();
+        if self.client.is_some() && of_the_client {
+            return Err(ConfigError::new(
+                "client",
+                "given beside a header field, certificate or proxy, which it would not know of",
+                "set these on the client",
+            ));
+        }
         Ok(())
     }
 
@@ -302,5 +310,69 @@ impl RemoteKeysBuilder {
 impl fmt::Debug for RemoteKeysBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteKeysBuilder").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://issuer.example/keys";
+
+    fn with() -> RemoteKeysBuilder {
+        RemoteKeysBuilder::new()
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_and_not_repeated() {
+        let [zero, one, two] = [0, 1, 2].map(Duration::from_secs);
+        let client = || with().client(Client::new());
+        for (builder, field) in [
+            (with().lifetime(zero, one, two), "lifetime"),
+            (with().lifetime(two, one, two), "lifetime"),
+            (with().lifetime(one, two, one), "lifetime"),
+            (with().timeout(zero), "timeout"),
+            (with().cooldown(one, 0), "burst"),
+            (with().max_body_octets(0), "max_body_octets"),
+            (with().max_body_octets(MAX_OCTETS + 1), "max_body_octets"),
+            (with().seed("secret"), "seed"),
+            (with().seed(r#"{"keys":[{"kty":"oct","k":"secret"}]}"#), "seed"),
+            (with().header("x secret", "1"), "header"),
+            (with().header("authorization", "Bearer secret\n"), "header"),
+            (with().proxy("http://user:secret@"), "proxy"),
+            (with().root_certificate("secret"), "root_certificate"),
+            (client().header("authorization", "Bearer secret"), "client"),
+            (client().proxy("http://proxy.example:3128"), "client"),
+            (client().root_certificate("secret"), "client"),
+        ] {
+            assert!(!format!("{builder:?}").contains("secret"), "{builder:?}");
+            let error = builder.at(URL).unwrap_err();
+            assert_eq!(error.field(), field, "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        assert_eq!(with().seed_file("/nonexistent").unwrap_err().field(), "seed_file");
+        for usable in [
+            with().lifetime(one, one, one),
+            with().cooldown(zero, 1),
+            with().max_body_octets(MAX_OCTETS),
+            with().header("authorization", "Bearer secret"),
+            with().proxy("http://proxy.example:3128"),
+            client(),
+        ] {
+            assert!(usable.at(URL).is_ok());
+        }
+    }
+
+    #[test]
+    fn places_that_cannot_be_asked_are_named() {
+        for url in ["", "issuer.example", "http://issuer.example/keys", "https://user@issuer.example/keys"] {
+            assert_eq!(with().at(url).unwrap_err().field(), "jwks_url", "{url}");
+            assert_eq!(with().discover(url).unwrap_err().field(), "issuer", "{url}");
+            assert_eq!(with().oauth_metadata().discover(url).unwrap_err().field(), "issuer", "{url}");
+            let error = with().metadata_at(url).discover("https://issuer.example").unwrap_err();
+            assert_eq!(error.field(), "metadata_url", "{url}");
+        }
+        assert_eq!(with().discover("https://issuer.example?tenant=1").unwrap_err().field(), "issuer");
+        assert!(with().allow_http("issuer.example".to_owned()).at("http://issuer.example/keys").is_ok());
     }
 }
