@@ -249,6 +249,87 @@ mod tests {
         assert_eq!(down.provider.asked.load(Ordering::SeqCst), 3);
     }
 
+    fn busy(seconds: u64) -> Unavailable {
+        let mut unavailable = Unavailable::new().because("busy");
+        unavailable.retry_after = Some(Duration::from_secs(seconds));
+        unavailable
+    }
+
+    /// What is told of an outage.
+    fn told<T: std::fmt::Debug>(answer: Result<T, KeyError>) -> (Option<Duration>, Option<String>) {
+        match answer {
+            Err(KeyError::Unavailable(outage)) => (outage.retry_after, outage.source.map(|source| source.to_string())),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_several_outages_the_first_is_told() {
+        let down = |answer| Arc::new(Scripted::new(answer)) as Arc<dyn KeyProvider>;
+        let keys = FirstOf::new([down(|| Err(busy(1).into())), down(|| Err(busy(2).into()))]);
+        assert_eq!(told(keys.key(&query()).await), (Some(Duration::from_secs(1)), Some("busy".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn what_a_cache_does_not_keep_is_passed_on() {
+        let minute = Duration::from_secs(60);
+        let cached = |answer| CachedKeys::new(Scripted::new(answer), 10, minute).unwrap();
+        let ambiguous = cached(|| Err(KeyError::Ambiguous));
+        assert!(matches!(ambiguous.key(&query()).await, Err(KeyError::Ambiguous)));
+        let outage = cached(|| Err(busy(7).into())).key(&query()).await;
+        assert_eq!(told(outage), (Some(Duration::from_secs(7)), Some("busy".to_owned())));
+        let fixed = CachedKeys::new(FixedKeys::secret(&[7; 32]).unwrap(), 10, minute).unwrap();
+        assert_eq!((fixed.algorithms(), fixed.status().keys), (Algorithm::Hs256.into(), 1));
+    }
+
+    /// Can't be warmed up.
+    #[derive(Debug)]
+    struct Cold;
+
+    #[async_trait]
+    impl KeyProvider for Cold {
+        async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+            Err(KeyError::NotFound)
+        }
+
+        async fn warm_up(&self) -> Result<(), KeyError> {
+            Err(busy(1).into())
+        }
+
+        fn status(&self) -> KeyStatus {
+            KeyStatus::waiting()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_warm_up_fails_only_where_all_fail() {
+        let (cold, warm) = (|| Arc::new(Cold) as Arc<dyn KeyProvider>, || Arc::new(Scripted::new(a_key)) as Arc<_>);
+        for keys in [FirstOf::new([cold(), warm()]), FirstOf::new([warm(), cold()])] {
+            assert!(keys.warm_up().await.is_ok() && keys.status().ready);
+        }
+        let keys = FirstOf::new([cold(), cold()]);
+        assert!(keys.warm_up().await.is_err() && !keys.status().ready);
+        let cached = CachedKeys::new(Cold, 1, Duration::from_secs(1)).unwrap();
+        assert!(cached.warm_up().await.is_err() && !cached.status().ready);
+    }
+
+    #[test]
+    fn no_two_questions_have_one_name() {
+        let ask = || KeyQuery::new(Algorithm::Hs256);
+        let questions = [
+            ask(),
+            ask().with_key_id(""),
+            ask().with_key_id("a").with_issuer("b\0"),
+            ask().with_key_id("a\u{1}b"),
+            ask().with_key_id("ab"),
+            ask().with_key_id("a").with_issuer("b"),
+            ask().with_issuer("ab"),
+            KeyQuery::new(Algorithm::Hs384),
+        ];
+        let names: std::collections::HashSet<_> = questions.iter().map(query_digest).collect();
+        assert_eq!(names.len(), questions.len());
+    }
+
     #[test]
     fn a_cache_without_room_or_time_is_a_mistake() {
         let with = |capacity, lifetime| CachedKeys::new(Scripted::new(a_key), capacity, lifetime);
