@@ -52,7 +52,8 @@ impl Tool {
 
     /// What the tool says, or what is wrong with the arguments.
     pub(crate) fn call(self, notes: &Notes, caller: &Verified, arguments: &Value) -> Result<String, &'static str> {
-        let (Some(issuer), Some(subject)) = (caller.issuer(), caller.subject()) else {
+        let subject = caller.subject().filter(|subject| !subject.is_empty());
+        let (Some(issuer), Some(subject)) = (caller.issuer(), subject) else {
             return Err("the token does not say whose notes they are");
         };
         let owner = (issuer.to_owned(), subject.to_owned());
