@@ -9,6 +9,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The gate goes to the extractors and the guards of `portcullis-axum` or `portcullis-actix`.
+//!
 //! In Auth0, create an API (*Applications → APIs*): its *Identifier* is the audience here. Clients must ask for that
 //! audience, else Auth0 gives them an opaque token, which is refused as `not_compact_jws` or `encrypted`
 //! (<https://auth0.com/docs/secure/tokens/access-tokens#opaque-access-tokens>). Switch on *RBAC* and *Add

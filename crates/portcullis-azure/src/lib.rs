@@ -11,6 +11,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The gate goes to the extractors and the guards of `portcullis-axum` or `portcullis-actix`.
+//!
 //! # In the Entra admin center
 //!
 //! 1. *App registrations → New registration*: one for the API, beside those of its clients. Its *Directory (tenant) ID*

@@ -12,6 +12,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The gate goes to the extractors and the guards of `portcullis-axum` or `portcullis-actix`.
+//!
 //! # In Clerk
 //!
 //! Copy the *publishable key* from the dashboard's *API keys* page: it names the instance, and with it the issuer and

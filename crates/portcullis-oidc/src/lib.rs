@@ -10,6 +10,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The gate goes to the extractors and the guards of `portcullis-axum` or `portcullis-actix`.
+//!
 //! | preset | tokens | keys | roles of policies |
 //! |---|---|---|---|
 //! | [`Authok`] | access tokens for an API | `{issuer}.well-known/jwks.json` | `roles` |
