@@ -33,7 +33,8 @@ use crate::view::HttpRequestView;
 /// ```
 ///
 /// Extractors behind it use its gate, and do not verify again what it let in. Where middleware is nested, each lets
-/// through only what its own gate verified, and the innermost gate is the extractors'.
+/// through only what its own gate verified, and the innermost gate is the extractors'. Middleware of your own that stands
+/// within finds the caller among the request's extensions, as [`Admission`](portcullis::Admission).
 #[derive(Clone, Debug)]
 #[must_use = "give it to wrap()"]
 pub struct Authenticate(Arc<Guard>);

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::Method;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{self, TestRequest};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, HttpResponse};
+use actix_web::{App, HttpMessage, HttpResponse};
 use portcullis_actix::{
-    Auth, AuthError, Authenticate, Credential, Gate, MaybeAuth, TokenSource, Verified, Verifier, async_trait,
-    dangerous, scopes,
+    Admission, Auth, AuthError, Authenticate, Credential, Gate, MaybeAuth, TokenSource, Verified, Verifier,
+    async_trait, dangerous, scopes,
 };
 use portcullis_testing::TestIssuer;
 
@@ -69,6 +71,22 @@ async fn send(
     let response = test::call_service(&app, request.to_request()).await;
     let status = response.status().as_u16();
     (status, String::from_utf8(test::read_body(response).await.to_vec()).unwrap())
+}
+
+#[actix_web::test]
+async fn middleware_that_stands_within_finds_the_caller() {
+    let staff = TestIssuer::new();
+    let gate = staff.gate();
+    let token = format!("Bearer {}", staff.token().subject("alice").sign());
+    let routes = |app: &mut ServiceConfig| {
+        let own = from_fn(|request: ServiceRequest, _: Next<BoxBody>| async move {
+            let caller =
+                request.extensions().get::<Admission>().and_then(|known| known.caller().subject().map(str::to_owned));
+            Ok::<_, actix_web::Error>(request.into_response(caller.unwrap_or_default()))
+        });
+        app.service(web::resource("/").wrap(own).wrap(Authenticate::new(gate)).to(|| async { "not reached" }));
+    };
+    assert_eq!(send(routes, Method::GET, "/", &[("authorization", token)]).await, (200, "alice".to_owned()));
 }
 
 #[actix_web::test]

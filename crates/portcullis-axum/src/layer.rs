@@ -29,8 +29,8 @@ use crate::view::PartsView;
 /// Extractors behind it use its gate, and do not verify again what it let in. Where layers are nested, each lets through
 /// only what its own gate verified, and the innermost gate is the extractors'.
 ///
-/// Around a gRPC service, such as tonic's, its methods find the caller among the request's extensions, as
-/// [`Admission`](portcullis::Admission). Clients read the code of a refusal from the status of HTTP; those of tonic want a
+/// A layer of your own that stands within finds the caller among the request's extensions, as
+/// [`Admission`](portcullis::Admission), and so do the methods of a gRPC service, such as tonic's. Clients read the code of a refusal from the status of HTTP; those of tonic want a
 /// field `grpc-status` as well, which [`Gate::with_refusals`] adds (`tests/grpc.rs` of this crate).
 #[derive(Clone, Debug)]
 #[must_use = "give it to Router::layer"]

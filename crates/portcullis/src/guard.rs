@@ -18,6 +18,9 @@ pub struct Guard {
 }
 
 /// A caller whom a gate let in, kept with the request, so that an extractor behind a guard does not verify again.
+///
+/// Behind the adapters' guards it is among the request's extensions: for middleware of your own, such as a log of who
+/// called what.
 #[derive(Clone, Debug)]
 pub struct Admission {
     gate: Gate,
