@@ -76,6 +76,9 @@ impl KeyProvider for FirstOf {
 /// A key is asked for once, however many requests need it, and kept for `lifetime`: so long may a key that was withdrawn
 /// go on. That there is no such key is remembered for the same time: so long may a new key be refused, if tokens named it
 /// before it was there. An outage is not: the next request asks again, and so does each request after a panic.
+///
+/// Names come from tokens that nothing is known of, so that anybody can cause one question for each name that they think
+/// of: a source where questions cost much wants a limit of its own.
 #[derive(Debug)]
 pub struct CachedKeys<P> {
     provider: P,
