@@ -114,7 +114,9 @@ impl IssuerDirectory for Customers {
         self.asked.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         if *self.down.lock().unwrap() {
-            return Err(Unavailable::new());
+            let mut unavailable = Unavailable::new();
+            unavailable.retry_after = Some(Duration::from_secs(42));
+            return Err(unavailable);
         }
         let number = unverified_issuer.strip_prefix("https://customer-").and_then(|rest| rest.strip_suffix(".test/"));
         let is_ours = number.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number < self.known);
@@ -169,7 +171,9 @@ async fn strangers_of_an_open_set_are_remembered_and_an_unsure_directory_is_a_50
     }
     assert_eq!(directory.asked.load(Ordering::SeqCst), 1);
     *directory.down.lock().unwrap() = true;
-    assert_eq!(gate.verify(&token_of(&keys, 5)).await.unwrap_err().status(), 503);
+    let refusal = gate.refuse(&gate.verify(&token_of(&keys, 5)).await.unwrap_err());
+    assert_eq!(refusal.status, 503);
+    assert!(refusal.headers.contains(&("retry-after".to_owned(), "42".to_owned())), "{refusal:?}");
     *directory.down.lock().unwrap() = false;
     assert!(gate.verify(&token_of(&keys, 5)).await.is_ok());
 }

@@ -121,10 +121,13 @@ pub(super) fn unverified_issuer(token: &str, max_octets: usize) -> Result<String
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::checks::Audience;
     use crate::dangerous;
-    use crate::keys::FixedKeys;
+    use crate::jose::VerifyingKey;
+    use crate::keys::{FixedKeys, KeyError, KeyProvider, KeyQuery};
 
     fn verifier(issuer: &str) -> JwtVerifier {
         let keys = FixedKeys::secret(&[7; 32]).unwrap();
@@ -140,6 +143,53 @@ mod tests {
         let keys = FixedKeys::secret(&[7; 32]).unwrap();
         let any = JwtVerifier::builder(dangerous::any_issuer(), Audience::any_of(["api"]), keys).build().unwrap();
         assert_eq!(ByIssuer::new([any, verifier("https://a.example")]).unwrap_err().field(), "issuer");
+    }
+
+    #[tokio::test]
+    async fn each_verifier_has_its_own_longest_token() {
+        let with_limit = |issuer: &str, octets| {
+            let keys = FixedKeys::secret(&[7; 32]).unwrap();
+            let builder = JwtVerifier::builder(issuer, Audience::any_of(["api"]), keys);
+            builder.max_token_octets(octets).build().unwrap()
+        };
+        let set =
+            ByIssuer::new([with_limit("https://a.example", 100), with_limit("https://b.example", 1_000)]).unwrap();
+        for (issuer, expected) in [
+            ("https://a.example", InvalidToken::TooLarge { limit: 100 }),
+            ("https://b.example", InvalidToken::BadSignature),
+        ] {
+            let part = crate::jose::base64url::encode;
+            let payload = format!(r#"{{"iss":"{issuer}","pad":"{}"}}"#, "x".repeat(100));
+            let token = format!("{}.{}.AAAA", part(br#"{"alg":"HS256"}"#), part(payload.as_bytes()));
+            match set.verify(&Credential::bearer(&token)).await {
+                Err(AuthError::InvalidToken(found)) => assert_eq!(found, expected),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Has no keys yet.
+    #[derive(Debug)]
+    struct Waiting;
+
+    #[async_trait]
+    impl KeyProvider for Waiting {
+        async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+            Err(KeyError::NotFound)
+        }
+
+        fn status(&self) -> KeyStatus {
+            KeyStatus::waiting()
+        }
+    }
+
+    #[test]
+    fn a_set_is_ready_when_one_issuer_is() {
+        let waiting = |issuer: &str| JwtVerifier::builder(issuer, Audience::any_of(["api"]), Waiting).build().unwrap();
+        let (a, b) = ("https://a.example", "https://b.example");
+        assert!(ByIssuer::new([waiting(a), verifier(b)]).unwrap().status().ready);
+        assert!(ByIssuer::new([verifier(a), waiting(b)]).unwrap().status().ready);
+        assert!(!ByIssuer::new([waiting(a), waiting(b)]).unwrap().status().ready);
     }
 
     #[test]
