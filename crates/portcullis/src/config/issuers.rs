@@ -180,6 +180,7 @@ mod tests {
             (r#"{"issuer":"j"}"#, "issuers[1].audience: not given"),
             (r#"{"audience":"a"}"#, "issuers[1].issuer: not given"),
             (r#"{"issuer":"j","audience":"a","audiences":"b"}"#, "issuers[1].audiences: unknown"),
+            (r#"{"issuer":"j","audience":"a","leeway":null}"#, "issuers[1].leeway: unknown"),
             (r#"{"issuer":"j","audience":7}"#, "issuers[1].audience: neither"),
             (r#"{"issuer":"j","audience":"a","leeway_seconds":"5"}"#, "issuers[1].leeway_seconds: not a whole"),
             (r#"{"issuer":"j","audience":"a","algorithms":["none"]}"#, "issuers[1].algorithms: "),
