@@ -62,6 +62,17 @@ async fn a_new_row_is_accepted_at_once_and_a_deleted_or_disabled_one_refused() {
 }
 
 #[actix_web::test]
+async fn a_key_goes_by_the_name_of_its_row() {
+    let (mut database, table) = Database::new().await;
+    let service = Service::with(table);
+    let key = new_key("k1");
+    let mut jwk = key.jwk();
+    jwk["kid"] = "another".into();
+    database.insert_text("k1", &jwk.to_string()).await;
+    assert_eq!(service.answer(&token(&key)).await, GOOD);
+}
+
+#[actix_web::test]
 async fn a_row_may_be_replaced() {
     let (mut database, table) = Database::new().await;
     let service = Service::built(table, |builder| builder.cache_tokens(100));
