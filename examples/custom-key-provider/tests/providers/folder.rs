@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::time::Duration;
 
 use example_custom_key_provider::KeyFolder;
 use portcullis_axum::Algorithm;
@@ -124,6 +125,7 @@ async fn a_file_that_is_moved_into_place_replaces_its_key() {
     let service = folder.serve();
     // Neither hidden files nor those of other kinds are read.
     folder.write(".k.pem", pem(&new));
+    folder.write(".k.jwk", new.jwk().to_string());
     folder.write("k.pem~", pem(&new));
     folder.has_been_read_by(&service).await;
     assert_eq!(service.answer(&token(&old)).await, GOOD);
@@ -142,11 +144,27 @@ async fn a_folder_that_is_away_for_a_while_loses_nothing() {
     let service = Service::with(KeyFolder::open(&here).unwrap());
     fs::rename(&here, &away).unwrap();
     fs::write(away.join("later.pem"), pem(&later)).unwrap();
-    assert_eq!(service.answer(&token(&key)).await, GOOD);
+    // Long enough for the change to have been noticed.
+    for _ in 0..10 {
+        assert_eq!(service.answer(&token(&key)).await, GOOD);
+        actix_web::rt::time::sleep(Duration::from_millis(30)).await;
+    }
     fs::rename(&away, &here).unwrap();
     fs::write(here.join("later.pem"), pem(&later)).unwrap();
     service.comes_to_answer(&token(&later), GOOD).await;
     assert_eq!(service.answer(&token(&key)).await, GOOD);
+}
+
+#[actix_web::test]
+async fn a_jwk_without_a_name_has_that_of_its_file() {
+    let folder = Folder::new();
+    let key = new_key("named");
+    let mut jwk = key.jwk();
+    jwk.as_object_mut().unwrap().remove("kid");
+    folder.write("named.jwk", jwk.to_string());
+    let service = folder.serve();
+    assert_eq!(service.answer(&token(&key)).await, GOOD);
+    assert_eq!(service.answer(&token(&new_key("other"))).await, "401 unknown_key");
 }
 
 #[actix_web::test]
