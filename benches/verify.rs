@@ -32,7 +32,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const ROUNDS: usize = 400;
 /// A verification with all checks, against the bare signature check: the most that RS256 may cost.
-const RS256_LIMIT: f64 = 1.15;
+const RS256_LIMIT: f64 = 1.10;
 /// A repeated token through the token cache, in nanoseconds: below this, whatever the algorithm.
 const REPEATED_LIMIT_NANOS: f64 = 1_000.0;
 

@@ -1,5 +1,7 @@
 //! The JWS Compact Serialization (RFC 7515 §3.1), taken apart strictly.
 
+use memchr::memchr_iter;
+
 use crate::error::InvalidToken;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::base64url;
@@ -21,20 +23,19 @@ impl<'t> Compact<'t> {
         if token.len() > max_octets {
             return Err(InvalidToken::TooLarge { limit: max_octets });
         }
-        // Six pieces are enough to tell every case apart, however many dots there are.
-        let mut parts = token.splitn(6, '.');
-        let (header, payload, signature) = match (parts.next(), parts.next(), parts.next()) {
-            (Some(header), Some(payload), Some(signature)) => (header, payload, signature),
-            _ => return Err(InvalidToken::NotCompactJws),
-        };
-        match parts.count() {
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second)) = (dots.next(), dots.next()) else { return Err(InvalidToken::NotCompactJws) };
+        // Three more are enough to tell every case apart, however many there are.
+        match dots.take(3).count() {
             0 => {}
             // RFC 7516 §9: five parts are a JWE.
             2 => return Err(InvalidToken::Encrypted),
             _ => return Err(InvalidToken::NotCompactJws),
         }
-        let signed = header.len() + 1 + payload.len();
-        let signing_input = token.get(..signed).ok_or(InvalidToken::NotCompactJws)?;
+        let parts = (token.get(..first), token.get(first + 1..second), token.get(second + 1..), token.get(..second));
+        let (Some(header), Some(payload), Some(signature), Some(signing_input)) = parts else {
+            return Err(InvalidToken::NotCompactJws);
+        };
         Ok(Self { header, payload, signature, signing_input })
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use memchr::memchr;
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -79,7 +80,7 @@ impl JsonObject {
     /// Where `value`, a piece that [`Self::raw`] returned, holds a string: that string.
     pub(crate) fn string(&self, value: &str) -> Option<Text> {
         let inner = value.strip_prefix('"')?.strip_suffix('"')?;
-        if inner.bytes().any(|octet| octet == b'\\') {
+        if memchr(b'\\', inner.as_bytes()).is_some() {
             return serde_json::from_str::<String>(value).ok().map(|owned| Text::Owned(owned.into()));
         }
         Span::within(&self.text, inner).map(Text::Span)
