@@ -55,6 +55,8 @@ pub(super) fn key_set_url(
     if crate::jose::json::depth_exceeds(body, crate::jose::json::MAX_DEPTH) {
         return Err(MetadataError::NotMetadata);
     }
+    // As in key sets (RFC 8259 §8.1).
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let document: Document = serde_json::from_slice(body).map_err(|_| MetadataError::NotMetadata)?;
     if document.issuer != issuer {
         let same_but_slash = document.issuer.trim_end_matches('/') == issuer.trim_end_matches('/');
@@ -113,6 +115,8 @@ mod tests {
         let document = br#"{"issuer":"https://i.example/","jwks_uri":"https://k.example/keys"}"#;
         let key_set_url = |document: &[u8], issuer| key_set_url(document, &metadata(), issuer, &[]);
         assert_eq!(key_set_url(document, "https://i.example/").unwrap().as_str(), "https://k.example/keys");
+        let marked = [&b"\xef\xbb\xbf"[..], document].concat();
+        assert!(key_set_url(&marked, "https://i.example/").is_ok(), "a byte order mark is passed over");
         let error = key_set_url(document, "https://i.example").unwrap_err().to_string();
         assert!(error.contains(r#"expected issuer "https://i.example", got "https://i.example/""#), "{error}");
         assert!(error.contains("slash at the end"), "{error}");
