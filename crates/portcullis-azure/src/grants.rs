@@ -17,10 +17,6 @@ impl GrantReader for AzureGrants {
         scopes.split(' ').filter(is_name).map(|scope| scope.to_owned().into()).collect()
     }
 
-    fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
-        Grants::new()
-    }
-
     fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         let roles = claims.get::<Vec<String>>("roles").ok().flatten().unwrap_or_default();
         roles.into_iter().map(Into::into).collect()

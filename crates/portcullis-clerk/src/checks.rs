@@ -53,7 +53,7 @@ struct Entitled {
 
 impl ClaimCheck for Entitled {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let list = token.claims().get::<String>(self.claim)?.ok_or_else(|| InvalidToken::missing(self.claim))?;
+        let list = token.claims().required::<String>(self.claim)?;
         if Entitlements::read(&list).contains(&self.name) {
             Ok(())
         } else {
@@ -70,7 +70,7 @@ struct VerifiedWithin {
 
 impl ClaimCheck for VerifiedWithin {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let pair = token.claims().get::<Value>("fva")?.ok_or_else(|| InvalidToken::missing("fva"))?;
+        let pair = token.claims().required::<Value>("fva")?;
         match (self.factor)(factor_ages(Some(&pair))) {
             Some(age) if age < self.limit => Ok(()),
             _ => Err(InvalidToken::CheckFailed { name: self.name.into() }),

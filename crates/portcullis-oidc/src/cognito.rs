@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use portcullis::{
     Algorithm, Audience, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken, JwtVerifierBuilder,
-    StandardGrants, TokenView,
+    TokenView,
 };
 
 use serde::Deserialize;
@@ -100,7 +100,7 @@ impl Provider for UserPool {
 
 impl ClaimCheck for TokenUse {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let used = token.claims().get::<String>("token_use")?.ok_or_else(|| InvalidToken::missing("token_use"))?;
+        let used = token.claims().required::<String>("token_use")?;
         let accepted = match self {
             Self::Access => "access",
             Self::Id => "id",
@@ -128,14 +128,6 @@ impl ClaimCheck for AsIssued {
 struct CognitoGrants;
 
 impl GrantReader for CognitoGrants {
-    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
-        StandardGrants::new().scopes(claims)
-    }
-
-    fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
-        Grants::new()
-    }
-
     fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         let groups = claims.get::<Vec<String>>("cognito:groups").ok().flatten().unwrap_or_default();
         groups.into_iter().map(Cow::Owned).collect()

@@ -65,7 +65,7 @@ impl ClaimCheck for SignedIn {
         if token.claims().subject().is_none_or(str::is_empty) {
             return Err(InvalidToken::invalid("sub"));
         }
-        let signed_in = token.claims().get::<i64>("auth_time")?.ok_or_else(|| InvalidToken::missing("auth_time"))?;
+        let signed_in = token.claims().required::<i64>("auth_time")?;
         // `iat` lies as far ahead of our clock as the verifier allows, and no further.
         let latest = token.claims().issued_at().map_or(token.now(), |issued_at| issued_at.max(token.now()));
         let passed = NumericDate::from_unix(signed_in, 0) <= latest.saturating_add(LEEWAY);

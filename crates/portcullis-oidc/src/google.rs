@@ -82,7 +82,7 @@ struct HostedDomain(String);
 
 impl ClaimCheck for HostedDomain {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let domain = token.claims().get::<String>("hd")?.ok_or_else(|| InvalidToken::missing("hd"))?;
+        let domain = token.claims().required::<String>("hd")?;
         if domain == self.0 { Ok(()) } else { Err(InvalidToken::WrongTenant) }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use portcullis::{
     AlgorithmSet, Audience, AuthorizedParties, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken,
-    JwtVerifierBuilder, StandardGrants, TokenView, preset,
+    JwtVerifierBuilder, TokenView, preset,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -112,7 +112,7 @@ struct IsBearer;
 
 impl ClaimCheck for IsBearer {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let class = token.claims().get::<String>("typ")?.ok_or_else(|| InvalidToken::missing("typ"))?;
+        let class = token.claims().required::<String>("typ")?;
         if class == "Bearer" { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
     }
 }
@@ -123,14 +123,6 @@ struct KeycloakGrants {
 }
 
 impl GrantReader for KeycloakGrants {
-    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
-        StandardGrants::new().scopes(claims)
-    }
-
-    fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
-        Grants::new()
-    }
-
     fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         let roles = match &self.client {
             None => claims.get::<Access>("realm_access").ok().flatten().unwrap_or_default().roles,

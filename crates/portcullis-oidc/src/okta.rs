@@ -55,9 +55,10 @@ impl Provider for OktaServer {
         }
         let instead = "write the authorization server's name as in its issuer URI, such as default";
         let server = preset::path_segment("authorization_server", &self.server, instead)?;
+        let issuer = format!("{origin}/oauth2/{server}");
         Ok(Settings {
-            keys: KeysAt::MetadataOf(format!("{origin}/oauth2/{server}")),
-            issuers: vec![format!("{origin}/oauth2/{server}")],
+            keys: KeysAt::MetadataOf(issuer.clone()),
+            issuers: vec![issuer],
             audience: Audience::any_of([self.audience.as_str()]),
             algorithms: Algorithm::Rs256.into(),
         })

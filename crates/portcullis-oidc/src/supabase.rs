@@ -103,7 +103,7 @@ struct IsUser;
 
 impl ClaimCheck for IsUser {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let role = token.claims().get::<String>("role")?.ok_or_else(|| InvalidToken::missing("role"))?;
+        let role = token.claims().required::<String>("role")?;
         if role == "authenticated" { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
     }
 }

@@ -93,10 +93,6 @@ impl Provider for AuthKit {
 struct WorkOsGrants;
 
 impl GrantReader for WorkOsGrants {
-    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
-        StandardGrants::new().scopes(claims)
-    }
-
     fn permissions<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         StandardGrants::new().permissions(claims)
     }

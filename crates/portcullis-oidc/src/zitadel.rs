@@ -1,12 +1,10 @@
 //! Zitadel.
 
-use std::collections::HashMap;
-
 use portcullis::{
     AlgorithmSet, Audience, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken, JwtVerifierBuilder,
-    StandardGrants, TokenView,
+    TokenView,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
 use crate::url;
@@ -97,17 +95,8 @@ struct ZitadelGrants {
 }
 
 impl GrantReader for ZitadelGrants {
-    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
-        StandardGrants::new().scopes(claims)
-    }
-
-    fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
-        Grants::new()
-    }
-
     fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
-        let mut all: HashMap<String, Value> = claims.deserialize().unwrap_or_default();
-        let Some(Value::Object(roles)) = all.remove(&self.claim) else { return Grants::new() };
+        let roles: Map<String, Value> = claims.get(self.claim.clone()).ok().flatten().unwrap_or_default();
         // Held in at least one organization, by its identifier and its domain.
         let is_held =
             |organizations: &Value| organizations.as_object().is_some_and(|all| all.values().any(Value::is_string));

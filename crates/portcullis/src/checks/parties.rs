@@ -28,7 +28,7 @@ impl AuthorizedParties {
 
 impl ClaimCheck for AuthorizedParties {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let party = token.claims.get::<String>("azp")?.ok_or_else(|| InvalidToken::missing("azp"))?;
+        let party = token.claims.required::<String>("azp")?;
         if self.0.contains(&party) { Ok(()) } else { Err(InvalidToken::WrongParty) }
     }
 }

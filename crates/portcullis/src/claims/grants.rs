@@ -10,20 +10,27 @@ pub type Grants<'a> = Vec<Cow<'a, str>>;
 
 /// Reads scopes, permissions and roles from claims, which every provider keeps elsewhere.
 ///
-/// What can't be read grants nothing.
+/// What can't be read grants nothing, and what is left out is not looked for, but for scopes, which have a standard place.
 pub trait GrantReader: fmt::Debug + Send + Sync {
-    /// The scopes (RFC 6749 §3.3).
-    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a>;
+    /// The scopes (RFC 6749 §3.3). Default: those in `scope` and `scp`, each a space-delimited string or an array
+    /// (RFC 8693 §4.2, RFC 9068 §2.2.3).
+    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+        ["scope", "scp"].into_iter().flat_map(|name| space_delimited_or_array(claims, name)).collect()
+    }
 
-    /// The permissions, in the provider's own sense.
-    fn permissions<'a>(&self, claims: &'a Claims) -> Grants<'a>;
+    /// The permissions, in the provider's own sense. Default: none.
+    fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
+        Grants::new()
+    }
 
-    /// The roles, in the provider's own sense.
-    fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a>;
+    /// The roles, in the provider's own sense. Default: none.
+    fn roles<'a>(&self, _: &'a Claims) -> Grants<'a> {
+        Grants::new()
+    }
 }
 
-/// The usual places: scopes in `scope` and `scp`, each a space-delimited string or an array (RFC 8693 §4.2, RFC 9068
-/// §2.2.3); permissions in the array `permissions`; roles in the array `roles`. The last two can be moved.
+/// The usual places: scopes in `scope` and `scp`, permissions in the array `permissions`, roles in the array `roles`. The
+/// last two can be moved.
 ///
 /// ```
 /// use portcullis::StandardGrants;
@@ -65,10 +72,6 @@ impl Default for StandardGrants {
 }
 
 impl GrantReader for StandardGrants {
-    fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
-        ["scope", "scp"].into_iter().flat_map(|name| space_delimited_or_array(claims, name)).collect()
-    }
-
     fn permissions<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         claims.strings_at(&self.permissions).into_iter().map(Cow::Owned).collect()
     }
@@ -130,5 +133,15 @@ mod tests {
         assert_eq!(usual.permissions(&claims), ["p"]);
         assert_eq!(usual.roles(&claims), ["r"]);
         assert_eq!(usual.with_roles_at(["realm_access", "roles"]).roles(&claims), ["admin"]);
+    }
+
+    #[test]
+    fn a_reader_that_says_nothing_finds_scopes_alone() {
+        #[derive(Debug)]
+        struct Silent;
+        impl GrantReader for Silent {}
+        let claims = claims(r#"{"scope":"a","scp":["b"],"permissions":["p"],"roles":["r"]}"#);
+        assert_eq!(Silent.scopes(&claims), ["a", "b"]);
+        assert!(Silent.permissions(&claims).is_empty() && Silent.roles(&claims).is_empty());
     }
 }

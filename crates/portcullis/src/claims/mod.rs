@@ -5,6 +5,7 @@ mod misfit;
 mod numeric_date;
 mod typed;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
@@ -110,11 +111,24 @@ impl Claims {
     ///
     /// # Errors
     /// [`InvalidToken::InvalidClaim`] when it is there and does not fit `T`.
-    pub fn get<'a, T: Deserialize<'a>>(&'a self, name: &'static str) -> Result<Option<T>, InvalidToken> {
-        match self.object.raw(name) {
+    pub fn get<'a, T: Deserialize<'a>>(
+        &'a self,
+        name: impl Into<Cow<'static, str>>,
+    ) -> Result<Option<T>, InvalidToken> {
+        let name = name.into();
+        match self.object.raw(&name) {
             None | Some("null") => Ok(None),
             Some(value) => serde_json::from_str(value).map(Some).map_err(|_| InvalidToken::invalid(name)),
         }
+    }
+
+    /// The claim `name`, which must be there: for checks, past which no token comes that leaves the claim out.
+    ///
+    /// # Errors
+    /// [`InvalidToken::MissingClaim`] when it is absent or null, [`InvalidToken::InvalidClaim`] when it does not fit `T`.
+    pub fn required<'a, T: Deserialize<'a>>(&'a self, name: impl Into<Cow<'static, str>>) -> Result<T, InvalidToken> {
+        let name = name.into();
+        self.get(name.clone())?.ok_or_else(|| InvalidToken::missing(name))
     }
 
     /// All claims as one typed value.
@@ -222,6 +236,16 @@ mod tests {
         assert_eq!(claims.issued_at(), Some(NumericDate::from_unix(10, 0)));
         assert!(claims.contains("sub") && !claims.contains("n") && !claims.contains("other"));
         assert_eq!(parse(r#"{"aud":"one"}"#).unwrap().audiences().collect::<Vec<_>>(), ["one"]);
+    }
+
+    #[test]
+    fn a_required_claim_is_there_and_fits() {
+        let claims = parse(r#"{"org":"o","none":null}"#).unwrap();
+        assert_eq!(claims.required::<String>("org").as_deref(), Ok("o"));
+        assert_eq!(claims.required::<u8>("org"), Err(InvalidToken::invalid("org")));
+        for name in ["none", "other"] {
+            assert_eq!(claims.required::<String>(name.to_owned()), Err(InvalidToken::missing(name)));
+        }
     }
 
     #[test]
