@@ -25,8 +25,7 @@ impl Azure {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        // An empty variable is how many deployments say "not set".
-        let read = |name: &str| lookup(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let read = |name: &str| preset::given(&lookup, name).map(|text| text.trim().to_owned());
         let tenant = read(TENANT).ok_or_else(|| {
             ConfigError::new(
                 TENANT,

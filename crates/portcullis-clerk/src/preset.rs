@@ -86,7 +86,7 @@ impl Clerk {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let variable = |name: &str| lookup(name).filter(|text| !text.trim().is_empty());
+        let variable = |name: &str| preset::given(&lookup, name);
         let pem = variable(JWT_KEY);
         if let Some(pem) = &pem {
             jwt_key::read(pem).map_err(|error| error.at(JWT_KEY))?;

@@ -5,6 +5,16 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
+/// What `lookup` has for `name`, unless it is blank: an empty variable is how many deployments say "not set".
+pub(crate) fn given(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    lookup(name).filter(|text| !text.trim().is_empty())
+}
+
+/// What `text` lists, separated by commas.
+pub(crate) fn items(text: &str) -> Vec<String> {
+    text.split(',').map(|item| item.trim().to_owned()).collect()
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::ffi::OsStr;

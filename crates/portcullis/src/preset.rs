@@ -67,6 +67,13 @@ pub fn variable(name: &str) -> Option<String> {
     environment::variable(name)
 }
 
+/// What the variable `name` holds in an environment that `lookup` knows, such as [`variable`]; `None` when it is not set,
+/// or blank, which is how many deployments say "not set".
+#[must_use]
+pub fn given(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    environment::given(lookup, name)
+}
+
 /// What the variable `name` lists, separated by commas, in an environment that `lookup` knows, such as [`variable`].
 ///
 /// ```
@@ -85,10 +92,8 @@ pub fn listed(
     name: &'static str,
     instead: &'static str,
 ) -> Result<Vec<String>, ConfigError> {
-    // An empty variable is how many deployments say "not set".
-    let text = lookup(name).filter(|text| !text.trim().is_empty());
-    let text = text.ok_or_else(|| ConfigError::new(name, "not set", instead))?;
-    Ok(text.split(',').map(|item| item.trim().to_owned()).collect())
+    let text = given(lookup, name).ok_or_else(|| ConfigError::new(name, "not set", instead))?;
+    Ok(environment::items(&text))
 }
 
 fn parse(field: &'static str, text: &str, example: &str) -> Result<Url, ConfigError> {

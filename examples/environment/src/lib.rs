@@ -56,7 +56,7 @@ impl Environment {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write instead; two providers at once are an error that names both.
     pub fn read() -> Result<Self, ConfigError> {
-        let lookup = |name: &str| preset::variable(name).filter(|value| !value.trim().is_empty());
+        let lookup = |name: &str| preset::given(preset::variable, name);
         let port = match lookup("PORT") {
             None => 3010,
             Some(text) => text

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::checks::{ClaimCheck, TokenView};
+use crate::checks::{ClaimCheck, TokenView, validate_names};
 use crate::error::{ConfigError, InvalidToken};
 
 /// For whom a token must have been issued.
@@ -46,21 +46,12 @@ impl Audience {
                 "the claim has no name",
                 "name the claim that holds the audience, such as client_id",
             )),
-            Rule::AnyOf { accepted, .. } if accepted.is_empty() || accepted.iter().any(String::is_empty) => {
-                Err(ConfigError::new(
-                    "audience",
-                    "empty",
-                    "write the identifier of this API exactly as tokens have it in aud, such as https://api.example.com",
-                ))
-            }
-            Rule::AnyOf { accepted, .. } if accepted.iter().any(|audience| audience.trim() != audience) => {
-                Err(ConfigError::new(
-                    "audience",
-                    "it begins or ends with white space",
-                    "write the identifier of this API exactly as tokens have it in aud",
-                ))
-            }
-            _ => Ok(()),
+            Rule::AnyOf { accepted, .. } => validate_names(
+                "audience",
+                accepted,
+                "write the identifier of this API exactly as tokens have it in aud, such as https://api.example.com",
+            ),
+            Rule::Any | Rule::NotIssued => Ok(()),
         }
     }
 }

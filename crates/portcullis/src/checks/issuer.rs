@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::checks::{ClaimCheck, TokenView};
+use crate::checks::{ClaimCheck, TokenView, validate_names};
 use crate::error::{ConfigError, InvalidToken};
 
 /// Which issuers are accepted. Compared octet by octet: `https://a.example` and `https://a.example/` are two issuers.
@@ -67,19 +67,12 @@ impl Issuer {
 
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         match &self.0 {
-            Rule::AnyOf(issuers) if issuers.is_empty() || issuers.iter().any(String::is_empty) => {
-                Err(ConfigError::new(
-                    "issuer",
-                    "empty",
-                    "write the issuer exactly as tokens have it in iss, such as https://tenant.example/",
-                ))
-            }
-            Rule::AnyOf(issuers) if issuers.iter().any(|issuer| issuer.trim() != issuer) => Err(ConfigError::new(
+            Rule::AnyOf(issuers) => validate_names(
                 "issuer",
-                "it begins or ends with white space",
-                "write the issuer exactly as tokens have it in iss",
-            )),
-            _ => Ok(()),
+                issuers,
+                "write the issuer exactly as tokens have it in iss, such as https://tenant.example/",
+            ),
+            Rule::Any | Rule::By(_) => Ok(()),
         }
     }
 }

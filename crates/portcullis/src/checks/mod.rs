@@ -18,7 +18,7 @@ pub(crate) use time::TimeCheck;
 pub(crate) use token_type::TokenTypes;
 
 use crate::claims::{Claims, NumericDate};
-use crate::error::InvalidToken;
+use crate::error::{ConfigError, InvalidToken};
 use crate::jose::{Header, VerifyingKey};
 
 /// One rule about a token.
@@ -65,6 +65,18 @@ impl<'a> TokenView<'a> {
     pub fn now(&self) -> NumericDate {
         self.now
     }
+}
+
+/// Whether `names`, one of which a claim must equal octet by octet, can be any claim's value.
+fn validate_names(field: &'static str, names: &[String], instead: &'static str) -> Result<(), ConfigError> {
+    let problem = if names.is_empty() || names.iter().any(String::is_empty) {
+        "empty"
+    } else if names.iter().any(|name| name.trim() != name) {
+        "it begins or ends with white space"
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::new(field, problem, instead))
 }
 
 /// A closure with a name, which goes to the log when it fails.

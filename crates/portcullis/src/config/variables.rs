@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::config::members::{AUDIENCE_HINT, ISSUER_HINT};
-use crate::environment::variable;
+use crate::environment::{given, items, variable};
 use crate::error::ConfigError;
 use crate::jose::Algorithm;
 
@@ -23,13 +23,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write instead.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        // An empty variable is how many deployments say "not set".
-        let read = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let read = |name: &str| given(&lookup, name);
         if let Some((name, meant)) = MISTAKEN.iter().find(|(name, _)| read(name).is_some()) {
             return Err(ConfigError::new(*name, "unknown", format!("write {meant}")));
         }
-        let list =
-            |name: &str| read(name).map(|text| text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>());
+        let list = |name: &str| read(name).map(|text| items(&text));
         let required =
             |name: &'static str, hint: &'static str| list(name).ok_or_else(|| ConfigError::new(name, "not set", hint));
         let algorithms = list(ALGORITHMS)
