@@ -37,27 +37,26 @@ pub(crate) struct Names {
 impl Names {
     /// All names of one tenant.
     pub(crate) fn issuers(&self, tenant: &str) -> Vec<String> {
-        let v1 = format!("{}{tenant}/", self.v1);
-        let v2 = format!("{}{tenant}/v2.0", self.v2);
-        match self.versions {
-            TokenVersions::Both => vec![v2, v1],
-            TokenVersions::V1 => vec![v1],
-            TokenVersions::V2 => vec![v2],
-        }
+        self.forms().map(|(base, end)| format!("{base}{tenant}{end}")).collect()
     }
 
     /// Whether `issuer` is a name of `tenant`, which must be a GUID.
     fn has(&self, issuer: &str, tenant: &str) -> bool {
-        let is = |base: &str, end: &str| {
-            issuer.strip_prefix(base).and_then(|rest| rest.strip_prefix(tenant)).is_some_and(|rest| rest == end)
-        };
-        let (v1, v2) = (|| is(&self.v1, "/"), || is(&self.v2, "/v2.0"));
-        match self.versions {
-            TokenVersions::Both => v2() || v1(),
-            TokenVersions::V1 => v1(),
-            TokenVersions::V2 => v2(),
-        }
+        self.forms().any(|(base, end)| is_made_of(issuer, base, tenant, end))
     }
+
+    /// What stands before a tenant in its names, and what behind it.
+    fn forms(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let v1 = (self.versions != TokenVersions::V2).then_some((self.v1.as_str(), "/"));
+        let v2 = (self.versions != TokenVersions::V1).then_some((self.v2.as_str(), END_OF_V2));
+        v2.into_iter().chain(v1)
+    }
+}
+
+const END_OF_V2: &str = "/v2.0";
+
+fn is_made_of(issuer: &str, base: &str, tenant: &str, end: &str) -> bool {
+    issuer.strip_prefix(base).and_then(|rest| rest.strip_prefix(tenant)) == Some(end)
 }
 
 /// Which tenants are accepted.
@@ -93,7 +92,7 @@ pub(crate) struct TenantRule {
 impl ClaimCheck for TenantRule {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
-        let tenant = token.claims().get::<String>("tid")?.ok_or_else(|| InvalidToken::missing("tid"))?;
+        let tenant = token.claims().required::<String>("tid")?;
         if !guid::is_guid(&tenant) {
             return Err(InvalidToken::invalid("tid"));
         }
@@ -123,25 +122,19 @@ impl ClaimCheck for OneTenant {
             _ => {}
         }
         let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
-        let of_keys: Vec<&str> = self.of_keys.iter().map(String::as_str).collect();
-        key_is_for(token.key(), issuer, &self.tenant, &of_keys)
+        key_is_for(token.key(), issuer, &self.tenant, &self.of_keys)
     }
 }
 
 /// Whether the key may sign for `tenant`. Its member `issuer` is a name of that tenant, or the template of all; it is
 /// the name of version 2.0 for tokens of version 1.0 too, and keys that are published for version 1.0 have none.
-fn key_is_for(key: &VerifyingKey, issuer: &str, tenant: &str, bases: &[&str]) -> Result<(), InvalidToken> {
+fn key_is_for(key: &VerifyingKey, issuer: &str, tenant: &str, bases: &[impl AsRef<str>]) -> Result<(), InvalidToken> {
     match key.member::<Value>("issuer") {
         None | Some(Value::Null) => Ok(()),
         Some(Value::String(published)) => {
             let published = published.replace(TEMPLATE, tenant);
-            let is = |base: &&str| {
-                published
-                    .strip_prefix(base)
-                    .and_then(|rest| rest.strip_prefix(tenant))
-                    .is_some_and(|end| end == "/v2.0")
-            };
-            if published == issuer || bases.iter().any(is) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
+            let is_of_keys = |base: &_| is_made_of(&published, AsRef::as_ref(base), tenant, END_OF_V2);
+            if published == issuer || bases.iter().any(is_of_keys) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
         }
         Some(_) => Err(InvalidToken::WrongIssuer),
     }

@@ -143,11 +143,8 @@ impl JwtVerifier {
 impl Verifier for JwtVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         let token = credential.unverified_token();
-        let checked = match self.recall_or_verify_signed(token).await {
-            Ok(signed) => self.check_claims(&signed).map(|()| signed),
-            Err(error) => Err(error),
-        };
-        match checked {
+        let signed = self.recall_or_verify_signed(token).await;
+        match signed.and_then(|signed| self.check_claims(&signed).map(|()| signed)) {
             Ok(signed) => Ok(Verified::new(signed, Arc::clone(&self.grants))),
             Err(AuthError::InvalidToken(found)) => Err(self.explain(token, found).into()),
             Err(error) => Err(error),

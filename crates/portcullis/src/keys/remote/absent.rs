@@ -12,7 +12,7 @@ use crate::keys::remote::settings::Settings;
 /// So many are remembered and no more.
 #[derive(Debug)]
 pub(super) struct AbsentKeys {
-    absences: Cache<AbsentKey, Absence>,
+    absences: Cache<KeyName, Absence>,
     first: Duration,
     then: Duration,
 }
@@ -25,7 +25,8 @@ pub(super) struct Absence {
 }
 
 /// The SHA-256 of a `kid`, and the algorithm: of fixed size, whatever a token names.
-type AbsentKey = ([u8; 32], Algorithm);
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct KeyName([u8; 32], Algorithm);
 
 impl AbsentKeys {
     pub(super) fn new(settings: &Settings) -> Self {
@@ -36,17 +37,17 @@ impl AbsentKeys {
         }
     }
 
-    pub(super) fn get(&self, query: &KeyQuery<'_>) -> Option<Absence> {
-        self.absences.get(&absent_key(query))
+    pub(super) fn get(&self, name: &KeyName) -> Option<Absence> {
+        self.absences.get(name)
     }
 
     /// The first time a fresh set lacks a key, it is not asked for again for a cooldown, in case the provider announces
     /// its keys late; from the second time on, for the full while. `before` is what was known before the set was fetched,
     /// so that all who waited for one fetch count once.
-    pub(super) fn insert(&self, query: &KeyQuery<'_>, before: Option<Absence>, now: Duration) {
+    pub(super) fn insert(&self, name: KeyName, before: Option<Absence>, now: Duration) {
         let times = before.map_or(1, |absence| absence.times.saturating_add(1));
         let pause = if times == 1 { self.first } else { self.then };
-        self.absences.insert(absent_key(query), Absence { until: now.saturating_add(pause), times });
+        self.absences.insert(name, Absence { until: now.saturating_add(pause), times });
     }
 }
 
@@ -57,7 +58,9 @@ impl Absence {
     }
 }
 
-fn absent_key(query: &KeyQuery<'_>) -> AbsentKey {
-    let name = query.key_id().map_or_else(|| "-".to_owned(), |id| format!("+{id}"));
-    (sha256(name.as_bytes()), query.algorithm())
+impl KeyName {
+    pub(super) fn of(query: &KeyQuery<'_>) -> Self {
+        let name = query.key_id().map_or_else(|| "-".to_owned(), |id| format!("+{id}"));
+        Self(sha256(name.as_bytes()), query.algorithm())
+    }
 }

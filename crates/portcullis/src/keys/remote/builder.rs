@@ -209,12 +209,12 @@ impl RemoteKeysBuilder {
             Some(client) => client.clone(),
             None => self.build_client()?,
         };
-        let name = self.name(&source);
-        let cache = self.cache.filter(|_| self.client.is_none());
+        let cache = self.cache.as_ref().filter(|_| self.client.is_none());
+        let place = cache.map(|cache| (cache.clone(), self.name(&source)));
         let settings = Arc::new(self.settings);
-        let make = || Entry::new(source.clone(), client, settings, seed);
-        let entry = match cache {
-            Some(cache) => cache.0.get_with(name, make),
+        let make = || Entry::new(source, client, settings, seed);
+        let entry = match place {
+            Some((cache, name)) => cache.0.get_with(name, make),
             None => make(),
         };
         Ok(RemoteKeys { entry })

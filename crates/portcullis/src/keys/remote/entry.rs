@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::error::Unavailable;
 use crate::jose::key_set::NotChosen;
 use crate::jose::{KeySet, VerifyingKey};
-use crate::keys::remote::absent::AbsentKeys;
+use crate::keys::remote::absent::{AbsentKeys, KeyName};
 use crate::keys::remote::fetch::{self, FetchError, Fetched, Source, Trail};
 use crate::keys::remote::flight::{BEAT, Flight, SILENCE, while_beating};
 use crate::keys::remote::schedule::{Cause, Schedule};
@@ -165,7 +165,8 @@ impl Entry {
 
     /// For a key that is not among the held ones: fetches, if the schedule allows, and looks again.
     async fn key_after_fetch(self: &Arc<Self>, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        let absence = self.absent.get(query);
+        let name = KeyName::of(query);
+        let absence = self.absent.get(&name);
         if absence.is_some_and(|absence| absence.lasts(self.now())) {
             return Err(KeyError::NotFound);
         }
@@ -189,7 +190,7 @@ impl Entry {
                 }
             }
         }
-        self.absent.insert(query, absence, self.now());
+        self.absent.insert(name, absence, self.now());
         Err(KeyError::NotFound)
     }
 
