@@ -4,19 +4,16 @@ adapter, as they are printed. The crates come from this checkout, in the way tha
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+
+from server import free_port, status
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SECTIONS = ("On Axum", "On Actix Web")
 PROGRAM_LINES, TEST_LINES = 24, 30
 WORDS_IN_TEN_MINUTES = 2400
 ANSWERS = {"/public": 200, "/private": 401, "/messages": 401}
-ATTEMPTS, PAUSE = 600, 0.1
 
 
 def main(target):
@@ -79,26 +76,6 @@ def profile():
 
 def from_the_checkout(manifest):
     return re.sub(r'^(portcullis\S*) = "0\.1"$', rf'\1 = {{ path = "{ROOT}/crates/\1" }}', manifest, flags=re.MULTILINE)
-
-
-def status(server, url):
-    for _ in range(ATTEMPTS):
-        if server.poll() is not None:
-            sys.exit(f"the server ended with {server.returncode}")
-        try:
-            with urllib.request.urlopen(url) as answer:
-                return answer.status
-        except urllib.error.HTTPError as refusal:
-            return refusal.code
-        except OSError:
-            time.sleep(PAUSE)
-    sys.exit(f"{url} did not answer")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 if __name__ == "__main__":

@@ -5,17 +5,14 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
+
+from server import free_port, status as status_of
 
 EXPECTED = {"200", "401", "403"}
 CONFIGURATION = ("AUTH0_", "AUTHOK_", "AZURE_", "CLERK_", "PORTCULLIS_")
-ATTEMPTS = 1200
-PAUSE = 0.5
 
 
 def main(command):
@@ -26,7 +23,9 @@ def main(command):
         # A group of its own: cargo starts the server as another process.
         server = subprocess.Popen(command, env=environment, stdout=output, start_new_session=True)
         try:
-            wait_until_healthy(server, f"http://127.0.0.1:{port}/healthz")
+            healthy = status_of(server, f"http://127.0.0.1:{port}/healthz")
+            if healthy != 200:
+                sys.exit(f"/healthz says {healthy}")
             output.seek(0)
             promised = re.findall(r"^# (\d{3}): (.*)\n(curl .*)$", output.read(), re.MULTILINE)
             answered = [status(line) for _, _, line in promised]
@@ -41,30 +40,10 @@ def main(command):
         sys.exit(f"there is no line for each of {sorted(EXPECTED)}")
 
 
-def wait_until_healthy(server, url):
-    for _ in range(ATTEMPTS):
-        if server.poll() is not None:
-            sys.exit(f"the server ended with {server.returncode}")
-        try:
-            with urllib.request.urlopen(url) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            pass
-        time.sleep(PAUSE)
-    sys.exit(f"{url} did not answer")
-
-
 def status(line):
     """Of the answer to a curl command, run as a user would paste it."""
     quiet = shlex.join(["--silent", "--output", os.devnull, "--write-out", "%{http_code}"])
     return subprocess.run(["bash", "-c", f"{line} {quiet}"], capture_output=True, check=True, text=True).stdout
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 if __name__ == "__main__":
