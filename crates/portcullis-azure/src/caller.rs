@@ -2,6 +2,8 @@
 
 use portcullis::{ClaimCheck, InvalidToken, TokenView};
 
+use crate::grants;
+
 /// Who calls.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -51,7 +53,7 @@ impl ClaimCheck for CallerCheck {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let claims = token.claims();
         let scopes = claims.get::<String>("scp")?;
-        let has_scope = scopes.is_some_and(|text| text.split(' ').any(|scope| !scope.is_empty()));
+        let has_scope = scopes.is_some_and(|text| grants::names(&text).next().is_some());
         let has_role = claims.get::<Vec<String>>("roles")?.is_some_and(|roles| !roles.is_empty());
         // An ID token of the same application has the same `aud`, and may have its user's roles; it has no client.
         let has_client = claims.get::<String>("azp")?.or(claims.get::<String>("appid")?).is_some();

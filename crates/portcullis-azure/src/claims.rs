@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::caller::{Caller, Traits};
+use crate::grants;
 use crate::groups::{self, Groups};
 
 /// The claims of an access token, of either version. A person is [`Self::tid`] and [`Self::oid`] together.
@@ -138,7 +139,7 @@ impl std::fmt::Debug for AzureClaims {
 
 fn space_delimited<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
+    Ok(grants::names(&text).map(str::to_owned).collect())
 }
 
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

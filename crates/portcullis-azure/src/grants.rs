@@ -10,11 +10,11 @@ pub(crate) struct AzureGrants;
 impl GrantReader for AzureGrants {
     fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         if let Ok(scopes) = claims.get::<&str>("scp") {
-            return scopes.into_iter().flat_map(|text| text.split(' ')).filter(is_name).map(Into::into).collect();
+            return scopes.into_iter().flat_map(names).map(Into::into).collect();
         }
         // With escapes, or no string at all.
         let scopes = claims.get::<String>("scp").ok().flatten().unwrap_or_default();
-        scopes.split(' ').filter(is_name).map(|scope| scope.to_owned().into()).collect()
+        names(&scopes).map(|scope| scope.to_owned().into()).collect()
     }
 
     fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
@@ -23,6 +23,7 @@ impl GrantReader for AzureGrants {
     }
 }
 
-fn is_name(text: &&str) -> bool {
-    !text.is_empty()
+/// The scopes of the text of `scp`, separated by spaces.
+pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(' ').filter(|name| !name.is_empty())
 }
