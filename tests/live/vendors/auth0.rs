@@ -68,13 +68,8 @@ fn strict(server: &IssuerServer, cases: Vec<Case>) -> Corpus {
 }
 
 fn tokens(tenant: &TestIssuer) -> Vec<Case> {
-    let mut all = vec![case("as issued", &tenant.token())];
-    all.extend(cases::forgeries(tenant));
-    all.extend(cases::types(tenant));
-    all.extend(cases::times(tenant));
-    all.extend(cases::issuers(tenant));
+    let mut all = cases::usual(tenant);
     all.extend(cases::audiences(tenant, "aud", API));
-    all.extend(cases::algorithms(tenant));
     let claims = ["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "azp", "client_id", "scope", "permissions"];
     all.extend(cases::odd_claims(tenant, &claims));
     let claims = ["gty", "org_id", "org_name", "authorization_details", "cnf", "https://example.com/roles"];

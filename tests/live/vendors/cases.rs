@@ -15,6 +15,14 @@ pub(crate) fn case(name: impl Into<String>, token: &TokenBuilder) -> Case {
     Case { name: name.into(), token: token.sign() }
 }
 
+/// What every vendor is asked about, whatever its tokens look like.
+pub(crate) fn usual(issuer: &TestIssuer) -> Vec<Case> {
+    let kinds = [forgeries, types, times, issuers, algorithms];
+    let mut all = vec![case("as issued", &issuer.token())];
+    all.extend(kinds.into_iter().flat_map(|kind| kind(issuer)));
+    all
+}
+
 /// The bad tokens that every service is tried with.
 pub(crate) fn forgeries(issuer: &TestIssuer) -> Vec<Case> {
     issuer

@@ -113,12 +113,7 @@ fn sessions_v1(instance: &TestIssuer) -> Vec<Case> {
 }
 
 fn common(instance: &TestIssuer) -> Vec<Case> {
-    let mut all = vec![case("as issued", &instance.token())];
-    all.extend(cases::forgeries(instance));
-    all.extend(cases::types(instance));
-    all.extend(cases::times(instance));
-    all.extend(cases::issuers(instance));
-    all.extend(cases::algorithms(instance));
+    let mut all = cases::usual(instance);
     all.extend(cases::odd_claims(instance, &["iss", "sub", "aud", "exp", "iat", "nbf", "azp"]));
     all
 }

@@ -51,13 +51,8 @@ fn corpus(
 }
 
 fn tokens(pool: &TestIssuer, client_claim: &'static str) -> Vec<Case> {
-    let mut all = vec![case("as issued", &pool.token())];
-    all.extend(cases::forgeries(pool));
-    all.extend(cases::types(pool));
-    all.extend(cases::times(pool));
-    all.extend(cases::issuers(pool));
+    let mut all = cases::usual(pool);
     all.extend(cases::audiences(pool, client_claim, CLIENT));
-    all.extend(cases::algorithms(pool));
     let claims = ["iss", "sub", "aud", "client_id", "token_use", "exp", "iat", "nbf", "auth_time", "jti"];
     all.extend(cases::odd_claims(pool, &claims));
     all.extend(cases::odd_claims(
