@@ -8,7 +8,8 @@
 
 use std::process::ExitCode;
 
-use portcullis::{Audience, AuthError, Gate, JwtVerifier, RemoteKeys};
+use portcullis::keys::RemoteKeys;
+use portcullis::{Audience, AuthError, Gate, JwtVerifier};
 use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
 
 fn main() -> ExitCode {
@@ -52,7 +53,7 @@ impl Contender for Discovered {
     }
 }
 
-fn options(provider: &Provider) -> portcullis::RemoteKeysBuilder {
+fn options(provider: &Provider) -> portcullis::keys::RemoteKeysBuilder {
     match provider.lifetime {
         None => RemoteKeys::builder(),
         Some(lifetime) => RemoteKeys::builder().lifetime(lifetime, lifetime, lifetime),

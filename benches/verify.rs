@@ -22,7 +22,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use jsonwebtoken::{DecodingKey, Validation};
-use portcullis::{Algorithm, Credential, JwtVerifier, Verifier};
+use portcullis::adapter::Credential;
+use portcullis::jose::Algorithm;
+use portcullis::{JwtVerifier, Verifier};
 use portcullis_testing::TestIssuer;
 use serde::Deserialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -88,7 +90,7 @@ struct Contest {
     token: String,
     signing_input: String,
     signature: Vec<u8>,
-    key: Arc<portcullis::VerifyingKey>,
+    key: Arc<portcullis::keys::VerifyingKey>,
     verifier: JwtVerifier,
     remembering: JwtVerifier,
     their_key: DecodingKey,

@@ -11,7 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{DecodingKey, Validation};
-use portcullis::{Algorithm, Gate};
+use portcullis::Gate;
+use portcullis::jose::Algorithm;
 use portcullis_testing::{SigningKey, TestIssuer};
 use serde_json::Value;
 

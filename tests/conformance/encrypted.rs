@@ -1,6 +1,8 @@
 //! Wycheproof's vectors of encrypted tokens: none is decrypted, and none is taken for a signed one.
 
-use portcullis::{AlgorithmSet, AuthError, FixedKeys, Reason, jws};
+use portcullis::jose::{AlgorithmSet, jws};
+use portcullis::keys::FixedKeys;
+use portcullis::{AuthError, Reason};
 use portcullis_testing::TestIssuer;
 
 use crate::vectors::{array, read, text};

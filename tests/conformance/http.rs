@@ -1,6 +1,8 @@
 //! The requests and responses that RFC 6750, 9068 and 9449 print, against a gate.
 
-use portcullis::{Gate, HeaderList, ManualClock, Policy, Refusal};
+use portcullis::adapter::HeaderList;
+use portcullis::clock::ManualClock;
+use portcullis::{Gate, Policy, Refusal};
 use portcullis_testing::TestIssuer;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use portcullis::{InvalidKey, KeySet, VerifyingKey};
+use portcullis::keys::{InvalidKey, KeySet, VerifyingKey};
 use serde_json::{Value, json};
 
 use crate::vectors::{array, read, text};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::{Algorithm, InvalidKey, VerifyingKey};
+use portcullis::jose::Algorithm;
+use portcullis::keys::{InvalidKey, VerifyingKey};
 use serde_json::Value;
 
 use crate::vectors::{array, octets, read, text};

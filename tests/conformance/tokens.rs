@@ -1,9 +1,9 @@
 //! The tokens and claims that RFC 7523, 7797, 7800, 8705, 9068 and 9449 print, against a verifier.
 
-use portcullis::{
-    AlgorithmSet, AuthError, FixedKeys, Gate, InvalidKey, JwtVerifier, ManualClock, Reason, Verified, VerifyingKey,
-    dangerous, jws,
-};
+use portcullis::clock::ManualClock;
+use portcullis::jose::{AlgorithmSet, jws};
+use portcullis::keys::{FixedKeys, InvalidKey, VerifyingKey};
+use portcullis::{AuthError, Gate, JwtVerifier, Reason, Verified, dangerous};
 use portcullis_testing::TestIssuer;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ async fn a_dpop_proof_is_no_access_token_and_a_bound_token_no_bearer_token() {
             let now = example["now"].as_i64().unwrap();
             assert_eq!(reason(verify(keys(), proof, now).await), Some(Reason::WrongType));
             // The key that it brings along is not used.
-            let strangers = TestIssuer::with_algorithms([portcullis::Algorithm::Es256]).keys();
+            let strangers = TestIssuer::with_algorithms([portcullis::jose::Algorithm::Es256]).keys();
             assert_eq!(
                 jws::verify(proof, &strangers, AlgorithmSet::ASYMMETRIC).await.unwrap_err().reason(),
                 Some(Reason::BadSignature)

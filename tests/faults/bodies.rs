@@ -1,6 +1,6 @@
 //! Bodies that are no key set, or too much of one.
 
-use portcullis::RemoteKeys;
+use portcullis::keys::RemoteKeys;
 use portcullis_testing::Fault;
 use serde_json::json;
 
@@ -196,7 +196,7 @@ async fn fault_31_ten_thousand_keys_are_too_many_and_a_thousand_are_not() {
 async fn fault_66_a_character_that_is_split_between_chunks_is_one_character() {
     let scene = Scene::cold();
     let kid = "schlüssel-鍵-🔑";
-    let key = crate::support::key(portcullis::Algorithm::Es256, kid);
+    let key = crate::support::key(portcullis::jose::Algorithm::Es256, kid);
     scene.server.set_jwks_body(set_of(&[key.jwk()]));
     scene.server.misbehave(Fault::SplitChunks);
     scene.admits(&scene.server.issuer().token().signed_with(key).sign()).await;

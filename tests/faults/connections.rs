@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::{RemoteKeys, RemoteKeysBuilder};
+use portcullis::keys::{RemoteKeys, RemoteKeysBuilder};
 use portcullis_testing::Fault;
 use reqwest::dns::{Name, Resolve, Resolving};
 

@@ -4,7 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::{Algorithm, Audience, Gate, JwtVerifier, Reason, RemoteKeys};
+use portcullis::jose::Algorithm;
+use portcullis::keys::RemoteKeys;
+use portcullis::{Audience, Gate, JwtVerifier, Reason};
 use portcullis_azure::Azure;
 use portcullis_testing::{Endpoint, Fault, IssuerServer, TestIssuer};
 use serde_json::{Value, json};

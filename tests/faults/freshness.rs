@@ -207,7 +207,7 @@ async fn fault_52_after_a_suspension_one_refresh_may_come_late() {
     assert!(!scene.asks_again(secs(0), &token).await);
     assert!(scene.asks_again(secs(511), &token).await);
     // A key that came meanwhile is fetched all the same.
-    scene.server.rotate(portcullis::Algorithm::Es256);
+    scene.server.rotate(portcullis::jose::Algorithm::Es256);
     scene.admits(&scene.token()).await;
 }
 

@@ -1,6 +1,8 @@
 //! Providers that are down: at the start, while keys are held, and for too long.
 
-use portcullis::{Audience, AuthError, ByIssuer, Gate, JwtVerifier, KeyError, Reason, RemoteKeys};
+use portcullis::keys::{KeyError, RemoteKeys};
+use portcullis::verifier::ByIssuer;
+use portcullis::{Audience, AuthError, Gate, JwtVerifier, Reason};
 use portcullis_testing::{Fault, TestIssuer};
 
 use crate::support::{Scene, es256, gate, refuses, secs, unavailable};
@@ -106,7 +108,7 @@ async fn fault_63_one_provider_that_is_down_does_not_touch_another() {
     }
     assert_eq!((up.server.jwks_hits(), down.server.jwks_hits()), (1, 1));
     // Neither does a cache that they share, nor a flood at the other.
-    let cache = portcullis::KeySetCache::new(10);
+    let cache = portcullis::keys::KeySetCache::new(10);
     let shared = |scene: &Scene| RemoteKeys::builder().cache(&cache).at(&scene.server.jwks_url()).unwrap();
     let (with_up, with_down) = (gate(&up.server, shared(&up)), gate(&down.server, shared(&down)));
     for number in 0..20 {

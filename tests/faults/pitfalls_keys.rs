@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use portcullis::{Algorithm, KeyProvider, RemoteKeys};
+use portcullis::KeyProvider;
+use portcullis::jose::Algorithm;
+use portcullis::keys::RemoteKeys;
 use portcullis_testing::Fault;
 use tokio::runtime::Handle;
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use portcullis::{Algorithm, Reason};
+use portcullis::Reason;
+use portcullis::jose::Algorithm;
 use portcullis_testing::Fault;
 use serde_json::json;
 

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use portcullis::{Algorithm, Reason};
+use portcullis::Reason;
+use portcullis::jose::Algorithm;
 use portcullis_testing::Fault;
 use reqwest::dns::{Name, Resolve, Resolving};
 use tokio::runtime::{Builder, Handle, Runtime};

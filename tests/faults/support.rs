@@ -4,9 +4,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portcullis::{
-    Algorithm, Audience, AuthError, Gate, JwtVerifier, KeyProvider, ManualClock, Reason, RemoteKeys, RemoteKeysBuilder,
-};
+use portcullis::clock::ManualClock;
+use portcullis::jose::Algorithm;
+use portcullis::keys::{RemoteKeys, RemoteKeysBuilder};
+use portcullis::{Audience, AuthError, Gate, JwtVerifier, KeyProvider, Reason};
 use portcullis_testing::{IssuerServer, SigningKey, TestIssuer};
 use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use portcullis::RemoteKeysBuilder;
+use portcullis::keys::RemoteKeysBuilder;
 use portcullis_testing::{Fault, IssuerServer};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use serde_json::json;

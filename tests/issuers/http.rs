@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix_web::web::{self, ServiceConfig};
-use portcullis::{ByIssuer, Gate};
+use portcullis::Gate;
+use portcullis::verifier::ByIssuer;
 use portcullis_testing::TestIssuer;
 use reqwest::Client;
 

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portcullis::{
-    Audience, ByIssuer, Gate, IssuerDirectory, JwtVerifier, OpenIssuers, Reason, RemoteKeys, Unavailable, async_trait,
-};
+use portcullis::error::Unavailable;
+use portcullis::keys::RemoteKeys;
+use portcullis::verifier::{ByIssuer, IssuerDirectory, OpenIssuers};
+use portcullis::{Audience, Gate, JwtVerifier, Reason, async_trait};
 use portcullis_testing::{IssuerServer, TestIssuer};
 
 /// Two issuers whose keys are different and go by the same `kid`.

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use portcullis_testing::{IssuerServer, TestIssuer, TokenBuilder};
 
 use crate::services::Services;

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis::adapter::{Challenge, Credential, Guard};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::{CustomRefusal, InvalidToken, Unavailable};
+use portcullis::jose::Algorithm;
+use portcullis::keys::{FixedKeys, KeyError, KeyQuery, VerifyingKey};
 use portcullis::{
-    Algorithm, Audience, AuthError, Challenge, ClaimCheck, Credential, CustomRefusal, FixedKeys, Gate, Guard,
-    InvalidToken, JwtVerifier, KeyError, KeyProvider, KeyQuery, Refusal, ResourceMetadata, TokenSource, TokenView,
-    Unavailable, Verified, Verifier, VerifyingKey, async_trait, dangerous, scopes,
+    Audience, AuthError, Gate, JwtVerifier, KeyProvider, Refusal, ResourceMetadata, TokenSource, Verified, Verifier,
+    async_trait, dangerous, scopes,
 };
 use portcullis_testing::{SigningKey, TestIssuer};
 

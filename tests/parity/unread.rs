@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use portcullis::{AuthError, Credential, Gate, JwtVerifier, Verified, Verifier, async_trait};
+use portcullis::adapter::Credential;
+use portcullis::{AuthError, Gate, JwtVerifier, Verified, Verifier, async_trait};
 use portcullis_testing::TestIssuer;
 
 use crate::answer::Answer;

@@ -1,6 +1,9 @@
 //! Who chooses the algorithm: the key and the allow-list, never the token.
 
-use portcullis::{Algorithm, AlgorithmSet, Config, FixedKeys, Gate, InvalidToken, Reason, jws};
+use portcullis::error::InvalidToken;
+use portcullis::jose::{Algorithm, AlgorithmSet, jws};
+use portcullis::keys::FixedKeys;
+use portcullis::{Config, Gate, Reason};
 use portcullis_testing::TestIssuer;
 
 use crate::support::{admitted, builder_with, gate_for_jwks, generated, refused, with_member};

@@ -1,8 +1,9 @@
 //! Issuer, audience and the other claims that a verifier was told to check.
 
-use portcullis::{
-    Audience, ClaimCheck, Config, ConfigError, FixedKeys, Gate, InvalidToken, Issuer, JwtVerifier, TokenView,
-};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
+use portcullis::keys::FixedKeys;
+use portcullis::{Audience, Config, ConfigError, Gate, Issuer, JwtVerifier};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! Header parameters that change the meaning of a token.
 
-use portcullis::{AlgorithmSet, InvalidToken, jws};
+use portcullis::error::InvalidToken;
+use portcullis::jose::{AlgorithmSet, jws};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 

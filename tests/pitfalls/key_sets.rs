@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use portcullis::{Algorithm, FixedKeys, FixedKeysError, Gate, InvalidKey, InvalidToken, VerifyingKey};
+use portcullis::Gate;
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::keys::{FixedKeys, FixedKeysError, InvalidKey, VerifyingKey};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 

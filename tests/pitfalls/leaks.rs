@@ -4,10 +4,11 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portcullis::{
-    Algorithm, CachedKeys, FixedKeys, Gate, HeaderList, InvalidToken, JwtVerifier, KeyError, KeyProvider, KeyQuery,
-    Policy, Reason, VerifyingKey, async_trait, scopes,
-};
+use portcullis::adapter::HeaderList;
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::keys::{CachedKeys, FixedKeys, KeyError, KeyQuery, VerifyingKey};
+use portcullis::{Gate, JwtVerifier, KeyProvider, Policy, Reason, async_trait, scopes};
 use portcullis_testing::TestIssuer;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -169,7 +170,8 @@ fn nothing_of_a_secret_reaches_debug_or_errors() {
     seen += &format!("{:?}", Gate::new(verifier));
     let short = FixedKeys::secret(&secret.as_bytes()[20..34]).unwrap_err();
     seen += &format!("{short} {short:?}");
-    let odd = portcullis::VerifyingKey::from_secret_jwk(&format!(r#"{{"kty":"oct","k":"{secret}!"}}"#)).unwrap_err();
+    let odd =
+        portcullis::keys::VerifyingKey::from_secret_jwk(&format!(r#"{{"kty":"oct","k":"{secret}!"}}"#)).unwrap_err();
     seen += &format!("{odd} {odd:?} {:?}", issuer.first_key());
     assert!(seen.contains("at least as many as the hash"), "{seen}");
     assert!(!seen.contains("c0ffee") && !seen.contains("marker"), "{seen}");

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::{
-    Algorithm, AlgorithmSet, Audience, AuthError, FixedKeys, Gate, InvalidToken, JwtVerifier, JwtVerifierBuilder,
-    KeyError, KeyProvider, KeyQuery, KeySet, Unavailable, Verified, VerifyingKey, async_trait,
-};
+use portcullis::error::{InvalidToken, Unavailable};
+use portcullis::jose::{Algorithm, AlgorithmSet};
+use portcullis::keys::{FixedKeys, KeyError, KeyQuery, KeySet, VerifyingKey};
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, AuthError, Gate, JwtVerifier, KeyProvider, Verified, async_trait};
 use portcullis_testing::{SigningKey, TestIssuer};
 use serde_json::{Value, json};
 

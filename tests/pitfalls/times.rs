@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use portcullis::{Clock, Gate, InvalidToken, JwtVerifier, JwtVerifierBuilder, ManualClock, NumericDate};
+use portcullis::claims::NumericDate;
+use portcullis::clock::{Clock, ManualClock};
+use portcullis::error::InvalidToken;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Gate, JwtVerifier};
 use portcullis_testing::{TestIssuer, TokenBuilder};
 use serde_json::{Value, json};
 

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use portcullis::{
-    Algorithm, AuthError, Clock, FixedKeys, Gate, InvalidToken, JwtVerifierBuilder, ManualClock, VerifyingKey,
-};
+use portcullis::clock::{Clock, ManualClock};
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::keys::{FixedKeys, VerifyingKey};
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{AuthError, Gate};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use portcullis::{ByIssuer, Gate, KeySetCache, Reason, RemoteKeys, dangerous};
+use portcullis::keys::{KeySetCache, RemoteKeys};
+use portcullis::verifier::ByIssuer;
+use portcullis::{Gate, Reason, dangerous};
 use portcullis_clerk::Clerk;
 use portcullis_testing::{IssuerServer, TestIssuer};
 

@@ -1,7 +1,8 @@
 //! Claims of whatever type, put into the place of each claim of each provider's tokens: nothing panics, and nothing that
 //! is odd lets anybody in or grants anything.
 
-use portcullis::{Gate, JwtVerifierBuilder, Verified};
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Gate, Verified};
 use portcullis_azure::{Azure, AzureClaims};
 use portcullis_clerk::{Clerk, ClerkClaims};
 use portcullis_oidc::{

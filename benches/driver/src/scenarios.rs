@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use portcullis_testing::{Fault, IssuerServer, TestIssuer, TokenBuilder};
 
 use crate::finding::{Finding, Latency, Row, Scenario, show};

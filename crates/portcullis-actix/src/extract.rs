@@ -7,9 +7,11 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use portcullis::{Admission, AuthError, FromClaims, Gate, NoClaims, Policy, Refusal, Require, Verified};
+use portcullis::adapter::Admission;
+use portcullis::claims::{FromClaims, NoClaims};
+use portcullis::{AuthError, Gate, Policy, Refusal, Require, Verified};
 
-use crate::error::Rejection;
+use crate::rejection::Rejection;
 use crate::view::HttpRequestView;
 
 /// A verified caller, with the claims as `C`. It dereferences to [`Verified`].

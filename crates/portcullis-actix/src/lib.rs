@@ -68,15 +68,20 @@
 //!
 //! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
 
-mod error;
 mod extract;
 mod metadata;
 mod middleware;
+mod rejection;
 mod view;
 
-pub use portcullis::*;
+pub use portcullis::{
+    Audience, AuthError, Config, ConfigError, Gate, Issuer, JwtVerifier, KeyProvider, Policy, Reason, Refusal, Require,
+    ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
+    roles, scopes,
+};
+pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, verifier};
 
-pub use error::Rejection;
 pub use extract::{Auth, Authorized, MaybeAuth};
 pub use metadata::resource_metadata;
 pub use middleware::{Authenticate, AuthenticateService};
+pub use rejection::Rejection;

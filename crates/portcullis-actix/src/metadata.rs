@@ -2,8 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::error::Rejection;
 use crate::extract::find_gate;
+use crate::rejection::Rejection;
 
 /// Serves the gate's protected resource metadata; 404 where it has none.
 ///

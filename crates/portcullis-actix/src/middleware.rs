@@ -10,9 +10,10 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{Error, HttpMessage, ResponseError};
-use portcullis::{Gate, Guard, Policy, Verified};
+use portcullis::adapter::Guard;
+use portcullis::{Gate, Policy, Verified};
 
-use crate::error::Rejection;
+use crate::rejection::Rejection;
 use crate::view::HttpRequestView;
 
 /// Guards an `App`, a `scope` or a `resource`.
@@ -25,7 +26,7 @@ use crate::view::HttpRequestView;
 ///     auth.subject().unwrap_or_default().to_owned()
 /// }
 ///
-/// # fn main() -> Result<(), portcullis_actix::InvalidToken> {
+/// # fn main() -> Result<(), portcullis_actix::error::InvalidToken> {
 /// # let gate = portcullis_testing::gate_admitting(&serde_json::json!({"sub": "user"}))?;
 /// let admin = web::scope("/admin").wrap(Authenticate::new(gate).require(scopes("admin"))).route("/stop", web::get().to(stop));
 /// let app = App::new().service(admin);
@@ -34,7 +35,7 @@ use crate::view::HttpRequestView;
 ///
 /// Extractors behind it use its gate, and do not verify again what it let in. Where middleware is nested, each lets
 /// through only what its own gate verified, and the innermost gate is the extractors'. Middleware of your own that stands
-/// within finds the caller among the request's extensions, as [`Admission`](portcullis::Admission).
+/// within finds the caller among the request's extensions, as [`Admission`](portcullis::adapter::Admission).
 #[derive(Clone, Debug)]
 #[must_use = "give it to wrap()"]
 pub struct Authenticate(Arc<Guard>);

@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::dev::AppConfig;
 use actix_web::http::header::{HOST, HeaderMap};
 use actix_web::http::{Method, Uri};
-use portcullis::RequestView;
+use portcullis::adapter::RequestView;
 
 /// The parts that may be shared between threads, which the request as a whole may not.
 pub(crate) struct HttpRequestView<'a> {

@@ -11,10 +11,14 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{self, TestRequest};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, FromRequest};
+use portcullis_actix::adapter::Credential;
+use portcullis_actix::claims::NoClaims;
+use portcullis_actix::error::Unavailable;
+use portcullis_actix::jose::Algorithm;
+use portcullis_actix::keys::{KeyError, KeyQuery, VerifyingKey};
 use portcullis_actix::{
-    Algorithm, Audience, Auth, AuthError, Authorized, Credential, Gate, JwtVerifier, KeyError, KeyProvider, KeyQuery,
-    MaybeAuth, NoClaims, Policy, Reason, Rejection, Require, Unavailable, Verified, Verifier, VerifyingKey,
-    async_trait, scopes,
+    Audience, Auth, AuthError, Authorized, Gate, JwtVerifier, KeyProvider, MaybeAuth, Policy, Reason, Rejection,
+    Require, Verified, Verifier, async_trait, scopes,
 };
 use portcullis_testing::{TestIssuer, gate_admitting};
 use serde_json::{Value, json};

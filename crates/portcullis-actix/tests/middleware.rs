@@ -14,9 +14,9 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{self, TestRequest};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpMessage, HttpResponse};
+use portcullis_actix::adapter::{Admission, Credential};
 use portcullis_actix::{
-    Admission, Auth, AuthError, Authenticate, Credential, Gate, MaybeAuth, TokenSource, Verified, Verifier,
-    async_trait, dangerous, scopes,
+    Auth, AuthError, Authenticate, Gate, MaybeAuth, TokenSource, Verified, Verifier, async_trait, dangerous, scopes,
 };
 use portcullis_testing::TestIssuer;
 

@@ -34,7 +34,8 @@
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use portcullis::{Gate, StandardGrants, roles, scopes};
+//! use portcullis::claims::StandardGrants;
+//! use portcullis::{Gate, roles, scopes};
 //! use portcullis_auth0::{Auth0, Auth0Claims};
 //! use portcullis_testing::TestIssuer;
 //!
@@ -67,10 +68,12 @@ pub use claims::Auth0Claims;
 
 use std::sync::Arc;
 
-use portcullis::{
-    Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider,
-    RemoteKeys, TokenView, preset,
-};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::keys::RemoteKeys;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider, preset};
 
 /// A verifier of the access tokens that one Auth0 tenant issues for one API.
 #[derive(Clone, Debug)]

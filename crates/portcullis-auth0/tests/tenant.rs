@@ -10,7 +10,9 @@
 
 use std::sync::Arc;
 
-use portcullis::{Algorithm, FixedKeys, Gate, JwtVerifier, Reason, permissions, scopes};
+use portcullis::jose::Algorithm;
+use portcullis::keys::FixedKeys;
+use portcullis::{Gate, JwtVerifier, Reason, permissions, scopes};
 use portcullis_auth0::{Auth0, Auth0Claims};
 use portcullis_testing::{Fault, IssuerServer, TestIssuer, TokenBuilder};
 use serde_json::json;

@@ -6,7 +6,8 @@ use std::ops::Deref;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
-use portcullis::{AuthError, FromClaims, Gate, NoClaims, Policy, Require, Verified};
+use portcullis::claims::{FromClaims, NoClaims};
+use portcullis::{AuthError, Gate, Policy, Require, Verified};
 
 use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use axum_core::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Request};
-use portcullis::{Gate, Guard, Policy, Verified};
+use portcullis::adapter::Guard;
+use portcullis::{Gate, Policy, Verified};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -19,7 +20,7 @@ use crate::view::PartsView;
 /// use axum::{Router, routing::get};
 /// use portcullis_axum::{Auth, AuthLayer, scopes};
 ///
-/// # fn main() -> Result<(), portcullis_axum::InvalidToken> {
+/// # fn main() -> Result<(), portcullis_axum::error::InvalidToken> {
 /// # let gate = portcullis_testing::gate_admitting(&serde_json::json!({"sub": "user"}))?;
 /// let admin = Router::new().route("/stop", get(|auth: Auth| async move { auth.subject().unwrap_or_default().to_owned() }));
 /// let app: Router = Router::new().nest("/admin", admin.layer(AuthLayer::new(gate).require(scopes("admin"))));
@@ -30,7 +31,7 @@ use crate::view::PartsView;
 /// only what its own gate verified, and the innermost gate is the extractors'.
 ///
 /// A layer of your own that stands within finds the caller among the request's extensions, as
-/// [`Admission`](portcullis::Admission), and so do the methods of a gRPC service, such as tonic's. Clients read the code of a refusal from the status of HTTP; those of tonic want a
+/// [`Admission`](portcullis::adapter::Admission), and so do the methods of a gRPC service, such as tonic's. Clients read the code of a refusal from the status of HTTP; those of tonic want a
 /// field `grpc-status` as well, which [`Gate::with_refusals`] adds (`tests/grpc.rs` of this crate).
 #[derive(Clone, Debug)]
 #[must_use = "give it to Router::layer"]

@@ -72,7 +72,12 @@ mod rejection;
 mod state;
 mod view;
 
-pub use portcullis::*;
+pub use portcullis::{
+    Audience, AuthError, Config, ConfigError, Gate, Issuer, JwtVerifier, KeyProvider, Policy, Reason, Refusal, Require,
+    ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
+    roles, scopes,
+};
+pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, verifier};
 
 pub use extract::{Auth, Authorized};
 pub use layer::{AuthLayer, AuthService};

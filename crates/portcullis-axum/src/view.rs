@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::request::Parts;
-use portcullis::RequestView;
+use portcullis::adapter::RequestView;
 
 /// It leaves the target URI out: axum takes the prefix of a nested router off the path before an extractor sees it, and
 /// does not say whether TLS was used, so what could be put together here may be another resource's.

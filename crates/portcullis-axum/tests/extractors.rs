@@ -10,9 +10,13 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::routing::{any, get};
 use axum::{Extension, Router};
+use portcullis_axum::claims::NoClaims;
+use portcullis_axum::error::Unavailable;
+use portcullis_axum::jose::Algorithm;
+use portcullis_axum::keys::{KeyError, KeyQuery, VerifyingKey};
 use portcullis_axum::{
-    Algorithm, Audience, Auth, Authorized, Gate, HasGate, JwtVerifier, KeyError, KeyProvider, KeyQuery, NoClaims,
-    Policy, Reason, Rejection, Require, Unavailable, VerifyingKey, async_trait, scopes,
+    Audience, Auth, Authorized, Gate, HasGate, JwtVerifier, KeyProvider, Policy, Reason, Rejection, Require,
+    async_trait, scopes,
 };
 use portcullis_testing::{TestIssuer, gate_admitting};
 use serde_json::{Value, json};

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use portcullis_axum::{
-    Admission, Audience, AuthLayer, Gate, JwtVerifier, KeyError, KeyProvider, KeyQuery, Unavailable, VerifyingKey,
-    async_trait, scopes,
-};
+use portcullis_axum::adapter::Admission;
+use portcullis_axum::error::Unavailable;
+use portcullis_axum::keys::{KeyError, KeyQuery, VerifyingKey};
+use portcullis_axum::{Audience, AuthLayer, Gate, JwtVerifier, KeyProvider, async_trait, scopes};
 use portcullis_testing::TestIssuer;
 use tonic::service::InterceptorLayer;
 use tonic::{Code, Request, Status};

@@ -12,8 +12,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::{any, get};
+use portcullis_axum::adapter::Credential;
 use portcullis_axum::{
-    Auth, AuthError, AuthLayer, Credential, Gate, TokenSource, Verified, Verifier, async_trait, dangerous, scopes,
+    Auth, AuthError, AuthLayer, Gate, TokenSource, Verified, Verifier, async_trait, dangerous, scopes,
 };
 use portcullis_testing::TestIssuer;
 use tower::{Layer as _, Service, ServiceExt as _};

@@ -1,6 +1,7 @@
 //! Who stands behind a token: a user, or an application by itself.
 
-use portcullis::{ClaimCheck, InvalidToken, TokenView};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
 
 use crate::grants;
 

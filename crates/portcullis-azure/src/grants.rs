@@ -1,6 +1,6 @@
 //! Where scopes and roles stand in tokens of Entra ID.
 
-use portcullis::{Claims, GrantReader, Grants};
+use portcullis::claims::{Claims, GrantReader, Grants};
 
 /// Scopes in `scp`, roles in `roles`, and permissions nowhere. Claims that a tenant maps to other names grant nothing,
 /// since what they hold may be a user's own to write.

@@ -3,7 +3,8 @@
 //! They look like ours, and their signature verifies nowhere but at Graph:
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-tokens>.
 
-use portcullis::{InvalidToken, UnverifiedToken};
+use portcullis::error::InvalidToken;
+use portcullis::verifier::UnverifiedToken;
 
 /// Microsoft Graph in `aud`: its application, and its address in each cloud
 /// (<https://learn.microsoft.com/en-us/graph/deployments>).

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use portcullis::{ConfigError, RemoteKeys, RemoteKeysBuilder};
+use portcullis::ConfigError;
+use portcullis::keys::{RemoteKeys, RemoteKeysBuilder};
 
 /// Where Microsoft publishes keys.
 pub(crate) enum Source {
@@ -38,7 +39,9 @@ fn patience() -> RemoteKeysBuilder {
 mod tests {
     use std::sync::Arc;
 
-    use portcullis::{Algorithm, Audience, Gate, JwtVerifier, ManualClock};
+    use portcullis::clock::ManualClock;
+    use portcullis::jose::Algorithm;
+    use portcullis::{Audience, Gate, JwtVerifier};
     use portcullis_testing::{Fault, IssuerServer, TestIssuer};
 
     use super::*;

@@ -1,6 +1,7 @@
 //! User flows and custom policies of Azure AD B2C.
 
-use portcullis::{ClaimCheck, InvalidToken, TokenView};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
 
 /// Tokens of one policy: its name is in `tfp`, or in `acr` where the policy is set to that. Another policy of the same
 /// tenant may ask for less, such as no second factor, and its tokens differ in nothing else.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use portcullis::{Algorithm, Audience, ConfigError, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider};
+use portcullis::jose::Algorithm;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider};
 
 use crate::caller::{Caller, CallerCheck};
 use crate::cloud::{Cloud, parse_authority};

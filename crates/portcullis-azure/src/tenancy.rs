@@ -1,6 +1,8 @@
 //! Whose tokens: the tenant in `tid`, the one in `iss`, and the one that the key is for.
 
-use portcullis::{ClaimCheck, InvalidToken, TokenView, VerifyingKey};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
+use portcullis::keys::VerifyingKey;
 use serde_json::Value;
 
 use crate::guid;

@@ -18,7 +18,8 @@
 
 use std::time::Duration;
 
-use portcullis::{ClaimCheck, InvalidToken, TokenView};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
 use serde_json::Value;
 
 use crate::claims::factor_ages;

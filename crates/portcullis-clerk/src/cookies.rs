@@ -1,6 +1,7 @@
 //! The cookies in which browsers have the session token.
 
-use portcullis::{TokenSource, UnverifiedToken};
+use portcullis::TokenSource;
+use portcullis::verifier::UnverifiedToken;
 
 use crate::frontend_api;
 

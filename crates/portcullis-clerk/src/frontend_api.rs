@@ -1,6 +1,8 @@
 //! An instance's Frontend API, however it is written: its host is the issuer of the instance's tokens.
 
-use portcullis::{ClaimCheck, ConfigError, InvalidToken, TokenView, preset};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
+use portcullis::{ConfigError, preset};
 
 /// The issuer of the instance whose Frontend API is at `host`: with its scheme, and without a slash at the end.
 pub(crate) fn issuer(host: &str) -> Result<String, ConfigError> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use portcullis::{Claims, GrantReader, Grants};
+use portcullis::claims::{Claims, GrantReader, Grants};
 
 use crate::claims::{claim_of, scopes};
 use crate::organization::Organization;

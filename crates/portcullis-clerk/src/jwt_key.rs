@@ -1,6 +1,8 @@
 //! The instance's public key in PEM (RFC 7468), as environment variables hold it.
 
-use portcullis::{Algorithm, ConfigError, FixedKeys, KeyProvider};
+use portcullis::jose::Algorithm;
+use portcullis::keys::FixedKeys;
+use portcullis::{ConfigError, KeyProvider};
 
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";

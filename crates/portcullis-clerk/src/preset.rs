@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis::{
-    Algorithm, Audience, AuthorizedParties, ConfigError, InvalidToken, Issuer, JwtVerifier, JwtVerifierBuilder,
-    KeyProvider, RemoteKeys, TokenSource, UnverifiedToken, preset,
-};
+use portcullis::checks::AuthorizedParties;
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::keys::RemoteKeys;
+use portcullis::verifier::{JwtVerifierBuilder, UnverifiedToken};
+use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider, TokenSource, preset};
 
 use crate::frontend_api::{self, SomeInstance};
 use crate::grants::ClerkGrants;

@@ -1,6 +1,7 @@
 //! What Clerk's tokens must have beyond signature, issuer, audience and time.
 
-use portcullis::{ClaimCheck, InvalidToken, TokenView};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
 
 use crate::claims::SessionStatus;
 

@@ -1,6 +1,7 @@
 //! The classes of token that an instance signs, all with one key.
 
-use portcullis::{ClaimCheck, InvalidToken, TokenView};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
 use serde_json::Value;
 
 /// What a token was issued as. One key signs them all, so a service says which it accepts.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 
 /// Reads the command line.
 ///
@@ -239,7 +239,7 @@ impl KeyArgs {
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
-    name.parse().map_err(|error: portcullis::UnknownAlgorithm| error.to_string())
+    name.parse().map_err(|error: portcullis::jose::UnknownAlgorithm| error.to_string())
 }
 
 fn leeway(text: &str) -> Result<u64, &'static str> {

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead};
 
-use portcullis::{ConfigError, jws};
+use portcullis::ConfigError;
+use portcullis::jose::jws;
 
 /// Where the tokens come from.
 #[derive(Debug)]

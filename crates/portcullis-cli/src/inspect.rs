@@ -4,7 +4,9 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use portcullis::{AlgorithmSet, ConfigError, KeyError, KeySet, RemoteKeys, SkippedKey, VerifyingKey};
+use portcullis::ConfigError;
+use portcullis::jose::AlgorithmSet;
+use portcullis::keys::{KeyError, KeySet, RemoteKeys, SkippedKey, VerifyingKey};
 use serde::Serialize;
 
 use crate::args::KeysArgs;

@@ -5,9 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis::{
-    Config, ConfigError, FixedKeys, InvalidKey, KeyProvider, KeySet, KeySource, RemoteKeys, VerifyingKey,
-};
+use portcullis::config::KeySource;
+use portcullis::keys::{FixedKeys, InvalidKey, KeySet, RemoteKeys, VerifyingKey};
+use portcullis::{Config, ConfigError, KeyProvider};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use portcullis::{ConfigError, JwtVerifierBuilder, KeyProvider};
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{ConfigError, KeyProvider};
 use portcullis_auth0::Auth0;
 use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis::{
-    Audience, Config, ConfigError, ConfigMembers, IssuersConfig, JwtVerifier, JwtVerifierBuilder, KeySource,
-    Unavailable, Verifier,
-};
+use portcullis::config::{ConfigMembers, IssuersConfig, KeySource};
+use portcullis::error::Unavailable;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, Config, ConfigError, JwtVerifier, Verifier};
 use serde_json::{Map, Value};
 
 use crate::args::VerifyArgs;

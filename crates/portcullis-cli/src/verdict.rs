@@ -68,7 +68,8 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
-    use portcullis::{InvalidToken, Unavailable, dangerous};
+    use portcullis::dangerous;
+    use portcullis::error::{InvalidToken, Unavailable};
 
     use super::*;
 

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::{
-    AuthError, Clock, ConfigError, Credential, JwtVerifier, JwtVerifierBuilder, NumericDate, Verifier, dangerous, jws,
-};
+use portcullis::adapter::Credential;
+use portcullis::claims::NumericDate;
+use portcullis::clock::Clock;
+use portcullis::jose::jws;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{AuthError, ConfigError, JwtVerifier, Verifier, dangerous};
 
 use crate::args::VerifyArgs;
 use crate::failure::Failure;

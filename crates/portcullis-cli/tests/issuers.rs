@@ -4,7 +4,9 @@
 
 mod support;
 
-use portcullis::{Algorithm, IssuersConfig, Verifier as _};
+use portcullis::Verifier as _;
+use portcullis::config::IssuersConfig;
+use portcullis::jose::Algorithm;
 use portcullis_testing::{Endpoint, Fault, TestIssuer};
 use serde_json::{Value, json};
 
@@ -90,7 +92,7 @@ fn the_command_says_what_the_library_says_of_the_same_file() {
         let verdicts = outcome.verdicts();
         assert_eq!((outcome.status, verdicts.len()), (1, forgeries.len()), "{}", outcome.stderr);
         for (forgery, verdict) in forgeries.iter().zip(verdicts) {
-            let refused = runtime.block_on(verifier.verify(&portcullis::Credential::bearer(&forgery.token)));
+            let refused = runtime.block_on(verifier.verify(&portcullis::adapter::Credential::bearer(&forgery.token)));
             let reason = refused.unwrap_err().reason().unwrap();
             assert_eq!(verdict["reason"], reason.as_str(), "{}", forgery.name);
         }

@@ -7,7 +7,7 @@ mod support;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use portcullis_testing::{Endpoint, Fault, IssuerServer, TestIssuer};
 use serde_json::{Value, json};
 

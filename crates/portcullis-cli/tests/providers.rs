@@ -4,7 +4,7 @@
 
 mod support;
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use portcullis_testing::{TestIssuer, TokenBuilder};
 use serde_json::json;
 

@@ -7,7 +7,7 @@ mod support;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-use portcullis::{Algorithm, jws};
+use portcullis::jose::{Algorithm, jws};
 use portcullis_testing::TestIssuer;
 use serde_json::json;
 

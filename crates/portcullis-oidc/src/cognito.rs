@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use portcullis::{
-    Algorithm, Audience, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken, JwtVerifierBuilder,
-    TokenView,
-};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::claims::{Claims, GrantReader, Grants};
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError};
 
 use serde::Deserialize;
 

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use portcullis::{
-    Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, JwtVerifierBuilder, NumericDate, TokenView, preset,
-};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::claims::NumericDate;
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError, preset};
 
 use crate::id_token::ForUsAlone;
 use crate::preset::{KeysAt, Preset, Provider, Settings};

@@ -1,6 +1,10 @@
 //! Google.
 
-use portcullis::{Algorithm, Audience, ClaimCheck, ConfigError, InvalidToken, JwtVerifierBuilder, TokenView};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError};
 
 use crate::id_token::ForUsAlone;
 use crate::preset::{KeysAt, Preset, Provider, Settings};

@@ -1,6 +1,7 @@
 //! What holds of ID tokens, whoever issues them.
 
-use portcullis::{ClaimCheck, InvalidToken, TokenView};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
 
 /// There is one audience: an ID token that is for somebody else too may be presented by them
 /// (OpenID Connect Core 1.0 §3.1.3.7, point 3).

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use portcullis::{
-    AlgorithmSet, Audience, AuthorizedParties, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken,
-    JwtVerifierBuilder, TokenView, preset,
-};
+use portcullis::checks::{AuthorizedParties, ClaimCheck, TokenView};
+use portcullis::claims::{Claims, GrantReader, Grants};
+use portcullis::error::InvalidToken;
+use portcullis::jose::AlgorithmSet;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError, preset};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 

@@ -1,6 +1,7 @@
 //! Logto.
 
-use portcullis::{Algorithm, Audience, ConfigError};
+use portcullis::jose::Algorithm;
+use portcullis::{Audience, ConfigError};
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
 use crate::url;

@@ -1,6 +1,7 @@
 //! Okta.
 
-use portcullis::{Algorithm, Audience, ConfigError, preset};
+use portcullis::jose::Algorithm;
+use portcullis::{Audience, ConfigError, preset};
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use portcullis::{
-    AlgorithmSet, Audience, ConfigError, Issuer, JwtVerifier, JwtVerifierBuilder, KeyProvider, RemoteKeys,
-};
+use portcullis::jose::AlgorithmSet;
+use portcullis::keys::RemoteKeys;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider};
 
 /// A verifier to be, of the tokens of one provider: issuer, audience, algorithms, where the keys are, and the
 /// provider's own rules.

@@ -1,9 +1,11 @@
 //! Supabase Auth.
 
-use portcullis::{
-    Algorithm, AlgorithmSet, Audience, ClaimCheck, ConfigError, FixedKeys, FixedKeysError, InvalidToken,
-    JwtVerifierBuilder, TokenView,
-};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::error::InvalidToken;
+use portcullis::jose::{Algorithm, AlgorithmSet};
+use portcullis::keys::{FixedKeys, FixedKeysError};
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError};
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
 use crate::url;

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use portcullis::{
-    Algorithm, Audience, Claims, ConfigError, GrantReader, Grants, JwtVerifierBuilder, StandardGrants, preset,
-};
+use portcullis::claims::{Claims, GrantReader, Grants, StandardGrants};
+use portcullis::jose::Algorithm;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError, preset};
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};
 

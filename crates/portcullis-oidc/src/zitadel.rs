@@ -1,9 +1,11 @@
 //! Zitadel.
 
-use portcullis::{
-    AlgorithmSet, Audience, ClaimCheck, Claims, ConfigError, GrantReader, Grants, InvalidToken, JwtVerifierBuilder,
-    TokenView,
-};
+use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::claims::{Claims, GrantReader, Grants};
+use portcullis::error::InvalidToken;
+use portcullis::jose::AlgorithmSet;
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, ConfigError};
 use serde_json::{Map, Value};
 
 use crate::preset::{KeysAt, Preset, Provider, Settings};

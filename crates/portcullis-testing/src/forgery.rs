@@ -6,7 +6,8 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::{Algorithm, Reason};
+use portcullis::Reason;
+use portcullis::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::issuer::TestIssuer;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis::{Algorithm, Audience, FixedKeys, Gate, JwtVerifier, JwtVerifierBuilder, VerifyingKey};
+use portcullis::jose::Algorithm;
+use portcullis::keys::{FixedKeys, VerifyingKey};
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Audience, Gate, JwtVerifier};
 use serde_json::{Map, Value, json};
 
 use crate::signing_key::SigningKey;

@@ -41,7 +41,8 @@ pub use server::{Endpoint, Fault, IssuerServer, RequestHead};
 pub use signing_key::SigningKey;
 pub use token::TokenBuilder;
 
-use portcullis::{Gate, InvalidToken, dangerous};
+use portcullis::error::InvalidToken;
+use portcullis::{Gate, dangerous};
 use serde::Serialize;
 
 /// A gate that lets every request in with these claims and without any token: for the tests of handlers. Policies still
@@ -49,7 +50,7 @@ use serde::Serialize;
 ///
 /// ```
 /// let gate = portcullis_testing::gate_admitting(&serde_json::json!({"sub": "user", "scope": "read:messages"}))?;
-/// # Ok::<(), portcullis::InvalidToken>(())
+/// # Ok::<(), portcullis::error::InvalidToken>(())
 /// ```
 ///
 /// # Errors

@@ -11,7 +11,8 @@ use aws_lc_rs::signature::{
 use aws_lc_rs::{error::Unspecified, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::{Algorithm, VerifyingKey};
+use portcullis::jose::Algorithm;
+use portcullis::keys::VerifyingKey;
 use serde_json::{Value, json};
 
 /// A key for tests that signs under one algorithm.

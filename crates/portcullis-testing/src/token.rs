@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use serde::Serialize;
 use serde_json::{Map, Value};
 

@@ -54,7 +54,7 @@ impl Clock for SystemClock {
 ///
 /// ```
 /// use std::time::Duration;
-/// use portcullis::{Clock, ManualClock};
+/// use portcullis::clock::{Clock, ManualClock};
 ///
 /// let clock = ManualClock::at_unix(1_700_000_000);
 /// clock.advance(Duration::from_secs(60));

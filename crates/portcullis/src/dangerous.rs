@@ -30,7 +30,7 @@ pub fn any_audience() -> Audience {
 /// ```
 /// let verified = portcullis::dangerous::assume_verified(&serde_json::json!({"sub": "user", "scope": "read"}))?;
 /// assert_eq!(verified.subject(), Some("user"));
-/// # Ok::<(), portcullis::InvalidToken>(())
+/// # Ok::<(), portcullis::error::InvalidToken>(())
 /// ```
 ///
 /// # Errors
@@ -46,7 +46,8 @@ pub fn assume_verified(claims: &impl Serialize) -> Result<Verified, InvalidToken
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use portcullis::{HeaderList, dangerous, scopes};
+/// use portcullis::adapter::HeaderList;
+/// use portcullis::{dangerous, scopes};
 ///
 /// let caller = dangerous::assume_verified(&serde_json::json!({"sub": "user", "scope": "read"}))?;
 /// let gate = dangerous::admit_everyone_as(caller);
@@ -63,11 +64,11 @@ pub fn admit_everyone_as(caller: Verified) -> Gate {
 /// on that network can put in keys of their own, and then forge any token.
 ///
 /// ```
-/// let keys = portcullis::dangerous::allow_http(portcullis::RemoteKeys::builder(), "keycloak.cluster")
+/// let keys = portcullis::dangerous::allow_http(portcullis::keys::RemoteKeys::builder(), "keycloak.cluster")
 ///     .at("http://keycloak.cluster/realms/main/protocol/openid-connect/certs")?;
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
 #[cfg(feature = "remote")]
-pub fn allow_http(keys: crate::RemoteKeysBuilder, host: impl Into<String>) -> crate::RemoteKeysBuilder {
+pub fn allow_http(keys: crate::keys::RemoteKeysBuilder, host: impl Into<String>) -> crate::keys::RemoteKeysBuilder {
     keys.allow_http(host.into())
 }

@@ -20,7 +20,9 @@ use crate::verifier::{Verified, Verifier};
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use portcullis::{Audience, FixedKeys, Gate, HeaderList, JwtVerifier, Policy};
+/// use portcullis::adapter::HeaderList;
+/// use portcullis::keys::FixedKeys;
+/// use portcullis::{Audience, Gate, JwtVerifier, Policy};
 ///
 /// # let keys = FixedKeys::secret(&[7; 32])?;
 /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
@@ -199,7 +201,7 @@ impl Gate {
     /// All claims of a caller whom this gate let in, as one typed value.
     ///
     /// # Errors
-    /// [`InvalidToken::InvalidClaims`](crate::InvalidToken::InvalidClaims) when they do not fit `C`.
+    /// [`InvalidToken::InvalidClaims`](crate::error::InvalidToken::InvalidClaims) when they do not fit `C`.
     pub fn claims<C: FromClaims>(&self, caller: &Verified) -> Result<C, AuthError> {
         C::from_claims(caller.all_claims()).map_err(AuthError::from).inspect_err(log)
     }

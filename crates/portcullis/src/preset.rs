@@ -1,7 +1,9 @@
 //! For those who write a preset of a provider: the names that people write down, read in one way everywhere.
 //!
 //! ```
-//! use portcullis::{Audience, ConfigError, JwtVerifier, JwtVerifierBuilder, RemoteKeys, preset};
+//! use portcullis::keys::RemoteKeys;
+//! use portcullis::verifier::JwtVerifierBuilder;
+//! use portcullis::{Audience, ConfigError, JwtVerifier, preset};
 //!
 //! fn example_id(domain: &str, api: &str) -> Result<JwtVerifierBuilder, ConfigError> {
 //!     let issuer = preset::origin("domain", domain, "tenant.id.example")?;
@@ -40,7 +42,7 @@ pub fn origin(field: &'static str, text: &str, example: &str) -> Result<String, 
 
 /// `text` as a URL without a slash at the end, with a path where there is one, such as `https://example.com/auth`: for
 /// providers that people host themselves. Plain http may be the name of one inside a cluster; whether keys are fetched
-/// over it is for [`RemoteKeys`](crate::RemoteKeys) to say, and by default they are not.
+/// over it is for [`RemoteKeys`](crate::keys::RemoteKeys) to say, and by default they are not.
 ///
 /// # Errors
 /// [`ConfigError`] when it is no such URL.

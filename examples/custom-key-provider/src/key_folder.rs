@@ -9,7 +9,8 @@ use std::{fmt, fs, io, thread};
 
 use arc_swap::ArcSwap;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use portcullis_axum::{FixedKeys, KeyError, KeyProvider, KeyQuery, KeySet, KeyStatus, VerifyingKey, async_trait};
+use portcullis_axum::keys::{FixedKeys, KeyError, KeyQuery, KeySet, KeyStatus, VerifyingKey};
+use portcullis_axum::{KeyProvider, async_trait};
 
 /// The keys in the files of a folder: `.pem` with one public key or certificate, whose `kid` is the file's name without
 /// `.pem`; `.jwk`, `.jwks` or `.json` with a JWK or a JWK Set.

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_axum::{KeyError, KeyProvider, KeyQuery, Unavailable, VerifyingKey, async_trait};
+use portcullis_axum::error::Unavailable;
+use portcullis_axum::keys::{KeyError, KeyQuery, VerifyingKey};
+use portcullis_axum::{KeyProvider, async_trait};
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
 

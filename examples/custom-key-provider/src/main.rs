@@ -25,7 +25,9 @@ use std::time::Duration;
 
 use actix_web::{App, HttpServer};
 use example_custom_key_provider::{KeyFolder, KeyTable, on_actix, on_axum};
-use portcullis_axum::{Algorithm, Audience, CachedKeys, Gate, JwtVerifier, KeyProvider, TimeLimited};
+use portcullis_axum::jose::Algorithm;
+use portcullis_axum::keys::{CachedKeys, TimeLimited};
+use portcullis_axum::{Audience, Gate, JwtVerifier, KeyProvider};
 use portcullis_testing::{SigningKey, TestIssuer};
 
 const ISSUER: &str = "https://issuer.example";

@@ -7,7 +7,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use portcullis_axum::{Algorithm, Config};
+use portcullis_axum::Config;
+use portcullis_axum::jose::Algorithm;
 use portcullis_testing::{IssuerServer, TestIssuer};
 
 #[tokio::main]

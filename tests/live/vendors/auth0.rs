@@ -1,6 +1,7 @@
 //! Auth0: express-oauth2-jwt-bearer, <https://github.com/auth0/node-oauth2-jwt-bearer>.
 
-use portcullis::{Algorithm, Gate, Policy, permissions, scopes};
+use portcullis::jose::Algorithm;
+use portcullis::{Gate, Policy, permissions, scopes};
 use portcullis_auth0::Auth0;
 use portcullis_testing::{IssuerServer, TestIssuer};
 use serde_json::{Value, json};

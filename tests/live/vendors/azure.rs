@@ -1,7 +1,9 @@
 //! Entra ID: fastapi-azure-auth, <https://github.com/intility/fastapi-azure-auth>. Microsoft has no verifier for other
 //! platforms than .NET; this is the one that services in Python use.
 
-use portcullis::{Algorithm, FixedKeys, Gate, Policy, scopes};
+use portcullis::jose::Algorithm;
+use portcullis::keys::FixedKeys;
+use portcullis::{Gate, Policy, scopes};
 use portcullis_azure::Azure;
 use portcullis_testing::{TestIssuer, TokenBuilder};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Named tokens: the variations that are worth a verdict of every vendor.
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use portcullis_testing::{TestIssuer, TokenBuilder};
 use serde_json::{Value, json};
 

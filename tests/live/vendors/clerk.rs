@@ -1,6 +1,7 @@
 //! Clerk: @clerk/backend, <https://github.com/clerk/javascript/tree/main/packages/backend>.
 
-use portcullis::{Algorithm, Gate, Policy};
+use portcullis::jose::Algorithm;
+use portcullis::{Gate, Policy};
 use portcullis_clerk::{Clerk, TokenClass};
 use portcullis_testing::{TestIssuer, TokenBuilder};
 use serde_json::{Value, json};

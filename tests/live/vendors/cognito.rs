@@ -1,6 +1,8 @@
 //! Amazon Cognito: aws-jwt-verify, <https://github.com/awslabs/aws-jwt-verify>.
 
-use portcullis::{Algorithm, FixedKeys, Gate, Policy, any_role};
+use portcullis::jose::Algorithm;
+use portcullis::keys::FixedKeys;
+use portcullis::{Gate, Policy, any_role};
 use portcullis_oidc::Cognito;
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use portcullis::{
-    Algorithm, AlgorithmSet, FixedKeys, FixedKeysError, Gate, InvalidKey, InvalidToken, KeyError, KeyProvider,
-    KeyQuery, VerifyingKey, async_trait,
-};
+use portcullis::error::InvalidToken;
+use portcullis::jose::{Algorithm, AlgorithmSet};
+use portcullis::keys::{FixedKeys, FixedKeysError, InvalidKey, KeyError, KeyQuery, VerifyingKey};
+use portcullis::{Gate, KeyProvider, async_trait};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 

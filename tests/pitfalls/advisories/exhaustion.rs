@@ -1,6 +1,8 @@
 //! Tokens that cost more than they should, or bring the verifier down.
 
-use portcullis::{Algorithm, Gate, InvalidToken};
+use portcullis::Gate;
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 

@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use portcullis::{Algorithm, AlgorithmSet, Config, Gate, InvalidToken, Reason, jws};
+use portcullis::error::InvalidToken;
+use portcullis::jose::{Algorithm, AlgorithmSet, jws};
+use portcullis::{Config, Gate, Reason};
 use portcullis_testing::{SigningKey, TestIssuer};
 use serde_json::json;
 

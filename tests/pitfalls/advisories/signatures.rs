@@ -1,7 +1,9 @@
 //! The mathematics of signatures, and how they are encoded.
 
 use aws_lc_rs::hmac;
-use portcullis::{Algorithm, FixedKeys, InvalidKey, InvalidToken, VerifyingKey};
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::keys::{FixedKeys, InvalidKey, VerifyingKey};
 use portcullis_testing::TestIssuer;
 use serde_json::json;
 

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use portcullis::{
-    Algorithm, Audience, AuthError, FixedKeys, Gate, HeaderList, InvalidRequest, InvalidToken, Issuer, JwtVerifier,
-    KeyError, KeyProvider, KeyQuery, Policy, Reason, VerifyingKey, async_trait,
-};
+use portcullis::adapter::HeaderList;
+use portcullis::error::{InvalidRequest, InvalidToken};
+use portcullis::jose::Algorithm;
+use portcullis::keys::{FixedKeys, KeyError, KeyQuery, VerifyingKey};
+use portcullis::{Audience, AuthError, Gate, Issuer, JwtVerifier, KeyProvider, Policy, Reason, async_trait};
 use portcullis_testing::TestIssuer;
 use serde_json::json;
 

@@ -1,6 +1,8 @@
 //! Where keys are fetched from, and what they serve.
 
-use portcullis::{Algorithm, AlgorithmSet, Gate, Reason, RemoteKeys, VerifyingKey};
+use portcullis::jose::{Algorithm, AlgorithmSet};
+use portcullis::keys::{RemoteKeys, VerifyingKey};
+use portcullis::{Gate, Reason};
 use portcullis_azure::{Azure, TokenVersions};
 use portcullis_testing::{IssuerServer, TestIssuer};
 use serde_json::{Value, json};

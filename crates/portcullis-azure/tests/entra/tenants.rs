@@ -1,6 +1,7 @@
 //! Whose tokens are accepted.
 
-use portcullis::{InvalidToken, Reason};
+use portcullis::Reason;
+use portcullis::error::InvalidToken;
 use portcullis_azure::{Azure, Cloud, TokenVersions};
 use portcullis_testing::{TestIssuer, TokenBuilder};
 use serde_json::{Value, json};

@@ -1,6 +1,8 @@
 //! What a token has to say, and what is read from it.
 
-use portcullis::{Algorithm, InvalidToken, Reason, any_permission, any_scope, roles, scopes};
+use portcullis::error::InvalidToken;
+use portcullis::jose::Algorithm;
+use portcullis::{Reason, any_permission, any_scope, roles, scopes};
 use portcullis_azure::{Azure, AzureClaims, Caller, Groups};
 use portcullis_testing::TestIssuer;
 use serde_json::json;

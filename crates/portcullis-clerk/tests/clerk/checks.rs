@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use portcullis::{ClaimCheck, Gate, Reason};
+use portcullis::checks::ClaimCheck;
+use portcullis::{Gate, Reason};
 use portcullis_clerk::checks;
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::{clerk, instance, reason};
 fn gate(checks: impl IntoIterator<Item = Box<dyn ClaimCheck>>, instance: &portcullis_testing::TestIssuer) -> Gate {
     struct Boxed(Box<dyn ClaimCheck>);
     impl ClaimCheck for Boxed {
-        fn check(&self, token: &portcullis::TokenView<'_>) -> Result<(), portcullis::InvalidToken> {
+        fn check(&self, token: &portcullis::checks::TokenView<'_>) -> Result<(), portcullis::error::InvalidToken> {
             self.0.check(token)
         }
     }

@@ -1,6 +1,7 @@
 //! The session cookies of an instance.
 
-use portcullis::{Gate, HeaderList, Policy, TokenSource};
+use portcullis::adapter::HeaderList;
+use portcullis::{Gate, Policy, TokenSource};
 use portcullis_clerk::Clerk;
 use portcullis_testing::TestIssuer;
 

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use portcullis::{Algorithm, Gate, Reason};
+use portcullis::jose::Algorithm;
+use portcullis::{Gate, Reason};
 use portcullis_clerk::Clerk;
 use portcullis_testing::{Fault, IssuerServer, TestIssuer};
 

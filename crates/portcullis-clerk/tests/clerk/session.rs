@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use portcullis::{Gate, ManualClock, Reason, permissions, roles};
+use portcullis::clock::ManualClock;
+use portcullis::{Gate, Reason, permissions, roles};
 use portcullis_clerk::{Clerk, ClerkClaims};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
@@ -152,7 +153,7 @@ async fn a_hostile_token_without_an_audience_is_refused_too() {
 
 #[tokio::test]
 async fn rs256_alone_is_allowed_even_with_other_keys() {
-    use portcullis::Algorithm::{Es256, Hs256, Ps256, Rs256, Rs512};
+    use portcullis::jose::Algorithm::{Es256, Hs256, Ps256, Rs256, Rs512};
     let algorithms = [Rs256, Rs512, Ps256, Es256, Hs256];
     let issuer = TestIssuer::with_algorithms(algorithms)
         .with_url(format!("https://{HOST}"))

@@ -1,4 +1,5 @@
-use portcullis::{Algorithm, Reason, any_role};
+use portcullis::jose::Algorithm;
+use portcullis::{Reason, any_role};
 use portcullis_oidc::{Cognito, CognitoClaims};
 use portcullis_testing::TestIssuer;
 use serde_json::json;

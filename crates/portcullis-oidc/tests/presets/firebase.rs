@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use portcullis::{Gate, ManualClock, Reason};
+use portcullis::clock::ManualClock;
+use portcullis::{Gate, Reason};
 use portcullis_oidc::Firebase;
 use portcullis_testing::TestIssuer;
 use serde_json::json;

@@ -1,4 +1,5 @@
-use portcullis::{FixedKeys, Reason, roles};
+use portcullis::keys::FixedKeys;
+use portcullis::{Reason, roles};
 use portcullis_oidc::{Keycloak, KeycloakClaims};
 use portcullis_testing::TestIssuer;
 use serde_json::json;

@@ -1,4 +1,5 @@
-use portcullis::{Algorithm, Reason, scopes};
+use portcullis::jose::Algorithm;
+use portcullis::{Reason, scopes};
 use portcullis_oidc::Logto;
 use portcullis_testing::TestIssuer;
 

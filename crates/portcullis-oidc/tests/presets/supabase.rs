@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use portcullis::{Algorithm, Reason};
+use portcullis::Reason;
+use portcullis::jose::Algorithm;
 use portcullis_oidc::Supabase;
 use portcullis_testing::{SigningKey, TestIssuer};
 

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use tokio::net::TcpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -25,7 +25,9 @@ use crate::server::site::Site;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use portcullis::{Algorithm, Audience, Gate, JwtVerifier, RemoteKeys};
+/// use portcullis::jose::Algorithm;
+/// use portcullis::keys::RemoteKeys;
+/// use portcullis::{Audience, Gate, JwtVerifier};
 /// use portcullis_testing::{Fault, TestIssuer};
 ///
 /// let server = TestIssuer::new().serve();

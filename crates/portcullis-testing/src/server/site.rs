@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use serde_json::json;
 use tokio::sync::oneshot;
 

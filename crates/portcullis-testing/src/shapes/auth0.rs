@@ -1,6 +1,6 @@
 //! Auth0: <https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles>.
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::issuer::TestIssuer;

@@ -1,6 +1,6 @@
 //! Entra ID: <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>.
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::issuer::TestIssuer;

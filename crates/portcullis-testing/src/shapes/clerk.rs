@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use serde_json::json;
 
 use crate::issuer::TestIssuer;

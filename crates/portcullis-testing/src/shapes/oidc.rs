@@ -1,6 +1,6 @@
 //! The providers of `portcullis-oidc`.
 
-use portcullis::Algorithm;
+use portcullis::jose::Algorithm;
 use serde_json::json;
 
 use crate::issuer::TestIssuer;

@@ -27,7 +27,9 @@ impl Issuer {
     /// beforehand; it should refuse with [`InvalidToken::WrongIssuer`] or [`InvalidToken::WrongTenant`].
     ///
     /// ```
-    /// use portcullis::{ClaimCheck, InvalidToken, Issuer, TokenView};
+    /// use portcullis::checks::{ClaimCheck, TokenView};
+    /// use portcullis::error::InvalidToken;
+    /// use portcullis::Issuer;
     ///
     /// struct Tenants(Vec<String>);
     ///

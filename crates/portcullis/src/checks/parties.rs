@@ -9,7 +9,9 @@ use crate::error::InvalidToken;
 /// A token without `azp` is refused: leaving the claim out must not be a way around the check.
 ///
 /// ```
-/// # use portcullis::{Audience, AuthorizedParties, FixedKeys, JwtVerifier};
+/// # use portcullis::checks::AuthorizedParties;
+/// # use portcullis::keys::FixedKeys;
+/// # use portcullis::{Audience, JwtVerifier};
 /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
 /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
 ///     .check(AuthorizedParties::any_of(["web", "app"]))

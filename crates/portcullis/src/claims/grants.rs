@@ -33,7 +33,7 @@ pub trait GrantReader: fmt::Debug + Send + Sync {
 /// last two can be moved.
 ///
 /// ```
-/// use portcullis::StandardGrants;
+/// use portcullis::claims::StandardGrants;
 ///
 /// let keycloak = StandardGrants::new().with_roles_at(["realm_access", "roles"]);
 /// ```

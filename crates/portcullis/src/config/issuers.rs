@@ -15,7 +15,8 @@ use crate::verifier::{ByIssuer, JwtVerifier, Verifier};
 /// One issuer or several, as a configuration file has them: the members of a [`Config`], or `issuers`, a list of such.
 ///
 /// ```
-/// use portcullis::{Gate, IssuersConfig};
+/// use portcullis::config::IssuersConfig;
+/// use portcullis::Gate;
 ///
 /// let config: IssuersConfig = serde_json::from_str(
 ///     r#"{"issuers": [
@@ -67,7 +68,8 @@ impl IssuersConfig {
     /// not have.
     ///
     /// ```
-    /// # use portcullis::{Config, ConfigError, IssuersConfig};
+    /// # use portcullis::config::IssuersConfig;
+    /// # use portcullis::{Config, ConfigError};
     /// # let config = Config::new("https://issuer.example", "api");
     /// let config = IssuersConfig::from(config);
     /// let verifier = config.verifier_with(|issuer| issuer.builder()?.require_claims(["org_id"]).build())?;

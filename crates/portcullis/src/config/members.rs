@@ -13,7 +13,7 @@ use crate::error::ConfigError;
 /// A file in which a member stands twice, at whatever depth, is refused: two readers would disagree on which one counts.
 ///
 /// ```
-/// use portcullis::{ConfigMembers, IssuersConfig};
+/// use portcullis::config::{ConfigMembers, IssuersConfig};
 ///
 /// let members: ConfigMembers = serde_json::from_str(r#"{"issuer": "https://issuer.example"}"#)?;
 /// let mut members = members.into_map();
@@ -69,7 +69,7 @@ pub(super) fn read(members: Map<String, Value>) -> Result<Config, ConfigError> {
             ("algorithms", value) => {
                 let names = texts("algorithms", value, "list algorithms, such as RS256")?;
                 let algorithms = names.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
-                config.algorithms = Some(algorithms.map_err(|error: crate::UnknownAlgorithm| {
+                config.algorithms = Some(algorithms.map_err(|error: crate::jose::UnknownAlgorithm| {
                     ConfigError::new("algorithms", "not a list of algorithms", error.to_string())
                 })?);
             }
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(config.issuer, ["i", "j"]);
         assert_eq!((config.jwks_file, config.leeway_seconds), (None, None));
         assert_eq!(config.typ, Some(vec!["at+jwt".to_owned()]));
-        assert_eq!(config.algorithms, Some(vec![crate::Algorithm::Es256]));
+        assert_eq!(config.algorithms, Some(vec![crate::jose::Algorithm::Es256]));
     }
 
     #[test]

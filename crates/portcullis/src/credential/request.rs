@@ -27,7 +27,7 @@ pub trait RequestView: Sync {
 /// Header fields in hand, as a request: for other frameworks, and for tests.
 ///
 /// ```
-/// use portcullis::{HeaderList, RequestView};
+/// use portcullis::adapter::{HeaderList, RequestView};
 ///
 /// let request = HeaderList::new("GET", [("authorization", "Bearer abc")]);
 /// let mut seen = 0;

@@ -17,8 +17,8 @@ use crate::jose::material::{Curve, InvalidKey, Material, MlDsa};
 /// The key decides which algorithms it serves: its type, curve, `use`, `key_ops` and `alg` (RFC 8725 §3.1).
 ///
 /// ```
-/// # fn main() -> Result<(), portcullis::InvalidKey> {
-/// use portcullis::VerifyingKey;
+/// # fn main() -> Result<(), portcullis::keys::InvalidKey> {
+/// use portcullis::keys::VerifyingKey;
 ///
 /// // RFC 8037, appendix A.2.
 /// let key = VerifyingKey::from_jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;

@@ -20,12 +20,12 @@ pub(crate) const MAX_OCTETS: usize = 1024 * 1024;
 /// The usable public keys of one issuer, ready to be chosen from.
 ///
 /// ```
-/// use portcullis::KeySet;
+/// use portcullis::keys::KeySet;
 ///
 /// let set = KeySet::from_json(r#"{"keys":[{"kty":"EC","crv":"secp256k1","kid":"odd"}]}"#)?;
 /// assert!(set.is_empty());
 /// assert_eq!(set.skipped()[0].to_string(), "key 0 (kid \"odd\"): unsupported curve");
-/// # Ok::<(), portcullis::KeySetError>(())
+/// # Ok::<(), portcullis::keys::KeySetError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct KeySet {

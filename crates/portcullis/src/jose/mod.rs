@@ -7,6 +7,7 @@ pub(crate) mod encoding;
 pub(crate) mod header;
 pub(crate) mod json;
 pub(crate) mod jwk;
+pub mod jws;
 pub(crate) mod key;
 mod key_forms;
 pub(crate) mod key_set;
@@ -14,6 +15,7 @@ pub(crate) mod material;
 
 pub use algorithm::{Algorithm, AlgorithmSet, UnknownAlgorithm};
 pub use header::Header;
-pub use key::{InvalidSignature, VerifyingKey};
-pub use key_set::{KeySet, KeySetError, SkippedKey};
-pub use material::InvalidKey;
+pub use key::InvalidSignature;
+pub(crate) use key::VerifyingKey;
+pub(crate) use key_set::{KeySet, KeySetError};
+pub(crate) use material::InvalidKey;

@@ -18,9 +18,10 @@ use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 ///
 /// ```
 /// use std::sync::Arc;
-/// use portcullis::{FirstOf, FixedKeys, KeyProvider};
+/// use portcullis::keys::{FirstOf, FixedKeys};
+/// use portcullis::KeyProvider;
 ///
-/// # fn main() -> Result<(), portcullis::FixedKeysError> {
+/// # fn main() -> Result<(), portcullis::keys::FixedKeysError> {
 /// # let (ours, old) = (FixedKeys::secret(&[7; 32])?, FixedKeys::secret(&[8; 32])?);
 /// let keys = FirstOf::new([Arc::new(ours) as Arc<dyn KeyProvider>, Arc::new(old)]);
 /// # Ok(()) }

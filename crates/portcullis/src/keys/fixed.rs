@@ -11,11 +11,11 @@ use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 /// Keys that are there from the start and do not change: from text, a file or code.
 ///
 /// ```
-/// use portcullis::FixedKeys;
+/// use portcullis::keys::FixedKeys;
 ///
 /// // RFC 8037, appendix A.2.
 /// let keys = FixedKeys::jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
-/// # Ok::<(), portcullis::FixedKeysError>(())
+/// # Ok::<(), portcullis::keys::FixedKeysError>(())
 /// ```
 #[derive(Debug)]
 pub struct FixedKeys {

@@ -13,6 +13,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use crate::jose::key::VerifyingKey;
+pub use crate::jose::key_set::{KeySet, KeySetError, SkippedKey};
+pub use crate::jose::material::InvalidKey;
 pub use compose::{CachedKeys, FirstOf};
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
@@ -24,14 +27,15 @@ pub use time_limited::TimeLimited;
 
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::jose::key_set::NotChosen;
-use crate::jose::{Algorithm, AlgorithmSet, VerifyingKey};
+use crate::jose::{Algorithm, AlgorithmSet};
 
 /// A source of keys: the one trait to implement for keys in a vault, a database or a file.
 ///
 /// ```
 /// use std::collections::HashMap;
 /// use std::sync::Arc;
-/// use portcullis::{Audience, JwtVerifier, KeyError, KeyProvider, KeyQuery, VerifyingKey, async_trait};
+/// use portcullis::keys::{KeyError, KeyQuery, VerifyingKey};
+/// use portcullis::{Audience, JwtVerifier, KeyProvider, async_trait};
 ///
 /// #[derive(Debug)]
 /// struct VaultKeys(HashMap<String, Arc<VerifyingKey>>);

@@ -12,20 +12,20 @@ use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 /// A provider that has so long to answer, and no longer: after that its keys can't be had ([`KeyError::Unavailable`]),
 /// and what it was doing is dropped. It needs a tokio runtime with a timer, as those of Axum and Actix Web are.
 ///
-/// Behind [`CachedKeys`](crate::CachedKeys) the deadline is that of the one question that many requests wait for; within
-/// [`FirstOf`](crate::FirstOf) the next provider is asked when it has passed.
+/// Behind [`CachedKeys`](crate::keys::CachedKeys) the deadline is that of the one question that many requests wait for; within
+/// [`FirstOf`](crate::keys::FirstOf) the next provider is asked when it has passed.
 ///
 /// ```
 /// use std::time::Duration;
-/// use portcullis::{CachedKeys, TimeLimited};
+/// use portcullis::keys::{CachedKeys, TimeLimited};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let vault = portcullis::FixedKeys::secret(&[7; 32])?;
+/// # let vault = portcullis::keys::FixedKeys::secret(&[7; 32])?;
 /// let keys = CachedKeys::new(TimeLimited::new(vault, Duration::from_secs(2))?, 1_000, Duration::from_secs(60))?;
 /// # Ok(()) }
 /// ```
 ///
-/// [`RemoteKeys`](crate::RemoteKeys) has a deadline of its own.
+/// [`RemoteKeys`](crate::keys::RemoteKeys) has a deadline of its own.
 #[derive(Debug)]
 pub struct TimeLimited<P> {
     provider: P,

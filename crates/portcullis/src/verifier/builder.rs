@@ -12,7 +12,7 @@ use crate::claims::{GrantReader, StandardGrants};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, InvalidToken};
 use crate::jose::AlgorithmSet;
-use crate::jws::DEFAULT_MAX_OCTETS;
+use crate::jose::jws::DEFAULT_MAX_OCTETS;
 use crate::keys::KeyProvider;
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::token_cache::TokenCache;
@@ -112,7 +112,8 @@ impl JwtVerifierBuilder {
     /// log.
     ///
     /// ```
-    /// # use portcullis::{Audience, FixedKeys, JwtVerifier};
+    /// # use portcullis::keys::FixedKeys;
+    /// # use portcullis::{Audience, JwtVerifier};
     /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
     /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
     ///     .check_fn("organisation", |token| {
@@ -152,7 +153,9 @@ impl JwtVerifierBuilder {
     /// one: nothing that it returns lets a token in.
     ///
     /// ```
-    /// # use portcullis::{Audience, FixedKeys, InvalidToken, JwtVerifier};
+    /// # use portcullis::error::InvalidToken;
+    /// # use portcullis::keys::FixedKeys;
+    /// # use portcullis::{Audience, JwtVerifier};
     /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
     /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
     ///     .explain(|token, found| match found {

@@ -18,7 +18,9 @@ use crate::verifier::{JwtVerifier, Verified, Verifier};
 /// everything, `iss` included, with its own keys. An issuer that is not in the set is refused without asking anybody.
 ///
 /// ```
-/// use portcullis::{Audience, ByIssuer, FixedKeys, Gate, JwtVerifier};
+/// use portcullis::keys::FixedKeys;
+/// use portcullis::verifier::ByIssuer;
+/// use portcullis::{Audience, Gate, JwtVerifier};
 ///
 /// # let (ours, theirs) = (FixedKeys::secret(&[7; 32]).unwrap(), FixedKeys::secret(&[8; 32]).unwrap());
 /// let gate = Gate::new(ByIssuer::new([

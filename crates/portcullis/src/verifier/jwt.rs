@@ -12,7 +12,7 @@ use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::AlgorithmSet;
 use crate::jose::compact::Compact;
-use crate::jws;
+use crate::jose::jws;
 use crate::keys::{KeyProvider, KeyStatus};
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::token_cache::{TokenCache, TokenDigest};
@@ -23,7 +23,8 @@ use crate::verifier::{JwtVerifierBuilder, Signed, UnverifiedToken, Verified, Ver
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use portcullis::{Audience, FixedKeys, Gate, JwtVerifier};
+/// use portcullis::keys::FixedKeys;
+/// use portcullis::{Audience, Gate, JwtVerifier};
 ///
 /// let keys = FixedKeys::secret(b"a secret of at least 32 octets, from a vault")?;
 /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;

@@ -10,7 +10,7 @@ use moka::future::Cache;
 use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::hash::sha256;
-use crate::jws::DEFAULT_MAX_OCTETS;
+use crate::jose::jws::DEFAULT_MAX_OCTETS;
 use crate::keys::KeyStatus;
 use crate::verifier::by_issuer::unverified_issuer;
 use crate::verifier::{JwtVerifier, Verified, Verifier};
@@ -21,7 +21,9 @@ const STRANGERS: u64 = 1_024;
 /// Says which issuers are ours.
 ///
 /// ```
-/// use portcullis::{Audience, Config, IssuerDirectory, JwtVerifier, Unavailable, async_trait};
+/// use portcullis::error::Unavailable;
+/// use portcullis::verifier::IssuerDirectory;
+/// use portcullis::{Audience, Config, JwtVerifier, async_trait};
 ///
 /// #[derive(Debug)]
 /// struct Realms(Vec<String>);
@@ -52,7 +54,9 @@ pub trait IssuerDirectory: fmt::Debug + Send + Sync {
 /// directory is asked again, so that an issuer that was taken off stops. Tokens of more than 16 KiB are refused.
 ///
 /// ```
-/// # use portcullis::{IssuerDirectory, JwtVerifier, Unavailable, async_trait};
+/// # use portcullis::error::Unavailable;
+/// # use portcullis::verifier::IssuerDirectory;
+/// # use portcullis::{JwtVerifier, async_trait};
 /// # #[derive(Debug)]
 /// # struct Realms;
 /// # #[async_trait]
@@ -60,7 +64,8 @@ pub trait IssuerDirectory: fmt::Debug + Send + Sync {
 /// #     async fn verifier(&self, _: &str) -> Result<Option<JwtVerifier>, Unavailable> { Ok(None) }
 /// # }
 /// use std::time::Duration;
-/// use portcullis::{Gate, OpenIssuers};
+/// use portcullis::verifier::OpenIssuers;
+/// use portcullis::Gate;
 ///
 /// // `Realms` is an `IssuerDirectory`.
 /// let gate = Gate::new(OpenIssuers::new(Realms, 1_000, Duration::from_secs(300)));

@@ -4,7 +4,7 @@ use crate::claims::Claims;
 use crate::error::InvalidToken;
 use crate::jose::Header;
 use crate::jose::compact::Compact;
-use crate::jws::DEFAULT_MAX_OCTETS;
+use crate::jose::jws::DEFAULT_MAX_OCTETS;
 
 /// Says more precisely why a token is refused.
 pub(super) type Explain = dyn Fn(&UnverifiedToken<'_>, InvalidToken) -> InvalidToken + Send + Sync;

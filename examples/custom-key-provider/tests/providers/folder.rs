@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use example_custom_key_provider::KeyFolder;
-use portcullis_axum::Algorithm;
+use portcullis_axum::jose::Algorithm;
 use portcullis_testing::SigningKey;
 use serde_json::json;
 use tempfile::TempDir;

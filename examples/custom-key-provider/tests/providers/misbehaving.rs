@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use portcullis_axum::{
-    Algorithm, CachedKeys, FirstOf, FixedKeys, KeyError, KeyProvider, KeyQuery, TimeLimited, Unavailable, VerifyingKey,
-    async_trait,
-};
+use portcullis_axum::error::Unavailable;
+use portcullis_axum::jose::Algorithm;
+use portcullis_axum::keys::{CachedKeys, FirstOf, FixedKeys, KeyError, KeyQuery, TimeLimited, VerifyingKey};
+use portcullis_axum::{KeyProvider, async_trait};
 use portcullis_testing::SigningKey;
 
 use crate::support::{GOOD, Service, new_key, new_key_for, token};

@@ -7,7 +7,9 @@ use actix_web::test::{self, TestRequest};
 use axum::body::Body;
 use axum::http::Request;
 use example_custom_key_provider::{on_actix, on_axum};
-use portcullis_axum::{Algorithm, Audience, Gate, JwtVerifier, JwtVerifierBuilder, KeyProvider};
+use portcullis_axum::jose::Algorithm;
+use portcullis_axum::verifier::JwtVerifierBuilder;
+use portcullis_axum::{Audience, Gate, JwtVerifier, KeyProvider};
 use portcullis_testing::{SigningKey, TestIssuer};
 use tower::ServiceExt as _;
 

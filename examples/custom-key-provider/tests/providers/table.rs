@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use example_custom_key_provider::KeyTable;
-use portcullis_axum::CachedKeys;
+use portcullis_axum::keys::CachedKeys;
 use portcullis_testing::SigningKey;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};

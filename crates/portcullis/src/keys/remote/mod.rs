@@ -28,7 +28,8 @@ use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use portcullis::{Audience, JwtVerifier, RemoteKeys};
+/// use portcullis::keys::RemoteKeys;
+/// use portcullis::{Audience, JwtVerifier};
 ///
 /// // Found by the issuer's metadata, or at a URL that is known.
 /// let keys = RemoteKeys::discover("https://issuer.example/")?;

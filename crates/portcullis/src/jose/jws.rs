@@ -20,7 +20,8 @@ pub const DEFAULT_MAX_OCTETS: usize = 16 * 1024;
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use portcullis::{AlgorithmSet, FixedKeys, jws};
+/// use portcullis::jose::{AlgorithmSet, jws};
+/// use portcullis::keys::FixedKeys;
 ///
 /// // RFC 8037, appendices A.2 and A.4.
 /// let keys = FixedKeys::jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
