@@ -267,22 +267,22 @@ fn escaped(text: &str) -> String {
 
 /// A token with something wrong with its text.
 fn damage(token: &str, dice: &mut Dice) -> String {
-    const OCTETS: [char; 12] = ['A', 'Q', 'z', '0', '-', '_', '.', '=', '+', '/', ' ', '?'];
+    const BYTES: [char; 12] = ['A', 'Q', 'z', '0', '-', '_', '.', '=', '+', '/', ' ', '?'];
     let mut text: Vec<char> = token.chars().collect();
     let at = dice.below(text.len());
-    let octet = OCTETS[dice.below(OCTETS.len())];
+    let byte = BYTES[dice.below(BYTES.len())];
     match dice.below(8) {
-        0 => text[at] = octet,
-        1 => text.insert(at, octet),
+        0 => text[at] = byte,
+        1 => text.insert(at, byte),
         2 => {
             text.remove(at);
         }
         3 => text.truncate(at),
-        4 => text.push(octet),
+        4 => text.push(byte),
         5 => {
             // The last character carries bits that stand for nothing.
             let last = text.len() - 1;
-            text[last] = octet;
+            text[last] = byte;
         }
         6 => {
             let mut parts: Vec<_> = token.split('.').collect();

@@ -6,7 +6,7 @@ use portcullis::jose::Algorithm;
 use portcullis::keys::{InvalidKey, VerifyingKey};
 use serde_json::Value;
 
-use crate::vectors::{array, octets, read, text};
+use crate::vectors::{array, bytes, read, text};
 
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Count {
@@ -39,7 +39,7 @@ impl File {
         for group in array(&json, "testGroups") {
             for test in array(group, "tests") {
                 let id = test["tcId"].as_u64().unwrap();
-                let (message, signature) = (octets(test, "msg"), octets(test, self.signature));
+                let (message, signature) = (bytes(test, "msg"), bytes(test, self.signature));
                 let accepted = match (self.key)(group, test) {
                     Ok(key) => key.verify(self.algorithm, &message, &signature).is_ok(),
                     Err(_) => {
@@ -87,8 +87,8 @@ fn never(_: &Value, _: &Value) -> Option<&'static str> {
 /// The key of a group, which stands there in up to four forms that must all give the same.
 fn public_key(group: &Value, _: &Value) -> Result<VerifyingKey, InvalidKey> {
     let key = VerifyingKey::from_pem(text(group, "publicKeyPem"));
-    let der = VerifyingKey::from_der(&octets(group, "publicKeyDer"));
-    let asn = group.get("publicKeyAsn").map(|_| VerifyingKey::from_der(&octets(group, "publicKeyAsn")));
+    let der = VerifyingKey::from_der(&bytes(group, "publicKeyDer"));
+    let asn = group.get("publicKeyAsn").map(|_| VerifyingKey::from_der(&bytes(group, "publicKeyAsn")));
     let jwk = group.get("publicKeyJwk").map(|jwk| VerifyingKey::from_jwk(&jwk.to_string()));
     let identity = |key: &Result<VerifyingKey, InvalidKey>| match key {
         Ok(key) => Ok(key.thumbprint().unwrap()),
@@ -162,13 +162,13 @@ fn rsa_pss() {
 
 #[test]
 fn hmac() {
-    const SHORT_KEY: &str = "marked valid, but RFC 7518 section 3.2 wants a key of at least 32 octets";
+    const SHORT_KEY: &str = "marked valid, but RFC 7518 section 3.2 wants a key of at least 32 bytes";
     const SHORT_TAG: &str = "marked valid, but RFC 7518 section 3.2 has no truncated tags";
     let file = File {
         name: "hmac_sha256",
         algorithm: Algorithm::Hs256,
         signature: "tag",
-        key: |_, test| VerifyingKey::from_secret(&octets(test, "key")),
+        key: |_, test| VerifyingKey::from_secret(&bytes(test, "key")),
         exception: |group, test| match (text(test, "result"), group["keySize"].as_u64(), group["tagSize"].as_u64()) {
             ("valid", Some(0..256), _) => Some(SHORT_KEY),
             ("valid", _, Some(0..256)) => Some(SHORT_TAG),

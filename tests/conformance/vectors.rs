@@ -29,8 +29,8 @@ pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap()
 }
 
-/// The octets that the hexadecimal text `name` of an object stands for.
-pub(crate) fn octets(value: &Value, name: &str) -> Vec<u8> {
+/// The bytes that the hexadecimal text `name` of an object stands for.
+pub(crate) fn bytes(value: &Value, name: &str) -> Vec<u8> {
     let digits = text(value, name);
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
 }

@@ -153,9 +153,9 @@ async fn fault_20_the_content_type_does_not_matter() {
 
 #[tokio::test]
 async fn fault_67_a_bomb_of_header_fields_fails() {
-    assert_fails(|server| server.misbehave(Fault::HeaderBomb { fields: 10_000, octets: 8 })).await;
-    assert_fails(|server| server.misbehave(Fault::HeaderBomb { fields: 1, octets: 1_000_000 })).await;
-    assert_fails(|server| server.misbehave(Fault::HeaderBomb { fields: 64, octets: 16_384 })).await;
+    assert_fails(|server| server.misbehave(Fault::HeaderBomb { fields: 10_000, bytes: 8 })).await;
+    assert_fails(|server| server.misbehave(Fault::HeaderBomb { fields: 1, bytes: 1_000_000 })).await;
+    assert_fails(|server| server.misbehave(Fault::HeaderBomb { fields: 64, bytes: 16_384 })).await;
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn fault_10_an_endless_body_is_read_to_the_limit_and_no_further() {
     let error = scene.fail_to_refresh(&scene.token()).await;
     assert!(error.contains("larger than"), "{error}");
     // What the sockets hold beyond the limit is sent in vain.
-    let sent = scene.server.octets_sent();
+    let sent = scene.server.bytes_sent();
     assert!(sent < HUNDRED_MEGABYTES / 2, "{sent}");
     assert_fails(|server| server.misbehave(Fault::Oversize(HUNDRED_MEGABYTES))).await;
     // A length that is announced is not read at all.
@@ -38,11 +38,11 @@ async fn fault_10_an_endless_body_is_read_to_the_limit_and_no_further() {
 
 #[tokio::test]
 async fn fault_10_the_limit_is_exact() {
-    let server_body = |scene: &Scene, octets: usize| {
+    let server_body = |scene: &Scene, bytes: usize| {
         let jwks = scene.server.issuer().jwks();
-        scene.server.set_jwks_body(format!("{jwks}{}", " ".repeat(octets - jwks.len())));
+        scene.server.set_jwks_body(format!("{jwks}{}", " ".repeat(bytes - jwks.len())));
     };
-    let scene = Scene::with(|builder| builder.max_body_octets(5_000)).warmed().await;
+    let scene = Scene::with(|builder| builder.max_body_bytes(5_000)).warmed().await;
     let token = scene.token();
     server_body(&scene, 5_000);
     scene.refresh(&token).await;
@@ -50,8 +50,8 @@ async fn fault_10_the_limit_is_exact() {
     scene.fail_to_refresh(&token).await;
     // More than a key set may have at all is a mistake in the configuration.
     let url = scene.server.jwks_url();
-    for (octets, usable) in [(0, false), (1, true), (1024 * 1024, true), (1024 * 1024 + 1, false)] {
-        assert_eq!(RemoteKeys::builder().max_body_octets(octets).at(&url).is_ok(), usable, "{octets}");
+    for (bytes, usable) in [(0, false), (1, true), (1024 * 1024, true), (1024 * 1024 + 1, false)] {
+        assert_eq!(RemoteKeys::builder().max_body_bytes(bytes).at(&url).is_ok(), usable, "{bytes}");
     }
 }
 
@@ -86,8 +86,8 @@ async fn fault_13_nothing_but_utf_8_is_read() {
     for little in [true, false] {
         assert_fails(|server| {
             let text = format!("\u{feff}{}", server.issuer().jwks());
-            let octets = |unit: u16| if little { unit.to_le_bytes() } else { unit.to_be_bytes() };
-            server.set_jwks_body(text.encode_utf16().flat_map(octets).collect::<Vec<_>>());
+            let bytes = |unit: u16| if little { unit.to_le_bytes() } else { unit.to_be_bytes() };
+            server.set_jwks_body(text.encode_utf16().flat_map(bytes).collect::<Vec<_>>());
         })
         .await;
     }
@@ -211,10 +211,10 @@ fn gzip_bomb(content: &[u8]) -> Vec<u8> {
 fn gzip(content: &[u8], runs: usize) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.low_first(0b011, 3);
-    for octet in content.iter().chain(b" ") {
-        match octet {
-            0..=143 => bits.high_first(0x30 + u32::from(*octet), 8),
-            _ => bits.high_first(0x190 + u32::from(*octet) - 144, 9),
+    for byte in content.iter().chain(b" ") {
+        match byte {
+            0..=143 => bits.high_first(0x30 + u32::from(*byte), 8),
+            _ => bits.high_first(0x190 + u32::from(*byte) - 144, 9),
         }
     }
     for _ in 0..runs {
@@ -224,12 +224,12 @@ fn gzip(content: &[u8], runs: usize) -> Vec<u8> {
     }
     bits.high_first(0, 7);
     let checksum_of_nobody = [0; 8];
-    [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &bits.octets, &checksum_of_nobody].concat()
+    [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &bits.bytes, &checksum_of_nobody].concat()
 }
 
 #[derive(Default)]
 struct Bits {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     used: usize,
 }
 
@@ -237,9 +237,9 @@ impl Bits {
     fn low_first(&mut self, value: u32, count: usize) {
         for at in 0..count {
             if self.used == 0 {
-                self.octets.push(0);
+                self.bytes.push(0);
             }
-            *self.octets.last_mut().unwrap() |= u8::from(value >> at & 1 == 1) << self.used;
+            *self.bytes.last_mut().unwrap() |= u8::from(value >> at & 1 == 1) << self.used;
             self.used = (self.used + 1) % 8;
         }
     }

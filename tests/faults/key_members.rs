@@ -186,7 +186,7 @@ async fn fault_30_private_parts_are_not_kept_and_a_shared_secret_verifies_nothin
 async fn fault_32_weak_keys_are_skipped() {
     let rsa = rsa();
     let n = rsa["n"].as_str().unwrap().to_owned();
-    let modulus = |octets: usize, last: char| format!("{}{last}", "_".repeat(octets * 4 / 3));
+    let modulus = |bytes: usize, last: char| format!("{}{last}", "_".repeat(bytes * 4 / 3));
     let odd: Vec<_> = [
         // 1,024 and 2,040 bits, 16,384 bits.
         json!({"n": modulus(128, 'w')}),

@@ -229,7 +229,7 @@ fn new_keys(port: u16) -> Vec<Value> {
 
 /// A new private key whose coordinates have their curve's length, or one of which one does not.
 ///
-/// The length is part of the format (RFC 7518 §6.2.1.2), but Glewlwyd leaves out octets that are zero at the start.
+/// The length is part of the format (RFC 7518 §6.2.1.2), but Glewlwyd leaves out bytes that are zero at the start.
 fn new_key(port: u16, algorithm: &str, kind: &str, whole: bool) -> Value {
     let file = installed().join(format!("{port}.jwks"));
     let length = match kind {

@@ -84,9 +84,9 @@ fn parse(answer: &str) -> Option<Answer> {
 /// Percent-encoding (RFC 3986 §2.1) of everything but letters and digits.
 fn encode(text: &str) -> String {
     text.bytes()
-        .map(|octet| match octet {
-            octet if octet.is_ascii_alphanumeric() => char::from(octet).to_string(),
-            octet => format!("%{octet:02X}"),
+        .map(|byte| match byte {
+            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
         })
         .collect()
 }

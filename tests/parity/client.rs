@@ -1,4 +1,4 @@
-//! As little of an HTTP/1.1 client as the answers need: it sends any octets, and forgives nothing.
+//! As little of an HTTP/1.1 client as the answers need: it sends any bytes, and forgives nothing.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -30,8 +30,8 @@ impl Connection {
         self.read_answer(head)
     }
 
-    pub(crate) fn write(&mut self, octets: &[u8]) {
-        self.stream.get_mut().write_all(octets).unwrap();
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.stream.get_mut().write_all(bytes).unwrap();
     }
 
     /// Reads one answer; one to HEAD has no body, whatever its `content-length` says (RFC 9112 §6.3).

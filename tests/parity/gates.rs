@@ -145,7 +145,7 @@ fn reworded(error: &AuthError, refusal: &mut Refusal) {
     }
 }
 
-/// With fields that are none, an empty value, octets beyond ASCII, and a status that is none.
+/// With fields that are none, an empty value, bytes beyond ASCII, and a status that is none.
 fn spoilt(_: &AuthError, refusal: &mut Refusal) {
     refusal.status = 1_000;
     refusal.body = String::new();

@@ -1,4 +1,4 @@
-//! The same requests, octet by octet, to a server on Axum and to one on Actix: the same answers, and the right ones.
+//! The same requests, byte by byte, to a server on Axum and to one on Actix: the same answers, and the right ones.
 //!
 //! Each request is sent twice on one connection, which then must still serve another. Only where a server says that it
 //! closes the connection, as Actix does after a body that nobody read, the next request goes over a new one.
@@ -165,14 +165,14 @@ fn the_tables_reach_every_reason_and_every_status() {
 
 /// A request arrives in as many pieces as the network likes.
 #[test]
-fn a_request_that_arrives_octet_by_octet() {
+fn a_request_that_arrives_byte_by_byte() {
     let gates = Gates::new();
     let (axum, actix) = (servers::axum(&gates), servers::actix(&gates));
     for row in requests::forbidden(&gates).iter().take(2) {
         for address in [axum.address(), actix.address()] {
             let mut connection = Connection::open(address);
-            for octet in &row.request {
-                connection.write(std::slice::from_ref(octet));
+            for byte in &row.request {
+                connection.write(std::slice::from_ref(byte));
             }
             assert_eq!(connection.read_answer(row.is_head()), row.expected, "{}", row.name);
         }

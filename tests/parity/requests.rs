@@ -133,7 +133,7 @@ pub(crate) fn no_credential(_: &Gates) -> Vec<Row> {
         row("POST with a body", send("POST", "/main/private", &NONE, body), Answer::missing_token()),
         row("POST with a body, optional", send("POST", "/main/greeting", &NONE, body), Answer::ok("anonymous")),
         row("token in the query", get("/main/private?access_token=a.b.c", &NONE), Answer::missing_token()),
-        row("query of odd octets", get("/main/private?token=%FF", &NONE), Answer::missing_token()),
+        row("query of odd bytes", get("/main/private?token=%FF", &NONE), Answer::missing_token()),
         row("token in a cookie", get("/main/private", &[("Cookie", "session=a.b.c")]), Answer::missing_token()),
         row("proxy's field", get("/main/private", &[("Proxy-Authorization", "Bearer a.b.c")]), Answer::missing_token()),
     ]);
@@ -245,9 +245,9 @@ pub(crate) fn bad_tokens(gates: &Gates) -> Vec<Row> {
             Answer::invalid_token("expired"),
         ),
         row("DELETE", send("DELETE", "/main/private", &field, b""), Answer::invalid_token("expired")),
-        row("60,000 octets", bearing("/main/private", &huge), Answer::invalid_token("too_large")),
+        row("60,000 bytes", bearing("/main/private", &huge), Answer::invalid_token("too_large")),
         row(
-            "every octet of b64token",
+            "every byte of b64token",
             bearing("/main/private", "-._~+/09azAZ=="),
             Answer::invalid_token("not_compact_jws"),
         ),
@@ -348,7 +348,7 @@ pub(crate) fn header_source(gates: &Gates) -> Vec<Row> {
         row("empty", with(""), Answer::malformed_token()),
         row("empty, optional", get("/header/greeting", &[(NAME, "")]), Answer::malformed_token()),
         row("quoted", with(&format!("\"{good}\"")), Answer::malformed_token()),
-        row("8-bit octets", get("/header/private", &[(NAME, &b"a\xff"[..])]), Answer::malformed_token()),
+        row("bytes beyond ASCII", get("/header/private", &[(NAME, &b"a\xff"[..])]), Answer::malformed_token()),
         row("expired", with(&expired), Answer::invalid_token("expired")),
         row("garbage", with("garbage"), Answer::invalid_token("not_compact_jws")),
         row("repeated", get("/header/private", &[(NAME, good), (NAME, good)]), Answer::repeated()),
@@ -371,7 +371,7 @@ pub(crate) fn cookie_source(gates: &Gates) -> Vec<Row> {
     vec![
         row("good", with("/cookie/private", session.clone()), Answer::ok("alice")),
         row("optional", with("/cookie/greeting", session.clone()), Answer::ok("alice")),
-        row("among others of any octets", get("/cookie/private", &[("Cookie", among_others)]), Answer::ok("alice")),
+        row("among others of any bytes", get("/cookie/private", &[("Cookie", among_others)]), Answer::ok("alice")),
         row(
             "in the second field",
             get("/cookie/private", &[("Cookie", "a=b"), ("Cookie", &session)]),
@@ -389,7 +389,11 @@ pub(crate) fn cookie_source(gates: &Gates) -> Vec<Row> {
         row("absent", get("/cookie/private", &NONE), Answer::missing_token()),
         row("others alone", with("/cookie/private", format!("sessions=x; x{session}")), Answer::missing_token()),
         row("quoted", with("/cookie/private", format!("session=\"{good}\"")), Answer::malformed_token()),
-        row("8-bit octets", get("/cookie/private", &[("Cookie", &b"session=a\xff"[..])]), Answer::malformed_token()),
+        row(
+            "bytes beyond ASCII",
+            get("/cookie/private", &[("Cookie", &b"session=a\xff"[..])]),
+            Answer::malformed_token(),
+        ),
         row("expired", with("/cookie/private", format!("session={expired}")), Answer::invalid_token("expired")),
         row(
             "expired, optional",
@@ -454,7 +458,7 @@ pub(crate) fn alice(gates: &Gates) -> TokenBuilder {
 
 /// Rows of several tables may say the same of different requests, so the request line is part of the name.
 pub(crate) fn row(name: impl AsRef<str>, request: Vec<u8>, expected: Answer) -> Row {
-    let line = request.split(|octet| *octet == b'\r').next().unwrap_or_default();
+    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let name = format!("{} ({})", name.as_ref(), String::from_utf8_lossy(line));
     Row { name, request, expected }
 }

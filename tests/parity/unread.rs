@@ -55,9 +55,9 @@ fn refused_by_both() -> Vec<Case> {
     let fields: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect();
     let huge = "x".repeat(2_000_000);
     vec![
-        // RFC 9110 §5.5: CR, LF and NUL, and other control octets but HTAB.
+        // RFC 9110 §5.5: CR, LF and NUL, and other control characters except HTAB.
         field("NUL in a value", "x: a\0b"),
-        field("a control octet in a value", "x: a\x01b"),
+        field("a control character in a value", "x: a\x01b"),
         field("DEL in a value", "x: a\x7fb"),
         field("a bare CR in a value", "x: a\rb"),
         field("a bare LF in a value", "x: a\nb"),
@@ -71,7 +71,7 @@ fn refused_by_both() -> Vec<Case> {
         field("a space within a name", "x y: a"),
         field("no name", ": a"),
         field("no colon", "nocolon"),
-        case("an 8-bit octet in a name", b"GET / HTTP/1.1\r\nTOKENx\xff: a\r\n\r\n", Answers(400), Answers(400)),
+        case("a byte beyond ASCII in a name", b"GET / HTTP/1.1\r\nTOKENx\xff: a\r\n\r\n", Answers(400), Answers(400)),
         bad("lines that end at CR alone", "GET / HTTP/1.1\rTOKEN\r\r"),
         bad("a method that is no token", "G(T / HTTP/1.1\r\nTOKEN\r\n"),
         bad("no method", " / HTTP/1.1\r\nTOKEN\r\n"),
@@ -103,24 +103,24 @@ fn refused_by_both() -> Vec<Case> {
         bad("chunks in HTTP/1.0", "POST / HTTP/1.0\r\nTOKENTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         case("200 fields", format!("GET / HTTP/1.1\r\nTOKEN{fields}\r\n"), Answers(431), Answers(431)),
         case(
-            "a field of 2,000,000 octets",
+            "a field of 2,000,000 bytes",
             format!("GET / HTTP/1.1\r\nTOKENx: {huge}\r\n\r\n"),
             AnswersOrResets(431),
             AnswersOrResets(431),
         ),
         case(
-            "a target of 2,000,000 octets",
+            "a target of 2,000,000 bytes",
             format!("GET /{huge} HTTP/1.1\r\nTOKEN\r\n"),
             AnswersOrResets(431),
             AnswersOrResets(431),
         ),
         case(
-            "a target of 70,000 octets",
+            "a target of 70,000 bytes",
             format!("GET /{} HTTP/1.1\r\nTOKEN\r\n", "x".repeat(70_000)),
             Answers(414),
             Answers(400),
         ),
-        // The first octets of HTTP/2 without TLS.
+        // The first bytes of HTTP/2 without TLS.
         case("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Closes, Answers(400)),
     ]
 }
@@ -137,7 +137,7 @@ fn taken_by_one_or_both() -> Vec<Case> {
         case("a method that nobody knows", "FROBNICATE / HTTP/1.1\r\nTOKEN\r\n", Takes, Takes),
         case("two Host fields", get("Host: other.test\r\n"), Takes, Answers(400)),
         case("100 fields", get(&fields), Takes, Answers(431)),
-        case("a field of 200,000 octets", get(&format!("x: {}\r\n", "x".repeat(200_000))), Takes, AnswersOrResets(431)),
+        case("a field of 200,000 bytes", get(&format!("x: {}\r\n", "x".repeat(200_000))), Takes, AnswersOrResets(431)),
         case("a length that stands twice", post("Content-Length: 3\r\nContent-Length: 3", "abc"), Takes, Answers(400)),
         case(
             "a length beside chunks",

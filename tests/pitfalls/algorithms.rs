@@ -94,8 +94,8 @@ async fn allowing_hmac_does_not_turn_public_keys_into_secrets() {
 async fn a_secret_serves_no_algorithm_that_it_is_too_short_for() {
     let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
     let secret = issuer.first_key().secret().unwrap();
-    let gate = |octets: usize| {
-        let keys = FixedKeys::secret(&secret[..octets]).unwrap();
+    let gate = |bytes: usize| {
+        let keys = FixedKeys::secret(&secret[..bytes]).unwrap();
         Gate::new(builder_with(&issuer, keys).build().unwrap())
     };
     let (_, other) = generated(Algorithm::Hs512, "other");

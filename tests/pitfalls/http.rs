@@ -3,8 +3,8 @@
 //!
 //! | fault | on Axum | on Actix |
 //! |---|---|---|
-//! | a panic on octets beyond ASCII in the Authorization field | `crates/portcullis-axum/tests/extractors.rs::other_octets_in_the_authorization_field_are_a_400_and_no_panic` | `crates/portcullis-actix/tests/extractors.rs::other_octets_in_the_authorization_field_are_a_400_and_no_panic` |
-//! | a panic on odd octets in the query | `crates/portcullis-axum/tests/extractors.rs::a_query_of_any_octets_is_neither_read_nor_a_panic` | `crates/portcullis-actix/tests/extractors.rs::a_query_of_any_octets_is_neither_read_nor_a_panic` |
+//! | a panic on bytes beyond ASCII in the Authorization field | `crates/portcullis-axum/tests/extractors.rs::other_bytes_in_the_authorization_field_are_a_400_and_no_panic` | `crates/portcullis-actix/tests/extractors.rs::other_bytes_in_the_authorization_field_are_a_400_and_no_panic` |
+//! | a panic on odd bytes in the query | `crates/portcullis-axum/tests/extractors.rs::a_query_of_any_bytes_is_neither_read_nor_a_panic` | `crates/portcullis-actix/tests/extractors.rs::a_query_of_any_bytes_is_neither_read_nor_a_panic` |
 //! | a panic where the service forgot its state; 401 for a mistake of the server's own | `crates/portcullis-axum/tests/extractors.rs::a_missing_gate_is_a_500_with_its_cause_in_the_log_and_no_panic` | `crates/portcullis-actix/tests/extractors.rs::a_missing_gate_is_a_500_with_its_cause_in_the_log_and_no_panic` |
 //! | 500 for a garbage token; an empty body with a 401 | `crates/portcullis-axum/tests/extractors.rs::a_garbage_token_is_a_401_and_never_a_500` | `crates/portcullis-actix/tests/extractors.rs::a_garbage_token_is_a_401_and_never_a_500` |
 //! | 401 while the provider is down | `crates/portcullis-axum/tests/extractors.rs::an_outage_of_the_keys_is_a_503_and_no_401` | `crates/portcullis-actix/tests/extractors.rs::an_outage_of_the_keys_is_a_503_and_no_401` |

@@ -50,7 +50,7 @@ async fn oct_and_okp_are_never_taken_for_each_other() {
     assert_eq!(VerifyingKey::from_jwk(&oct.to_string()).unwrap_err(), InvalidKey::SymmetricInSet);
     assert_eq!(VerifyingKey::from_secret_jwk(&okp.to_string()).unwrap_err(), InvalidKey::UnsupportedType);
 
-    // The public octets as a secret: refused with the allow-list as it is, and with HMAC on it.
+    // The public bytes as a secret: refused with the allow-list as it is, and with HMAC on it.
     let (input, _) = (issuer.token().header("alg", "HS256").signing_input(), ());
     let keyed = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &decoded(&x));
     let token = format!("{input}.{}", encoded(aws_lc_rs::hmac::sign(&keyed, input.as_bytes())));
@@ -76,8 +76,8 @@ async fn one_unusable_key_does_not_fail_the_set() {
     let ml_dsa = generated(Algorithm::MlDsa65, "odd").1;
     let rsa = with_member(good.clone(), "kid", "odd");
     let shortened = |jwk: &Value, member: &str| {
-        let octets = decoded(jwk[member].as_str().unwrap());
-        with_member(jwk.clone(), member, encoded(&octets[1..]))
+        let bytes = decoded(jwk[member].as_str().unwrap());
+        with_member(jwk.clone(), member, encoded(&bytes[1..]))
     };
     let malformed = |member| InvalidKey::MalformedMember { member };
     let missing = |member| InvalidKey::MissingMember { member };

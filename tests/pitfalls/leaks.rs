@@ -22,9 +22,9 @@ const MARKER: &str = "c0ffee-marker";
 struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Captured {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -175,6 +175,6 @@ fn nothing_of_a_secret_reaches_debug_or_errors() {
     seen += &format!("{odd} {odd:?} {:?}", issuer.first_key());
     assert!(seen.contains("at least as many as the hash"), "{seen}");
     assert!(!seen.contains("c0ffee") && !seen.contains("marker"), "{seen}");
-    let octets = format!("{:?}", &secret.as_bytes()[..8]);
-    assert!(!seen.contains(octets.trim_matches(['[', ']'])), "{seen}");
+    let bytes = format!("{:?}", &secret.as_bytes()[..8]);
+    assert!(!seen.contains(bytes.trim_matches(['[', ']'])), "{seen}");
 }

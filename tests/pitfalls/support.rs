@@ -65,14 +65,14 @@ pub(crate) fn generated(algorithm: Algorithm, id: &str) -> (Arc<SigningKey>, Val
     (key, jwk)
 }
 
-/// The octets of base64url.
+/// The bytes of base64url.
 pub(crate) fn decoded(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).expect("base64url")
 }
 
-/// `octets` in base64url.
-pub(crate) fn encoded(octets: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(octets)
+/// `bytes` in base64url.
+pub(crate) fn encoded(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A token's signing input and its signature.

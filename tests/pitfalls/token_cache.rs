@@ -237,7 +237,7 @@ async fn a_bad_token_is_never_remembered_as_good() {
 #[tokio::test]
 async fn the_size_limit_holds_for_remembered_tokens_too() {
     let issuer = TestIssuer::new();
-    let gate = caching(issuer.verifier().max_token_octets(2_000));
+    let gate = caching(issuer.verifier().max_token_bytes(2_000));
     let token = issuer.token().claim("filler", json!("x".repeat(2_000))).sign();
     for _ in 0..2 {
         assert_eq!(refused(&gate, &token).await, InvalidToken::TooLarge { limit: 2_000 });

@@ -8,7 +8,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use portcullis::{Reason, Refusal};
 
-/// The answer to a request that is not let in: the gate's [`Refusal`], octet by octet.
+/// The answer to a request that is not let in: the gate's [`Refusal`], byte by byte.
 ///
 /// Dropping it unseen is logged as an error, because that is what Actix does with it where a handler asks for
 /// `Option<Auth>`.

@@ -130,8 +130,8 @@ impl Log {
 }
 
 impl io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -195,7 +195,7 @@ async fn a_garbage_token_is_a_401_and_never_a_500() {
 }
 
 #[actix_web::test]
-async fn other_octets_in_the_authorization_field_are_a_400_and_no_panic() {
+async fn other_bytes_in_the_authorization_field_are_a_400_and_no_panic() {
     let app = app(issuer().gate());
     for value in
         [&b"Bearer \xff\xfe"[..], b"\xc3\xa9", b"Bearer caf\xc3\xa9", b"Bearer\ttab", b"Bearer", b"", b"Bearer a b"]
@@ -212,7 +212,7 @@ async fn other_octets_in_the_authorization_field_are_a_400_and_no_panic() {
 }
 
 #[actix_web::test]
-async fn a_query_of_any_octets_is_neither_read_nor_a_panic() {
+async fn a_query_of_any_bytes_is_neither_read_nor_a_panic() {
     let issuer = issuer();
     let app = app(issuer.gate());
     let token = issuer.token().subject("u1").sign();

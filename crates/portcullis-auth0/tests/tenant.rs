@@ -49,7 +49,7 @@ async fn keys_are_fetched_from_the_tenants_key_set_without_discovery() {
 }
 
 #[tokio::test]
-async fn the_audience_is_an_opaque_name_compared_octet_by_octet() {
+async fn the_audience_is_an_opaque_name_compared_byte_by_byte() {
     let tenant = users();
     let gate = gate(&tenant);
     assert!(gate.verify(&tenant.token().audience(API).sign()).await.is_ok());

@@ -5,7 +5,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 use portcullis::Refusal;
 
-/// The answer to a request that is not let in: the gate's [`Refusal`], octet by octet.
+/// The answer to a request that is not let in: the gate's [`Refusal`], byte by byte.
 #[derive(Clone, Debug)]
 pub struct Rejection(Box<Refusal>);
 

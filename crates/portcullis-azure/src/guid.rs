@@ -10,9 +10,9 @@ pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 /// other spelling would be a second name of the same tenant.
 pub(crate) fn is_guid(text: &str) -> bool {
     text.len() == 36
-        && text.bytes().enumerate().all(|(at, octet)| match at {
-            8 | 13 | 18 | 23 => octet == b'-',
-            _ => matches!(octet, b'0'..=b'9' | b'a'..=b'f'),
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
         })
 }
 

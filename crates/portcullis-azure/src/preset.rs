@@ -289,8 +289,8 @@ impl Azure {
     fn b2c_plan(&self, name: &str, tenant: &str, policy: &str) -> Result<Plan, ConfigError> {
         self.has_no_other_version_or_cloud()?;
         let (name, tenant) = (tenant_name(name)?, tenant_id(tenant)?);
-        let is_policy_octet = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-');
-        if policy.is_empty() || !policy.bytes().all(is_policy_octet) {
+        let is_policy_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        if policy.is_empty() || !policy.bytes().all(is_policy_byte) {
             return Err(ConfigError::new(
                 "policy",
                 "not the name of a user flow or policy",
@@ -379,7 +379,7 @@ fn tenant_id(tenant: &str) -> Result<String, ConfigError> {
 
 /// The first part of a tenant's first domain.
 fn tenant_name(name: &str) -> Result<String, ConfigError> {
-    let is_name = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-');
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if is_name {
         return Ok(name.to_ascii_lowercase());
     }

@@ -47,8 +47,8 @@ pub(crate) fn is_some_instance(issuer: &str) -> bool {
 
 /// A label of a host name (RFC 1123 §2.1), in lower case, as issuers are.
 fn is_label(label: &str) -> bool {
-    let octet = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
-    (1..=63).contains(&label.len()) && label.bytes().all(octet) && !label.starts_with('-') && !label.ends_with('-')
+    let byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&label.len()) && label.bytes().all(byte) && !label.starts_with('-') && !label.ends_with('-')
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ struct Bits {
 impl Bits {
     /// Reads decimal digits, and nothing else.
     fn of_decimal(digits: &str) -> Option<Self> {
-        if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
         let mut words: Vec<u32> = Vec::new();

@@ -303,7 +303,7 @@ impl Clerk {
 
     fn backend_keys(&self, secret: &str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
         let is_secret = ["sk_test_", "sk_live_"].iter().any(|prefix| secret.starts_with(prefix));
-        if !is_secret || !secret.bytes().all(|octet| octet.is_ascii_graphic()) {
+        if !is_secret || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             let hint = "copy it from the API keys page of the Clerk dashboard; it starts with sk_test_ or sk_live_";
             return Err(ConfigError::new("secret_key", "not a secret key", hint));
         }

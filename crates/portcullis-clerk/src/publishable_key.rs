@@ -16,7 +16,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// How much of the hash a cookie's name has.
-const SUFFIX_OCTETS: usize = 8;
+const SUFFIX_BYTES: usize = 8;
 
 /// A publishable key: `pk_test_` or `pk_live_`, and the base64 of the Frontend API's host and a `$`.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl PublishableKey {
     /// characters of the base64url of the key's SHA-1. It tells cookies apart, and protects nothing.
     pub(crate) fn cookie_suffix(&self) -> String {
         let mut hash = URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, self.text.as_bytes()));
-        hash.truncate(SUFFIX_OCTETS);
+        hash.truncate(SUFFIX_BYTES);
         hash
     }
 }

@@ -227,7 +227,7 @@ pub(crate) struct KeyArgs {
     /// A public key or certificate, PEM or DER
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
-    /// A shared secret for HS256, HS384 and HS512: the file's octets, an oct JWK, or a JWK Set of such
+    /// A shared secret for HS256, HS384 and HS512: the file's bytes, an oct JWK, or a JWK Set of such
     #[arg(long, value_name = "FILE")]
     pub(crate) secret: Option<PathBuf>,
 }

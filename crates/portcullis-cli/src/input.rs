@@ -31,7 +31,7 @@ impl Source {
 }
 
 /// What is kept of a line: enough that whatever is longer is still too long for a token, even if CR LF ends it.
-const MAX_LINE_OCTETS: usize = jws::DEFAULT_MAX_OCTETS + 2;
+const MAX_LINE_BYTES: usize = jws::DEFAULT_MAX_BYTES + 2;
 
 /// The next line without its end, be it LF or CR LF; `None` at the end of the input. Of a long line only so much is
 /// kept that it is refused as too long.
@@ -50,9 +50,9 @@ pub(crate) fn next_line(reader: &mut impl BufRead) -> io::Result<Option<String>>
             break;
         }
         started = true;
-        let end = available.iter().position(|octet| *octet == b'\n');
+        let end = available.iter().position(|byte| *byte == b'\n');
         let piece = available.get(..end.unwrap_or(available.len())).unwrap_or_default();
-        let room = MAX_LINE_OCTETS - line.len();
+        let room = MAX_LINE_BYTES - line.len();
         line.extend_from_slice(piece.get(..room).unwrap_or(piece));
         let used = piece.len() + usize::from(end.is_some());
         reader.consume(used);
@@ -90,12 +90,12 @@ mod tests {
 
     #[test]
     fn a_long_line_stays_too_long_and_is_not_kept() {
-        let limit = jws::DEFAULT_MAX_OCTETS;
+        let limit = jws::DEFAULT_MAX_BYTES;
         for buffer in [7, 4096, 1 << 20] {
             for excess in [1, 2, 3, 100_000] {
                 let input = ["x".repeat(limit + excess), "next".to_owned()].join("\r\n");
                 let read = lines(input.as_bytes(), buffer);
-                assert!(read[0].len() > limit && read[0].len() <= MAX_LINE_OCTETS, "{}", read[0].len());
+                assert!(read[0].len() > limit && read[0].len() <= MAX_LINE_BYTES, "{}", read[0].len());
                 assert_eq!(read[1..], ["next"]);
             }
             let fits = "x".repeat(limit);

@@ -11,8 +11,8 @@ use portcullis::{Config, ConfigError, KeyProvider};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// More than any key set may have, in octets.
-const MAX_OCTETS: u64 = 1024 * 1024;
+/// More than any key set may have, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// The keys that `config` names. Those that come by network are not fetched yet.
 ///
@@ -37,8 +37,8 @@ pub(crate) fn load(config: &Config) -> Result<Arc<dyn KeyProvider>, ConfigError>
 pub(crate) fn key_set(path: &Path) -> Result<KeySet, ConfigError> {
     const HINT: &str = "name the URL of a JWK Set, or a file with a JWK Set or one public JWK";
     let set = || {
-        let octets = read(path).map_err(|error| Problem::new(error, HINT))?;
-        let text = std::str::from_utf8(&octets).map_err(|_| Problem::new("not UTF-8", HINT))?;
+        let bytes = read(path).map_err(|error| Problem::new(error, HINT))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new("not UTF-8", HINT))?;
         let set = if is_one_jwk(text) {
             KeySet::from_json(&format!("{{\"keys\":[{text}]}}"))
         } else {
@@ -67,8 +67,8 @@ impl Problem {
 fn jwks(path: &Path) -> Result<FixedKeys, Problem> {
     const HINT: &str = "name a file with a JWK Set, such as the issuer's jwks_uri serves, or with one public JWK; \
                         a secret is given by --secret FILE, PEM by --public-key FILE";
-    let octets = read_named(path)?;
-    let text = std::str::from_utf8(&octets).map_err(|_| Problem::new("not UTF-8", HINT))?;
+    let bytes = read_named(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new("not UTF-8", HINT))?;
     let keys = if is_one_jwk(text) { FixedKeys::jwk(text) } else { FixedKeys::jwks(text) };
     let keys = keys.map_err(|error| Problem::new(error, HINT))?;
     for skipped in keys.key_set().skipped() {
@@ -80,24 +80,24 @@ fn jwks(path: &Path) -> Result<FixedKeys, Problem> {
 
 fn public_key(path: &Path) -> Result<FixedKeys, Problem> {
     const HINT: &str = "name a PEM or DER file with a public key or a certificate; a JWK is given by --jwks FILE";
-    let octets = read_named(path)?;
-    let keys = match std::str::from_utf8(&octets) {
+    let bytes = read_named(path)?;
+    let keys = match std::str::from_utf8(&bytes) {
         Ok(pem) if pem.contains("-----BEGIN ") || pem.trim_start().starts_with('{') => FixedKeys::pem(pem),
-        _ => FixedKeys::der(&octets),
+        _ => FixedKeys::der(&bytes),
     };
     keys.map_err(|error| Problem::new(error, HINT))
 }
 
 /// No path is repeated here: the likeliest mistake is to give the secret itself.
 fn secret(path: &Path) -> Result<FixedKeys, Problem> {
-    const HINT: &str = "name a file that holds the secret, at least 32 octets of it or an oct JWK";
-    let octets =
+    const HINT: &str = "name a file that holds the secret, at least 32 bytes of it or an oct JWK";
+    let bytes =
         read(path).map_err(|error| Problem::new(error, "name a file that holds the secret, not the secret itself"))?;
-    let object = std::str::from_utf8(&octets).ok().filter(|text| text.trim_start().starts_with('{'));
+    let object = std::str::from_utf8(&bytes).ok().filter(|text| text.trim_start().starts_with('{'));
     if let Some(set) = object.and_then(|text| serde_json::from_str::<Set<'_>>(text).ok()) {
         return secrets(&set);
     }
-    let key = match (object, VerifyingKey::from_secret(&octets)) {
+    let key = match (object, VerifyingKey::from_secret(&bytes)) {
         (_, Err(InvalidKey::NotASecret)) => {
             const HINT: &str = "name it by --public-key FILE, or by --jwks FILE if it is JSON";
             return Err(Problem::new(InvalidKey::NotASecret, HINT));
@@ -111,7 +111,7 @@ fn secret(path: &Path) -> Result<FixedKeys, Problem> {
 /// A file of secrets is one's own: a key in it that is no secret, or too short a one, is a mistake to be told of, and
 /// not skipped as in a provider's set.
 fn secrets(set: &Set<'_>) -> Result<FixedKeys, Problem> {
-    const HINT: &str = "give oct keys of at least 32 octets for HS256, HS384 or HS512 alone; others by --jwks FILE";
+    const HINT: &str = "give oct keys of at least 32 bytes for HS256, HS384 or HS512 alone; others by --jwks FILE";
     if set.keys.is_empty() {
         return Err(Problem::new("the key set is empty", HINT));
     }
@@ -141,12 +141,12 @@ fn read_named(path: &Path) -> Result<Vec<u8>, Problem> {
     read(path).map_err(|error| Problem::new(format!("{}: {error}", path.display()), "name a file with keys"))
 }
 
-/// The octets of a file, unless it is larger than keys can be.
+/// The bytes of a file, unless it is larger than keys can be.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut octets = Vec::new();
-    match File::open(path).and_then(|file| file.take(MAX_OCTETS + 1).read_to_end(&mut octets)) {
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
         Err(error) => Err(format!("the file can't be read: {error}")),
-        Ok(length) if length as u64 > MAX_OCTETS => Err("the file is larger than 1 MiB".to_owned()),
-        Ok(_) => Ok(octets),
+        Ok(length) if length as u64 > MAX_BYTES => Err("the file is larger than 1 MiB".to_owned()),
+        Ok(_) => Ok(bytes),
     }
 }

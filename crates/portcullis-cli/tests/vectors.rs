@@ -25,7 +25,7 @@ type Traps = &'static [(u64, &'static str)];
 
 const BINDS_ALG: &str = "marked valid, but the key's alg is PS256 and the token's PS384; 332 to 340 have that invalid";
 const NO_SUCH_ALG: &str = "marked valid, but the key's alg is ES521, which does not exist; JWK 19 has that invalid";
-const SAME_AS_357: &str = "marked invalid, but octet for octet the same token as 357, which is valid";
+const SAME_AS_357: &str = "marked invalid, but byte for byte the same token as 357, which is valid";
 const NOT_BASE64URL: &str = "marked valid, but a part holds ?, which is not base64url";
 const ROCA: &str = "marked invalid because of how the key was generated; the signature is good, and the key is trusted";
 const A_JWE: &str = "marked valid, but it is a JWE, and only signed tokens are read";

@@ -143,7 +143,7 @@ fn keys_that_cannot_be_used_are_named_by_their_flag() {
             "-pubout",
         ),
         ("--public-key", setup.jwks.clone(), "--jwks FILE"),
-        ("--secret", file("short.bin", b"only a few octets"), "32"),
+        ("--secret", file("short.bin", b"only a few bytes"), "32"),
         ("--secret", file("key.pem", setup.issuer.public_key_pem().as_bytes()), "--public-key FILE"),
         ("--secret", file("key.der", &setup.issuer.first_key().public_key_der().unwrap()), "--public-key FILE"),
         ("--secret", file("ec.json", setup.issuer.first_key().jwk().to_string().as_bytes()), "--jwks FILE"),
@@ -175,13 +175,13 @@ fn a_key_of_the_set_that_is_not_used_is_remarked_on() {
 fn a_secret_comes_from_its_flag_alone_and_is_never_repeated() {
     let setup = Setup::with_algorithm("secret", Algorithm::Hs512);
     let key = setup.issuer.first_key();
-    let octets = key.secret().unwrap();
+    let bytes = key.secret().unwrap();
     let other = TestIssuer::with_algorithms([Algorithm::Hs512]).first_key().jwk();
     let mut renamed = other.clone();
     renamed["kid"] = "another".into();
     let token = setup.token();
     let with = |file: &str| verify(["--issuer", ISSUER, "--audience", AUDIENCE, "--secret", file, &token]);
-    with(&setup.folder.file("secret.bin", octets)).accepts();
+    with(&setup.folder.file("secret.bin", bytes)).accepts();
     with(&setup.folder.file("secret.json", key.jwk().to_string())).accepts();
     with(&setup.folder.file("set.json", json!({"keys": [key.jwk(), renamed]}).to_string())).accepts();
     // Two keys under one kid: nothing says which.
@@ -189,9 +189,9 @@ fn a_secret_comes_from_its_flag_alone_and_is_never_repeated() {
     assert_eq!(with(&setup.folder.file("twice.json", set.to_string())).rejects(), "ambiguous_key");
     assert_eq!(with(&setup.folder.file("other.bin", [7; 64])).rejects(), "bad_signature");
     // A line break at the end is part of the secret.
-    assert_eq!(with(&setup.folder.file("line.bin", [octets, b"\n"].concat())).rejects(), "bad_signature");
+    assert_eq!(with(&setup.folder.file("line.bin", [bytes, b"\n"].concat())).rejects(), "bad_signature");
 
-    let given_itself = with("a secret of more than 32 octets, typed where a file belongs");
+    let given_itself = with("a secret of more than 32 bytes, typed where a file belongs");
     assert!(given_itself.fails().contains("not the secret itself"));
     assert!(!given_itself.stderr.contains("typed"), "{}", given_itself.stderr);
     let asymmetric = Setup::new("secret-hmac-with-public-key");
@@ -318,7 +318,7 @@ fn every_line_of_standard_input_gets_one_verdict() {
     let all_good = with(format!("{good}\r\n{good}\n{good}").as_bytes());
     assert_eq!((all_good.status, verdicts(&all_good)), (0, vec!["accept".to_owned(); 3]));
 
-    let limit = jws::DEFAULT_MAX_OCTETS;
+    let limit = jws::DEFAULT_MAX_BYTES;
     let mut input = format!("{good}\n{expired}\n\n").into_bytes();
     input.extend([b"x".repeat(limit), b"\n".to_vec(), b"x".repeat(limit + 1), b"\n".to_vec()].concat());
     input.extend([b".".repeat(3 * limit), b"\n \xff\n".to_vec(), good.clone().into_bytes(), b"\n".to_vec()].concat());

@@ -74,7 +74,7 @@ impl Preset<UserPool> {
 impl Provider for UserPool {
     fn settings(&self) -> Result<Settings, ConfigError> {
         let Self { region, id, clients, token_use } = self;
-        let is_word = |text: &str| text.bytes().all(|octet| octet.is_ascii_alphanumeric());
+        let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if region.is_empty() || !region.split('-').all(is_word) {
             return Err(ConfigError::new("region", "not a region", "write the pool's region, such as eu-west-1"));
         }

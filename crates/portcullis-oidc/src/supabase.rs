@@ -58,7 +58,7 @@ impl Preset<SupabaseProject> {
     /// sign tokens too.
     ///
     /// # Errors
-    /// When the secret can't be used: it is shorter than 32 octets, say.
+    /// When the secret can't be used: it is shorter than 32 bytes, say.
     pub fn legacy_secret(mut self, secret: &[u8]) -> Result<Self, FixedKeysError> {
         self.provider.algorithms = Algorithm::Hs256.into();
         Ok(self.keys(FixedKeys::secret(secret)?))
@@ -78,7 +78,7 @@ impl Provider for SupabaseProject {
         let origin = match &self.place {
             Place::Url(url) => url::origin("url", url, "https://auth.example.com")?,
             Place::Reference(reference) => {
-                let is_one = !reference.is_empty() && reference.bytes().all(|octet| octet.is_ascii_alphanumeric());
+                let is_one = !reference.is_empty() && reference.bytes().all(|byte| byte.is_ascii_alphanumeric());
                 if !is_one {
                     let instead = "write the first part of the project's URL alone, or use Supabase::at with the URL";
                     return Err(ConfigError::new("reference", "not a project's reference", instead));

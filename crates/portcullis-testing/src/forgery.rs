@@ -102,7 +102,7 @@ fn tampered(issuer: &TestIssuer) -> Vec<Forgery> {
         forgery("payload changed", format!("{admin}.{signature}"), bad),
         forgery("one bit of the signature changed", format!("{input}.{flipped}"), bad),
         forgery("signature of zeros", format!("{input}.{zeros}"), bad),
-        forgery("signature one octet short", format!("{input}.{shorter}"), bad),
+        forgery("signature one byte short", format!("{input}.{shorter}"), bad),
         forgery("signature empty", format!("{input}."), bad),
     ]
 }
@@ -148,7 +148,7 @@ fn shapes(issuer: &TestIssuer) -> Vec<Forgery> {
         forgery("payload that is an array", issuer.token().payload("[]").sign(), malformed),
         forgery("payload that is empty", issuer.token().payload("").sign(), malformed),
         forgery("payload nested too deeply", deep, malformed),
-        forgery("payload with octets that are no UTF-8", issuer.token().payload(b"{\"a\":\"\xff\"}").sign(), malformed),
+        forgery("payload with bytes that are no UTF-8", issuer.token().payload(b"{\"a\":\"\xff\"}").sign(), malformed),
         forgery("payload with a claim twice", twice(issuer), malformed),
         forgery("too large", issuer.token().claim("filler", "x".repeat(16 * 1024)).sign(), Reason::TooLarge),
     ]

@@ -31,7 +31,7 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// A fresh key: RSA of 2048 bits, the curve or parameter set that the algorithm names, or a secret of 64 octets.
+    /// A fresh key: RSA of 2048 bits, the curve or parameter set that the algorithm names, or a secret of 64 bytes.
     ///
     /// # Panics
     /// When the machine has no randomness to give.
@@ -179,7 +179,7 @@ impl Pair {
     }
 
     fn jwk(&self, algorithm: Algorithm) -> Value {
-        let b64 = |octets: &[u8]| URL_SAFE_NO_PAD.encode(octets);
+        let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
             Self::Ecdsa(pair) => {
                 // An uncompressed point: 4, x, y.

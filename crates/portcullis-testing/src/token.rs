@@ -111,7 +111,7 @@ impl TokenBuilder {
         self
     }
 
-    /// With these octets as payload, whatever the claims are.
+    /// With these bytes as payload, whatever the claims are.
     pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.payload = Some(payload.into());
         self

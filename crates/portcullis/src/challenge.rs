@@ -15,7 +15,7 @@ impl Challenge {
         Self { scheme: scheme.into(), parameters: Vec::new() }
     }
 
-    /// With one more parameter. The value is quoted; octets that a quoted-string can't hold are left out.
+    /// With one more parameter. The value is quoted; bytes that a quoted-string can't hold are left out.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));

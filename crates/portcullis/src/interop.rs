@@ -50,22 +50,22 @@ impl TryFrom<&DecodingKey> for VerifyingKey {
     type Error = InvalidKey;
 
     fn try_from(key: &DecodingKey) -> Result<Self, InvalidKey> {
-        let octets = match key.kind() {
+        let bytes = match key.kind() {
             DecodingKeyKind::RsaModulusExponent { n, e } => return Self::prepare(Material::rsa(n, e)?),
-            DecodingKeyKind::SecretOrDer(octets) => octets,
+            DecodingKeyKind::SecretOrDer(bytes) => bytes,
         };
         match key.family() {
-            AlgorithmFamily::Hmac => Self::from_secret(octets),
-            AlgorithmFamily::Rsa => Self::from_der(octets),
+            AlgorithmFamily::Hmac => Self::from_secret(bytes),
+            AlgorithmFamily::Rsa => Self::from_der(bytes),
             // Made from PEM or components these two are the bare point, made from DER whatever the caller gave.
-            AlgorithmFamily::Ec => match octets.len() {
-                65 => Self::prepare(Material::ec_point(Curve::P256, octets.clone())?),
-                97 => Self::prepare(Material::ec_point(Curve::P384, octets.clone())?),
-                133 => Self::prepare(Material::ec_point(Curve::P521, octets.clone())?),
-                _ => Self::from_der(octets),
+            AlgorithmFamily::Ec => match bytes.len() {
+                65 => Self::prepare(Material::ec_point(Curve::P256, bytes.clone())?),
+                97 => Self::prepare(Material::ec_point(Curve::P384, bytes.clone())?),
+                133 => Self::prepare(Material::ec_point(Curve::P521, bytes.clone())?),
+                _ => Self::from_der(bytes),
             },
-            AlgorithmFamily::Ed if octets.len() == 32 => Self::prepare(Material::ed25519(octets)?),
-            AlgorithmFamily::Ed => Self::from_der(octets),
+            AlgorithmFamily::Ed if bytes.len() == 32 => Self::prepare(Material::ed25519(bytes)?),
+            AlgorithmFamily::Ed => Self::from_der(bytes),
         }
     }
 }
@@ -80,7 +80,7 @@ impl TryFrom<&VerifyingKey> for DecodingKey {
             Material::Ed25519(point) => Self::from_ed_der(point),
             Material::MlDsa { .. } => return Err(InvalidKey::UnsupportedType),
             Material::Rsa { modulus, exponent } => Self::from_rsa_raw_components(modulus, exponent),
-            Material::Secret(octets) => Self::from_secret(octets),
+            Material::Secret(bytes) => Self::from_secret(bytes),
         })
     }
 }
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(key.algorithms(), Algorithm::Es256.into());
         assert_eq!(
             VerifyingKey::try_from(&EncodingKey::from_secret(b"short")).unwrap_err(),
-            InvalidKey::SecretTooShort { octets: 5 }
+            InvalidKey::SecretTooShort { bytes: 5 }
         );
     }
 }

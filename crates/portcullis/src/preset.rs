@@ -55,7 +55,7 @@ pub fn base_url(field: &'static str, text: &str, example: &str) -> Result<String
 /// # Errors
 /// [`ConfigError`] when it has anything else in it; `instead` says what to write.
 pub fn path_segment<'a>(field: &'static str, text: &'a str, instead: &'static str) -> Result<&'a str, ConfigError> {
-    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b':');
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':');
     if text.is_empty() || text == "." || text == ".." || !text.bytes().all(is_plain) {
         return Err(ConfigError::new(field, "not a name", instead));
     }

@@ -1,4 +1,4 @@
-//! The answer to a request that is not let in, as plain values: the same octets from every adapter.
+//! The answer to a request that is not let in, as plain values: the same bytes from every adapter.
 
 use serde::Serialize;
 

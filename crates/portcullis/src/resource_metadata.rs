@@ -117,11 +117,11 @@ impl ResourceMetadata {
 /// The origin of a URL, and what comes after it.
 fn split(resource: &str) -> Option<(&str, &str)> {
     let (scheme, after_scheme) = resource.split_once("://")?;
-    let printable = resource.bytes().all(|octet| octet.is_ascii_graphic() && !b"\"\\#<>".contains(&octet));
+    let printable = resource.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\#<>".contains(&byte));
     let host_end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
     let authority = after_scheme.get(..host_end)?;
     let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => host,
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,
     };
     let may_be_read = scheme == "https" || scheme == "http" && is_loopback(host);

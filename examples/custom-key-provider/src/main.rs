@@ -81,7 +81,7 @@ async fn serve(keys: impl KeyProvider + 'static, port: u16) -> Result<(), Box<dy
 }
 
 fn mint(kid: &str, port: u16) -> Result<(), Box<dyn Error>> {
-    if kid.is_empty() || !kid.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet)) {
+    if kid.is_empty() || !kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
         return Err("KID: write letters, digits, - and _".into());
     }
     let key = Arc::new(SigningKey::generate(Algorithm::EdDsa, kid));

@@ -29,7 +29,7 @@ fn wait_for_threads(expected: usize) {
     }
 }
 
-/// By their names, of which the kernel keeps 15 octets.
+/// By their names, of which the kernel keeps 15 bytes.
 fn threads_of_key_folders() -> usize {
     let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path().join("comm"));
     // A thread may end while it is looked at.

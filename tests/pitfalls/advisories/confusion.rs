@@ -24,7 +24,7 @@ async fn cve_2022_29217_a_public_key_in_no_form_is_a_secret() {
     let key = issuer.first_key();
     let der = key.public_key_der().unwrap();
     let pem = issuer.public_key_pem();
-    // The RSAPublicKey inside of the SubjectPublicKeyInfo, whose own header has 24 octets for 2048 bits.
+    // The RSAPublicKey inside of the SubjectPublicKeyInfo, whose own header has 24 bytes for 2048 bits.
     let pkcs1 = der[24..].to_vec();
     assert!(VerifyingKey::from_der(&pkcs1).is_ok());
     let pkcs1_pem = pem_section("RSA PUBLIC KEY", &pkcs1);
@@ -100,15 +100,15 @@ async fn cve_2021_46743_kid_alg_and_key_are_bound_together() {
 /// CVE-2026-44351 and CVE-2026-45363: an empty secret verified what was signed with an empty secret.
 #[tokio::test]
 async fn cve_2026_44351_an_empty_or_short_secret_is_no_key() {
-    let short = |octets| Err::<(), _>(InvalidKey::SecretTooShort { octets });
-    for octets in [0, 1, 16, 31] {
-        let secret = vec![7; octets];
+    let short = |bytes| Err::<(), _>(InvalidKey::SecretTooShort { bytes });
+    for bytes in [0, 1, 16, 31] {
+        let secret = vec![7; bytes];
         match FixedKeys::secret(&secret) {
-            Err(FixedKeysError::Key(why)) => assert_eq!(Err(why), short(octets)),
+            Err(FixedKeysError::Key(why)) => assert_eq!(Err(why), short(bytes)),
             other => panic!("{other:?}"),
         }
         let jwk = json!({"kty": "oct", "k": encoded(&secret)}).to_string();
-        assert_eq!(VerifyingKey::from_secret_jwk(&jwk).map(drop), short(octets));
+        assert_eq!(VerifyingKey::from_secret_jwk(&jwk).map(drop), short(bytes));
     }
     let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
     let input = issuer.token().signing_input();

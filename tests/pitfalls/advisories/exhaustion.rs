@@ -37,7 +37,7 @@ async fn cve_2025_61920_no_part_is_larger_than_the_limit() {
     }
     let filled = issuer.token().claim("filler", "x".repeat(20_000)).sign();
     assert_eq!(refused(&gate, &filled).await, too_large);
-    let wide = Gate::new(issuer.verifier().max_token_octets(64 * 1024).build().unwrap());
+    let wide = Gate::new(issuer.verifier().max_token_bytes(64 * 1024).build().unwrap());
     admitted(&wide, &filled).await;
 
     let many = (0..65).fold(issuer.token(), |token, number| token.header(&format!("member-{number}"), 0));
@@ -51,7 +51,7 @@ async fn cve_2025_61920_no_part_is_larger_than_the_limit() {
 #[tokio::test]
 async fn cve_2025_53864_nesting_is_bounded_in_header_and_payload() {
     let issuer = TestIssuer::new();
-    let wide = Gate::new(issuer.verifier().max_token_octets(16 * 1024 * 1024).build().unwrap());
+    let wide = Gate::new(issuer.verifier().max_token_bytes(16 * 1024 * 1024).build().unwrap());
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let claims = Value::Object(issuer.token().claims().clone()).to_string();
     for depth in [64, 1_000, 100_000, 1_000_000] {
@@ -69,7 +69,7 @@ async fn cve_2025_53864_nesting_is_bounded_in_header_and_payload() {
 }
 
 /// CVE-2019-17195, CVE-2024-21664, CVE-2026-34986: exceptions that nobody caught. Every prefix of a good token, and
-/// the token with any one octet changed, is refused in order.
+/// the token with any one byte changed, is refused in order.
 #[tokio::test]
 async fn cve_2019_17195_no_damage_to_a_token_panics_or_passes() {
     for algorithm in [Algorithm::Es256, Algorithm::Hs256] {
@@ -94,7 +94,7 @@ async fn cve_2019_17195_no_damage_to_a_token_panics_or_passes() {
     }
 }
 
-/// Damage below the encoding: signed payloads and headers of any octets.
+/// Damage below the encoding: signed payloads and headers of any bytes.
 #[tokio::test]
 async fn no_signed_payload_panics() {
     let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
@@ -102,9 +102,9 @@ async fn no_signed_payload_panics() {
     let claims = Value::Object(issuer.token().claims().clone()).to_string().into_bytes();
     let mut refusals = 0;
     for at in 0..claims.len() {
-        for octet in [b'"', b'{', b'}', b'[', b',', b':', b'\\', b'0', b'-', b'n', 0x00, 0x7f, 0x80, 0xc0, 0xed, 0xff] {
+        for byte in [b'"', b'{', b'}', b'[', b',', b':', b'\\', b'0', b'-', b'n', 0x00, 0x7f, 0x80, 0xc0, 0xed, 0xff] {
             let mut damaged = claims.clone();
-            damaged[at] = octet;
+            damaged[at] = byte;
             // A digit or a letter of a name may change without harm.
             refusals += usize::from(gate.verify(&issuer.token().payload(damaged).sign()).await.is_err());
         }

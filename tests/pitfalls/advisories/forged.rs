@@ -45,11 +45,11 @@ async fn cve_2020_15240_every_way_to_build_a_verifier_checks_the_signature() {
     let public = TestIssuer::new();
     let secret = TestIssuer::with_algorithms([Algorithm::Hs256]);
     let config = |issuer: &TestIssuer| Config::new(issuer.url(), issuer.audience());
-    let (mut jwks, mut pem, mut octets) = (config(&public), config(&public), config(&secret));
+    let (mut jwks, mut pem, mut bytes) = (config(&public), config(&public), config(&secret));
     jwks.jwks_file = Some(file("keys.json", public.jwks().as_bytes()));
     pem.public_key_file = Some(file("key.pem", public.public_key_pem().as_bytes()));
-    octets.secret_file = Some(file("secret", secret.first_key().secret().unwrap()));
-    for (issuer, config, names_keys) in [(&public, jwks, true), (&public, pem, false), (&secret, octets, false)] {
+    bytes.secret_file = Some(file("secret", secret.first_key().secret().unwrap()));
+    for (issuer, config, names_keys) in [(&public, jwks, true), (&public, pem, false), (&secret, bytes, false)] {
         let gate = Gate::new(config.verifier().unwrap());
         admitted(&gate, &issuer.token().sign()).await;
         for forgery in issuer.forgeries() {

@@ -65,7 +65,7 @@ async fn ed25519_signatures_have_one_form() {
     let token = issuer.token().sign();
     let (input, signature) = split_signature(&token);
     let (r, s) = signature.split_at(32);
-    let reversed = |octets: &[u8]| octets.iter().rev().copied().collect::<Vec<u8>>();
+    let reversed = |bytes: &[u8]| bytes.iter().rev().copied().collect::<Vec<u8>>();
     let beyond_order = reversed(&plus(&reversed(s), &from_hex(ED25519_ORDER)).unwrap());
     // RFC 8032 §8.4: S plus the order satisfies the equation as well. And the neutral element as R, with S zero.
     let neutral = [vec![1], vec![0; 31]].concat();
@@ -95,7 +95,7 @@ async fn rsa_signatures_are_smaller_than_the_modulus() {
     }
 }
 
-/// CVE-2020-14966, CVE-2020-14967 and CVE-2020-14968: leading zeros and other octets around a signature.
+/// CVE-2020-14966, CVE-2020-14967 and CVE-2020-14968: leading zeros and other bytes around a signature.
 #[tokio::test]
 async fn cve_2020_14966_a_signature_has_its_exact_length() {
     for algorithm in Algorithm::ALL {
@@ -128,7 +128,7 @@ async fn an_ecdsa_signature_in_der_is_refused() {
     let issuer = TestIssuer::with_algorithms([Algorithm::Es256]);
     let token = issuer.token().sign();
     let (input, signature) = split_signature(&token);
-    let integer = |octets: &[u8]| [&[0x02, 33, 0][..], octets].concat();
+    let integer = |bytes: &[u8]| [&[0x02, 33, 0][..], bytes].concat();
     let (r, s) = signature.split_at(32);
     let der = [&[0x30, 70][..], &integer(r), &integer(s)].concat();
     let forged = format!("{input}.{}", encoded(der));
@@ -156,7 +156,7 @@ async fn cve_2020_28042_an_hmac_is_compared_over_its_whole_length() {
     }
 }
 
-/// Octets that are no base64url were skipped over.
+/// Bytes that are no base64url were skipped over.
 #[tokio::test]
 async fn cve_2022_25898_a_signature_holds_nothing_but_base64url() {
     for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::Hs256] {
@@ -234,10 +234,10 @@ fn cve_2017_16007_a_point_must_be_on_its_curve() {
 fn plus(one: &[u8], other: &[u8]) -> Option<Vec<u8>> {
     let mut sum = one.to_vec();
     let mut carry = 0;
-    for (at, octet) in sum.iter_mut().rev().enumerate() {
+    for (at, byte) in sum.iter_mut().rev().enumerate() {
         let added = other.len().checked_sub(at + 1).map_or(0, |place| other[place]);
-        let digit = u16::from(*octet) + u16::from(added) + carry;
-        *octet = digit.to_be_bytes()[1];
+        let digit = u16::from(*byte) + u16::from(added) + carry;
+        *byte = digit.to_be_bytes()[1];
         carry = digit >> 8;
     }
     (carry == 0).then_some(sum)

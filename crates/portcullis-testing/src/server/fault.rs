@@ -26,9 +26,9 @@ pub enum Fault {
     CutShort,
     /// Sends the answer after this long.
     Delay(Duration),
-    /// Sends the answer octet by octet, each after this long, from the status line on.
+    /// Sends the answer byte by byte, each after this long, from the status line on.
     DripAll(Duration),
-    /// Sends the head of the answer, and then the body octet by octet, each after this long.
+    /// Sends the head of the answer, and then the body byte by byte, each after this long.
     DripBody(Duration),
     /// Sends 100 and 103 before the answer.
     EarlyHints,
@@ -38,22 +38,22 @@ pub enum Fault {
     GoSilent,
     /// Never answers.
     Hang,
-    /// Sends the answer with this many further header fields, each with a value of this many octets.
+    /// Sends the answer with this many further header fields, each with a value of this many bytes.
     HeaderBomb {
         /// How many.
         fields: usize,
         /// How large.
-        octets: usize,
+        bytes: usize,
     },
     /// Keeps the answer, as it is when the request comes, until [`IssuerServer::release`](crate::IssuerServer::release).
     Hold,
-    /// Sends a body of this many octets in chunks, without saying how many they will be.
+    /// Sends a body of this many bytes in chunks, without saying how many they will be.
     Oversize(usize),
-    /// Sends these octets in the place of any answer, and closes.
+    /// Sends these bytes in the place of any answer, and closes.
     Raw(Vec<u8>),
     /// Sends half of the answer and resets the connection (RST).
     Reset,
-    /// Sends the answer in chunks of one octet, so that every character of several is split.
+    /// Sends the answer in chunks of one byte, so that every character of several is split.
     SplitChunks,
     /// Sends the answer under this status, with these header fields in the place of its own of the same names.
     Status {

@@ -144,12 +144,12 @@ impl IssuerServer {
         self.site.set_keys(issuer);
     }
 
-    /// Serves these octets in the place of the key set, until [`Self::behave`].
+    /// Serves these bytes in the place of the key set, until [`Self::behave`].
     pub fn set_jwks_body(&self, body: impl Into<Vec<u8>>) {
         self.serve_at(&self.site.jwks_path(), body);
     }
 
-    /// Serves these octets in the place of the metadata, until [`Self::behave`].
+    /// Serves these bytes in the place of the metadata, until [`Self::behave`].
     pub fn set_metadata_body(&self, body: impl Into<Vec<u8>>) {
         let body = body.into();
         for path in self.site.metadata_paths() {
@@ -157,7 +157,7 @@ impl IssuerServer {
         }
     }
 
-    /// Serves these octets at `path`, until [`Self::behave`].
+    /// Serves these bytes at `path`, until [`Self::behave`].
     pub fn serve_at(&self, path: &str, body: impl Into<Vec<u8>>) {
         self.site.serve_at(path, body.into());
     }
@@ -245,10 +245,10 @@ impl IssuerServer {
         self.site.connections()
     }
 
-    /// How many octets of bodies were written by [`Fault::Oversize`].
+    /// How many bytes of bodies were written by [`Fault::Oversize`].
     #[must_use]
-    pub fn octets_sent(&self) -> usize {
-        self.site.octets_sent()
+    pub fn bytes_sent(&self) -> usize {
+        self.site.bytes_sent()
     }
 
     /// The last thousand requests, in their order.

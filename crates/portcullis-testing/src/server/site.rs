@@ -74,7 +74,7 @@ struct State {
     requests: VecDeque<RequestHead>,
     all_hits: usize,
     connections: usize,
-    octets_sent: usize,
+    bytes_sent: usize,
 }
 
 impl Site {
@@ -95,7 +95,7 @@ impl Site {
                 requests: VecDeque::new(),
                 all_hits: 0,
                 connections: 0,
-                octets_sent: 0,
+                bytes_sent: 0,
             }),
         }
     }
@@ -241,8 +241,8 @@ impl Site {
         self.state().connections += 1;
     }
 
-    pub(super) fn sent(&self, octets: usize) {
-        self.state().octets_sent += octets;
+    pub(super) fn sent(&self, bytes: usize) {
+        self.state().bytes_sent += bytes;
     }
 
     pub(super) fn hits(&self, path: &str) -> usize {
@@ -257,8 +257,8 @@ impl Site {
         self.state().connections
     }
 
-    pub(super) fn octets_sent(&self) -> usize {
-        self.state().octets_sent
+    pub(super) fn bytes_sent(&self) -> usize {
+        self.state().bytes_sent
     }
 
     pub(super) fn requests(&self) -> Vec<RequestHead> {

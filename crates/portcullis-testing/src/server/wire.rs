@@ -29,7 +29,7 @@ pub(super) async fn converse(mut stream: TcpStream, site: Arc<Site>) -> io::Resu
 /// The next request; `None` at the end of the connection, or where there is no request.
 async fn read_head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<RequestHead>> {
     loop {
-        if let Some(end) = read.windows(4).position(|octets| octets == b"\r\n\r\n") {
+        if let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let head: Vec<u8> = read.drain(..end + 4).collect();
             return Ok(parse_head(&String::from_utf8_lossy(&head)));
         }
@@ -86,13 +86,13 @@ async fn perform(stream: &mut TcpStream, plan: Plan, site: &Site) -> io::Result<
             std::future::pending::<()>().await;
         }
         Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::HeaderBomb { fields, octets }) => {
-            let value = "x".repeat(octets);
+        Some(Fault::HeaderBomb { fields, bytes }) => {
+            let value = "x".repeat(bytes);
             answer.headers.extend((0..fields).map(|number| (format!("x-bomb-{number}"), value.clone())));
             answer_well(stream, &answer).await?;
         }
-        Some(Fault::Oversize(octets)) => oversize(stream, octets, site).await?,
-        Some(Fault::Raw(octets)) => stream.write_all(&octets).await?,
+        Some(Fault::Oversize(bytes)) => oversize(stream, bytes, site).await?,
+        Some(Fault::Raw(bytes)) => stream.write_all(&bytes).await?,
         Some(Fault::Reset) => {
             stream.write_all(&answer.head(answer.body.len())).await?;
             stream.write_all(answer.body.get(..half).unwrap_or_default()).await?;
@@ -101,8 +101,8 @@ async fn perform(stream: &mut TcpStream, plan: Plan, site: &Site) -> io::Result<
         }
         Some(Fault::SplitChunks) => {
             stream.write_all(&answer.chunked_head()).await?;
-            for octet in &answer.body {
-                stream.write_all(&[b'1', b'\r', b'\n', *octet, b'\r', b'\n']).await?;
+            for byte in &answer.body {
+                stream.write_all(&[b'1', b'\r', b'\n', *byte, b'\r', b'\n']).await?;
             }
             stream.write_all(b"0\r\n\r\n").await?;
             return Ok(true);
@@ -137,21 +137,21 @@ async fn answer_well(stream: &mut TcpStream, answer: &Answer) -> io::Result<bool
     Ok(true)
 }
 
-async fn drip(stream: &mut TcpStream, octets: &[u8], pause: Duration) -> io::Result<()> {
-    for octet in octets {
-        stream.write_all(&[*octet]).await?;
+async fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> io::Result<()> {
+    for byte in bytes {
+        stream.write_all(&[*byte]).await?;
         tokio::time::sleep(pause).await;
     }
     Ok(())
 }
 
-async fn oversize(stream: &mut TcpStream, octets: usize, site: &Site) -> io::Result<()> {
+async fn oversize(stream: &mut TcpStream, bytes: usize, site: &Site) -> io::Result<()> {
     const CHUNK: usize = 64 * 1024;
     stream
         .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
         .await?;
     let spaces = vec![b' '; CHUNK];
-    let mut left = octets;
+    let mut left = bytes;
     while left > 0 {
         let now = left.min(CHUNK);
         stream.write_all(format!("{now:x}\r\n").as_bytes()).await?;

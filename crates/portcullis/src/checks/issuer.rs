@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::checks::{ClaimCheck, TokenView, validate_names};
 use crate::error::{ConfigError, InvalidToken};
 
-/// Which issuers are accepted. Compared octet by octet: `https://a.example` and `https://a.example/` are two issuers.
+/// Which issuers are accepted. Compared byte by byte: `https://a.example` and `https://a.example/` are two issuers.
 #[derive(Clone, Debug)]
 pub struct Issuer(Rule);
 
@@ -103,7 +103,7 @@ mod tests {
     use crate::checks::with_view;
 
     #[test]
-    fn issuers_are_compared_octet_by_octet() {
+    fn issuers_are_compared_byte_by_byte() {
         let issuer = Issuer::any_of(["https://a.example/", "https://b.example"]);
         let check = |iss: &str| with_view(&format!(r#"{{"iss":"{iss}"}}"#), 0, |token| issuer.check(token));
         assert_eq!(check("https://a.example/"), Ok(()));

@@ -67,7 +67,7 @@ impl<'a> TokenView<'a> {
     }
 }
 
-/// Whether `names`, one of which a claim must equal octet by octet, can be any claim's value.
+/// Whether `names`, one of which a claim must equal byte by byte, can be any claim's value.
 fn validate_names(field: &'static str, names: &[String], instead: &'static str) -> Result<(), ConfigError> {
     let problem = if names.is_empty() || names.iter().any(String::is_empty) {
         "empty"

@@ -22,7 +22,7 @@ use crate::error::InvalidToken;
 pub struct AuthorizedParties(Vec<String>);
 
 impl AuthorizedParties {
-    /// `azp` must be one of these, octet by octet. Without any, no token passes.
+    /// `azp` must be one of these, byte by byte. Without any, no token passes.
     pub fn any_of<S: Into<String>>(parties: impl IntoIterator<Item = S>) -> Self {
         Self(parties.into_iter().map(Into::into).collect())
     }

@@ -51,7 +51,7 @@ pub struct Config {
     /// A PEM file with a public key or a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_key_file: Option<PathBuf>,
-    /// A file with a shared secret: its octets, without a line break at the end, or the text of an `oct` JWK.
+    /// A file with a shared secret: its bytes, without a line break at the end, or the text of an `oct` JWK.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_file: Option<PathBuf>,
     /// The allowed algorithms; all that the keys may serve when left out.

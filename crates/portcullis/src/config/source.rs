@@ -70,7 +70,7 @@ impl Config {
             }
             KeySource::SecretFile(path) => {
                 let hint = format!(
-                    "name a file with a secret of at least 32 octets or an oct JWK; a public key is named by {} or {}",
+                    "name a file with a secret of at least 32 bytes or an oct JWK; a public key is named by {} or {}",
                     self.name("public_key_file"),
                     self.name("jwks_file"),
                 );

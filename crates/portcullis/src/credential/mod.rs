@@ -1,4 +1,4 @@
-//! What a request presents: read from its header octets, strictly, before any token is looked at.
+//! What a request presents: read from its header bytes, strictly, before any token is looked at.
 
 mod request;
 mod source;

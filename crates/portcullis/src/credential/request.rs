@@ -6,7 +6,7 @@ use std::borrow::Cow;
 ///
 /// Each adapter implements it over its framework's own types; nothing is copied.
 pub trait RequestView: Sync {
-    /// Calls `visit` with the octets of each field named `name` (lower case), in order.
+    /// Calls `visit` with the bytes of each field named `name` (lower case), in order.
     fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8]));
 
     /// The method, such as `GET`. Headers that claim another method are not looked at.

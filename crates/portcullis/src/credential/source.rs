@@ -50,7 +50,7 @@ impl TokenSource {
     /// The header field `name`, in any case.
     pub fn header(name: impl Into<Cow<'static, str>>) -> Self {
         let name = name.into();
-        Self::Header(if name.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        Self::Header(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             name.to_ascii_lowercase().into()
         } else {
             name
@@ -129,7 +129,7 @@ fn the_only_field<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option
 fn read_authorization(value: &[u8]) -> Result<Found<'_>, InvalidRequest> {
     let malformed = InvalidRequest::MalformedAuthorization;
     let value = trim(value);
-    let scheme_length = value.iter().take_while(|octet| is_token_octet(**octet)).count();
+    let scheme_length = value.iter().take_while(|byte| is_token_byte(**byte)).count();
     let (scheme, rest) = value.split_at_checked(scheme_length).ok_or(malformed)?;
     if scheme.is_empty() || !matches!(rest.first(), None | Some(b' ')) {
         return Err(malformed);
@@ -140,18 +140,18 @@ fn read_authorization(value: &[u8]) -> Result<Found<'_>, InvalidRequest> {
     if !scheme.eq_ignore_ascii_case(b"Bearer") {
         return Ok(Found::Nothing);
     }
-    let spaces = rest.iter().take_while(|octet| **octet == b' ').count();
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     rest.get(spaces..).and_then(b64token).map(Found::Token).ok_or(malformed)
 }
 
 /// The value of the cookie `name` (RFC 6265 §4.2.1). An empty one is how a cookie is taken back: it counts as absent.
 ///
-/// Works on octets, because the cookies beside ours may hold any, and one of ours that does is malformed, not absent.
+/// Works on bytes, because the cookies beside ours may hold any, and one of ours that does is malformed, not absent.
 fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Found<'a>, InvalidRequest> {
     let (mut first, mut differs) = (None, false);
     request.header("cookie", &mut |field| {
-        for pair in field.split(|octet| *octet == b';') {
-            let Some(equals) = pair.iter().position(|octet| *octet == b'=') else { continue };
+        for pair in field.split(|byte| *byte == b';') {
+            let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { continue };
             let Some((key, value)) = pair.split_at_checked(equals) else { continue };
             let value = trim(value.get(1..).unwrap_or_default());
             if trim(key) == name.as_bytes() && !value.is_empty() {
@@ -169,9 +169,9 @@ fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Found<'a>
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).
 fn b64token(value: &[u8]) -> Option<&str> {
-    let padding = value.iter().rev().take_while(|octet| **octet == b'=').count();
+    let padding = value.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = value.get(..value.len() - padding)?;
-    let is_body = |octet: &u8| octet.is_ascii_alphanumeric() || b"-._~+/".contains(octet);
+    let is_body = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
     if body.is_empty() || !body.iter().all(is_body) {
         return None;
     }
@@ -187,8 +187,8 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 /// `tchar` (RFC 9110 §5.6.2).
-fn is_token_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

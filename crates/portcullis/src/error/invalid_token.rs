@@ -80,10 +80,10 @@ pub enum InvalidToken {
     #[error("the session is pending")]
     #[allow(missing_docs)]
     SessionPending,
-    /// More octets than the limit.
-    #[error("longer than {limit} octets")]
+    /// More bytes than the limit.
+    #[error("longer than {limit} bytes")]
     TooLarge {
-        /// The limit, in octets.
+        /// The limit, in bytes.
         limit: usize,
     },
     #[error("no key of the issuer fits the token")]

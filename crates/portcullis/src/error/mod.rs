@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn sentences_keep_to_the_character_set_of_rfc_6750() {
-        let allowed = |text: &str| text.bytes().all(|octet| matches!(octet, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        let allowed = |text: &str| text.bytes().all(|byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e));
         for reason in Reason::ALL {
             assert!(allowed(reason.description()), "{reason}");
         }

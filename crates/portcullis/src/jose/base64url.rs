@@ -2,14 +2,14 @@
 
 use base64_simd::URL_SAFE_NO_PAD;
 
-/// The octets that `text` stands for; `None` for anything but canonical base64url.
+/// The bytes that `text` stands for; `None` for anything but canonical base64url.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
-/// `octets` as base64url.
-pub(crate) fn encode(octets: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode_to_string(octets)
+/// `bytes` as base64url.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
 #[cfg(test)]

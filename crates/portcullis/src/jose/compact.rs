@@ -18,10 +18,10 @@ pub(crate) struct Compact<'t> {
 }
 
 impl<'t> Compact<'t> {
-    /// Splits a token of at most `max_octets`.
-    pub(crate) fn parse(token: &'t str, max_octets: usize) -> Result<Self, InvalidToken> {
-        if token.len() > max_octets {
-            return Err(InvalidToken::TooLarge { limit: max_octets });
+    /// Splits a token of at most `max_bytes`.
+    pub(crate) fn parse(token: &'t str, max_bytes: usize) -> Result<Self, InvalidToken> {
+        if token.len() > max_bytes {
+            return Err(InvalidToken::TooLarge { limit: max_bytes });
         }
         let mut dots = memchr_iter(b'.', token.as_bytes());
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else { return Err(InvalidToken::NotCompactJws) };

@@ -59,9 +59,9 @@ fn read_pkcs1(der: &[u8]) -> Result<Material, InvalidKey> {
 
 fn read_spki(der: &[u8]) -> Result<Material, InvalidKey> {
     let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| InvalidKey::Der)?;
-    let octets = spki.subject_public_key.as_bytes().ok_or(InvalidKey::Der)?;
+    let bytes = spki.subject_public_key.as_bytes().ok_or(InvalidKey::Der)?;
     match spki.algorithm.oid {
-        RSA => read_pkcs1(octets),
+        RSA => read_pkcs1(bytes),
         EC => {
             let curve = match spki.algorithm.parameters_oid().map_err(|_| InvalidKey::Der)? {
                 P256 => Curve::P256,
@@ -69,12 +69,12 @@ fn read_spki(der: &[u8]) -> Result<Material, InvalidKey> {
                 P521 => Curve::P521,
                 _ => return Err(InvalidKey::UnsupportedCurve),
             };
-            Material::ec_point(curve, octets.to_vec())
+            Material::ec_point(curve, bytes.to_vec())
         }
-        ED25519 => Material::ed25519(octets),
-        ML_DSA_44 => Material::ml_dsa(MlDsa::MlDsa44, octets.to_vec()),
-        ML_DSA_65 => Material::ml_dsa(MlDsa::MlDsa65, octets.to_vec()),
-        ML_DSA_87 => Material::ml_dsa(MlDsa::MlDsa87, octets.to_vec()),
+        ED25519 => Material::ed25519(bytes),
+        ML_DSA_44 => Material::ml_dsa(MlDsa::MlDsa44, bytes.to_vec()),
+        ML_DSA_65 => Material::ml_dsa(MlDsa::MlDsa65, bytes.to_vec()),
+        ML_DSA_87 => Material::ml_dsa(MlDsa::MlDsa87, bytes.to_vec()),
         _ => Err(InvalidKey::UnsupportedType),
     }
 }

@@ -24,9 +24,9 @@ pub struct Header {
 }
 
 impl Header {
-    pub(crate) fn parse(octets: Vec<u8>) -> Result<Self, InvalidToken> {
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, InvalidToken> {
         let malformed = || InvalidToken::Malformed { part: "header" };
-        let object = JsonObject::parse(octets).map_err(|error| match error {
+        let object = JsonObject::parse(bytes).map_err(|error| match error {
             JsonError::DuplicateMember => InvalidToken::Malformed { part: "header (a member stands twice)" },
             _ => malformed(),
         })?;

@@ -27,28 +27,28 @@ struct Member {
     value: Span,
 }
 
-/// Length, first and last octet of a name.
+/// Length, first and last byte of a name.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct NameShape(u32, u8, u8);
 
 impl NameShape {
     fn of(name: &str) -> Self {
-        let octets = name.as_bytes();
+        let bytes = name.as_bytes();
         Self(
             u32::try_from(name.len()).unwrap_or(u32::MAX),
-            octets.first().copied().unwrap_or(0),
-            octets.last().copied().unwrap_or(0),
+            bytes.first().copied().unwrap_or(0),
+            bytes.last().copied().unwrap_or(0),
         )
     }
 }
 
 impl JsonObject {
-    /// Indexes `octets`: UTF-8, one object, no member twice, bounded depth.
-    pub(crate) fn parse(octets: Vec<u8>) -> Result<Self, JsonError> {
-        if depth_exceeds(&octets, MAX_DEPTH) {
+    /// Indexes `bytes`: UTF-8, one object, no member twice, bounded depth.
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, JsonError> {
+        if depth_exceeds(&bytes, MAX_DEPTH) {
             return Err(JsonError::TooDeep);
         }
-        let text = String::from_utf8(octets).map_err(|_| JsonError::NotJson)?;
+        let text = String::from_utf8(bytes).map_err(|_| JsonError::NotJson)?;
         let mut deserializer = serde_json::Deserializer::from_str(&text);
         let members = IndexSeed { text: &text }.deserialize(&mut deserializer).map_err(|_| JsonError::NotAnObject)?;
         deserializer.end().map_err(|_| JsonError::NotJson)?;
@@ -169,9 +169,9 @@ pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for octet in json {
+    for byte in json {
         if in_string {
-            match octet {
+            match byte {
                 _ if escaped => escaped = false,
                 b'\\' => escaped = true,
                 b'"' => in_string = false,
@@ -179,7 +179,7 @@ pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
             }
             continue;
         }
-        match octet {
+        match byte {
             b'"' => in_string = true,
             b'{' | b'[' => {
                 depth += 1;
@@ -194,10 +194,10 @@ pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
     false
 }
 
-/// The number of `{` and `[`, which differ in one bit; counted in runs that can't overflow an octet, so that the
+/// The number of `{` and `[`, which differ in one bit; counted in runs that can't overflow an byte, so that the
 /// compiler can count many at a time.
 fn opening_brackets(json: &[u8]) -> usize {
-    let in_run = |run: &[u8]| run.iter().map(|octet| u8::from(octet | 0x20 == b'{')).sum::<u8>();
+    let in_run = |run: &[u8]| run.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
     json.chunks(255).map(|run| usize::from(in_run(run))).sum()
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn read_secret(json: &str) -> Result<VerifyingKey, InvalidKey> {
         return Err(InvalidKey::UnsupportedType);
     }
     let permitted = permitted_algorithms(&jwk)?;
-    let material = Material::secret(octets(&jwk, "k")?)?;
+    let material = Material::secret(bytes(&jwk, "k")?)?;
     assemble(jwk, material, permitted)
 }
 
@@ -46,18 +46,18 @@ fn parse(json: &str) -> Result<JsonObject, InvalidKey> {
 
 fn public_material(jwk: &JsonObject, key_type: &str) -> Result<Material, InvalidKey> {
     match key_type {
-        "RSA" => Material::rsa(&octets(jwk, "n")?, &octets(jwk, "e")?),
+        "RSA" => Material::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?),
         "EC" => {
             let curve = Curve::from_name(&required_string(jwk, "crv")?).ok_or(InvalidKey::UnsupportedCurve)?;
-            Material::ec(curve, &octets(jwk, "x")?, &octets(jwk, "y")?)
+            Material::ec(curve, &bytes(jwk, "x")?, &bytes(jwk, "y")?)
         }
-        "OKP" if required_string(jwk, "crv")? == "Ed25519" => Material::ed25519(&octets(jwk, "x")?),
+        "OKP" if required_string(jwk, "crv")? == "Ed25519" => Material::ed25519(&bytes(jwk, "x")?),
         "OKP" => Err(InvalidKey::UnsupportedCurve),
         "AKP" => {
             // RFC 9964: for this key type `alg` is required and names the parameter set.
             let algorithm = Algorithm::from_name(&required_string(jwk, "alg")?).ok_or(InvalidKey::AlgorithmUnknown)?;
             let parameters = MlDsa::from_algorithm(algorithm).ok_or(InvalidKey::AlgorithmUnfit)?;
-            Material::ml_dsa(parameters, octets(jwk, "pub")?)
+            Material::ml_dsa(parameters, bytes(jwk, "pub")?)
         }
         _ => Err(InvalidKey::UnsupportedType),
     }
@@ -87,8 +87,8 @@ fn permitted_algorithms(jwk: &JsonObject) -> Result<Option<AlgorithmSet>, Invali
 fn assemble(jwk: JsonObject, material: Material, permitted: Option<AlgorithmSet>) -> Result<VerifyingKey, InvalidKey> {
     if permitted.is_some_and(|permitted| permitted.intersection(material.algorithms()).is_empty()) {
         return Err(match material {
-            Material::Secret(octets) if permitted.is_some_and(|set| set.iter().all(Algorithm::is_symmetric)) => {
-                InvalidKey::SecretTooShort { octets: octets.len() }
+            Material::Secret(bytes) if permitted.is_some_and(|set| set.iter().all(Algorithm::is_symmetric)) => {
+                InvalidKey::SecretTooShort { bytes: bytes.len() }
             }
             _ => InvalidKey::AlgorithmUnfit,
         });
@@ -112,7 +112,7 @@ fn without_material(jwk: &JsonObject) -> Result<JsonObject, InvalidKey> {
     parse(&format!("{{{}}}", members.join(",")))
 }
 
-fn octets(jwk: &JsonObject, member: &'static str) -> Result<Vec<u8>, InvalidKey> {
+fn bytes(jwk: &JsonObject, member: &'static str) -> Result<Vec<u8>, InvalidKey> {
     base64url::decode(&required_string(jwk, member)?).ok_or(InvalidKey::MalformedMember { member })
 }
 
@@ -212,14 +212,14 @@ mod tests {
         assert_eq!(read_public(jwk).err(), Some(InvalidKey::SymmetricInSet));
         assert_eq!(read_secret(jwk).unwrap().algorithms().to_string(), "HS256, HS384, HS512");
         let short = r#"{"kty":"oct","alg":"HS512","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8"}"#;
-        assert_eq!(read_secret(short).err(), Some(InvalidKey::SecretTooShort { octets: 32 }));
+        assert_eq!(read_secret(short).err(), Some(InvalidKey::SecretTooShort { bytes: 32 }));
         assert_eq!(read_secret(&p256("")).err(), Some(InvalidKey::UnsupportedType));
     }
 
     #[test]
     fn an_ml_dsa_key_needs_its_alg_and_length() {
-        let refused = |alg: &str, octets: usize| {
-            let public_key = base64url::encode(&vec![1; octets]);
+        let refused = |alg: &str, bytes: usize| {
+            let public_key = base64url::encode(&vec![1; bytes]);
             read_public(&format!(r#"{{"kty":"AKP"{alg},"pub":"{public_key}"}}"#)).err()
         };
         assert_eq!(refused(r#","alg":"ML-DSA-44""#, 1312), None);

@@ -10,8 +10,8 @@ use crate::jose::compact::Compact;
 use crate::jose::{Algorithm, AlgorithmSet, Header, VerifyingKey};
 use crate::keys::{KeyProvider, KeyQuery};
 
-/// The longest token that is read unless told otherwise, in octets.
-pub const DEFAULT_MAX_OCTETS: usize = 16 * 1024;
+/// The longest token that is read unless told otherwise, in bytes.
+pub const DEFAULT_MAX_BYTES: usize = 16 * 1024;
 
 /// Checks the signature of a compact JWS (RFC 7515 §5.2) and returns its payload.
 ///
@@ -38,7 +38,7 @@ pub async fn verify<P: KeyProvider + ?Sized>(
     keys: &P,
     algorithms: AlgorithmSet,
 ) -> Result<Vec<u8>, AuthError> {
-    let token = Compact::parse(token, DEFAULT_MAX_OCTETS)?;
+    let token = Compact::parse(token, DEFAULT_MAX_BYTES)?;
     let header = token.header()?;
     let algorithm = allowed_algorithm(&header, algorithms)?;
     let key = find_key(keys, &header, algorithm, None).await?;

@@ -118,7 +118,7 @@ impl VerifyingKey {
         self
     }
 
-    /// Whether both are the same octets with the same other members: a check of claims sees no difference.
+    /// Whether both are the same bytes with the same other members: a check of claims sees no difference.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.material == other.material
             && self.members.as_ref().map(JsonObject::text) == other.members.as_ref().map(JsonObject::text)
@@ -142,8 +142,8 @@ impl fmt::Debug for VerifyingKey {
 
 impl Prepared {
     fn new(algorithm: Algorithm, material: &Material) -> Result<Self, InvalidKey> {
-        let public = |parameters: &'static dyn VerificationAlgorithm, octets: &[u8]| {
-            ParsedPublicKey::new(parameters, octets).map(Self::Public).map_err(|_| InvalidKey::NotOnCurve)
+        let public = |parameters: &'static dyn VerificationAlgorithm, bytes: &[u8]| {
+            ParsedPublicKey::new(parameters, bytes).map(Self::Public).map_err(|_| InvalidKey::NotOnCurve)
         };
         match material {
             Material::Rsa { modulus, exponent } => {
@@ -161,13 +161,13 @@ impl Prepared {
                 MlDsa::MlDsa65 => public(&signature::ML_DSA_65, public_key),
                 MlDsa::MlDsa87 => public(&signature::ML_DSA_87, public_key),
             },
-            Material::Secret(octets) => {
+            Material::Secret(bytes) => {
                 let hash = match algorithm {
                     Algorithm::Hs384 => hmac::HMAC_SHA384,
                     Algorithm::Hs512 => hmac::HMAC_SHA512,
                     _ => hmac::HMAC_SHA256,
                 };
-                Ok(Self::Secret(Box::new(hmac::Key::new(hash, octets))))
+                Ok(Self::Secret(Box::new(hmac::Key::new(hash, bytes))))
             }
         }
     }

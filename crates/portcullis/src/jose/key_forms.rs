@@ -1,4 +1,4 @@
-//! The forms in which a single key comes: JWK, PEM, DER, and the octets of a secret.
+//! The forms in which a single key comes: JWK, PEM, DER, and the bytes of a secret.
 
 use crate::jose::encoding;
 use crate::jose::jwk;
@@ -24,7 +24,7 @@ impl VerifyingKey {
         jwk::read_secret(json)
     }
 
-    /// Makes a key for the HMAC algorithms from a shared secret of at least 32 octets (RFC 7518 §3.2).
+    /// Makes a key for the HMAC algorithms from a shared secret of at least 32 bytes (RFC 7518 §3.2).
     ///
     /// # Errors
     /// [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`] for what is known to everybody: a public key or a
@@ -54,12 +54,12 @@ impl VerifyingKey {
     }
 }
 
-/// Whether `octets` are the text or the encoding of a public key, be it usable or not. With such a secret, whoever knows
+/// Whether `bytes` are the text or the encoding of a public key, be it usable or not. With such a secret, whoever knows
 /// the public key signs.
-fn is_public(octets: &[u8]) -> bool {
-    octets.trim_ascii_start().starts_with(b"-----BEGIN ")
-        || encoding::read_der(octets).err() != Some(InvalidKey::Der)
-        || std::str::from_utf8(octets).is_ok_and(is_public_json)
+fn is_public(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"-----BEGIN ")
+        || encoding::read_der(bytes).err() != Some(InvalidKey::Der)
+        || std::str::from_utf8(bytes).is_ok_and(is_public_json)
 }
 
 fn is_public_json(text: &str) -> bool {
@@ -110,9 +110,9 @@ mod tests {
         let oct = r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8"}"#;
         for secret in [
             oct,
-            "{ a passphrase of at least 32 octets }",
+            "{ a passphrase of at least 32 bytes }",
             "[1111111111111111111111111111111111]",
-            "BEGIN with at least 32 octets -----BEGIN ",
+            "BEGIN with at least 32 bytes -----BEGIN ",
         ] {
             assert!(VerifyingKey::from_secret(secret.as_bytes()).is_ok(), "{secret}");
         }

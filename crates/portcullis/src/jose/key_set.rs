@@ -14,8 +14,8 @@ use crate::jose::material::InvalidKey;
 
 /// The most keys that are read of one set.
 const MAX_KEYS: usize = 1_000;
-/// The longest text of a set, in octets.
-pub(crate) const MAX_OCTETS: usize = 1024 * 1024;
+/// The longest text of a set, in bytes.
+pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
 /// The usable public keys of one issuer, ready to be chosen from.
 ///
@@ -78,7 +78,7 @@ impl KeySet {
     /// # Errors
     /// [`KeySetError`] when it is no set at all. Single keys that can't be used are listed by [`Self::skipped`].
     pub fn from_json(json: &str) -> Result<Self, KeySetError> {
-        if json.len() > MAX_OCTETS {
+        if json.len() > MAX_BYTES {
             return Err(KeySetError::TooLarge);
         }
         // RFC 8259 §8.1 lets a parser ignore a byte order mark; some providers send one.
@@ -270,7 +270,7 @@ mod tests {
         }
         let many = format!(r#"{{"keys":[{}]}}"#, vec!["{}"; MAX_KEYS + 1].join(","));
         assert_eq!(KeySet::from_json(&many).err(), Some(KeySetError::TooManyKeys));
-        let large = format!(r#"{{"keys":[]}}{}"#, " ".repeat(MAX_OCTETS));
+        let large = format!(r#"{{"keys":[]}}{}"#, " ".repeat(MAX_BYTES));
         assert_eq!(KeySet::from_json(&large).err(), Some(KeySetError::TooLarge));
         assert!(KeySet::from_json("\u{feff}{\"keys\":[]}").unwrap().is_empty());
     }

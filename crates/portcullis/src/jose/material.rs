@@ -93,10 +93,10 @@ pub enum InvalidKey {
         bits: usize,
     },
     /// A secret shorter than the hash of its algorithm (RFC 7518 §3.2).
-    #[error("the secret has {octets} octets; it needs at least as many as the hash: 32 for HS256, 48, 64")]
+    #[error("the secret has {bytes} bytes; it needs at least as many as the hash: 32 for HS256, 48, 64")]
     SecretTooShort {
-        /// Its length in octets.
-        octets: usize,
+        /// Its length in bytes.
+        bytes: usize,
     },
     /// A symmetric key where only public keys are read, such as a key set.
     #[error("a symmetric key (oct) in a key set verifies nothing")]
@@ -129,7 +129,7 @@ impl Material {
     /// An elliptic-curve public key from its coordinates, each of the curve's exact length.
     pub(crate) fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, InvalidKey> {
         for (member, coordinate) in [("x", x), ("y", y)] {
-            if coordinate.len() != curve.coordinate_octets() {
+            if coordinate.len() != curve.coordinate_bytes() {
                 return Err(InvalidKey::MalformedMember { member });
             }
         }
@@ -138,7 +138,7 @@ impl Material {
 
     /// An elliptic-curve public key from an uncompressed point (SEC 1 §2.3.3).
     pub(crate) fn ec_point(curve: Curve, point: Vec<u8>) -> Result<Self, InvalidKey> {
-        if point.first() != Some(&4) || point.len() != 1 + 2 * curve.coordinate_octets() {
+        if point.first() != Some(&4) || point.len() != 1 + 2 * curve.coordinate_bytes() {
             return Err(InvalidKey::NotOnCurve);
         }
         Ok(Self::Ec { curve, point })
@@ -155,18 +155,18 @@ impl Material {
 
     /// An ML-DSA public key of its parameter set's exact length.
     pub(crate) fn ml_dsa(parameters: MlDsa, public_key: Vec<u8>) -> Result<Self, InvalidKey> {
-        if public_key.len() != parameters.public_key_octets() {
+        if public_key.len() != parameters.public_key_bytes() {
             return Err(InvalidKey::MalformedMember { member: "pub" });
         }
         Ok(Self::MlDsa { parameters, public_key })
     }
 
     /// A shared secret, at least as long as the shortest hash.
-    pub(crate) fn secret(octets: Vec<u8>) -> Result<Self, InvalidKey> {
-        if octets.len() < 32 {
-            return Err(InvalidKey::SecretTooShort { octets: octets.len() });
+    pub(crate) fn secret(bytes: Vec<u8>) -> Result<Self, InvalidKey> {
+        if bytes.len() < 32 {
+            return Err(InvalidKey::SecretTooShort { bytes: bytes.len() });
         }
-        Ok(Self::Secret(octets))
+        Ok(Self::Secret(bytes))
     }
 
     /// The algorithms that go with this type, curve and length.
@@ -179,9 +179,9 @@ impl Material {
             Self::Ec { curve: Curve::P521, .. } => Algorithm::Es512.into(),
             Self::Ed25519(_) => Algorithm::EdDsa.into(),
             Self::MlDsa { parameters, .. } => parameters.algorithm().into(),
-            Self::Secret(octets) => [(Hs256, 32), (Hs384, 48), (Hs512, 64)]
+            Self::Secret(bytes) => [(Hs256, 32), (Hs384, 48), (Hs512, 64)]
                 .into_iter()
-                .filter(|(_, least)| octets.len() >= *least)
+                .filter(|(_, least)| bytes.len() >= *least)
                 .map(|(algorithm, _)| algorithm)
                 .collect(),
         }
@@ -196,7 +196,7 @@ impl Material {
                 format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, b64(exponent), b64(modulus))
             }
             Self::Ec { curve, point } => {
-                let (x, y) = point.get(1..)?.split_at_checked(curve.coordinate_octets())?;
+                let (x, y) = point.get(1..)?.split_at_checked(curve.coordinate_bytes())?;
                 format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, curve.name(), b64(x), b64(y))
             }
             Self::Ed25519(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, b64(x)),
@@ -222,7 +222,7 @@ impl Curve {
         }
     }
 
-    fn coordinate_octets(self) -> usize {
+    fn coordinate_bytes(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,
@@ -245,7 +245,7 @@ impl MlDsa {
     }
 
     /// FIPS 204, table 2.
-    fn public_key_octets(self) -> usize {
+    fn public_key_bytes(self) -> usize {
         match self {
             Self::MlDsa44 => 1312,
             Self::MlDsa65 => 1952,
@@ -255,7 +255,7 @@ impl MlDsa {
 }
 
 fn without_leading_zeros(integer: &[u8]) -> &[u8] {
-    let zeros = integer.iter().take_while(|octet| **octet == 0).count();
+    let zeros = integer.iter().take_while(|byte| **byte == 0).count();
     integer.get(zeros..).unwrap_or_default()
 }
 
@@ -292,16 +292,16 @@ fn is_weak_ed25519_point(point: &[u8; 32]) -> bool {
         ],
     ];
     const fn little_endian(value: u8) -> [u8; 32] {
-        let mut octets = [0; 32];
-        octets[0] = value;
-        octets
+        let mut bytes = [0; 32];
+        bytes[0] = value;
+        bytes
     }
     let mut y = *point;
     if let Some(last) = y.last_mut() {
         *last &= 0x7f;
     }
     let (lowest, highest) = (y.first().copied().unwrap_or(0), y.last().copied().unwrap_or(0));
-    let beyond_prime = lowest >= 0xed && highest == 0x7f && y.iter().skip(1).take(30).all(|octet| *octet == 0xff);
+    let beyond_prime = lowest >= 0xed && highest == 0x7f && y.iter().skip(1).take(30).all(|byte| *byte == 0xff);
     beyond_prime || SMALL_ORDER.contains(&y)
 }
 
@@ -311,13 +311,13 @@ mod tests {
 
     #[test]
     fn rsa_moduli_and_exponents_are_bounded() {
-        let modulus = |octets: usize| [vec![0x80], vec![0; octets - 2], vec![1]].concat();
+        let modulus = |bytes: usize| [vec![0x80], vec![0; bytes - 2], vec![1]].concat();
         let e = [1, 0, 1];
         assert!(Material::rsa(&modulus(256), &e).is_ok());
         assert!(Material::rsa(&modulus(1024), &e).is_ok());
         assert!(matches!(Material::rsa(&modulus(255), &e), Err(InvalidKey::RsaModulus { bits: 2040 })));
         assert!(matches!(Material::rsa(&modulus(1025), &e), Err(InvalidKey::RsaModulus { .. })));
-        // One bit short, hidden behind a full number of octets.
+        // One bit short, hidden behind a full number of bytes.
         let short = [vec![0x7f], vec![0xff; 255]].concat();
         assert!(matches!(Material::rsa(&short, &e), Err(InvalidKey::RsaModulus { bits: 2047 })));
         let even = [vec![0x80], vec![0; 255]].concat();
@@ -358,9 +358,9 @@ mod tests {
 
     #[test]
     fn a_secret_serves_the_hashes_that_it_is_long_enough_for() {
-        let algorithms = |octets| Material::secret(vec![7; octets]).map(|m| m.algorithms().to_string());
-        assert!(matches!(algorithms(31), Err(InvalidKey::SecretTooShort { octets: 31 })));
-        assert!(matches!(algorithms(0), Err(InvalidKey::SecretTooShort { octets: 0 })));
+        let algorithms = |bytes| Material::secret(vec![7; bytes]).map(|m| m.algorithms().to_string());
+        assert!(matches!(algorithms(31), Err(InvalidKey::SecretTooShort { bytes: 31 })));
+        assert!(matches!(algorithms(0), Err(InvalidKey::SecretTooShort { bytes: 0 })));
         assert_eq!(algorithms(32).as_deref(), Ok("HS256"));
         assert_eq!(algorithms(48).as_deref(), Ok("HS256, HS384"));
         assert_eq!(algorithms(64).as_deref(), Ok("HS256, HS384, HS512"));

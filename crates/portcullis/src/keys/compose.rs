@@ -169,9 +169,9 @@ fn query_digest(query: &KeyQuery<'_>) -> QueryDigest {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
-    let mut octets = [0; 32];
-    octets.copy_from_slice(context.finish().as_ref());
-    octets
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(context.finish().as_ref());
+    bytes
 }
 
 #[cfg(test)]

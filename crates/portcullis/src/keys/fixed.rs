@@ -104,7 +104,7 @@ impl FixedKeys {
         Ok(Self::key(VerifyingKey::from_der(der)?))
     }
 
-    /// A secret shared with the issuer, of at least 32 octets, for HS256, HS384 and HS512. It serves any `kid`.
+    /// A secret shared with the issuer, of at least 32 bytes, for HS256, HS384 and HS512. It serves any `kid`.
     ///
     /// # Errors
     /// [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`] for a public key or a certificate.
@@ -112,7 +112,7 @@ impl FixedKeys {
         Ok(Self::key(VerifyingKey::from_secret(secret)?))
     }
 
-    /// A shared secret from a file, read once: the text of an `oct` JWK, or else the file's octets, all of them: a line
+    /// A shared secret from a file, read once: the text of an `oct` JWK, or else the file's bytes, all of them: a line
     /// break at the end is part of the secret.
     ///
     /// # Errors
@@ -120,17 +120,17 @@ impl FixedKeys {
     /// key or a certificate.
     pub fn secret_file(path: impl AsRef<Path>) -> Result<Self, FixedKeysError> {
         let path = path.as_ref();
-        let octets = std::fs::read(path).map_err(|source| FixedKeysError::File { path: path.to_owned(), source })?;
-        match std::str::from_utf8(&octets) {
+        let bytes = std::fs::read(path).map_err(|source| FixedKeysError::File { path: path.to_owned(), source })?;
+        match std::str::from_utf8(&bytes) {
             // What is an object but no oct JWK says so, unless it is a public key, which is the worse mistake.
             Ok(text) if text.trim_start().starts_with('{') => match VerifyingKey::from_secret_jwk(text) {
                 Ok(key) => Ok(Self::key(key)),
-                Err(error) => match VerifyingKey::from_secret(&octets) {
+                Err(error) => match VerifyingKey::from_secret(&bytes) {
                     Err(InvalidKey::NotASecret) => Err(InvalidKey::NotASecret.into()),
                     _ => Err(error.into()),
                 },
             },
-            _ => Self::secret(&octets),
+            _ => Self::secret(&bytes),
         }
     }
 
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(read(r#"{"kty":"oct"}"#), Err(InvalidKey::MissingMember { member: "k" }.to_string()));
         let secret = r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8"}"#;
         assert_eq!(read(secret).as_deref(), Ok("HS256"));
-        assert_eq!(read("a secret of at least 32 octets in a file").as_deref(), Ok("HS256"));
+        assert_eq!(read("a secret of at least 32 bytes in a file").as_deref(), Ok("HS256"));
         std::fs::remove_file(&path).unwrap();
     }
 

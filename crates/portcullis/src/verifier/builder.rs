@@ -12,7 +12,7 @@ use crate::claims::{GrantReader, StandardGrants};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, InvalidToken};
 use crate::jose::AlgorithmSet;
-use crate::jose::jws::DEFAULT_MAX_OCTETS;
+use crate::jose::jws::DEFAULT_MAX_BYTES;
 use crate::keys::KeyProvider;
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::token_cache::TokenCache;
@@ -27,7 +27,7 @@ pub struct JwtVerifierBuilder {
     keys: Arc<dyn KeyProvider>,
     algorithms: Option<AlgorithmSet>,
     token_types: TokenTypes,
-    max_token_octets: usize,
+    max_token_bytes: usize,
     pub(crate) time: TimeCheck,
     pub(crate) accept_sender_constrained: bool,
     required_claims: RequiredClaims,
@@ -46,7 +46,7 @@ impl JwtVerifierBuilder {
             keys,
             algorithms: None,
             token_types: TokenTypes::default(),
-            max_token_octets: DEFAULT_MAX_OCTETS,
+            max_token_bytes: DEFAULT_MAX_BYTES,
             time: TimeCheck::default(),
             accept_sender_constrained: false,
             required_claims: RequiredClaims::default(),
@@ -90,9 +90,9 @@ impl JwtVerifierBuilder {
         self
     }
 
-    /// The longest token that is looked at, in octets. Default: 16,384.
-    pub fn max_token_octets(mut self, octets: usize) -> Self {
-        self.max_token_octets = octets;
+    /// The longest token that is looked at, in bytes. Default: 16,384.
+    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_token_bytes = bytes;
         self
     }
 
@@ -196,8 +196,8 @@ impl JwtVerifierBuilder {
                 format!("allow one of those that the keys serve, as KeyProvider::algorithms says: {served}"),
             ));
         }
-        if self.max_token_octets == 0 {
-            return Err(ConfigError::new("max_token_octets", "zero", "write at least a few thousand, such as 16384"));
+        if self.max_token_bytes == 0 {
+            return Err(ConfigError::new("max_token_bytes", "zero", "write at least a few thousand, such as 16384"));
         }
         if let Some(name) = self.required_claims.0.iter().find(|name| name.is_empty()) {
             return Err(ConfigError::new(
@@ -219,7 +219,7 @@ impl JwtVerifierBuilder {
             keys: self.keys,
             algorithms,
             token_types: self.token_types,
-            max_token_octets: self.max_token_octets,
+            max_token_bytes: self.max_token_bytes,
             checks,
             grants: self.grants,
             clock: self.clock,

@@ -33,7 +33,7 @@ pub struct ByIssuer {
     verifiers: Vec<JwtVerifier>,
     /// Positions among the verifiers.
     by_issuer: HashMap<String, usize>,
-    max_token_octets: usize,
+    max_token_bytes: usize,
 }
 
 impl ByIssuer {
@@ -63,8 +63,8 @@ impl ByIssuer {
         if verifiers.is_empty() {
             return Err(ConfigError::new("issuer", "there are no verifiers", "give at least one"));
         }
-        let max_token_octets = verifiers.iter().map(|verifier| verifier.max_token_octets).max().unwrap_or_default();
-        Ok(Self { verifiers, by_issuer, max_token_octets })
+        let max_token_bytes = verifiers.iter().map(|verifier| verifier.max_token_bytes).max().unwrap_or_default();
+        Ok(Self { verifiers, by_issuer, max_token_bytes })
     }
 }
 
@@ -74,7 +74,7 @@ impl Verifier for ByIssuer {
         let token = credential.unverified_token();
         // Whose token it is can't be told: whoever knows its kind says so.
         let explained = |found| self.verifiers.iter().fold(found, |found, verifier| verifier.explain(token, found));
-        let issuer = unverified_issuer(token, self.max_token_octets).map_err(explained)?;
+        let issuer = unverified_issuer(token, self.max_token_bytes).map_err(explained)?;
         let position = self.by_issuer.get(&issuer).ok_or(InvalidToken::WrongIssuer)?;
         let verifier = self.verifiers.get(*position).ok_or(InvalidToken::WrongIssuer)?;
         verifier.verify(credential).await
@@ -110,8 +110,8 @@ impl fmt::Debug for ByIssuer {
 }
 
 /// `iss` of a token of which nothing is verified: good for choosing among what is configured, and for nothing else.
-pub(super) fn unverified_issuer(token: &str, max_octets: usize) -> Result<String, InvalidToken> {
-    let token = Compact::parse(token, max_octets)?;
+pub(super) fn unverified_issuer(token: &str, max_bytes: usize) -> Result<String, InvalidToken> {
+    let token = Compact::parse(token, max_bytes)?;
     // A header that can't be read is told before a payload that can't.
     token.header()?;
     let malformed = InvalidToken::Malformed { part: "payload" };
@@ -149,10 +149,10 @@ mod tests {
 
     #[tokio::test]
     async fn each_verifier_has_its_own_longest_token() {
-        let with_limit = |issuer: &str, octets| {
+        let with_limit = |issuer: &str, bytes| {
             let keys = FixedKeys::secret(&[7; 32]).unwrap();
             let builder = JwtVerifier::builder(issuer, Audience::any_of(["api"]), keys);
-            builder.max_token_octets(octets).build().unwrap()
+            builder.max_token_bytes(bytes).build().unwrap()
         };
         let set =
             ByIssuer::new([with_limit("https://a.example", 100), with_limit("https://b.example", 1_000)]).unwrap();

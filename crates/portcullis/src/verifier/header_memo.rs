@@ -8,7 +8,7 @@ use crate::error::InvalidToken;
 use crate::jose::Header;
 use crate::jose::compact::Compact;
 
-/// The header of the last good token, by its encoded text. An issuer writes the same header, octet for octet, until it
+/// The header of the last good token, by its encoded text. An issuer writes the same header, byte for byte, until it
 /// changes its key, so decoding and parsing it again would be the same work with the same result.
 ///
 /// Only a token whose signature verified is remembered: what others send can't push it out.

@@ -26,7 +26,7 @@ use crate::verifier::{JwtVerifierBuilder, Signed, UnverifiedToken, Verified, Ver
 /// use portcullis::keys::FixedKeys;
 /// use portcullis::{Audience, Gate, JwtVerifier};
 ///
-/// let keys = FixedKeys::secret(b"a secret of at least 32 octets, from a vault")?;
+/// let keys = FixedKeys::secret(b"a secret of at least 32 bytes, from a vault")?;
 /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
 /// let refused = Gate::new(verifier).verify("not.a.token").await.unwrap_err();
 /// assert_eq!(refused.status(), 401);
@@ -38,7 +38,7 @@ pub struct JwtVerifier {
     pub(super) keys: Arc<dyn KeyProvider>,
     pub(super) algorithms: AlgorithmSet,
     pub(super) token_types: TokenTypes,
-    pub(super) max_token_octets: usize,
+    pub(super) max_token_bytes: usize,
     /// All checks of claims, in the order of their reasons: issuer, audience, time, then the rest.
     pub(super) checks: Vec<Box<dyn ClaimCheck>>,
     pub(super) grants: Arc<dyn GrantReader>,
@@ -87,13 +87,13 @@ impl JwtVerifier {
         match (&self.explain, found) {
             // It was too large to be looked at.
             (None, found) | (_, found @ InvalidToken::TooLarge { .. }) => found,
-            (Some(explain), found) => explain(&UnverifiedToken::of_at_most(self.max_token_octets, token), found),
+            (Some(explain), found) => explain(&UnverifiedToken::of_at_most(self.max_token_bytes, token), found),
         }
     }
 
     /// Everything about a token that does not change: its form, its key and its signature.
     async fn verify_signed(&self, token: &str) -> Result<Signed, AuthError> {
-        let token = Compact::parse(token, self.max_token_octets)?;
+        let token = Compact::parse(token, self.max_token_bytes)?;
         let header = self.headers.recall_or_read(&token)?;
         self.token_types.check(&header)?;
         let algorithm = jws::allowed_algorithm(&header, self.algorithms)?;
@@ -113,12 +113,12 @@ impl JwtVerifier {
         self.checks.iter().try_for_each(|check| check.check(&token)).map_err(AuthError::from)
     }
 
-    /// [`Self::verify_signed`], or what it said of the same octets before, if the same key would be used today.
+    /// [`Self::verify_signed`], or what it said of the same bytes before, if the same key would be used today.
     async fn recall_or_verify_signed(&self, token: &str) -> Result<Arc<Signed>, AuthError> {
         let Some(cache) = &self.cache else {
             return self.verify_signed(token).await.map(Arc::new);
         };
-        if token.len() > self.max_token_octets {
+        if token.len() > self.max_token_bytes {
             return self.verify_signed(token).await.map(Arc::new);
         }
         let digest = TokenDigest::of(token);
@@ -185,7 +185,7 @@ mod tests {
     fn explaining() -> JwtVerifier {
         let keys = FixedKeys::secret(&[7; 32]).unwrap();
         JwtVerifier::builder("https://i.example", Audience::any_of(["api"]), keys)
-            .max_token_octets(100)
+            .max_token_bytes(100)
             .explain(|token, found| match (found, token.unverified_claims()) {
                 (InvalidToken::NotCompactJws, _) if token.text().starts_with("key_") => InvalidToken::OpaqueToken,
                 (InvalidToken::BadSignature, Some(claims))
@@ -221,7 +221,7 @@ mod tests {
         let large = format!("key_{}", "x".repeat(100));
         assert_eq!(refused(&verifier, &large).await, InvalidToken::TooLarge { limit: 100 });
         let keys = FixedKeys::secret(&[7; 32]).unwrap();
-        let builder = JwtVerifier::builder("https://i.example", Audience::any_of(["api"]), keys).max_token_octets(100);
+        let builder = JwtVerifier::builder("https://i.example", Audience::any_of(["api"]), keys).max_token_bytes(100);
         let verifier = builder.explain(|_, _| InvalidToken::OpaqueToken).build().unwrap();
         assert_eq!(refused(&verifier, &large).await, InvalidToken::TooLarge { limit: 100 });
         assert_eq!(refused(&verifier, "123").await, InvalidToken::OpaqueToken);

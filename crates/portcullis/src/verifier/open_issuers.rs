@@ -10,7 +10,7 @@ use moka::future::Cache;
 use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::hash::sha256;
-use crate::jose::jws::DEFAULT_MAX_OCTETS;
+use crate::jose::jws::DEFAULT_MAX_BYTES;
 use crate::keys::KeyStatus;
 use crate::verifier::by_issuer::unverified_issuer;
 use crate::verifier::{JwtVerifier, Verified, Verifier};
@@ -133,7 +133,7 @@ impl OpenIssuers {
 #[async_trait]
 impl Verifier for OpenIssuers {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let issuer = unverified_issuer(credential.unverified_token(), DEFAULT_MAX_OCTETS)?;
+        let issuer = unverified_issuer(credential.unverified_token(), DEFAULT_MAX_BYTES)?;
         self.verifier(issuer).await?.verify(credential).await
     }
 

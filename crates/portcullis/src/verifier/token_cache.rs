@@ -15,7 +15,7 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 /// and the key is asked for again, so that a key that was withdrawn or replaced stops its tokens at once.
 pub(super) struct TokenCache(Cache<TokenDigest, Arc<Signed>>);
 
-/// SHA-256 of a whole token, signature included: two tokens share an entry only if they are the same octets.
+/// SHA-256 of a whole token, signature included: two tokens share an entry only if they are the same bytes.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub(super) struct TokenDigest([u8; 32]);
 

@@ -4,7 +4,7 @@ use crate::claims::Claims;
 use crate::error::InvalidToken;
 use crate::jose::Header;
 use crate::jose::compact::Compact;
-use crate::jose::jws::DEFAULT_MAX_OCTETS;
+use crate::jose::jws::DEFAULT_MAX_BYTES;
 
 /// Says more precisely why a token is refused.
 pub(super) type Explain = dyn Fn(&UnverifiedToken<'_>, InvalidToken) -> InvalidToken + Send + Sync;
@@ -14,18 +14,18 @@ pub(super) type Explain = dyn Fn(&UnverifiedToken<'_>, InvalidToken) -> InvalidT
 #[derive(Clone, Copy)]
 pub struct UnverifiedToken<'a> {
     text: &'a str,
-    max_octets: usize,
+    max_bytes: usize,
 }
 
 impl<'a> UnverifiedToken<'a> {
     /// A token as it was presented. Of one that is longer than 16 KiB nothing is read.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        Self::of_at_most(DEFAULT_MAX_OCTETS, text)
+        Self::of_at_most(DEFAULT_MAX_BYTES, text)
     }
 
-    pub(super) fn of_at_most(max_octets: usize, text: &'a str) -> Self {
-        Self { text, max_octets }
+    pub(super) fn of_at_most(max_bytes: usize, text: &'a str) -> Self {
+        Self { text, max_bytes }
     }
 
     /// The token as it was presented.
@@ -37,13 +37,13 @@ impl<'a> UnverifiedToken<'a> {
     /// The header, if the token has one that can be read.
     #[must_use]
     pub fn unverified_header(&self) -> Option<Header> {
-        Compact::parse(self.text, self.max_octets).ok()?.header().ok()
+        Compact::parse(self.text, self.max_bytes).ok()?.header().ok()
     }
 
     /// The claims, if the token has some that can be read.
     #[must_use]
     pub fn unverified_claims(&self) -> Option<Claims> {
-        Claims::parse(Compact::parse(self.text, self.max_octets).ok()?.payload().ok()?).ok()
+        Claims::parse(Compact::parse(self.text, self.max_bytes).ok()?.payload().ok()?).ok()
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn of_a_token_that_is_too_long_nothing_is_read() {
         let head = format!("{}.{}.", base64url::encode(br#"{"alg":"RS256"}"#), base64url::encode(br#"{"sub":"u"}"#));
-        let of_length = |octets: usize| format!("{head}{}", "A".repeat(octets - head.len()));
+        let of_length = |bytes: usize| format!("{head}{}", "A".repeat(bytes - head.len()));
         let longest = of_length(16 * 1024);
         let token = UnverifiedToken::new(&longest);
         assert_eq!(token.unverified_claims().unwrap().subject(), Some("u"));

@@ -87,7 +87,7 @@ async fn a_file_that_cannot_be_read_loses_nothing() {
         folder.write("ours.pem", garbage);
         folder.write("other.jwk", garbage);
         folder.write("new.jwks", garbage);
-        folder.write("octets.pem", [0xff; 100]);
+        folder.write("bytes.pem", [0xff; 100]);
         folder.has_been_read_by(&service).await;
         assert_eq!(service.answer(&token(&ours)).await, GOOD, "{garbage:?}");
         assert_eq!(service.answer(&token(&other)).await, GOOD, "{garbage:?}");

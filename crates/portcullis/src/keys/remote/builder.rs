@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::hash::sha256;
 use crate::jose::KeySet;
-use crate::jose::key_set::MAX_OCTETS;
+use crate::jose::key_set::MAX_BYTES;
 use crate::keys::remote::entry::Entry;
 use crate::keys::remote::fetch::Source;
 use crate::keys::remote::settings::Settings;
@@ -72,9 +72,9 @@ impl RemoteKeysBuilder {
         self
     }
 
-    /// The largest body that is read, in octets. Default, and the most that a key set may have: 1 MiB.
-    pub fn max_body_octets(mut self, octets: usize) -> Self {
-        self.settings.body_max = octets;
+    /// The largest body that is read, in bytes. Default, and the most that a key set may have: 1 MiB.
+    pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+        self.settings.body_max = bytes;
         self
     }
 
@@ -221,7 +221,7 @@ impl RemoteKeysBuilder {
     }
 
     /// What tells key sets apart. Header fields are part of it, since providers such as Clerk's Backend API give whoever
-    /// asks their own keys under one URL; hashed, since they are secrets. All of it is the text and the octets as they
+    /// asks their own keys under one URL; hashed, since they are secrets. All of it is the text and the bytes as they
     /// were given.
     fn name(&self, source: &Source) -> String {
         let way = format!("{:?} {:?} {:?} {:?}", self.headers, self.roots, self.proxy, self.settings.http_hosts);
@@ -245,10 +245,10 @@ impl RemoteKeysBuilder {
             return Err(ConfigError::new("burst", "zero", "write at least 1, so that a rotation is noticed"));
         }
         if settings.body_max == 0 {
-            return Err(ConfigError::new("max_body_octets", "zero", "write at least a few thousand"));
+            return Err(ConfigError::new("max_body_bytes", "zero", "write at least a few thousand"));
         }
-        if settings.body_max > MAX_OCTETS {
-            return Err(ConfigError::new("max_body_octets", "more than a key set may have", "write at most 1048576"));
+        if settings.body_max > MAX_BYTES {
+            return Err(ConfigError::new("max_body_bytes", "more than a key set may have", "write at most 1048576"));
         }
         let of_the_client = !self.headers.is_empty() || !self.roots.is_empty() || self.proxy.is_some();
         if self.client.is_some() && of_the_client {
@@ -333,8 +333,8 @@ mod tests {
             (with().lifetime(one, two, one), "lifetime"),
             (with().timeout(zero), "timeout"),
             (with().cooldown(one, 0), "burst"),
-            (with().max_body_octets(0), "max_body_octets"),
-            (with().max_body_octets(MAX_OCTETS + 1), "max_body_octets"),
+            (with().max_body_bytes(0), "max_body_bytes"),
+            (with().max_body_bytes(MAX_BYTES + 1), "max_body_bytes"),
             (with().seed("secret"), "seed"),
             (with().seed(r#"{"keys":[{"kty":"oct","k":"secret"}]}"#), "seed"),
             (with().header("x secret", "1"), "header"),
@@ -354,7 +354,7 @@ mod tests {
         for usable in [
             with().lifetime(one, one, one),
             with().cooldown(zero, 1),
-            with().max_body_octets(MAX_OCTETS),
+            with().max_body_bytes(MAX_BYTES),
             with().header("authorization", "Bearer secret"),
             with().proxy("http://proxy.example:3128"),
             client(),

@@ -81,7 +81,7 @@ pub(super) enum Cause {
     Panicked,
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    #[error("the body is larger than {0} octets")]
+    #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
     #[error("the body is not UTF-8")]
     Utf8,

@@ -45,7 +45,7 @@ struct Document {
     _others: HashMap<String, IgnoredAny>,
 }
 
-/// `jwks_uri`, if the document, read at `metadata`, is that of `issuer`, octet by octet (RFC 8414 §3.3).
+/// `jwks_uri`, if the document, read at `metadata`, is that of `issuer`, byte by byte (RFC 8414 §3.3).
 pub(super) fn key_set_url(
     body: &[u8],
     metadata: &Url,

@@ -19,7 +19,7 @@ pub(super) struct Settings {
     /// Between two fetches that unknown keys cause, once the burst is spent.
     pub(super) cooldown: Duration,
     pub(super) burst: u32,
-    /// The largest body that is read, in octets.
+    /// The largest body that is read, in bytes.
     pub(super) body_max: usize,
     /// How many absent keys are remembered, and for how long.
     pub(super) absent_max: u64,
