@@ -107,7 +107,7 @@ impl Auth0 {
         let domains =
             preset::listed(&lookup, "AUTH0_DOMAIN", "write the tenant's domain, such as tenant.eu.auth0.com")?;
         for domain in &domains {
-            issuer(domain).map_err(|error| error.at("AUTH0_DOMAIN"))?;
+            issuer(domain).map_err(|error| error.with_field("AUTH0_DOMAIN"))?;
         }
         let audiences = preset::listed(
             &lookup,
@@ -147,7 +147,7 @@ impl Auth0 {
             (Some(keys), _) => Arc::clone(keys),
             (None, Some(issuer)) => {
                 let keys = RemoteKeys::at(&format!("{issuer}.well-known/jwks.json"));
-                Arc::new(keys.map_err(|error| error.at("domain"))?)
+                Arc::new(keys.map_err(|error| error.with_field("domain"))?)
             }
             (None, None) => return Err(ConfigError::new("domain", "none is given", "write the tenant's domain")),
         };

@@ -35,9 +35,9 @@ impl Azure {
         })?;
         let client_id = read(CLIENT).ok_or_else(|| ConfigError::new(CLIENT, "not set", CLIENT_HINT))?;
         guid::parse(CLIENT, &client_id, "write the API's Application (client) ID, a GUID")?;
-        let azure = Self::for_tenant(&tenant, client_id).map_err(|error| error.at(TENANT))?;
+        let azure = Self::for_tenant(&tenant, client_id).map_err(|error| error.with_field(TENANT))?;
         let Some(authority) = read(AUTHORITY) else { return Ok(azure) };
-        let base = parse_authority(&authority).map_err(|error| error.at(AUTHORITY))?;
+        let base = parse_authority(&authority).map_err(|error| error.with_field(AUTHORITY))?;
         let host = base.trim_start_matches("https://").trim_end_matches('/');
         Ok(match Cloud::of_authority_host(host) {
             Some(cloud) => azure.cloud(cloud),

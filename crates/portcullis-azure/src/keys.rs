@@ -19,7 +19,7 @@ impl Source {
             Self::Keys(url) => patience().at(&format!("{url}{query}")),
             Self::Metadata { url, issuer } => patience().metadata_at(format!("{url}{query}")).discover(issuer),
         };
-        keys.map_err(|error| error.at("authority"))
+        keys.map_err(|error| error.with_field("authority"))
     }
 }
 

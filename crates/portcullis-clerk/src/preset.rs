@@ -91,11 +91,11 @@ impl Clerk {
         let variable = |name: &str| preset::given(&lookup, name);
         let pem = variable(JWT_KEY);
         if let Some(pem) = &pem {
-            jwt_key::read(pem).map_err(|error| error.at(JWT_KEY))?;
+            jwt_key::read(pem).map_err(|error| error.with_field(JWT_KEY))?;
         }
         let clerk = match (variable(PUBLISHABLE_KEY), pem) {
             (Some(key), pem) => {
-                let clerk = Self::from_publishable_key(key).map_err(|error| error.at(PUBLISHABLE_KEY))?;
+                let clerk = Self::from_publishable_key(key).map_err(|error| error.with_field(PUBLISHABLE_KEY))?;
                 Self { pem, ..clerk }
             }
             (None, Some(pem)) => Self::from_pem(pem),
@@ -106,7 +106,7 @@ impl Clerk {
         };
         let Some(parties) = variable(AUTHORIZED_PARTIES) else { return Ok(clerk) };
         let clerk = clerk.authorized_parties(parties.split(',').map(str::trim));
-        clerk.validate_parties().map_err(|error| error.at(AUTHORIZED_PARTIES))?;
+        clerk.validate_parties().map_err(|error| error.with_field(AUTHORIZED_PARTIES))?;
         Ok(clerk)
     }
 
@@ -295,7 +295,7 @@ impl Clerk {
             (_, _, Some(secret), _) => self.backend_keys(secret),
             (_, _, _, Some(issuer)) => {
                 let keys = RemoteKeys::at(&format!("{issuer}/.well-known/jwks.json"));
-                Ok(Arc::new(keys.map_err(|error| error.at("frontend_api"))?))
+                Ok(Arc::new(keys.map_err(|error| error.with_field("frontend_api"))?))
             }
             (_, _, _, None) => Err(ConfigError::new("pem", "none is given", "give the public key in PEM")),
         }
@@ -309,7 +309,7 @@ impl Clerk {
         }
         let url = format!("{}/v1/jwks", self.backend_api.trim_end_matches('/'));
         let keys = RemoteKeys::builder().header("authorization", format!("Bearer {secret}")).at(&url);
-        Ok(Arc::new(keys.map_err(|error| error.at("backend_api"))?))
+        Ok(Arc::new(keys.map_err(|error| error.with_field("backend_api"))?))
     }
 }
 

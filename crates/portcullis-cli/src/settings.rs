@@ -127,7 +127,7 @@ impl<'a> Settings<'a> {
             "secret_file" if args.keys.secret.is_some() => "--secret",
             _ => return in_file(error, args),
         };
-        error.at(flag)
+        error.with_field(flag)
     }
 }
 
@@ -136,7 +136,7 @@ fn in_file(error: ConfigError, args: &VerifyArgs) -> ConfigError {
     match &args.config {
         Some(path) => {
             let field = format!("{} in {}", error.field(), path.display());
-            error.at(field)
+            error.with_field(field)
         }
         None => error,
     }

@@ -52,7 +52,7 @@ impl Preset<AuthokTenant> {
         let domains =
             preset::listed(&lookup, "AUTHOK_DOMAIN", "write the tenant's domain, such as tenant.us.authok.cn")?;
         for domain in &domains {
-            issuer(domain).map_err(|error| error.at("AUTHOK_DOMAIN"))?;
+            issuer(domain).map_err(|error| error.with_field("AUTHOK_DOMAIN"))?;
         }
         let audiences = preset::listed(
             &lookup,

@@ -71,7 +71,7 @@ impl<P: Provider> Preset<P> {
         let Settings { issuers, audience, algorithms, keys } = self.provider.settings()?;
         let keys = match &self.keys {
             Some(keys) => Arc::clone(keys),
-            None => Arc::new(keys.provider().map_err(|error| error.at(P::PLACE))?),
+            None => Arc::new(keys.provider().map_err(|error| error.with_field(P::PLACE))?),
         };
         let builder = JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms);
         Ok(self.provider.refine(builder))

@@ -45,8 +45,6 @@ pub mod error;
 mod gate;
 mod guard;
 mod hash;
-#[cfg(feature = "jsonwebtoken")]
-mod interop;
 pub mod jose;
 pub mod keys;
 mod loopback;

@@ -7,7 +7,7 @@
 //!
 //! fn example_id(domain: &str, api: &str) -> Result<JwtVerifierBuilder, ConfigError> {
 //!     let issuer = preset::origin("domain", domain, "tenant.id.example")?;
-//!     let keys = RemoteKeys::discover(&issuer).map_err(|error| error.at("domain"))?;
+//!     let keys = RemoteKeys::discover(&issuer).map_err(|error| error.with_field("domain"))?;
 //!     Ok(JwtVerifier::builder(issuer, Audience::any_of([api]), keys))
 //! }
 //! ```

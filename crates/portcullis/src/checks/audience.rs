@@ -7,10 +7,10 @@ use crate::error::{ConfigError, InvalidToken};
 
 /// For whom a token must have been issued.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Audience(Rule);
+pub struct Audience(AudienceRule);
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Rule {
+enum AudienceRule {
     Any,
     AnyOf { claim: Cow<'static, str>, accepted: Vec<String> },
     NotIssued,
@@ -25,33 +25,33 @@ impl Audience {
     /// The claim `name` must be, or hold, at least one of `accepted`: for issuers that put the audience elsewhere, such
     /// as `client_id` in the access tokens of Amazon Cognito.
     pub fn claim<S: Into<String>>(name: impl Into<Cow<'static, str>>, accepted: impl IntoIterator<Item = S>) -> Self {
-        Self(Rule::AnyOf { claim: name.into(), accepted: accepted.into_iter().map(Into::into).collect() })
+        Self(AudienceRule::AnyOf { claim: name.into(), accepted: accepted.into_iter().map(Into::into).collect() })
     }
 
     /// The issuer serves one customer alone and issues no `aud`, as Clerk does for session tokens. A token that has one
     /// all the same is for somebody else, and refused.
     #[must_use]
     pub fn not_issued() -> Self {
-        Self(Rule::NotIssued)
+        Self(AudienceRule::NotIssued)
     }
 
     pub(crate) fn any() -> Self {
-        Self(Rule::Any)
+        Self(AudienceRule::Any)
     }
 
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         match &self.0 {
-            Rule::AnyOf { claim, .. } if claim.is_empty() => Err(ConfigError::new(
+            AudienceRule::AnyOf { claim, .. } if claim.is_empty() => Err(ConfigError::new(
                 "audience",
                 "the claim has no name",
                 "name the claim that holds the audience, such as client_id",
             )),
-            Rule::AnyOf { accepted, .. } => validate_names(
+            AudienceRule::AnyOf { accepted, .. } => validate_names(
                 "audience",
                 accepted,
                 "write the identifier of this API exactly as tokens have it in aud, such as https://api.example.com",
             ),
-            Rule::Any | Rule::NotIssued => Ok(()),
+            AudienceRule::Any | AudienceRule::NotIssued => Ok(()),
         }
     }
 }
@@ -60,13 +60,15 @@ impl ClaimCheck for Audience {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let wrong_unless = |holds: bool| if holds { Ok(()) } else { Err(InvalidToken::WrongAudience) };
         match &self.0 {
-            Rule::Any => Ok(()),
-            Rule::NotIssued => wrong_unless(!token.claims.contains("aud")),
-            Rule::AnyOf { claim, .. } if !token.claims.contains(claim) => Err(InvalidToken::missing(claim.clone())),
-            Rule::AnyOf { claim, accepted } if claim == "aud" => {
+            AudienceRule::Any => Ok(()),
+            AudienceRule::NotIssued => wrong_unless(!token.claims.contains("aud")),
+            AudienceRule::AnyOf { claim, .. } if !token.claims.contains(claim) => {
+                Err(InvalidToken::missing(claim.clone()))
+            }
+            AudienceRule::AnyOf { claim, accepted } if claim == "aud" => {
                 wrong_unless(token.claims.audiences().any(|audience| is_one_of(accepted, audience)))
             }
-            Rule::AnyOf { claim, accepted } => {
+            AudienceRule::AnyOf { claim, accepted } => {
                 let values = token.claims.string_or_strings(claim)?;
                 wrong_unless(values.iter().any(|value| is_one_of(accepted, value)))
             }

@@ -7,10 +7,10 @@ use crate::error::{ConfigError, InvalidToken};
 
 /// Which issuers are accepted. Compared byte by byte: `https://a.example` and `https://a.example/` are two issuers.
 #[derive(Clone, Debug)]
-pub struct Issuer(Rule);
+pub struct Issuer(IssuerRule);
 
 #[derive(Clone, Debug)]
-enum Rule {
+enum IssuerRule {
     Any,
     AnyOf(Vec<String>),
     By(Arc<dyn ClaimCheck>),
@@ -19,7 +19,7 @@ enum Rule {
 impl Issuer {
     /// Any of these issuers, which share one set of keys, such as the custom domains of one tenant.
     pub fn any_of<S: Into<String>>(issuers: impl IntoIterator<Item = S>) -> Self {
-        Self(Rule::AnyOf(issuers.into_iter().map(Into::into).collect()))
+        Self(IssuerRule::AnyOf(issuers.into_iter().map(Into::into).collect()))
     }
 
     /// Whatever `rule` accepts: for providers that write each tenant's name into `iss`, with one set of keys for all.
@@ -44,37 +44,37 @@ impl Issuer {
     /// let issuer = Issuer::by_rule(Tenants(vec!["one".to_owned(), "two".to_owned()]));
     /// ```
     pub fn by_rule(rule: impl ClaimCheck + 'static) -> Self {
-        Self(Rule::By(Arc::new(rule)))
+        Self(IssuerRule::By(Arc::new(rule)))
     }
 
     pub(crate) fn any() -> Self {
-        Self(Rule::Any)
+        Self(IssuerRule::Any)
     }
 
     /// The first configured issuer.
     pub(crate) fn first(&self) -> Option<&str> {
         match &self.0 {
-            Rule::Any | Rule::By(_) => None,
-            Rule::AnyOf(issuers) => issuers.first().map(String::as_str),
+            IssuerRule::Any | IssuerRule::By(_) => None,
+            IssuerRule::AnyOf(issuers) => issuers.first().map(String::as_str),
         }
     }
 
     /// All configured issuers; `None` where any is accepted, or a rule decides.
     pub(crate) fn accepted(&self) -> Option<&[String]> {
         match &self.0 {
-            Rule::Any | Rule::By(_) => None,
-            Rule::AnyOf(issuers) => Some(issuers),
+            IssuerRule::Any | IssuerRule::By(_) => None,
+            IssuerRule::AnyOf(issuers) => Some(issuers),
         }
     }
 
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         match &self.0 {
-            Rule::AnyOf(issuers) => validate_names(
+            IssuerRule::AnyOf(issuers) => validate_names(
                 "issuer",
                 issuers,
                 "write the issuer exactly as tokens have it in iss, such as https://tenant.example/",
             ),
-            Rule::Any | Rule::By(_) => Ok(()),
+            IssuerRule::Any | IssuerRule::By(_) => Ok(()),
         }
     }
 }
@@ -88,9 +88,9 @@ impl<S: Into<String>> From<S> for Issuer {
 impl ClaimCheck for Issuer {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let accepted = match &self.0 {
-            Rule::Any => return Ok(()),
-            Rule::By(rule) => return rule.check(token),
-            Rule::AnyOf(accepted) => accepted,
+            IssuerRule::Any => return Ok(()),
+            IssuerRule::By(rule) => return rule.check(token),
+            IssuerRule::AnyOf(accepted) => accepted,
         };
         let issuer = token.claims.issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
         if accepted.iter().any(|accepted| accepted == issuer) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }

@@ -1,8 +1,8 @@
 //! The payload of a token as claims (RFC 7519 §4), parsed once.
 
 mod grants;
-mod misfit;
 mod numeric_date;
+mod type_mismatch;
 mod typed;
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ pub use grants::{GrantReader, Grants, StandardGrants};
 pub use numeric_date::NumericDate;
 pub use typed::{FromClaims, NoClaims};
 
-use self::misfit::Misfit;
+use self::type_mismatch::TypeMismatch;
 use crate::error::InvalidToken;
 use crate::jose::json::{JsonError, JsonObject, Text};
 
@@ -138,7 +138,7 @@ impl Claims {
     /// passed on; the log says which field of `C` it is.
     pub fn deserialize<C: DeserializeOwned>(&self) -> Result<C, InvalidToken> {
         serde_json::from_str(self.object.text()).map_err(|_| {
-            tracing::debug!(into = std::any::type_name::<C>(), because = %Misfit::of::<C>(&self.object), "claims do not fit");
+            tracing::debug!(into = std::any::type_name::<C>(), because = %TypeMismatch::of::<C>(&self.object), "claims do not fit");
             InvalidToken::InvalidClaims
         })
     }

@@ -130,7 +130,7 @@ impl<'de> Deserialize<'de> for IssuersConfig {
 
 fn in_entry(index: usize, error: ConfigError) -> ConfigError {
     let field = format!("issuers[{index}].{}", error.field());
-    error.at(field)
+    error.with_field(field)
 }
 
 fn refuse_empty_or_twice(issuers: &[Config]) -> Result<(), ConfigError> {

@@ -64,7 +64,7 @@ impl Config {
                 None => return error,
             },
         };
-        error.at(self.name(member))
+        error.with_field(self.name(member))
     }
 
     /// The member, or its variable where this configuration came from the environment.

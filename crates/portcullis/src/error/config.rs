@@ -29,7 +29,7 @@ impl ConfigError {
 
     /// The same error about the field as it is named elsewhere, such as an environment variable.
     #[must_use]
-    pub fn at(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+    pub fn with_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
         self.field = field.into();
         self
     }

@@ -194,7 +194,7 @@ pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
     false
 }
 
-/// The number of `{` and `[`, which differ in one bit; counted in runs that can't overflow an byte, so that the
+/// The number of `{` and `[`, which differ in one bit; counted in runs that can't overflow a byte, so that the
 /// compiler can count many at a time.
 fn opening_brackets(json: &[u8]) -> usize {
     let in_run = |run: &[u8]| run.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();

@@ -1,10 +1,10 @@
 //! The forms in which a single key comes: JWK, PEM, DER, and the bytes of a secret.
 
-use crate::jose::encoding;
 use crate::jose::jwk;
 use crate::jose::key::VerifyingKey;
 use crate::jose::key_set::KeySet;
 use crate::jose::material::{InvalidKey, Material};
+use crate::jose::pem_der;
 
 impl VerifyingKey {
     /// Reads a public key from the text of a JWK (RFC 7517). Private parts are dropped.
@@ -42,7 +42,7 @@ impl VerifyingKey {
     /// # Errors
     /// What keeps the key from being used.
     pub fn from_pem(pem: &str) -> Result<Self, InvalidKey> {
-        Self::prepare(encoding::read_pem(pem)?)
+        Self::prepare(pem_der::read_pem(pem)?)
     }
 
     /// Reads DER: a SubjectPublicKeyInfo, a PKCS #1 RSAPublicKey or an X.509 certificate.
@@ -50,7 +50,7 @@ impl VerifyingKey {
     /// # Errors
     /// What keeps the key from being used.
     pub fn from_der(der: &[u8]) -> Result<Self, InvalidKey> {
-        Self::prepare(encoding::read_der(der)?)
+        Self::prepare(pem_der::read_der(der)?)
     }
 }
 
@@ -58,7 +58,7 @@ impl VerifyingKey {
 /// the public key signs.
 fn is_public(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"-----BEGIN ")
-        || encoding::read_der(bytes).err() != Some(InvalidKey::Der)
+        || pem_der::read_der(bytes).err() != Some(InvalidKey::Der)
         || std::str::from_utf8(bytes).is_ok_and(is_public_json)
 }
 

@@ -3,7 +3,8 @@
 pub(crate) mod algorithm;
 pub(crate) mod base64url;
 pub(crate) mod compact;
-pub(crate) mod encoding;
+#[cfg(feature = "jsonwebtoken")]
+mod convert_jsonwebtoken;
 pub(crate) mod header;
 pub(crate) mod json;
 pub(crate) mod jwk;
@@ -12,6 +13,7 @@ pub(crate) mod key;
 mod key_forms;
 pub(crate) mod key_set;
 pub(crate) mod material;
+mod pem_der;
 
 pub use algorithm::{Algorithm, AlgorithmSet, UnknownAlgorithm};
 pub use header::Header;

@@ -10,40 +10,40 @@ use crate::jose::json::JsonObject;
 
 /// What the first field that does not fit is, as far as the type names it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Misfit {
+pub(super) enum TypeMismatch {
     /// The type has this field, and the claims do not.
     Missing(&'static str),
     /// The claim of this field is there, and the field can't be read from it.
-    OfAnotherType(&'static str),
+    WrongType(&'static str),
     /// The type refuses claims that it does not know.
-    NotInTheType,
+    UnknownClaim,
     /// All else.
-    Untold,
+    Unspecified,
 }
 
-impl Misfit {
+impl TypeMismatch {
     /// Why `C` can't be read from `object`; told only after that failed.
     pub(super) fn of<C: DeserializeOwned>(object: &JsonObject) -> Self {
-        C::deserialize(Object(object)).err().unwrap_or(Self::Untold)
+        C::deserialize(Object(object)).err().unwrap_or(Self::Unspecified)
     }
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for TypeMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(field) => write!(f, "claim {field} is missing"),
-            Self::OfAnotherType(field) => write!(f, "claim {field} is of another type"),
-            Self::NotInTheType => f.write_str("a claim is there that the type does not have"),
-            Self::Untold => f.write_str("the type can't be read from them"),
+            Self::WrongType(field) => write!(f, "claim {field} is of another type"),
+            Self::UnknownClaim => f.write_str("a claim is there that the type does not have"),
+            Self::Unspecified => f.write_str("the type can't be read from them"),
         }
     }
 }
 
-impl std::error::Error for Misfit {}
+impl std::error::Error for TypeMismatch {}
 
-impl Error for Misfit {
+impl Error for TypeMismatch {
     fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::Untold
+        Self::Unspecified
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -51,7 +51,7 @@ impl Error for Misfit {
     }
 
     fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
-        Self::NotInTheType
+        Self::UnknownClaim
     }
 }
 
@@ -59,9 +59,9 @@ impl Error for Misfit {
 struct Object<'a>(&'a JsonObject);
 
 impl<'de> Deserializer<'de> for Object<'de> {
-    type Error = Misfit;
+    type Error = TypeMismatch;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TypeMismatch> {
         self.deserialize_struct("", &[], visitor)
     }
 
@@ -70,15 +70,19 @@ impl<'de> Deserializer<'de> for Object<'de> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Misfit> {
+    ) -> Result<V::Value, TypeMismatch> {
         visitor.visit_map(Members { rest: self.0.iter(), current: ("", ""), fields })
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, TypeMismatch> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TypeMismatch> {
         visitor.visit_some(self)
     }
 
@@ -95,21 +99,21 @@ struct Members<'a, I> {
 }
 
 impl<'a, I: Iterator<Item = (&'a str, &'a str)>> MapAccess<'a> for Members<'a, I> {
-    type Error = Misfit;
+    type Error = TypeMismatch;
 
-    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, TypeMismatch> {
         let Some(member) = self.rest.next() else { return Ok(None) };
         self.current = member;
-        let name: StrDeserializer<'_, Misfit> = member.0.into_deserializer();
+        let name: StrDeserializer<'_, TypeMismatch> = member.0.into_deserializer();
         seed.deserialize(name).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Misfit> {
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, TypeMismatch> {
         let (name, value) = self.current;
         seed.deserialize(&mut serde_json::Deserializer::from_str(value)).map_err(|_| {
             // The name as the type writes it: a name of its own.
             let field = self.fields.iter().find(|field| **field == name);
-            field.map_or(Misfit::Untold, |field| Misfit::OfAnotherType(field))
+            field.map_or(TypeMismatch::Unspecified, |field| TypeMismatch::WrongType(field))
         })
     }
 }
@@ -121,10 +125,10 @@ mod tests {
 
     use super::*;
 
-    fn misfit<C: DeserializeOwned>(claims: &str) -> String {
+    fn mismatch<C: DeserializeOwned>(claims: &str) -> String {
         let object = JsonObject::parse(claims.as_bytes().to_vec()).unwrap();
         assert!(serde_json::from_str::<C>(claims).is_err(), "{claims}");
-        Misfit::of::<C>(&object).to_string()
+        TypeMismatch::of::<C>(&object).to_string()
     }
 
     #[derive(Deserialize)]
@@ -173,10 +177,10 @@ mod tests {
     #[test]
     fn the_field_is_told_as_the_type_names_it() {
         let missing = "claim https://api.example.com/org is missing";
-        assert_eq!(misfit::<Organisation>(r#"{"sub":"u"}"#), missing);
-        assert_eq!(misfit::<Wrapped>(r#"{"sub":"u"}"#), missing);
+        assert_eq!(mismatch::<Organisation>(r#"{"sub":"u"}"#), missing);
+        assert_eq!(mismatch::<Wrapped>(r#"{"sub":"u"}"#), missing);
         assert_eq!(
-            misfit::<Organisation>(r#"{"https://api.example.com/org":null}"#),
+            mismatch::<Organisation>(r#"{"https://api.example.com/org":null}"#),
             "claim https://api.example.com/org is of another type"
         );
         for (claims, expected) in [
@@ -184,25 +188,25 @@ mod tests {
             (r#"{"https://api.example.com/org":"o","roles":["a",1]}"#, "claim roles is of another type"),
             (r#"{"https://api.example.com/org":"o","level":256}"#, "claim level is of another type"),
         ] {
-            assert_eq!(misfit::<Organisation>(claims), expected);
+            assert_eq!(mismatch::<Organisation>(claims), expected);
         }
     }
 
     #[test]
     fn nothing_of_the_claims_is_told() {
         for told in [
-            misfit::<Closed>(r#"{"sub":"c0ffee","c0ffee":"c0ffee"}"#),
-            misfit::<Flat>(r#"{"tenant":"c0ffee","c0ffee":"c0ffee"}"#),
-            misfit::<Contact>(r#"{"email":"c0ffee"}"#),
-            misfit::<Email>(r#"{"email":"c0ffee"}"#),
-            misfit::<Vec<String>>(r#"{"email":"c0ffee"}"#),
-            misfit::<u8>(r#"{"email":"c0ffee"}"#),
+            mismatch::<Closed>(r#"{"sub":"c0ffee","c0ffee":"c0ffee"}"#),
+            mismatch::<Flat>(r#"{"tenant":"c0ffee","c0ffee":"c0ffee"}"#),
+            mismatch::<Contact>(r#"{"email":"c0ffee"}"#),
+            mismatch::<Email>(r#"{"email":"c0ffee"}"#),
+            mismatch::<Vec<String>>(r#"{"email":"c0ffee"}"#),
+            mismatch::<u8>(r#"{"email":"c0ffee"}"#),
         ] {
             assert!(told.contains("claim") || told == "the type can't be read from them", "{told}");
             assert!(!told.contains("c0ffee"), "{told}");
         }
-        assert_eq!(misfit::<Contact>(r#"{"email":"c0ffee"}"#), "claim email is of another type");
-        assert_eq!(misfit::<Flat>(r#"{"rest":1}"#), "claim tenant is missing");
-        assert_eq!(misfit::<Closed>(r#"{"sub":"u","x":1}"#), "a claim is there that the type does not have");
+        assert_eq!(mismatch::<Contact>(r#"{"email":"c0ffee"}"#), "claim email is of another type");
+        assert_eq!(mismatch::<Flat>(r#"{"rest":1}"#), "claim tenant is missing");
+        assert_eq!(mismatch::<Closed>(r#"{"sub":"u","x":1}"#), "a claim is there that the type does not have");
     }
 }
