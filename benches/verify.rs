@@ -105,7 +105,7 @@ struct Cost {
 
 impl Contest {
     fn new(algorithm: Algorithm) -> Self {
-        let issuer = TestIssuer::with_algorithms([algorithm]);
+        let issuer = TestIssuer::from_algorithms([algorithm]);
         let key = issuer.first_key();
         let token = issuer
             .token()

@@ -112,7 +112,7 @@ struct Pair {
 
 impl Pair {
     fn new(algorithm: Algorithm) -> Self {
-        let issuer = TestIssuer::with_algorithms([algorithm]);
+        let issuer = TestIssuer::from_algorithms([algorithm]);
         let key = Arc::clone(issuer.first_key());
         let jwk: Jwk = serde_json::from_value(key.jwk()).unwrap();
         let mut validation = Validation::new(algorithm.name().parse().unwrap());

@@ -32,7 +32,7 @@ async fn a_dpop_proof_is_no_access_token_and_a_bound_token_no_bearer_token() {
             let now = example["now"].as_i64().unwrap();
             assert_eq!(reason(verify(keys(), proof, now).await), Some(Reason::WrongType));
             // The key that it brings along is not used.
-            let strangers = TestIssuer::with_algorithms([portcullis::jose::Algorithm::Es256]).keys();
+            let strangers = TestIssuer::from_algorithms([portcullis::jose::Algorithm::Es256]).keys();
             assert_eq!(
                 jws::verify(proof, &strangers, AlgorithmSet::ASYMMETRIC).await.unwrap_err().reason(),
                 Some(Reason::BadSignature)

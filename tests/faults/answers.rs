@@ -166,7 +166,7 @@ async fn fault_68_informational_answers_before_the_answer_are_passed_over() {
 #[tokio::test]
 async fn no_status_makes_a_token_bad() {
     // Whatever the provider answers, a caller without keys gets 503 and never 401.
-    let server = TestIssuer::with_algorithms([portcullis::jose::Algorithm::EdDsa]).serve();
+    let server = TestIssuer::from_algorithms([portcullis::jose::Algorithm::EdDsa]).serve();
     for status in (200..600).step_by(7).filter(|status| *status != 200) {
         server.misbehave(Fault::status(status));
         let scene = Scene::over(es256().serve(), |_, builder| builder.at(&server.jwks_url()).unwrap());

@@ -226,8 +226,6 @@ async fn fault_33_certificates_beside_a_key_are_neither_used_nor_fetched() {
         }),
     )]));
     scene.admits(&scene.token()).await;
-    scene
-        .refuses(&scene.server.issuer().token().signed_secretly_with(Arc::clone(&other)).sign(), Reason::BadSignature)
-        .await;
+    scene.refuses(&scene.server.issuer().token().forged_with(Arc::clone(&other)).sign(), Reason::BadSignature).await;
     assert_eq!((scene.server.all_hits(), scene.server.hits("/certificate.pem")), (1, 0));
 }

@@ -174,7 +174,7 @@ async fn fault_38_a_flood_while_the_provider_is_down_backs_off_too() {
 async fn fault_39_a_flood_of_bad_signatures_fetches_nothing() {
     let scene = Scene::warm().await;
     let (good, stranger) = (scene.token(), key(Algorithm::Es256, "stranger"));
-    let forged = scene.server.issuer().token().signed_secretly_with(stranger);
+    let forged = scene.server.issuer().token().forged_with(stranger);
     for number in 0..200 {
         scene.refuses(&forged.clone().claim("jti", number).sign(), Reason::BadSignature).await;
     }

@@ -229,7 +229,7 @@ pub(crate) async fn unavailable(gate: &Gate, token: &str) -> u64 {
 
 /// An issuer whose keys are quickly made.
 pub(crate) fn es256() -> TestIssuer {
-    TestIssuer::with_algorithms([Algorithm::Es256])
+    TestIssuer::from_algorithms([Algorithm::Es256])
 }
 
 /// A key set of these JWKs.

@@ -88,7 +88,7 @@ async fn tokens_of_two_issuers_with_one_kid_pass_for_each_other_nowhere() {
             }
             // As it is, and in the name of the one whose part it is, signed with the other's key under the same kid.
             let posing = issuer.token().issuer(other.url()).sign();
-            let secretly = other.token().signed_secretly_with(Arc::clone(issuer.first_key())).sign();
+            let secretly = other.token().forged_with(Arc::clone(issuer.first_key())).sign();
             for kind in ["extracted", "guarded"] {
                 for (part, token) in [
                     (others, &good),

@@ -41,7 +41,7 @@ async fn each_issuer_is_verified_with_its_own_keys_alone() {
     }
     // A token in the name of one, signed by the other under the same kid.
     for (named, signer) in [(&a, &b), (&b, &a)] {
-        let forged = named.token().signed_secretly_with(Arc::clone(signer.first_key())).sign();
+        let forged = named.token().forged_with(Arc::clone(signer.first_key())).sign();
         assert_eq!(reason(&gate, &forged).await, Some(Reason::BadSignature));
         let foreign = signer.token().issuer(named.url()).sign();
         assert_eq!(reason(&gate, &foreign).await, Some(Reason::BadSignature));

@@ -41,7 +41,7 @@ pub(crate) enum Guards {
 
 impl Gates {
     pub(crate) fn new() -> Self {
-        let issuer = TestIssuer::with_algorithms([Algorithm::Es256]);
+        let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
         let gate = || Gate::new(issuer.verifier().check(RefuseAsTold).build().unwrap());
         let with_keys = |keys: Arc<dyn KeyProvider>| {
             let audience = Audience::any_of([issuer.audience()]);
@@ -49,11 +49,14 @@ impl Gates {
         };
         let outage = |retry_after| with_keys(Arc::new(Outage(retry_after)));
         let authorization = || TokenSource::Authorization;
-        let other_issuer = TestIssuer::with_algorithms([Algorithm::Es256]).with_url("https://other.test/");
+        let other_issuer = TestIssuer::from_algorithms([Algorithm::Es256]).with_url("https://other.test/");
         let other = || other_issuer.gate();
         let named_header = || TokenSource::header("X-Access-Token");
         let metadata = gate().with_resource_metadata(
-            ResourceMetadata::new("https://api.test/orders").unwrap().scopes(["read:messages"]).name("Orders"),
+            ResourceMetadata::new("https://api.test/orders")
+                .unwrap()
+                .with_scopes(["read:messages"])
+                .with_name("Orders"),
         );
         let hooked = gate().with_realm("orders").with_refusals(reworded);
         let admin = |gate| Guard::new(gate).require(scopes("admin"));

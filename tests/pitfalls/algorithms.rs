@@ -10,7 +10,7 @@ use crate::support::{admitted, builder_with, gate_for_jwks, generated, refused, 
 
 #[tokio::test]
 async fn the_algorithm_is_not_taken_from_the_token() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Es256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Es256]);
     let gate = Gate::new(issuer.verifier().algorithms(Algorithm::Es256).build().unwrap());
     // Truly signed, by a key that the verifier holds.
     let token = issuer.token().algorithm(Algorithm::Rs256).sign();
@@ -78,7 +78,7 @@ fn an_allow_list_that_no_key_can_serve_is_a_build_error() {
 
 #[tokio::test]
 async fn allowing_hmac_does_not_turn_public_keys_into_secrets() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Rs256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Rs256]);
     let gate = Gate::new(issuer.verifier().algorithms([Algorithm::Rs256, Algorithm::Hs256]).build().unwrap());
     let forgeries = issuer.forgeries();
     let confused: Vec<_> = forgeries.iter().filter(|forgery| forgery.name.starts_with("HS256 keyed with")).collect();
@@ -92,7 +92,7 @@ async fn allowing_hmac_does_not_turn_public_keys_into_secrets() {
 
 #[tokio::test]
 async fn a_secret_serves_no_algorithm_that_it_is_too_short_for() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let secret = issuer.first_key().secret().unwrap();
     let gate = |bytes: usize| {
         let keys = FixedKeys::secret(&secret[..bytes]).unwrap();

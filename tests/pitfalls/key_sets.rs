@@ -30,7 +30,7 @@ async fn a_jwk_without_alg_never_serves_hs256_and_serves_rs256() {
 #[tokio::test]
 async fn a_jwk_without_alg_or_use_is_usable_for_every_type_that_needs_none() {
     for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa, Algorithm::Ps256] {
-        let issuer = TestIssuer::with_algorithms([algorithm]);
+        let issuer = TestIssuer::from_algorithms([algorithm]);
         let jwk = with_member(with_member(issuer.first_key().jwk(), "alg", Value::Null), "use", Value::Null);
         admitted(&gate_for_jwks(&issuer, &[jwk]), &issuer.token().sign()).await;
     }
@@ -38,7 +38,7 @@ async fn a_jwk_without_alg_or_use_is_usable_for_every_type_that_needs_none() {
 
 #[tokio::test]
 async fn oct_and_okp_are_never_taken_for_each_other() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::EdDsa]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::EdDsa]);
     let okp = issuer.first_key().jwk();
     let x = okp["x"].as_str().unwrap().to_owned();
     // Each type, with the members of the other beside its own.
@@ -62,7 +62,7 @@ async fn oct_and_okp_are_never_taken_for_each_other() {
     admitted(&gate, &issuer.token().sign()).await;
 
     // And a secret given on purpose verifies no EdDSA.
-    let hmac = TestIssuer::with_algorithms([Algorithm::Hs256]);
+    let hmac = TestIssuer::from_algorithms([Algorithm::Hs256]);
     assert_eq!(refused(&hmac.gate(), &issuer.token().sign()).await, InvalidToken::AlgorithmNotAllowed);
     admitted(&hmac.gate(), &hmac.token().sign()).await;
 }
@@ -126,7 +126,7 @@ async fn one_unusable_key_does_not_fail_the_set() {
 
 #[tokio::test]
 async fn a_new_kind_of_key_beside_the_old_one_changes_nothing() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::MlDsa65, Algorithm::EdDsa]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::MlDsa65, Algorithm::EdDsa]);
     let gate = gate_for_jwks(&issuer, &issuer.signing_keys().iter().map(|key| key.jwk()).collect::<Vec<_>>());
     for key in issuer.signing_keys() {
         admitted(&gate, &issuer.token().algorithm(key.algorithm()).sign()).await;

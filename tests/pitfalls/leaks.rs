@@ -162,7 +162,7 @@ async fn nothing_of_a_token_reaches_logs_debug_errors_or_answers() {
 
 #[test]
 fn nothing_of_a_secret_reaches_debug_or_errors() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let secret = "0123456789abcdef-c0ffee-marker-0123456789abcdef";
     let keys = FixedKeys::secret(secret.as_bytes()).unwrap();
     let mut seen = format!("{keys:?} {:?}", keys.key_set());

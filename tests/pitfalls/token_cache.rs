@@ -249,7 +249,7 @@ async fn the_size_limit_holds_for_remembered_tokens_too() {
 async fn the_memory_is_bounded_by_what_was_asked_for() {
     const ROOM: u64 = 50;
     const TOKENS: u64 = 3_000;
-    let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let keys = ChangingKeys::new(issuer.keys());
     let gate = Gate::new(builder_with(&issuer, Arc::clone(&keys)).cache_tokens(ROOM).build().unwrap());
     let tokens: Vec<String> = (0..TOKENS).map(|id| issuer.token().claim("jti", id.to_string()).sign()).collect();

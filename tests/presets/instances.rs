@@ -38,7 +38,7 @@ async fn a_cache_of_key_sets_and_a_common_gate_keep_instances_apart() {
         }
         for (named, signer, gate) in [(&a, &b, &of_a), (&b, &a, &of_b)] {
             let key = Arc::clone(signer.issuer().first_key());
-            let in_the_name_of_another = named.issuer().token().signed_secretly_with(key).sign();
+            let in_the_name_of_another = named.issuer().token().forged_with(key).sign();
             for gate in [gate, &both] {
                 assert_eq!(reason(gate, &in_the_name_of_another).await, Some(Reason::BadSignature));
             }

@@ -75,7 +75,7 @@ fn app(gate: Gate) -> impl Fn(&mut ServiceConfig) {
 }
 
 fn issuer() -> TestIssuer {
-    TestIssuer::with_algorithms([Algorithm::Es256])
+    TestIssuer::from_algorithms([Algorithm::Es256])
 }
 
 struct Answer {
@@ -393,7 +393,7 @@ async fn the_gate_is_found_in_both_kinds_of_app_data() {
 
 #[actix_web::test]
 async fn the_innermost_gate_decides() {
-    let (inner, outer) = (issuer(), TestIssuer::with_algorithms([Algorithm::Rs256]));
+    let (inner, outer) = (issuer(), TestIssuer::from_algorithms([Algorithm::Rs256]));
     let app = |app: &mut ServiceConfig| {
         app.app_data(outer.gate())
             .service(web::scope("/inner").app_data(inner.gate()).configure(routes))

@@ -350,7 +350,7 @@ async fn a_websocket_upgrade_passes_the_middleware_like_any_request() {
 #[actix_web::test]
 async fn resource_metadata_is_served_and_named_in_challenges() {
     let issuer = TestIssuer::new();
-    let metadata = portcullis_actix::ResourceMetadata::new("https://api.test/mcp").unwrap().scopes(["read"]);
+    let metadata = portcullis_actix::ResourceMetadata::new("https://api.test/mcp").unwrap().with_scopes(["read"]);
     let path = metadata.path();
     let routes = |gate: Gate| {
         let path = path.clone();

@@ -153,7 +153,7 @@ impl Auth0 {
         };
         let audience = Audience::any_of(self.audiences.clone());
         let algorithms = [Algorithm::Rs256, Algorithm::Ps256];
-        Ok(JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms).check(ClientIsText))
+        Ok(JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms).check(ClientIdIsString))
     }
 
     /// The verifier.
@@ -166,9 +166,9 @@ impl Auth0 {
 }
 
 /// `client_id` is a string where it is there at all, as Auth0's own verifiers demand.
-struct ClientIsText;
+struct ClientIdIsString;
 
-impl ClaimCheck for ClientIsText {
+impl ClaimCheck for ClientIdIsString {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         token.claims().get::<String>("client_id").map(drop)
     }
@@ -190,7 +190,7 @@ mod tests {
     const API: &str = "https://api.example.com";
 
     fn tenant() -> TestIssuer {
-        TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::Hs256])
+        TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::Hs256])
             .with_url(format!("https://{DOMAIN}/"))
             .with_audience(API)
     }

@@ -74,7 +74,7 @@ fn app(issuer: &TestIssuer) -> Router {
 }
 
 fn issuer() -> TestIssuer {
-    TestIssuer::with_algorithms([Algorithm::Es256])
+    TestIssuer::from_algorithms([Algorithm::Es256])
 }
 
 struct Answer {
@@ -403,12 +403,12 @@ async fn the_gate_is_found_in_every_kind_of_state() {
 
 #[tokio::test]
 async fn the_innermost_gate_decides() {
-    let (inner, outer) = (issuer(), TestIssuer::with_algorithms([Algorithm::Rs256]));
+    let (inner, outer) = (issuer(), TestIssuer::from_algorithms([Algorithm::Rs256]));
     let app: Router = Router::new()
         .nest("/inner", routes().layer(Extension(inner.gate())))
         .merge(routes())
         .layer(Extension(outer.gate()))
-        .with_state(TestIssuer::with_algorithms([Algorithm::EdDsa]).gate());
+        .with_state(TestIssuer::from_algorithms([Algorithm::EdDsa]).gate());
     let bearer = |issuer: &TestIssuer| format!("Bearer {}", issuer.token().sign());
     for (path, issuer, status) in [
         ("/inner/subject", &inner, 200),

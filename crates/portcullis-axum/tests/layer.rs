@@ -279,7 +279,7 @@ async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
 #[tokio::test]
 async fn resource_metadata_is_served_and_named_in_challenges() {
     let issuer = TestIssuer::new();
-    let metadata = portcullis_axum::ResourceMetadata::new("https://api.test/mcp").unwrap().scopes(["read"]);
+    let metadata = portcullis_axum::ResourceMetadata::new("https://api.test/mcp").unwrap().with_scopes(["read"]);
     let path = metadata.path();
     let gate = issuer.gate().with_resource_metadata(metadata);
     let app = Router::new().route(&path, get(portcullis_axum::resource_metadata)).route("/", get(subject));

@@ -19,7 +19,7 @@ pub enum Caller {
 
 /// What a token says of its caller.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Traits<'a> {
+pub(crate) struct CallerClaims<'a> {
     pub(crate) idtyp: Option<&'a str>,
     pub(crate) has_scope: bool,
     pub(crate) object: Option<&'a str>,
@@ -31,7 +31,7 @@ impl Caller {
     /// too, an `oid` that is also the `sub` means an application, since the `sub` of users is another one for each API.
     /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>,
     /// <https://learn.microsoft.com/en-us/entra/identity-platform/optional-claims-reference>.
-    pub(crate) fn of(traits: Traits<'_>) -> Self {
+    pub(crate) fn of(traits: CallerClaims<'_>) -> Self {
         match traits.idtyp {
             Some("app") if !traits.has_scope => Self::Application,
             Some("user") => Self::User,
@@ -65,7 +65,7 @@ impl ClaimCheck for CallerCheck {
         let Some(only) = self.only else { return Ok(()) };
         let (idtyp, object) = (claims.get::<String>("idtyp")?, claims.get::<String>("oid")?);
         let traits =
-            Traits { idtyp: idtyp.as_deref(), has_scope, object: object.as_deref(), subject: claims.subject() };
+            CallerClaims { idtyp: idtyp.as_deref(), has_scope, object: object.as_deref(), subject: claims.subject() };
         if Caller::of(traits) == only { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
     }
 }
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_caller_is_decided_by_idtyp_then_scopes_then_identifiers() {
-        let of = |idtyp, has_scope, object, subject| Caller::of(Traits { idtyp, has_scope, object, subject });
+        let of = |idtyp, has_scope, object, subject| Caller::of(CallerClaims { idtyp, has_scope, object, subject });
         for (idtyp, has_scope, object, subject, expected) in [
             (Some("app"), false, Some("o"), Some("o"), Caller::Application),
             (Some("app"), false, Some("o"), Some("s"), Caller::Application),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::caller::{Caller, Traits};
+use crate::caller::{Caller, CallerClaims};
 use crate::grants;
 use crate::groups::{self, Groups};
 
@@ -82,7 +82,7 @@ impl AzureClaims {
     /// `oid` that equals `sub` means an application, and all else is undecided.
     #[must_use]
     pub fn caller(&self) -> Caller {
-        Caller::of(Traits {
+        Caller::of(CallerClaims {
             idtyp: self.idtyp.as_deref(),
             has_scope: !self.scp.is_empty(),
             object: self.oid.as_deref(),

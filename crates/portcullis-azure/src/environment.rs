@@ -11,7 +11,7 @@ const CLIENT: &str = "AZURE_CLIENT_ID";
 const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 
 impl Azure {
-    /// Reads `AZURE_TENANT_ID` (see [`Self::for_tenant`]), `AZURE_CLIENT_ID` and, where it is set, the variable
+    /// Reads `AZURE_TENANT_ID` (see [`Self::from_tenant`]), `AZURE_CLIENT_ID` and, where it is set, the variable
     /// `AZURE_AUTHORITY_HOST` of the Azure SDKs, such as `https://login.microsoftonline.us`.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl Azure {
         })?;
         let client_id = read(CLIENT).ok_or_else(|| ConfigError::new(CLIENT, "not set", CLIENT_HINT))?;
         guid::parse(CLIENT, &client_id, "write the API's Application (client) ID, a GUID")?;
-        let azure = Self::for_tenant(&tenant, client_id).map_err(|error| error.with_field(TENANT))?;
+        let azure = Self::from_tenant(&tenant, client_id).map_err(|error| error.with_field(TENANT))?;
         let Some(authority) = read(AUTHORITY) else { return Ok(azure) };
         let base = parse_authority(&authority).map_err(|error| error.with_field(AUTHORITY))?;
         let host = base.trim_start_matches("https://").trim_end_matches('/');

@@ -6,12 +6,12 @@ use portcullis::ConfigError;
 use portcullis::keys::{RemoteKeys, RemoteKeysBuilder};
 
 /// Where Microsoft publishes keys.
-pub(crate) enum Source {
+pub(crate) enum KeySource {
     Keys(String),
     Metadata { url: String, issuer: String },
 }
 
-impl Source {
+impl KeySource {
     /// The keys from there; of `application` alone, where it has keys of its own.
     pub(crate) fn fetched(&self, application: Option<&str>) -> Result<RemoteKeys, ConfigError> {
         let query = application.map(|id| format!("?appid={id}")).unwrap_or_default();

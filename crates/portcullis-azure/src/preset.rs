@@ -9,9 +9,9 @@ use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider};
 use crate::caller::{Caller, CallerCheck};
 use crate::cloud::{Cloud, parse_authority};
 use crate::grants::AzureGrants;
-use crate::keys::Source;
+use crate::keys::KeySource;
 use crate::policy::PolicyCheck;
-use crate::tenancy::{Accepted, Names, OneTenant, TenantRule, TokenVersions};
+use crate::tenancy::{AcceptedTenants, IssuerForms, MultiTenantCheck, SingleTenantCheck, TokenVersions};
 use crate::{graph, guid};
 
 pub(crate) const TENANT_HINT: &str =
@@ -112,7 +112,7 @@ impl Azure {
     /// # Errors
     /// [`ConfigError`] about anything else. A domain names a tenant too, but no token has it, so there is nothing to
     /// compare it with.
-    pub fn for_tenant(tenant: &str, client_id: impl Into<String>) -> Result<Self, ConfigError> {
+    pub fn from_tenant(tenant: &str, client_id: impl Into<String>) -> Result<Self, ConfigError> {
         let tenants: Vec<&str> = tenant.split(',').map(str::trim).collect();
         let tenancy = match tenants.as_slice() {
             ["common"] => Tenancy::Common,
@@ -247,13 +247,15 @@ impl Azure {
         Ok(usual.into_iter().chain(self.audiences.iter().cloned()).collect())
     }
 
-    fn plan(&self) -> Result<Plan, ConfigError> {
+    fn plan(&self) -> Result<TenancyRules, ConfigError> {
         match &self.tenancy {
             Tenancy::B2c { name, tenant, policy } => self.b2c_plan(name, tenant, policy),
-            Tenancy::Common => self.many_tenants("common", Accepted::Any),
-            Tenancy::Consumers => self.many_tenants("consumers", Accepted::OneOf(vec![guid::CONSUMERS.to_owned()])),
+            Tenancy::Common => self.many_tenants("common", AcceptedTenants::Any),
+            Tenancy::Consumers => {
+                self.many_tenants("consumers", AcceptedTenants::OneOf(vec![guid::CONSUMERS.to_owned()]))
+            }
             Tenancy::ExternalId { name, tenant } => self.external_id_plan(name, tenant),
-            Tenancy::Organizations => self.many_tenants("organizations", Accepted::Organizations),
+            Tenancy::Organizations => self.many_tenants("organizations", AcceptedTenants::Organizations),
             Tenancy::Single(tenant) => self.one_tenant(&tenant_id(tenant)?),
             Tenancy::Tenants(tenants) => {
                 let tenants = tenants.iter().map(|tenant| tenant_id(tenant)).collect::<Result<Vec<_>, _>>()?;
@@ -261,16 +263,16 @@ impl Azure {
                     return Err(ConfigError::new("tenant", "none is given", TENANT_HINT));
                 }
                 // The keys of `common` are those of organisations and of personal accounts.
-                self.many_tenants("common", Accepted::OneOf(tenants))
+                self.many_tenants("common", AcceptedTenants::OneOf(tenants))
             }
         }
     }
 
-    fn one_tenant(&self, tenant: &str) -> Result<Plan, ConfigError> {
+    fn one_tenant(&self, tenant: &str) -> Result<TenancyRules, ConfigError> {
         let names = self.names()?;
-        Ok(Plan {
+        Ok(TenancyRules {
             issuer: Issuer::any_of(names.issuers(tenant)),
-            tenant: Some(OneTenant {
+            tenant: Some(SingleTenantCheck {
                 tenant: tenant.to_owned(),
                 tid_optional: false,
                 of_keys: vec![names.v2.clone(), names.of_keys.clone()],
@@ -280,13 +282,18 @@ impl Azure {
         })
     }
 
-    fn many_tenants(&self, published_for: &str, accepted: Accepted) -> Result<Plan, ConfigError> {
+    fn many_tenants(&self, published_for: &str, accepted: AcceptedTenants) -> Result<TenancyRules, ConfigError> {
         let names = self.names()?;
         let source = self.published(&names, published_for);
-        Ok(Plan { issuer: Issuer::by_rule(TenantRule { names, accepted }), tenant: None, policy: None, source })
+        Ok(TenancyRules {
+            issuer: Issuer::by_rule(MultiTenantCheck { names, accepted }),
+            tenant: None,
+            policy: None,
+            source,
+        })
     }
 
-    fn b2c_plan(&self, name: &str, tenant: &str, policy: &str) -> Result<Plan, ConfigError> {
+    fn b2c_plan(&self, name: &str, tenant: &str, policy: &str) -> Result<TenancyRules, ConfigError> {
         self.has_no_other_version_or_cloud()?;
         let (name, tenant) = (tenant_name(name)?, tenant_id(tenant)?);
         let is_policy_byte = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -298,37 +305,40 @@ impl Azure {
             ));
         }
         let base = self.authority_or(format!("https://{name}.b2clogin.com"))?;
-        Ok(Plan {
+        Ok(TenancyRules {
             issuer: format!("{base}{tenant}/v2.0/").into(),
-            tenant: Some(OneTenant { tenant: tenant.clone(), tid_optional: true, of_keys: vec![base.clone()] }),
+            tenant: Some(SingleTenantCheck { tenant: tenant.clone(), tid_optional: true, of_keys: vec![base.clone()] }),
             policy: Some(PolicyCheck(policy.to_owned())),
-            source: Source::Metadata {
+            source: KeySource::Metadata {
                 url: format!("{base}{name}.onmicrosoft.com/{policy}/v2.0/.well-known/openid-configuration"),
                 issuer: format!("{base}{tenant}/v2.0/"),
             },
         })
     }
 
-    fn external_id_plan(&self, name: &str, tenant: &str) -> Result<Plan, ConfigError> {
+    fn external_id_plan(&self, name: &str, tenant: &str) -> Result<TenancyRules, ConfigError> {
         self.has_no_other_version_or_cloud()?;
         let (name, tenant) = (tenant_name(name)?, tenant_id(tenant)?);
         let base = self.authority_or(format!("https://{name}.ciamlogin.com"))?;
         // The metadata is asked for by name; the issuer has the tenant for its host.
         let issuer = format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0");
-        Ok(Plan {
+        Ok(TenancyRules {
             issuer: issuer.as_str().into(),
-            tenant: Some(OneTenant {
+            tenant: Some(SingleTenantCheck {
                 tenant: tenant.clone(),
                 tid_optional: false,
                 of_keys: vec![base.clone(), self.cloud.login().to_owned()],
             }),
             policy: None,
-            source: Source::Metadata { url: format!("{base}{tenant}/v2.0/.well-known/openid-configuration"), issuer },
+            source: KeySource::Metadata {
+                url: format!("{base}{tenant}/v2.0/.well-known/openid-configuration"),
+                issuer,
+            },
         })
     }
 
-    fn names(&self) -> Result<Names, ConfigError> {
-        Ok(Names {
+    fn names(&self) -> Result<IssuerForms, ConfigError> {
+        Ok(IssuerForms {
             v1: self.cloud.sts().to_owned(),
             v2: self.authority_or(self.cloud.login().to_owned())?,
             of_keys: self.cloud.login().to_owned(),
@@ -337,9 +347,9 @@ impl Azure {
     }
 
     /// Where the keys of a tenant, or of `common` and the like, are published.
-    fn published(&self, names: &Names, tenant: &str) -> Source {
+    fn published(&self, names: &IssuerForms, tenant: &str) -> KeySource {
         let version = if self.versions == TokenVersions::V1 { "" } else { "v2.0/" };
-        Source::Keys(format!("{}{tenant}/discovery/{version}keys", names.v2))
+        KeySource::Keys(format!("{}{tenant}/discovery/{version}keys", names.v2))
     }
 
     fn authority_or(&self, usual: String) -> Result<String, ConfigError> {
@@ -358,11 +368,11 @@ impl Azure {
 }
 
 /// What a tenancy comes to.
-struct Plan {
+struct TenancyRules {
     issuer: Issuer,
-    tenant: Option<OneTenant>,
+    tenant: Option<SingleTenantCheck>,
     policy: Option<PolicyCheck>,
-    source: Source,
+    source: KeySource,
 }
 
 fn tenant_id(tenant: &str) -> Result<String, ConfigError> {

@@ -26,7 +26,7 @@ pub enum TokenVersions {
 
 /// The names that tenants go by.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
+pub(crate) struct IssuerForms {
     /// What `iss` of version 1.0 begins with.
     pub(crate) v1: String,
     /// What `iss` of version 2.0 begins with.
@@ -36,7 +36,7 @@ pub(crate) struct Names {
     pub(crate) versions: TokenVersions,
 }
 
-impl Names {
+impl IssuerForms {
     /// All names of one tenant.
     pub(crate) fn issuers(&self, tenant: &str) -> Vec<String> {
         self.forms().map(|(base, end)| format!("{base}{tenant}{end}")).collect()
@@ -63,7 +63,7 @@ fn is_made_of(issuer: &str, base: &str, tenant: &str, end: &str) -> bool {
 
 /// Which tenants are accepted.
 #[derive(Clone, Debug)]
-pub(crate) enum Accepted {
+pub(crate) enum AcceptedTenants {
     /// All, personal accounts included.
     Any,
     /// These.
@@ -72,7 +72,7 @@ pub(crate) enum Accepted {
     Organizations,
 }
 
-impl Accepted {
+impl AcceptedTenants {
     fn has(&self, tenant: &str) -> bool {
         match self {
             Self::Any => true,
@@ -86,12 +86,12 @@ impl Accepted {
 /// tenant, the key is for that tenant, and the tenant is accepted.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#multi-tenant-applications>
 #[derive(Clone, Debug)]
-pub(crate) struct TenantRule {
-    pub(crate) names: Names,
-    pub(crate) accepted: Accepted,
+pub(crate) struct MultiTenantCheck {
+    pub(crate) names: IssuerForms,
+    pub(crate) accepted: AcceptedTenants,
 }
 
-impl ClaimCheck for TenantRule {
+impl ClaimCheck for MultiTenantCheck {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
         let tenant = token.claims().required::<String>("tid")?;
@@ -108,7 +108,7 @@ impl ClaimCheck for TenantRule {
 
 /// The same for one tenant, whose name has been compared already.
 #[derive(Clone, Debug)]
-pub(crate) struct OneTenant {
+pub(crate) struct SingleTenantCheck {
     pub(crate) tenant: String,
     /// Whether tokens may do without `tid`, as those of B2C.
     pub(crate) tid_optional: bool,
@@ -116,7 +116,7 @@ pub(crate) struct OneTenant {
     pub(crate) of_keys: Vec<String>,
 }
 
-impl ClaimCheck for OneTenant {
+impl ClaimCheck for SingleTenantCheck {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         match token.claims().get::<String>("tid")? {
             Some(tenant) if tenant != self.tenant => return Err(InvalidToken::WrongTenant),

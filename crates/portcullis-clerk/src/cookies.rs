@@ -17,7 +17,7 @@ pub(crate) fn session(suffix: Option<String>, issuer: Option<String>) -> TokenSo
             let claims = UnverifiedToken::new(token).unverified_claims();
             let of_instance = claims.as_ref().and_then(|claims| claims.issuer()).is_some_and(|named| match &issuer {
                 Some(issuer) => named == issuer,
-                None => frontend_api::is_some_instance(named),
+                None => frontend_api::is_instance_issuer(named),
             });
             (of_instance, claims.and_then(|claims| claims.issued_at()))
         };

@@ -22,18 +22,18 @@ pub(crate) fn issuer(host: &str) -> Result<String, ConfigError> {
 
 /// The issuer of some instance, by its form alone. That is enough where the key is one instance's own, and nobody else
 /// signs with it.
-pub(crate) struct SomeInstance;
+pub(crate) struct InstanceIssuerForm;
 
-impl ClaimCheck for SomeInstance {
+impl ClaimCheck for InstanceIssuerForm {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
-        if is_some_instance(issuer) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
+        if is_instance_issuer(issuer) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
     }
 }
 
 /// Whether `issuer` is `https://clerk.{domain}`, as of production instances, or `https://{slug}.clerk.accounts.dev`, as
 /// of development instances, with nothing after it.
-pub(crate) fn is_some_instance(issuer: &str) -> bool {
+pub(crate) fn is_instance_issuer(issuer: &str) -> bool {
     let Some(host) = issuer.strip_prefix("https://") else { return false };
     let labels: Vec<&str> = host.split('.').collect();
     host.len() <= 253
@@ -119,7 +119,7 @@ mod tests {
             "https://clerk.xn--bcher-kva.example",
             "https://lucky-cat-1.clerk.accounts.dev",
         ] {
-            assert!(is_some_instance(issuer), "{issuer}");
+            assert!(is_instance_issuer(issuer), "{issuer}");
         }
         for issuer in [
             "",
@@ -148,7 +148,7 @@ mod tests {
             "https://tenant.eu.auth0.com",
             "https://127.0.0.1",
         ] {
-            assert!(!is_some_instance(issuer), "{issuer}");
+            assert!(!is_instance_issuer(issuer), "{issuer}");
         }
     }
 }

@@ -10,11 +10,11 @@ use portcullis::keys::RemoteKeys;
 use portcullis::verifier::{JwtVerifierBuilder, UnverifiedToken};
 use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider, TokenSource, preset};
 
-use crate::frontend_api::{self, SomeInstance};
+use crate::frontend_api::{self, InstanceIssuerForm};
 use crate::grants::ClerkGrants;
 use crate::publishable_key::PublishableKey;
-use crate::rules::SignedIn;
-use crate::token_class::{OneOf, TokenClass};
+use crate::rules::SessionSignedIn;
+use crate::token_class::{TokenClass, TokenClassCheck};
 use crate::{cookies, jwt_key};
 
 const PUBLISHABLE_KEY: &str = "CLERK_PUBLISHABLE_KEY";
@@ -24,7 +24,7 @@ const AUTHORIZED_PARTIES: &str = "CLERK_AUTHORIZED_PARTIES";
 const BACKEND_API: &str = "https://api.clerk.com";
 
 /// What opaque tokens start with: API keys, machines' and OAuth access tokens.
-const OPAQUE: [&str; 3] = ["ak_", "mt_", "oat_"];
+const OPAQUE_PREFIXES: [&str; 3] = ["ak_", "mt_", "oat_"];
 
 /// A verifier of the tokens of one Clerk instance.
 #[derive(Clone)]
@@ -46,7 +46,7 @@ enum Instance {
     FrontendApi(String),
     PublishableKey(PublishableKey),
     /// Known by its public key alone.
-    Unnamed,
+    FromPem,
 }
 
 impl Clerk {
@@ -71,7 +71,7 @@ impl Clerk {
     /// `https://{slug}.clerk.accounts.dev`. To have it compared as a whole, name the instance and give the key to
     /// [`Self::pem`]. What is wrong with the key, [`Self::builder`] says.
     pub fn from_pem(pem: impl Into<String>) -> Self {
-        Self::new(Instance::Unnamed).pem(pem)
+        Self::new(Instance::FromPem).pem(pem)
     }
 
     /// Reads `CLERK_PUBLISHABLE_KEY`, or `CLERK_JWT_KEY` with the public key in PEM, or both, which names the instance
@@ -213,7 +213,7 @@ impl Clerk {
     pub fn session_cookies(&self) -> TokenSource {
         let suffix = match &self.instance {
             Instance::PublishableKey(key) => Some(key.cookie_suffix()),
-            Instance::FrontendApi(_) | Instance::Unnamed => None,
+            Instance::FrontendApi(_) | Instance::FromPem => None,
         };
         cookies::session(suffix, self.issuer().ok().flatten())
     }
@@ -230,7 +230,7 @@ impl Clerk {
         }
         let issuer = self.issuer()?;
         let keys = self.key_provider(issuer.as_deref())?;
-        let issuer = issuer.map_or_else(|| Issuer::by_rule(SomeInstance), Issuer::from);
+        let issuer = issuer.map_or_else(|| Issuer::by_rule(InstanceIssuerForm), Issuer::from);
         let audience = match self.audiences.as_slice() {
             [] => Audience::not_issued(),
             audiences => Audience::any_of(audiences),
@@ -244,7 +244,9 @@ impl Clerk {
             Some(parties) => builder.check(AuthorizedParties::any_of(parties)),
             None => builder,
         };
-        Ok(builder.check(OneOf(self.classes.clone())).check(SignedIn { pending_allowed: self.pending_allowed }))
+        Ok(builder
+            .check(TokenClassCheck(self.classes.clone()))
+            .check(SessionSignedIn { pending_allowed: self.pending_allowed }))
     }
 
     /// The verifier.
@@ -259,7 +261,7 @@ impl Clerk {
         match &self.instance {
             Instance::FrontendApi(host) => frontend_api::issuer(host).map(Some),
             Instance::PublishableKey(key) => Ok(Some(key.issuer().to_owned())),
-            Instance::Unnamed => Ok(None),
+            Instance::FromPem => Ok(None),
         }
     }
 
@@ -327,7 +329,7 @@ impl fmt::Debug for Clerk {
 /// Clerk's opaque tokens have to be shown to Clerk's API; no key helps.
 fn name_opaque(token: &UnverifiedToken<'_>, found: InvalidToken) -> InvalidToken {
     match found {
-        InvalidToken::NotCompactJws if OPAQUE.iter().any(|prefix| token.text().starts_with(prefix)) => {
+        InvalidToken::NotCompactJws if OPAQUE_PREFIXES.iter().any(|prefix| token.text().starts_with(prefix)) => {
             InvalidToken::OpaqueToken
         }
         other => other,

@@ -6,11 +6,11 @@ use portcullis::error::InvalidToken;
 use crate::claims::SessionStatus;
 
 /// The session is not waiting for something, such as the choice of an organization, unless that is fine.
-pub(crate) struct SignedIn {
+pub(crate) struct SessionSignedIn {
     pub(crate) pending_allowed: bool,
 }
 
-impl ClaimCheck for SignedIn {
+impl ClaimCheck for SessionSignedIn {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         match SessionStatus::read(token.claims().get("sts")?.as_ref()) {
             SessionStatus::Active => Ok(()),

@@ -56,9 +56,9 @@ impl TokenClass {
 }
 
 /// The token is of one of these classes.
-pub(crate) struct OneOf(pub(crate) Vec<TokenClass>);
+pub(crate) struct TokenClassCheck(pub(crate) Vec<TokenClass>);
 
-impl ClaimCheck for OneOf {
+impl ClaimCheck for TokenClassCheck {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         match TokenClass::of(token) {
             Some(class) if self.0.contains(&class) => Ok(()),

@@ -24,7 +24,7 @@ impl Setup {
     fn new(name: &str) -> Self {
         let folder = Folder::new(name);
         let issuer = |name: &str| {
-            let issuer = TestIssuer::with_algorithms([Algorithm::Es256]).with_url(format!("https://{name}.test/"));
+            let issuer = TestIssuer::from_algorithms([Algorithm::Es256]).with_url(format!("https://{name}.test/"));
             issuer.with_audience(format!("https://{name}-api.test"))
         };
         let (staff, customers) = (issuer("staff"), issuer("customers"));

@@ -181,11 +181,11 @@ fn metadata_of_another_issuer_says_what_was_expected_and_what_came() {
 #[test]
 fn a_provider_flag_stands_for_issuer_and_keys_and_can_be_overridden() {
     let folder = Folder::new("provider");
-    let server = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Es256]).serve();
+    let server = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Es256]).serve();
     let (issuer, good) = (server.url(), token(&server));
     let es256 = server.issuer().token().algorithm(Algorithm::Es256).sign();
     let file = folder.file("jwks.json", server.issuer().jwks());
-    let strange = folder.file("strange.json", TestIssuer::with_algorithms([Algorithm::Rs256]).jwks());
+    let strange = folder.file("strange.json", TestIssuer::from_algorithms([Algorithm::Rs256]).jwks());
     for provider in ["--oidc-issuer", "--auth0-domain"] {
         let with = |more: &[&str]| verify([provider, &issuer].into_iter().chain(more.iter().copied()));
         with(&["--audience", AUDIENCE, &good]).accepts();
@@ -274,7 +274,7 @@ fn odd_set(issuer: &TestIssuer) -> Value {
 
 #[test]
 fn keys_says_of_each_key_what_it_is_or_why_it_is_not_usable() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Es256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Es256]);
     let thumbprints: Vec<_> =
         issuer.signing_keys().iter().map(|key| key.verifying_key().thumbprint().unwrap()).collect();
     let set = odd_set(&issuer).to_string();
@@ -334,7 +334,7 @@ fn a_set_without_a_usable_key_is_shown_all_the_same() {
 
 #[test]
 fn keys_that_tokens_cannot_tell_apart_are_remarked_on() {
-    let [one, two] = [(); 2].map(|()| TestIssuer::with_algorithms([Algorithm::EdDsa]).first_key().jwk());
+    let [one, two] = [(); 2].map(|()| TestIssuer::from_algorithms([Algorithm::EdDsa]).first_key().jwk());
     let folder = Folder::new("ambiguous");
     let set = folder.file("set.json", json!({"keys": [one, two]}).to_string());
     let outcome = keys([&set]);

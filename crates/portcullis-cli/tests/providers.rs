@@ -83,7 +83,7 @@ fn tokens_of_auth0_and_authok_are_judged_by_their_rules() {
         assert!(verify(wrong).fails().starts_with(&format!("error: {}: ", setup.flags[0])));
     }
     // Authok signs with RS256 alone; Auth0 has PS256 too, and neither anything else unless it is asked for.
-    let keys = || TestIssuer::with_algorithms([Algorithm::Ps256, Algorithm::Es256]).with_audience(API);
+    let keys = || TestIssuer::from_algorithms([Algorithm::Ps256, Algorithm::Es256]).with_audience(API);
     for (setup, ps256) in [
         (
             Setup::new(

@@ -30,7 +30,7 @@ impl Setup {
 
     fn with_algorithm(name: &str, algorithm: Algorithm) -> Self {
         let folder = Folder::new(name);
-        let issuer = TestIssuer::with_algorithms([algorithm]);
+        let issuer = TestIssuer::from_algorithms([algorithm]);
         let jwks = folder.file("jwks.json", issuer.jwks());
         Self { folder, issuer, jwks }
     }
@@ -176,7 +176,7 @@ fn a_secret_comes_from_its_flag_alone_and_is_never_repeated() {
     let setup = Setup::with_algorithm("secret", Algorithm::Hs512);
     let key = setup.issuer.first_key();
     let bytes = key.secret().unwrap();
-    let other = TestIssuer::with_algorithms([Algorithm::Hs512]).first_key().jwk();
+    let other = TestIssuer::from_algorithms([Algorithm::Hs512]).first_key().jwk();
     let mut renamed = other.clone();
     renamed["kid"] = "another".into();
     let token = setup.token();
@@ -430,7 +430,7 @@ fn a_configuration_file_is_read_and_flags_override_it() {
     );
     let now = 1_700_000_000;
     let token = setup.issuer.token().issued_at(now).claim("exp", now + 60).sign();
-    let stranger = TestIssuer::with_algorithms([Algorithm::Es256]);
+    let stranger = TestIssuer::from_algorithms([Algorithm::Es256]);
     let strange = setup.folder.file("strange.json", stranger.jwks());
     let pem = setup.folder.file("key.pem", setup.issuer.public_key_pem());
     for file in [&json, &toml] {

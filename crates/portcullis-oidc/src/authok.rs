@@ -3,7 +3,7 @@
 use portcullis::jose::Algorithm;
 use portcullis::{Audience, ConfigError, preset};
 
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// Access tokens of an Authok tenant for one API.
 ///
@@ -63,12 +63,12 @@ impl Preset<AuthokTenant> {
     }
 }
 
-impl Provider for AuthokTenant {
-    fn settings(&self) -> Result<Settings, ConfigError> {
+impl IdentityProvider for AuthokTenant {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let issuers = self.domains.iter().map(|domain| issuer(domain)).collect::<Result<Vec<_>, _>>()?;
         let first = issuers.first().map(String::as_str).unwrap_or_default();
-        Ok(Settings {
-            keys: KeysAt::Url(format!("{first}.well-known/jwks.json")),
+        Ok(ProviderSettings {
+            keys: KeyLocation::Url(format!("{first}.well-known/jwks.json")),
             audience: Audience::any_of(self.audiences.clone()),
             algorithms: Algorithm::Rs256.into(),
             issuers,

@@ -11,7 +11,7 @@ use portcullis::{Audience, ConfigError};
 
 use serde::Deserialize;
 
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// Access tokens of an Amazon Cognito user pool, for its app clients; ID tokens by option.
 ///
@@ -71,8 +71,8 @@ impl Preset<UserPool> {
     }
 }
 
-impl Provider for UserPool {
-    fn settings(&self) -> Result<Settings, ConfigError> {
+impl IdentityProvider for UserPool {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let Self { region, id, clients, token_use } = self;
         let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if region.is_empty() || !region.split('-').all(is_word) {
@@ -86,17 +86,17 @@ impl Provider for UserPool {
         // Both forms belong to the same pool and the same keys.
         let issuers =
             ["cognito-idp", "issuer-cognito-idp"].map(|host| format!("https://{host}.{region}.amazonaws.com/{id}"));
-        let keys = KeysAt::Url(format!("{}/.well-known/jwks.json", issuers[0]));
+        let keys = KeyLocation::Url(format!("{}/.well-known/jwks.json", issuers[0]));
         // An access token has client_id where an ID token has aud.
         let audience = match token_use {
             TokenUse::Access => Audience::claim("client_id", clients.clone()),
             TokenUse::Id => Audience::any_of(clients.clone()),
         };
-        Ok(Settings { issuers: issuers.into(), audience, algorithms: Algorithm::Rs256.into(), keys })
+        Ok(ProviderSettings { issuers: issuers.into(), audience, algorithms: Algorithm::Rs256.into(), keys })
     }
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
-        builder.check(self.token_use).check(AsIssued(self.token_use)).grants(CognitoGrants)
+        builder.check(self.token_use).check(ClaimTypes(self.token_use)).grants(CognitoGrants)
     }
 }
 
@@ -112,9 +112,9 @@ impl ClaimCheck for TokenUse {
 }
 
 /// The types that Amazon's own verifier insists on: one client, one string of scopes.
-struct AsIssued(TokenUse);
+struct ClaimTypes(TokenUse);
 
-impl ClaimCheck for AsIssued {
+impl ClaimCheck for ClaimTypes {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let client = match self.0 {
             TokenUse::Access => "client_id",

@@ -9,8 +9,8 @@ use portcullis::jose::Algorithm;
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, preset};
 
-use crate::id_token::ForUsAlone;
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::id_token::SingleAudience;
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// ID tokens of a Firebase project.
 ///
@@ -41,27 +41,27 @@ impl Preset<Project> {
     }
 }
 
-impl Provider for Project {
-    fn settings(&self) -> Result<Settings, ConfigError> {
+impl IdentityProvider for Project {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let project = preset::path_segment("project", &self.0, "write the project ID, such as my-project-1a2b3")?;
         let keys = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
-        Ok(Settings {
+        Ok(ProviderSettings {
             issuers: vec![format!("https://securetoken.google.com/{project}")],
             audience: Audience::any_of([project]),
             algorithms: Algorithm::Rs256.into(),
-            keys: KeysAt::Url(keys.to_owned()),
+            keys: KeyLocation::Url(keys.to_owned()),
         })
     }
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
-        builder.require_claims(["sub", "iat", "auth_time"]).check(ForUsAlone).check(SignedIn)
+        builder.require_claims(["sub", "iat", "auth_time"]).check(SingleAudience).check(UserSignedIn)
     }
 }
 
 /// What Firebase says must hold of a user: `sub` is not empty, and `auth_time` has passed.
-struct SignedIn;
+struct UserSignedIn;
 
-impl ClaimCheck for SignedIn {
+impl ClaimCheck for UserSignedIn {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         // As far as Firebase's own clocks may differ.
         const LEEWAY: Duration = Duration::from_secs(5);

@@ -6,8 +6,8 @@ use portcullis::jose::Algorithm;
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError};
 
-use crate::id_token::ForUsAlone;
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::id_token::SingleAudience;
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// ID tokens of Google accounts.
 ///
@@ -52,8 +52,8 @@ impl Preset<GoogleAccounts> {
     }
 }
 
-impl Provider for GoogleAccounts {
-    fn settings(&self) -> Result<Settings, ConfigError> {
+impl IdentityProvider for GoogleAccounts {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         if self.hosted_domain.as_ref().is_some_and(String::is_empty) {
             return Err(ConfigError::new(
                 "hosted_domain",
@@ -61,11 +61,11 @@ impl Provider for GoogleAccounts {
                 "write the organization's domain, such as example.com",
             ));
         }
-        Ok(Settings {
+        Ok(ProviderSettings {
             issuers: ["https://accounts.google.com", "accounts.google.com"].map(str::to_owned).into(),
             audience: Audience::any_of(self.clients.clone()),
             algorithms: Algorithm::Rs256.into(),
-            keys: KeysAt::Url("https://www.googleapis.com/oauth2/v3/certs".to_owned()),
+            keys: KeyLocation::Url("https://www.googleapis.com/oauth2/v3/certs".to_owned()),
         })
     }
 
@@ -74,7 +74,7 @@ impl Provider for GoogleAccounts {
             InvalidToken::NotCompactJws if token.text().starts_with("ya29.") => InvalidToken::OpaqueToken,
             other => other,
         });
-        let builder = builder.check(ForUsAlone);
+        let builder = builder.check(SingleAudience);
         match &self.hosted_domain {
             Some(domain) => builder.check(HostedDomain(domain.clone())),
             None => builder,

@@ -12,7 +12,7 @@ use portcullis::{Audience, ConfigError, preset};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// Access tokens of a Keycloak realm.
 ///
@@ -74,10 +74,10 @@ impl Preset<Realm> {
     }
 }
 
-impl Provider for Realm {
-    const PLACE: &'static str = "base";
+impl IdentityProvider for Realm {
+    const URL_FIELD: &'static str = "base";
 
-    fn settings(&self) -> Result<Settings, ConfigError> {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let base = preset::base_url("base", &self.base, "https://keycloak.example.com")?;
         if base.contains("/realms/") {
             let instead = "write what stands before /realms/, such as https://keycloak.example.com";
@@ -91,8 +91,8 @@ impl Provider for Realm {
             return Err(ConfigError::new("client", "empty", "write the client ID whose roles count"));
         }
         let issuer = format!("{base}/realms/{realm}");
-        Ok(Settings {
-            keys: KeysAt::Url(format!("{issuer}/protocol/openid-connect/certs")),
+        Ok(ProviderSettings {
+            keys: KeyLocation::Url(format!("{issuer}/protocol/openid-connect/certs")),
             issuers: vec![issuer],
             audience: Audience::any_of([self.audience.as_str()]),
             // A realm can be given keys for any of them.
@@ -101,7 +101,7 @@ impl Provider for Realm {
     }
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
-        let builder = builder.check(IsBearer).grants(KeycloakGrants { client: self.client.clone() });
+        let builder = builder.check(TypIsBearer).grants(KeycloakGrants { client: self.client.clone() });
         match &self.parties {
             Some(parties) => builder.check(AuthorizedParties::any_of(parties)),
             None => builder,
@@ -110,9 +110,9 @@ impl Provider for Realm {
 }
 
 /// `typ` of the payload: access tokens have `Bearer` there, and others `ID`, `Refresh`, `Offline` or `Logout`.
-struct IsBearer;
+struct TypIsBearer;
 
-impl ClaimCheck for IsBearer {
+impl ClaimCheck for TypIsBearer {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let class = token.claims().required::<String>("typ")?;
         if class == "Bearer" { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }

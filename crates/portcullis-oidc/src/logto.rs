@@ -3,7 +3,7 @@
 use portcullis::jose::Algorithm;
 use portcullis::{Audience, ConfigError};
 
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 use crate::url;
 
 /// Access tokens of a Logto tenant for an API resource.
@@ -37,14 +37,14 @@ impl Preset<LogtoTenant> {
     }
 }
 
-impl Provider for LogtoTenant {
-    const PLACE: &'static str = "endpoint";
+impl IdentityProvider for LogtoTenant {
+    const URL_FIELD: &'static str = "endpoint";
 
-    fn settings(&self) -> Result<Settings, ConfigError> {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let origin = url::origin("endpoint", &self.endpoint, "https://tenant.logto.app")?;
         let issuer = format!("{origin}/oidc");
-        Ok(Settings {
-            keys: KeysAt::MetadataOf(issuer.clone()),
+        Ok(ProviderSettings {
+            keys: KeyLocation::MetadataOf(issuer.clone()),
             issuers: vec![issuer],
             audience: Audience::any_of([self.resource.as_str()]),
             algorithms: [Algorithm::Es384, Algorithm::Rs256].into(),

@@ -3,7 +3,7 @@
 use portcullis::jose::Algorithm;
 use portcullis::{Audience, ConfigError, preset};
 
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// Access tokens of an Okta custom authorization server.
 ///
@@ -47,8 +47,8 @@ impl Preset<OktaServer> {
     }
 }
 
-impl Provider for OktaServer {
-    fn settings(&self) -> Result<Settings, ConfigError> {
+impl IdentityProvider for OktaServer {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let origin = preset::origin("domain", &self.domain, "dev-1.okta.com")?;
         if let Some(host) = origin.strip_suffix("-admin.okta.com").and_then(|url| url.strip_prefix("https://")) {
             let instead = format!("leave -admin out: {host}.okta.com");
@@ -57,8 +57,8 @@ impl Provider for OktaServer {
         let instead = "write the authorization server's name as in its issuer URI, such as default";
         let server = preset::path_segment("authorization_server", &self.server, instead)?;
         let issuer = format!("{origin}/oauth2/{server}");
-        Ok(Settings {
-            keys: KeysAt::MetadataOf(issuer.clone()),
+        Ok(ProviderSettings {
+            keys: KeyLocation::MetadataOf(issuer.clone()),
             issuers: vec![issuer],
             audience: Audience::any_of([self.audience.as_str()]),
             algorithms: Algorithm::Rs256.into(),

@@ -19,12 +19,12 @@ pub struct Preset<P> {
 }
 
 /// What is particular to a provider.
-pub trait Provider {
+pub trait IdentityProvider {
     /// The argument that says where the provider is, for what is wrong with the URLs made of it.
-    const PLACE: &'static str = "issuer";
+    const URL_FIELD: &'static str = "issuer";
 
     /// What can't be left out.
-    fn settings(&self) -> Result<Settings, ConfigError>;
+    fn settings(&self) -> Result<ProviderSettings, ConfigError>;
 
     /// The rules beyond that.
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
@@ -34,16 +34,16 @@ pub trait Provider {
 
 /// What a verifier can't do without.
 #[derive(Debug)]
-pub struct Settings {
+pub struct ProviderSettings {
     pub(crate) issuers: Vec<String>,
     pub(crate) audience: Audience,
     pub(crate) algorithms: AlgorithmSet,
-    pub(crate) keys: KeysAt,
+    pub(crate) keys: KeyLocation,
 }
 
 /// Where a provider's keys are.
 #[derive(Debug)]
-pub(crate) enum KeysAt {
+pub(crate) enum KeyLocation {
     /// Where the metadata of this issuer says.
     MetadataOf(String),
     /// At this URL.
@@ -62,16 +62,16 @@ impl<P> Preset<P> {
     }
 }
 
-impl<P: Provider> Preset<P> {
+impl<P: IdentityProvider> Preset<P> {
     /// The general builder, with everything of the provider set.
     ///
     /// # Errors
     /// [`ConfigError`] names the field that can't be used and what to write instead.
     pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
-        let Settings { issuers, audience, algorithms, keys } = self.provider.settings()?;
+        let ProviderSettings { issuers, audience, algorithms, keys } = self.provider.settings()?;
         let keys = match &self.keys {
             Some(keys) => Arc::clone(keys),
-            None => Arc::new(keys.provider().map_err(|error| error.with_field(P::PLACE))?),
+            None => Arc::new(keys.provider().map_err(|error| error.with_field(P::URL_FIELD))?),
         };
         let builder = JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms);
         Ok(self.provider.refine(builder))
@@ -86,7 +86,7 @@ impl<P: Provider> Preset<P> {
     }
 }
 
-impl KeysAt {
+impl KeyLocation {
     fn provider(&self) -> Result<RemoteKeys, ConfigError> {
         match self {
             Self::MetadataOf(issuer) => RemoteKeys::discover(issuer),
@@ -101,11 +101,11 @@ mod tests {
     use crate::{Authok, Cognito, Firebase, Google, Keycloak, Logto, Okta, Supabase, WorkOs, Zitadel};
 
     /// Issuers, and where the keys are: a URL, or the issuer whose metadata says so.
-    fn places<P: Provider>(preset: &Preset<P>) -> (Vec<String>, String) {
+    fn places<P: IdentityProvider>(preset: &Preset<P>) -> (Vec<String>, String) {
         let settings = preset.provider.settings().unwrap();
         let keys = match settings.keys {
-            KeysAt::MetadataOf(issuer) => format!("metadata of {issuer}"),
-            KeysAt::Url(url) => url,
+            KeyLocation::MetadataOf(issuer) => format!("metadata of {issuer}"),
+            KeyLocation::Url(url) => url,
         };
         (settings.issuers, keys)
     }
@@ -124,7 +124,7 @@ mod tests {
             (keycloak("http://keycloak:8080"), "base"),
             (error(Zitadel::new("http://zitadel:8080", "1").verifier()), "instance"),
             (error(Logto::new("http://logto:3001", "api").verifier()), "endpoint"),
-            (error(Supabase::at("http://kong:8000").verifier()), "url"),
+            (error(Supabase::from_url("http://kong:8000").verifier()), "url"),
         ] {
             assert!(error.starts_with(&format!("{field}: it is http, where https is required; ")), "{error}");
         }
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn each_provider_has_its_algorithms() {
-        fn algorithms<P: Provider>(preset: &Preset<P>) -> String {
+        fn algorithms<P: IdentityProvider>(preset: &Preset<P>) -> String {
             preset.provider.settings().unwrap().algorithms.to_string()
         }
         let any = AlgorithmSet::ASYMMETRIC.to_string();

@@ -7,7 +7,7 @@ use portcullis::keys::{FixedKeys, FixedKeysError};
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError};
 
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 use crate::url;
 
 /// Access tokens of users who are signed in to a Supabase project.
@@ -17,7 +17,7 @@ use crate::url;
 /// use portcullis_oidc::Supabase;
 ///
 /// let verifier = Supabase::new("abcdefghijklmnopqrst").verifier()?;
-/// let own_domain = Supabase::at("https://auth.example.com").verifier()?;
+/// let own_domain = Supabase::from_url("https://auth.example.com").verifier()?;
 /// # Ok(()) }
 /// ```
 ///
@@ -33,12 +33,12 @@ pub type Supabase = Preset<SupabaseProject>;
 /// A Supabase project.
 #[derive(Clone, Debug)]
 pub struct SupabaseProject {
-    place: Place,
+    place: ProjectAddress,
     algorithms: AlgorithmSet,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum ProjectAddress {
     Reference(String),
     Url(String),
 }
@@ -46,12 +46,12 @@ enum Place {
 impl Preset<SupabaseProject> {
     /// `reference` is the project's, as in `https://{reference}.supabase.co`.
     pub fn new(reference: impl Into<String>) -> Self {
-        Self::of(SupabaseProject::at(Place::Reference(reference.into())))
+        Self::of(SupabaseProject::at(ProjectAddress::Reference(reference.into())))
     }
 
     /// A project at a domain of one's own, or on a server of one's own.
-    pub fn at(url: impl Into<String>) -> Self {
-        Self::of(SupabaseProject::at(Place::Url(url.into())))
+    pub fn from_url(url: impl Into<String>) -> Self {
+        Self::of(SupabaseProject::at(ProjectAddress::Url(url.into())))
     }
 
     /// Verifies with the project's legacy JWT secret, and with no key that it publishes. Whoever has this secret can
@@ -66,29 +66,30 @@ impl Preset<SupabaseProject> {
 }
 
 impl SupabaseProject {
-    fn at(place: Place) -> Self {
+    fn at(place: ProjectAddress) -> Self {
         Self { place, algorithms: [Algorithm::Es256, Algorithm::Rs256].into() }
     }
 }
 
-impl Provider for SupabaseProject {
-    const PLACE: &'static str = "url";
+impl IdentityProvider for SupabaseProject {
+    const URL_FIELD: &'static str = "url";
 
-    fn settings(&self) -> Result<Settings, ConfigError> {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let origin = match &self.place {
-            Place::Url(url) => url::origin("url", url, "https://auth.example.com")?,
-            Place::Reference(reference) => {
+            ProjectAddress::Url(url) => url::origin("url", url, "https://auth.example.com")?,
+            ProjectAddress::Reference(reference) => {
                 let is_one = !reference.is_empty() && reference.bytes().all(|byte| byte.is_ascii_alphanumeric());
                 if !is_one {
-                    let instead = "write the first part of the project's URL alone, or use Supabase::at with the URL";
+                    let instead =
+                        "write the first part of the project's URL alone, or use Supabase::from_url with the URL";
                     return Err(ConfigError::new("reference", "not a project's reference", instead));
                 }
                 format!("https://{reference}.supabase.co")
             }
         };
         let issuer = format!("{origin}/auth/v1");
-        Ok(Settings {
-            keys: KeysAt::Url(format!("{issuer}/.well-known/jwks.json")),
+        Ok(ProviderSettings {
+            keys: KeyLocation::Url(format!("{issuer}/.well-known/jwks.json")),
             issuers: vec![issuer],
             audience: Audience::any_of(["authenticated"]),
             algorithms: self.algorithms,
@@ -96,14 +97,14 @@ impl Provider for SupabaseProject {
     }
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
-        builder.require_claims(["sub"]).check(IsUser)
+        builder.require_claims(["sub"]).check(RoleIsAuthenticated)
     }
 }
 
 /// `role`: `anon` and `service_role` are keys of applications, not users.
-struct IsUser;
+struct RoleIsAuthenticated;
 
-impl ClaimCheck for IsUser {
+impl ClaimCheck for RoleIsAuthenticated {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let role = token.claims().required::<String>("role")?;
         if role == "authenticated" { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }

@@ -7,7 +7,7 @@ use portcullis::jose::Algorithm;
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, preset};
 
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// Access tokens of WorkOS AuthKit: for an API with an audience, or of users' sessions.
 ///
@@ -31,12 +31,12 @@ pub type WorkOs = Preset<AuthKit>;
 /// WorkOS AuthKit.
 #[derive(Clone, Debug)]
 pub struct AuthKit {
-    tokens: Tokens,
+    tokens: TokenKind,
     issuer: Option<String>,
 }
 
 #[derive(Clone, Debug)]
-enum Tokens {
+enum TokenKind {
     ForApi { audience: String },
     OfSessions { client: String },
 }
@@ -45,12 +45,12 @@ impl Preset<AuthKit> {
     /// Tokens for an API: `issuer` is the AuthKit domain, such as `https://acme.authkit.app`, `audience` the API's
     /// resource indicator. The keys are found by discovery.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
-        Self::of(AuthKit { tokens: Tokens::ForApi { audience: audience.into() }, issuer: Some(issuer.into()) })
+        Self::of(AuthKit { tokens: TokenKind::ForApi { audience: audience.into() }, issuer: Some(issuer.into()) })
     }
 
     /// Tokens of users' sessions with the application `client`, which has a key set of its own.
     pub fn sessions(client: impl Into<String>) -> Self {
-        Self::of(AuthKit { tokens: Tokens::OfSessions { client: client.into() }, issuer: None })
+        Self::of(AuthKit { tokens: TokenKind::OfSessions { client: client.into() }, issuer: None })
     }
 
     /// Another issuer, exactly as it stands in tokens.
@@ -60,25 +60,30 @@ impl Preset<AuthKit> {
     }
 }
 
-impl Provider for AuthKit {
-    fn settings(&self) -> Result<Settings, ConfigError> {
+impl IdentityProvider for AuthKit {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let algorithms = Algorithm::Rs256.into();
         match &self.tokens {
-            Tokens::ForApi { audience } => {
+            TokenKind::ForApi { audience } => {
                 let issuer = self.issuer.as_deref().unwrap_or_default();
                 let issuer = preset::origin("issuer", issuer, "https://acme.authkit.app")?;
                 let audience = Audience::any_of([audience.as_str()]);
-                Ok(Settings { keys: KeysAt::MetadataOf(issuer.clone()), issuers: vec![issuer], audience, algorithms })
+                Ok(ProviderSettings {
+                    keys: KeyLocation::MetadataOf(issuer.clone()),
+                    issuers: vec![issuer],
+                    audience,
+                    algorithms,
+                })
             }
-            Tokens::OfSessions { client } => {
+            TokenKind::OfSessions { client } => {
                 let client =
                     preset::path_segment("client", client, "write the client ID, such as client_01HQSXZGF8FH")?;
                 let usual = || format!("https://api.workos.com/user_management/{client}");
-                Ok(Settings {
+                Ok(ProviderSettings {
                     issuers: vec![self.issuer.clone().unwrap_or_else(usual)],
                     audience: Audience::not_issued(),
                     algorithms,
-                    keys: KeysAt::Url(format!("https://api.workos.com/sso/jwks/{client}")),
+                    keys: KeyLocation::Url(format!("https://api.workos.com/sso/jwks/{client}")),
                 })
             }
         }

@@ -8,7 +8,7 @@ use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError};
 use serde_json::{Map, Value};
 
-use crate::preset::{KeysAt, Preset, Provider, Settings};
+use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 use crate::url;
 
 /// Access tokens of a Zitadel instance for one project.
@@ -55,13 +55,13 @@ impl Preset<ZitadelProject> {
     }
 }
 
-impl Provider for ZitadelProject {
-    const PLACE: &'static str = "instance";
+impl IdentityProvider for ZitadelProject {
+    const URL_FIELD: &'static str = "instance";
 
-    fn settings(&self) -> Result<Settings, ConfigError> {
+    fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let issuer = url::origin("instance", &self.instance, "https://instance-1.zitadel.cloud")?;
-        Ok(Settings {
-            keys: KeysAt::MetadataOf(issuer.clone()),
+        Ok(ProviderSettings {
+            keys: KeyLocation::MetadataOf(issuer.clone()),
             issuers: vec![issuer],
             audience: Audience::any_of([self.project.as_str()]),
             // An instance can be given keys for several.
@@ -75,15 +75,15 @@ impl Provider for ZitadelProject {
         } else {
             format!("urn:zitadel:iam:org:project:{}:roles", self.project)
         };
-        builder.check(IsAccessToken).grants(ZitadelGrants { claim })
+        builder.check(HasTokenId).grants(ZitadelGrants { claim })
     }
 }
 
 /// Access tokens have `jti`, and ID tokens, which are for the same audiences, never have it:
 /// <https://zitadel.com/docs/apis/openidoauth/claims>.
-struct IsAccessToken;
+struct HasTokenId;
 
-impl ClaimCheck for IsAccessToken {
+impl ClaimCheck for HasTokenId {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let has_id = token.claims().get::<String>("jti")?.is_some_and(|id| !id.is_empty());
         if has_id { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }

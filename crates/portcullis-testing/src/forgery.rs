@@ -111,7 +111,7 @@ fn tampered(issuer: &TestIssuer) -> Vec<Forgery> {
 fn foreign_keys(issuer: &TestIssuer) -> Vec<Forgery> {
     let ours = issuer.first_key();
     let theirs = Arc::new(SigningKey::generate(ours.algorithm(), ours.id()));
-    let by_them = || issuer.token().signed_secretly_with(Arc::clone(&theirs));
+    let by_them = || issuer.token().forged_with(Arc::clone(&theirs));
     let bad = Reason::BadSignature;
     vec![
         forgery("signed with another key of the same name", by_them().sign(), bad),
@@ -221,7 +221,7 @@ mod tests {
     #[tokio::test]
     async fn every_forgery_is_refused_for_its_reason_under_every_algorithm() {
         for algorithm in Algorithm::ALL {
-            let issuer = TestIssuer::with_algorithms([algorithm]);
+            let issuer = TestIssuer::from_algorithms([algorithm]);
             let gate = issuer.gate();
             assert!(gate.verify(&issuer.token().sign()).await.is_ok(), "{algorithm}");
             let forgeries = issuer.forgeries();
@@ -238,7 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_beside_public_keys_confuses_nothing() {
-        let issuer = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Hs256]);
+        let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Hs256]);
         let gate = issuer.gate();
         assert!(gate.verify(&issuer.token().algorithm(Algorithm::Hs256).sign()).await.is_ok());
         for forgery in issuer.forgeries() {

@@ -18,30 +18,30 @@ pub struct TestIssuer {
     url: String,
     audience: String,
     keys: Vec<Arc<SigningKey>>,
-    shape_token: Arc<ShapeToken>,
-    shape_key: Arc<ShapeKey>,
-    published_beside: Vec<Value>,
+    customize_token: Arc<CustomizeToken>,
+    customize_jwk: Arc<CustomizeJwk>,
+    published_jwks: Vec<Value>,
 }
 
-type ShapeToken = dyn Fn(TokenBuilder) -> TokenBuilder + Send + Sync;
-type ShapeKey = dyn Fn(&mut Map<String, Value>) + Send + Sync;
+type CustomizeToken = dyn Fn(TokenBuilder) -> TokenBuilder + Send + Sync;
+type CustomizeJwk = dyn Fn(&mut Map<String, Value>) + Send + Sync;
 
 impl TestIssuer {
     /// An issuer with one RS256 key.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_algorithms([Algorithm::Rs256])
+        Self::from_algorithms([Algorithm::Rs256])
     }
 
     /// An issuer with one key for each of `algorithms`; tokens are signed with the first unless told otherwise.
-    pub fn with_algorithms(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+    pub fn from_algorithms(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         let issuer = Self {
             url: "https://issuer.test/".to_owned(),
             audience: "https://api.test".to_owned(),
             keys: Vec::new(),
-            shape_token: Arc::new(|token| token),
-            shape_key: Arc::new(|_| {}),
-            published_beside: Vec::new(),
+            customize_token: Arc::new(|token| token),
+            customize_jwk: Arc::new(|_| {}),
+            published_jwks: Vec::new(),
         };
         issuer.with_more_algorithms(algorithms)
     }
@@ -68,7 +68,7 @@ impl TestIssuer {
     /// ```
     #[must_use]
     pub fn with_tokens(mut self, shape: impl Fn(TokenBuilder) -> TokenBuilder + Send + Sync + 'static) -> Self {
-        self.shape_token = Arc::new(shape);
+        self.customize_token = Arc::new(shape);
         self
     }
 
@@ -83,14 +83,14 @@ impl TestIssuer {
     /// ```
     #[must_use]
     pub fn with_published_keys(mut self, shape: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static) -> Self {
-        self.shape_key = Arc::new(shape);
+        self.customize_jwk = Arc::new(shape);
         self
     }
 
     /// The same issuer, which publishes this JWK too: one that is not for signatures, say. It signs nothing with it.
     #[must_use]
     pub fn with_published_jwk(mut self, jwk: Value) -> Self {
-        self.published_beside.push(jwk);
+        self.published_jwks.push(jwk);
         self
     }
 
@@ -143,14 +143,14 @@ impl TestIssuer {
     #[must_use]
     pub fn jwks(&self) -> String {
         let ours = self.keys.iter().filter(|key| !key.algorithm().is_symmetric()).map(|key| self.published(key));
-        let public: Vec<_> = ours.chain(self.published_beside.iter().cloned()).collect();
+        let public: Vec<_> = ours.chain(self.published_jwks.iter().cloned()).collect();
         json!({ "keys": public }).to_string()
     }
 
     fn published(&self, key: &SigningKey) -> Value {
         let mut jwk = key.jwk();
         if let Some(members) = jwk.as_object_mut() {
-            (self.shape_key)(members);
+            (self.customize_jwk)(members);
         }
         jwk
     }
@@ -198,7 +198,7 @@ impl TestIssuer {
 
     /// A good token, to be changed and signed.
     pub fn token(&self) -> TokenBuilder {
-        (self.shape_token)(TokenBuilder::new(self.first_key(), &self.keys, &self.url, &self.audience))
+        (self.customize_token)(TokenBuilder::new(self.first_key(), &self.keys, &self.url, &self.audience))
     }
 }
 

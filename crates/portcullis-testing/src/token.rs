@@ -135,7 +135,7 @@ impl TokenBuilder {
     }
 
     /// Signed with `key`, whatever the header says.
-    pub fn signed_secretly_with(mut self, key: Arc<SigningKey>) -> Self {
+    pub fn forged_with(mut self, key: Arc<SigningKey>) -> Self {
         self.key = key;
         self
     }

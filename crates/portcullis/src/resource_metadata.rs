@@ -12,7 +12,7 @@ const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 /// ```
 /// use portcullis::ResourceMetadata;
 ///
-/// let metadata = ResourceMetadata::new("https://api.example.com/mcp")?.scopes(["read:messages"]);
+/// let metadata = ResourceMetadata::new("https://api.example.com/mcp")?.with_scopes(["read:messages"]);
 /// assert_eq!(metadata.path(), "/.well-known/oauth-protected-resource/mcp");
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
@@ -57,28 +57,28 @@ impl ResourceMetadata {
 
     /// The issuers that clients may get tokens from. Default: those of the gate's verifier.
     #[must_use]
-    pub fn authorization_servers<S: Into<String>>(mut self, issuers: impl IntoIterator<Item = S>) -> Self {
+    pub fn with_authorization_servers<S: Into<String>>(mut self, issuers: impl IntoIterator<Item = S>) -> Self {
         self.authorization_servers = issuers.into_iter().map(Into::into).collect();
         self
     }
 
     /// The scopes that clients may ask for.
     #[must_use]
-    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+    pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes_supported = scopes.into_iter().map(Into::into).collect();
         self
     }
 
     /// The service's name, for people.
     #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.resource_name = Some(name.into());
         self
     }
 
     /// Where developers read about the service.
     #[must_use]
-    pub fn documentation(mut self, url: impl Into<String>) -> Self {
+    pub fn with_documentation(mut self, url: impl Into<String>) -> Self {
         self.resource_documentation = Some(url.into());
         self
     }
@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn the_document_has_the_members_of_rfc_9728() {
-        let metadata = ResourceMetadata::new("https://api.example.com").unwrap().scopes(["a", "b"]).name("Orders");
+        let metadata =
+            ResourceMetadata::new("https://api.example.com").unwrap().with_scopes(["a", "b"]).with_name("Orders");
         assert_eq!(
             metadata.or_issuers(vec!["https://issuer.example/".to_owned()]).to_json(),
             r#"{"resource":"https://api.example.com","authorization_servers":["https://issuer.example/"],"scopes_supported":["a","b"],"bearer_methods_supported":["header"],"resource_name":"Orders"}"#
@@ -193,8 +194,9 @@ mod tests {
     #[test]
     fn authorization_servers_that_are_named_stay() {
         let metadata = ResourceMetadata::new("https://api.example.com").unwrap();
-        let named =
-            metadata.authorization_servers(["https://as.example"]).or_issuers(vec!["https://i.example".to_owned()]);
+        let named = metadata
+            .with_authorization_servers(["https://as.example"])
+            .or_issuers(vec!["https://i.example".to_owned()]);
         assert_eq!(named.authorization_servers, ["https://as.example"]);
     }
 }

@@ -85,7 +85,7 @@ fn mint(kid: &str, port: u16) -> Result<(), Box<dyn Error>> {
         return Err("KID: write letters, digits, - and _".into());
     }
     let key = Arc::new(SigningKey::generate(Algorithm::EdDsa, kid));
-    let issuer = TestIssuer::with_algorithms([Algorithm::EdDsa]).with_url(ISSUER).with_audience(AUDIENCE);
+    let issuer = TestIssuer::from_algorithms([Algorithm::EdDsa]).with_url(ISSUER).with_audience(AUDIENCE);
     let token = issuer.token().subject("alice").signed_with(Arc::clone(&key)).sign();
     let jwk = key.jwk();
     println!("# add the key to the folder, or to the table");

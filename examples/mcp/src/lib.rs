@@ -46,7 +46,7 @@ pub const BASE_SCOPE: &str = "notes:read";
 /// [`ConfigError`] when `resource` is no such URL.
 pub fn app(verifier: impl Verifier + 'static, resource: &str) -> Result<Router, ConfigError> {
     // No more than basic use needs: a client asks for the rest when a tool asks for it.
-    let metadata = ResourceMetadata::new(resource)?.scopes([BASE_SCOPE]).name("Notes");
+    let metadata = ResourceMetadata::new(resource)?.with_scopes([BASE_SCOPE]).with_name("Notes");
     let well_known = metadata.path();
     let gate = Gate::new(verifier).with_resource_metadata(metadata);
     let service = Arc::new(Service { gate: gate.clone(), notes: Notes::default() });

@@ -31,7 +31,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let (config, embedded) = if std::env::var_os("PORTCULLIS_ISSUER").is_some() {
         (Config::from_env()?, None)
     } else {
-        let server = TestIssuer::with_algorithms([Algorithm::Es256]).with_audience(&local).serve();
+        let server = TestIssuer::from_algorithms([Algorithm::Es256]).with_audience(&local).serve();
         (Config::new(server.issuer().url(), &local), Some(server))
     };
     let [resource] = config.audience.as_slice() else {

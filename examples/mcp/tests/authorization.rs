@@ -38,7 +38,7 @@ struct Answer {
 
 impl Server {
     fn new() -> Self {
-        let issuer = TestIssuer::with_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
+        let issuer = TestIssuer::from_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
         let app = example_mcp::app(issuer.verifier().build().unwrap(), RESOURCE).unwrap();
         Self { issuer, app }
     }
@@ -133,7 +133,7 @@ async fn protected_resource_metadata_discovery_well_known_uri_at_the_endpoints_p
     assert_eq!((of_path.status, of_root.status), (200, 200));
     assert_eq!(of_path.body, of_root.body);
     // A server at the root has one place for both.
-    let issuer = TestIssuer::with_algorithms([Algorithm::Es256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
     let app = example_mcp::app(issuer.verifier().build().unwrap(), "https://notes.example").unwrap();
     let at_root = Server { issuer, app };
     assert_eq!(at_root.get(ROOT_METADATA).await.json()["resource"], "https://notes.example");
@@ -191,7 +191,7 @@ async fn refresh_tokens_offline_access_is_named_nowhere() {
 #[test]
 fn canonical_server_uri_without_scheme_or_with_a_fragment_is_refused() {
     for resource in ["mcp.example.com", "https://mcp.example.com#fragment", ""] {
-        let verifier = TestIssuer::with_algorithms([Algorithm::Es256]).verifier().build().unwrap();
+        let verifier = TestIssuer::from_algorithms([Algorithm::Es256]).verifier().build().unwrap();
         assert!(example_mcp::app(verifier, resource).is_err(), "{resource}");
     }
 }
@@ -263,7 +263,7 @@ async fn token_handling_only_tokens_that_were_issued_for_this_server() {
 #[tokio::test]
 async fn token_handling_only_good_tokens_of_the_servers_own_authorization_server() {
     let server = Server::new();
-    let stranger = TestIssuer::with_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
+    let stranger = TestIssuer::from_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
     assert_eq!(server.say(&stranger.token().scope("notes:read"), &list()).await.status, 401);
     let forgeries = server.issuer.forgeries();
     assert!(!forgeries.is_empty());
@@ -328,7 +328,7 @@ async fn step_up_the_same_request_passes_with_the_scopes_that_the_challenge_name
 
 #[tokio::test]
 async fn access_token_privilege_restriction_the_token_reaches_nothing_behind_the_gate() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Es256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
     // Whatever a handler could pass on: every header that it sees.
     let echo = |auth: Auth, headers: HeaderMap| async move { format!("{:?} {headers:?}", auth.subject()) };
     let app: Router =

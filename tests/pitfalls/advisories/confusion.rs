@@ -64,7 +64,7 @@ async fn cve_2022_29217_a_public_key_in_no_form_is_a_secret() {
 #[tokio::test]
 async fn cve_2026_48523_header_alg_is_the_alg_used() {
     // Keys and signatures of RS512; the header says what is on the allow-list.
-    let issuer = TestIssuer::with_algorithms([Algorithm::Rs512]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Rs512]);
     let jwk = issuer.first_key().jwk();
     let keys = |jwk: &Value| FixedKeys::jwks(&json!({ "keys": [jwk] }).to_string()).unwrap();
     let claims_256 = issuer.token().header("alg", "RS256").sign();
@@ -81,7 +81,7 @@ async fn cve_2026_48523_header_alg_is_the_alg_used() {
 /// With several keys, the algorithm of one was used with another.
 #[tokio::test]
 async fn cve_2021_46743_kid_alg_and_key_are_bound_together() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa]);
     let gate = issuer.gate();
     for signer in issuer.signing_keys() {
         for named in issuer.signing_keys() {
@@ -90,7 +90,7 @@ async fn cve_2021_46743_kid_alg_and_key_are_bound_together() {
                 admitted(&gate, &token).await;
             } else {
                 assert_eq!(refused(&gate, &token).await, InvalidToken::UnknownKey);
-                let all_of_it = issuer.token().signed_with(Arc::clone(named)).signed_secretly_with(Arc::clone(signer));
+                let all_of_it = issuer.token().signed_with(Arc::clone(named)).forged_with(Arc::clone(signer));
                 assert_eq!(refused(&gate, &all_of_it.sign()).await, InvalidToken::BadSignature);
             }
         }
@@ -110,7 +110,7 @@ async fn cve_2026_44351_an_empty_or_short_secret_is_no_key() {
         let jwk = json!({"kty": "oct", "k": encoded(&secret)}).to_string();
         assert_eq!(VerifyingKey::from_secret_jwk(&jwk).map(drop), short(bytes));
     }
-    let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let input = issuer.token().signing_input();
     let token = format!("{input}.{}", encoded(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b""), input.as_bytes())));
     assert_eq!(refused(&issuer.gate(), &token).await, InvalidToken::BadSignature);
@@ -120,7 +120,7 @@ async fn cve_2026_44351_an_empty_or_short_secret_is_no_key() {
 /// A key that could not be looked up became an empty key.
 #[tokio::test]
 async fn cve_2025_65945_a_failed_look_up_is_an_error_and_not_a_key() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Hs256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let jwk = with_member(issuer.first_key().jwk(), "kid", "other").to_string();
     let keys = FixedKeys::key(VerifyingKey::from_secret_jwk(&jwk).unwrap());
     let gate = gate_with(&issuer, keys);
@@ -149,7 +149,7 @@ async fn cve_2022_23541_a_look_up_that_returns_another_key_is_not_believed() {
         }
     }
 
-    let issuer = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Hs256, Algorithm::Es256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Hs256, Algorithm::Es256]);
     for returned in issuer.signing_keys() {
         let gate = gate_with(&issuer, AlwaysThis(Arc::new(returned.verifying_key())));
         for signer in issuer.signing_keys() {
@@ -166,7 +166,7 @@ async fn cve_2022_23541_a_look_up_that_returns_another_key_is_not_believed() {
 /// CVE-2026-22817 and CVE-2026-22818: where the JWK has no `alg`, the header decided.
 #[tokio::test]
 async fn cve_2026_22817_without_alg_in_the_jwk_type_and_curve_decide() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Es256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
     let gate = gate_for_jwks(&issuer, &[with_member(issuer.first_key().jwk(), "alg", Value::Null)]);
     for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::Es256) {
         // Signed by a key of the attacker's that does serve the algorithm.

@@ -43,7 +43,7 @@ async fn cve_2020_15240_every_way_to_build_a_verifier_checks_the_signature() {
         path
     };
     let public = TestIssuer::new();
-    let secret = TestIssuer::with_algorithms([Algorithm::Hs256]);
+    let secret = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let config = |issuer: &TestIssuer| Config::new(issuer.url(), issuer.audience());
     let (mut jwks, mut pem, mut bytes) = (config(&public), config(&public), config(&secret));
     jwks.jwks_file = Some(file("keys.json", public.jwks().as_bytes()));

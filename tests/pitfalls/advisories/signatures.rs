@@ -29,7 +29,7 @@ const ED25519_ORDER: &str = "1000000000000000000000000000000014def9dea2f79cd6581
 #[tokio::test]
 async fn cve_2022_21449_zero_r_and_s() {
     for (algorithm, order) in CURVES {
-        let issuer = TestIssuer::with_algorithms([algorithm]);
+        let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
         let token = issuer.token().sign();
         let (input, signature) = split_signature(&token);
@@ -60,7 +60,7 @@ async fn cve_2022_21449_zero_r_and_s() {
 
 #[tokio::test]
 async fn ed25519_signatures_have_one_form() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::EdDsa]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::EdDsa]);
     let gate = issuer.gate();
     let token = issuer.token().sign();
     let (input, signature) = split_signature(&token);
@@ -79,7 +79,7 @@ async fn ed25519_signatures_have_one_form() {
 #[tokio::test]
 async fn rsa_signatures_are_smaller_than_the_modulus() {
     for algorithm in [Algorithm::Rs256, Algorithm::Ps256] {
-        let issuer = TestIssuer::with_algorithms([algorithm]);
+        let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
         let modulus = decoded(issuer.first_key().jwk()["n"].as_str().unwrap());
         // s + n has room in the length of n for some signatures only.
@@ -99,7 +99,7 @@ async fn rsa_signatures_are_smaller_than_the_modulus() {
 #[tokio::test]
 async fn cve_2020_14966_a_signature_has_its_exact_length() {
     for algorithm in Algorithm::ALL {
-        let issuer = TestIssuer::with_algorithms([algorithm]);
+        let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
         let token = issuer.token().sign();
         let (input, signature) = split_signature(&token);
@@ -125,7 +125,7 @@ async fn cve_2020_14966_a_signature_has_its_exact_length() {
 /// An ECDSA signature in DER, as other formats have it, is none of JWS (RFC 7518 §3.4).
 #[tokio::test]
 async fn an_ecdsa_signature_in_der_is_refused() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Es256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
     let token = issuer.token().sign();
     let (input, signature) = split_signature(&token);
     let integer = |bytes: &[u8]| [&[0x02, 33, 0][..], bytes].concat();
@@ -140,7 +140,7 @@ async fn an_ecdsa_signature_in_der_is_refused() {
 #[tokio::test]
 async fn cve_2020_28042_an_hmac_is_compared_over_its_whole_length() {
     for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
-        let issuer = TestIssuer::with_algorithms([algorithm]);
+        let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
         let token = issuer.token().sign();
         let (input, tag) = split_signature(&token);
@@ -160,7 +160,7 @@ async fn cve_2020_28042_an_hmac_is_compared_over_its_whole_length() {
 #[tokio::test]
 async fn cve_2022_25898_a_signature_holds_nothing_but_base64url() {
     for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::Hs256] {
-        let issuer = TestIssuer::with_algorithms([algorithm]);
+        let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
         let token = issuer.token().sign();
         let (input, signature) = token.rsplit_once('.').unwrap();

@@ -156,7 +156,7 @@ async fn cve_2023_30845_no_header_field_switches_the_check_off() {
 /// A set that holds keys of many issuers: the key's own `issuer` member must agree with `iss`.
 #[tokio::test]
 async fn wilson_vul_23030_a_check_can_bind_the_issuer_of_the_key_to_that_of_the_token() {
-    let issuer = TestIssuer::with_algorithms([Algorithm::Rs256, Algorithm::Es256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Es256]);
     let [ours, theirs] = [0, 1].map(|at| issuer.signing_keys()[at].jwk());
     let jwks = json!({"keys": [
         with_member(ours.clone(), "issuer", issuer.url()),

@@ -243,7 +243,7 @@ async fn hostile_tokens_are_refused_for_their_reasons_in_every_mode() {
 #[tokio::test]
 async fn rs256_is_the_only_algorithm_even_with_other_keys() {
     let algorithms = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Rs384, Algorithm::Es256, Algorithm::Hs256];
-    let issuer = TestIssuer::with_algorithms(algorithms).with_url(v2(TENANT)).with_audience(API);
+    let issuer = TestIssuer::from_algorithms(algorithms).with_url(v2(TENANT)).with_audience(API);
     let issuer = issuer.with_tokens(|token| token.header("typ", "JWT").claim("tid", TENANT).claim("scp", "Files.Read"));
     let gate = gate(&single(), &issuer);
     assert!(admits(&gate, &issuer.token().sign()).await);

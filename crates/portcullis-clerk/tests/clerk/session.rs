@@ -155,7 +155,7 @@ async fn a_hostile_token_without_an_audience_is_refused_too() {
 async fn rs256_alone_is_allowed_even_with_other_keys() {
     use portcullis::jose::Algorithm::{Es256, Hs256, Ps256, Rs256, Rs512};
     let algorithms = [Rs256, Rs512, Ps256, Es256, Hs256];
-    let issuer = TestIssuer::with_algorithms(algorithms)
+    let issuer = TestIssuer::from_algorithms(algorithms)
         .with_url(format!("https://{HOST}"))
         .with_tokens(|token| token.header("typ", "JWT").without("aud"));
     let gate = gate(clerk(), &issuer);
@@ -173,7 +173,7 @@ async fn instances_with_the_same_kid_do_not_share_keys() {
     for (gate, other) in gates.iter().zip([&theirs, &ours]) {
         assert!(gate.verify(&other.token().sign()).await.is_err());
         let named = if std::ptr::eq(other, &theirs) { &ours } else { &theirs };
-        let forged = named.token().signed_secretly_with(Arc::clone(other.first_key()));
+        let forged = named.token().forged_with(Arc::clone(other.first_key()));
         assert_eq!(reason(gate, forged).await, Some(Reason::BadSignature));
     }
     // Signed by our key, in the name of the other instance.

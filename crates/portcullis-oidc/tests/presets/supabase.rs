@@ -57,7 +57,7 @@ async fn the_legacy_secret_counts_only_when_it_is_given() {
 #[tokio::test]
 async fn the_keys_are_fetched_below_the_issuer() {
     let project = TestIssuer::supabase(REFERENCE).serve_under("/auth/v1");
-    let door = Door::new(Supabase::at(format!("http://{}", project.address())).verifier().unwrap());
+    let door = Door::new(Supabase::from_url(format!("http://{}", project.address())).verifier().unwrap());
     door.admits(&project.issuer().token()).await;
     assert_eq!((project.hits("/auth/v1/.well-known/jwks.json"), project.all_hits()), (1, 1));
 }
@@ -73,5 +73,5 @@ fn what_cannot_be_used_is_named() {
     for reference in ["", "abc.supabase.co", "https://abc.supabase.co", "a/b"] {
         assert_eq!(Supabase::new(reference).verifier().unwrap_err().field(), "reference", "{reference}");
     }
-    assert_eq!(Supabase::at("https://auth.example.com/auth/v1").verifier().unwrap_err().field(), "url");
+    assert_eq!(Supabase::from_url("https://auth.example.com/auth/v1").verifier().unwrap_err().field(), "url");
 }

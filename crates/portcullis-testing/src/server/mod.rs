@@ -52,12 +52,12 @@ use crate::server::site::Site;
 pub struct IssuerServer {
     address: SocketAddr,
     site: Arc<Site>,
-    orders: Option<UnboundedSender<Order>>,
+    commands: Option<UnboundedSender<Command>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What the server's thread is told; it says when it is done.
-enum Order {
+enum Command {
     ComeBack(mpsc::Sender<()>),
     GoDown(mpsc::Sender<()>),
 }
@@ -89,13 +89,13 @@ impl IssuerServer {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let site = Arc::new(Site::new(issuer, address, path));
-        let (orders, received) = unbounded_channel();
+        let (commands, received) = unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let served = Arc::clone(&site);
         let thread = std::thread::Builder::new()
             .name("issuer-server".to_owned())
             .spawn(move || drop(runtime.block_on(run(listener, address, served, received))))?;
-        Ok(Self { address, site, orders: Some(orders), thread: Some(thread) })
+        Ok(Self { address, site, commands: Some(commands), thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -207,12 +207,12 @@ impl IssuerServer {
 
     /// Stops listening and cuts all connections, as a machine that goes down. The port stays ours.
     pub fn go_down(&self) {
-        self.order(Order::GoDown);
+        self.command(Command::GoDown);
     }
 
     /// Listens again, at the same port.
     pub fn come_back(&self) {
-        self.order(Order::ComeBack);
+        self.command(Command::ComeBack);
     }
 
     /// How many requests asked for `path`.
@@ -257,9 +257,9 @@ impl IssuerServer {
         self.site.requests()
     }
 
-    fn order(&self, order: impl FnOnce(mpsc::Sender<()>) -> Order) {
+    fn command(&self, command: impl FnOnce(mpsc::Sender<()>) -> Command) {
         let (done, wait) = mpsc::channel();
-        if self.orders.as_ref().is_some_and(|orders| orders.send(order(done)).is_ok()) {
+        if self.commands.as_ref().is_some_and(|commands| commands.send(command(done)).is_ok()) {
             // An error means that the thread is gone, and then nothing listens either.
             let _ = wait.recv();
         }
@@ -269,7 +269,7 @@ impl IssuerServer {
 impl Drop for IssuerServer {
     fn drop(&mut self) {
         // The thread ends when nobody can tell it anything more.
-        self.orders = None;
+        self.commands = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -299,12 +299,12 @@ async fn reserve_port(address: SocketAddr) -> io::Result<TcpSocket> {
     }
 }
 
-/// Accepts connections and follows orders, until there can be none any more.
+/// Accepts connections and follows commands, until there can be none any more.
 async fn run(
     listener: TcpListener,
     address: SocketAddr,
     site: Arc<Site>,
-    mut orders: UnboundedReceiver<Order>,
+    mut commands: UnboundedReceiver<Command>,
 ) -> io::Result<()> {
     let mut listener = Some(tokio::net::TcpListener::from_std(listener)?);
     // A socket that is bound but does not listen refuses connections and lets nobody else have the port.
@@ -323,16 +323,16 @@ async fn run(
                 connections.spawn(wire::converse(stream, Arc::clone(&site)));
             },
             Some(_) = connections.join_next() => {}
-            order = orders.recv() => match order {
+            command = commands.recv() => match command {
                 None => return Ok(()),
-                Some(Order::GoDown(done)) => {
+                Some(Command::GoDown(done)) => {
                     connections.shutdown().await;
                     if listener.take().is_some() {
                         reserve = Some(reserve_port(address).await?);
                     }
                     let _ = done.send(());
                 }
-                Some(Order::ComeBack(done)) => {
+                Some(Command::ComeBack(done)) => {
                     if let Some(socket) = reserve.take() {
                         listener = Some(socket.listen(1024)?);
                     }

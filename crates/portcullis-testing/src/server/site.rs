@@ -49,7 +49,7 @@ pub(super) struct Answer {
 }
 
 /// What to do about one request.
-pub(super) struct Plan {
+pub(super) struct PlannedAnswer {
     pub(super) answer: Answer,
     pub(super) fault: Option<Fault>,
     /// Ends when the answer may go.
@@ -113,12 +113,12 @@ impl Site {
     }
 
     /// What to do about a request; it is counted.
-    pub(super) fn plan(&self, request: RequestHead) -> Plan {
+    pub(super) fn plan(&self, request: RequestHead) -> PlannedAnswer {
         let mut state = self.state();
         let path = request.path().to_owned();
         let endpoint = self.endpoint(&path);
         let mut plan =
-            Plan { answer: self.answer(&state, &request, &path), fault: state.fault_at(endpoint), hold: None };
+            PlannedAnswer { answer: self.answer(&state, &request, &path), fault: state.fault_at(endpoint), hold: None };
         if matches!(plan.fault, Some(Fault::Hold)) {
             let (release, hold) = oneshot::channel();
             state.held.push(release);

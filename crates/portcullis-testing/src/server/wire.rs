@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::server::fault::Fault;
-use crate::server::site::{Answer, Plan, RequestHead, Site};
+use crate::server::site::{Answer, PlannedAnswer, RequestHead, Site};
 
 /// The largest head of a request that is read.
 const HEAD_MAX: usize = 64 * 1024;
@@ -51,8 +51,8 @@ fn parse_head(head: &str) -> Option<RequestHead> {
 }
 
 /// Answers one request, well or not; whether the connection goes on.
-async fn perform(stream: &mut TcpStream, plan: Plan, site: &Site) -> io::Result<bool> {
-    let Plan { mut answer, fault, hold } = plan;
+async fn perform(stream: &mut TcpStream, plan: PlannedAnswer, site: &Site) -> io::Result<bool> {
+    let PlannedAnswer { mut answer, fault, hold } = plan;
     if let Some(hold) = hold {
         let _ = hold.await;
     }

@@ -47,7 +47,7 @@ impl TestIssuer {
 }
 
 fn tenant(domain: &str, audience: &str) -> TestIssuer {
-    TestIssuer::with_algorithms([Algorithm::Rs256])
+    TestIssuer::from_algorithms([Algorithm::Rs256])
         .with_url(format!("https://{domain}/"))
         .with_audience(audience)
         .with_published_keys(certified)

@@ -83,7 +83,7 @@ impl TestIssuer {
     #[must_use]
     pub fn azure_b2c(name: &str, tenant: &str, policy: &str, client_id: &str) -> Self {
         let policy = policy.to_owned();
-        TestIssuer::with_algorithms([Algorithm::Rs256])
+        TestIssuer::from_algorithms([Algorithm::Rs256])
             .with_url(format!("https://{name}.b2clogin.com/{tenant}/v2.0/"))
             .with_audience(client_id)
             .with_published_keys(|jwk| {
@@ -108,7 +108,7 @@ impl TestIssuer {
 }
 
 fn version_2(tenant: &str, client_id: &str) -> TestIssuer {
-    TestIssuer::with_algorithms([Algorithm::Rs256])
+    TestIssuer::from_algorithms([Algorithm::Rs256])
         .with_url(format!("https://login.microsoftonline.com/{tenant}/v2.0"))
         .with_audience(client_id)
         .with_published_keys(|jwk| {
@@ -118,7 +118,7 @@ fn version_2(tenant: &str, client_id: &str) -> TestIssuer {
 }
 
 fn version_1(tenant: &str, client_id: &str) -> TestIssuer {
-    TestIssuer::with_algorithms([Algorithm::Rs256])
+    TestIssuer::from_algorithms([Algorithm::Rs256])
         .with_url(format!("https://sts.windows.net/{tenant}/"))
         .with_audience(format!("api://{client_id}"))
         .with_published_keys(of_microsoft)

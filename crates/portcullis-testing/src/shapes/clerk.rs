@@ -28,7 +28,7 @@ impl TestIssuer {
     /// ```
     #[must_use]
     pub fn clerk(frontend_api: &str) -> Self {
-        Self::with_algorithms([])
+        Self::from_algorithms([])
             .with_signing_keys(vec![Arc::new(SigningKey::generate(Algorithm::Rs256, INSTANCE))])
             .with_url(format!("https://{frontend_api}"))
             .with_tokens(|token| {

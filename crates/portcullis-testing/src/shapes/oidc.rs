@@ -130,7 +130,7 @@ impl TestIssuer {
     /// (<https://docs.logto.io/authorization/validate-access-tokens>).
     #[must_use]
     pub fn logto(endpoint: &str, resource: &str) -> Self {
-        Self::with_algorithms([Algorithm::Es384])
+        Self::from_algorithms([Algorithm::Es384])
             .with_url(format!("{endpoint}/oidc"))
             .with_audience(resource)
             .with_tokens(|token| token.subject("foxq6v1bzvfd").scope("read:messages").claim("client_id", "web-app-1"))
@@ -157,7 +157,7 @@ impl TestIssuer {
     /// (<https://supabase.com/docs/guides/auth/jwt-fields>).
     #[must_use]
     pub fn supabase(reference: &str) -> Self {
-        Self::with_algorithms([Algorithm::Es256])
+        Self::from_algorithms([Algorithm::Es256])
             .with_url(format!("https://{reference}.supabase.co/auth/v1"))
             .with_audience("authenticated")
             .with_tokens(|token| {

@@ -92,6 +92,6 @@ pub(crate) fn new_key_for(algorithm: Algorithm, kid: &str) -> Arc<SigningKey> {
 
 /// A good token, if the key is one of the service's.
 pub(crate) fn token(key: &Arc<SigningKey>) -> String {
-    let issuer = TestIssuer::with_algorithms([Algorithm::EdDsa]).with_url(ISSUER).with_audience(AUDIENCE);
+    let issuer = TestIssuer::from_algorithms([Algorithm::EdDsa]).with_url(ISSUER).with_audience(AUDIENCE);
     issuer.token().subject("alice").signed_with(Arc::clone(key)).sign()
 }
