@@ -52,7 +52,7 @@ fn axum_app(gates: Gates) -> axum::Router {
 }
 
 fn actix_app(gates: Gates, app: &mut ServiceConfig) {
-    use portcullis_actix::{Auth, Authenticate};
+    use portcullis_actix::{Auth, AuthMiddleware};
 
     async fn issuer(auth: Auth) -> String {
         auth.issuer().unwrap_or_default().to_owned()
@@ -60,7 +60,7 @@ fn actix_app(gates: Gates, app: &mut ServiceConfig) {
 
     for (name, gate) in gates.parts() {
         let extracted = web::resource(format!("/extracted-{name}")).app_data(gate.clone()).route(web::get().to(issuer));
-        let guarded = web::resource(format!("/guarded-{name}")).wrap(Authenticate::new(gate));
+        let guarded = web::resource(format!("/guarded-{name}")).wrap(AuthMiddleware::new(gate));
         app.service(extracted).service(guarded.route(web::get().to(|| async { "behind" })));
     }
 }

@@ -132,11 +132,11 @@ pub(crate) fn actix(gates: &Gates) -> Running {
             let scope = scope.configure(actix_routes::all);
             match guards {
                 Guards::None => app.service(scope),
-                Guards::One(guard) => app.service(scope.wrap(portcullis_actix::Authenticate::from(guard))),
+                Guards::One(guard) => app.service(scope.wrap(portcullis_actix::AuthMiddleware::from(guard))),
                 Guards::Nested { outer, inner } => app.service(
                     scope
-                        .wrap(portcullis_actix::Authenticate::from(inner))
-                        .wrap(portcullis_actix::Authenticate::from(outer)),
+                        .wrap(portcullis_actix::AuthMiddleware::from(inner))
+                        .wrap(portcullis_actix::AuthMiddleware::from(outer)),
                 ),
             };
         }

@@ -300,7 +300,7 @@ fn start_actix(gate: Gate, handled: Arc<AtomicUsize>) -> Running {
             handled.fetch_add(1, Ordering::SeqCst);
             async { "reached" }
         };
-        let all = actix_web::web::scope("").wrap(portcullis_actix::Authenticate::new(gate.clone()));
+        let all = actix_web::web::scope("").wrap(portcullis_actix::AuthMiddleware::new(gate.clone()));
         app.service(all.default_service(actix_web::web::to(handler)));
     })
 }

@@ -32,7 +32,9 @@ pub struct MaybeAuth<C = NoClaims>(pub Option<Auth<C>>);
 
 /// A verified caller whom the policy of `P` allows, with the claims as `C`. It dereferences to [`Verified`].
 pub struct Authorized<P, C = NoClaims> {
-    auth: Auth<C>,
+    verified: Verified,
+    /// The claims, deserialized.
+    pub claims: C,
     policy: PhantomData<fn() -> P>,
 }
 
@@ -44,14 +46,9 @@ impl<C> Auth<C> {
 }
 
 impl<P, C> Authorized<P, C> {
-    /// The claims, deserialised.
-    pub fn claims(&self) -> &C {
-        &self.auth.claims
-    }
-
     /// The caller and the claims.
     pub fn into_parts(self) -> (Verified, C) {
-        self.auth.into_parts()
+        (self.verified, self.claims)
     }
 }
 
@@ -89,7 +86,10 @@ impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { Ok(Self { auth: admit(&request, &P::policy()).await?, policy: PhantomData }) })
+        Box::pin(async move {
+            let (verified, claims) = admit(&request, &P::policy()).await?.into_parts();
+            Ok(Self { verified, claims, policy: PhantomData })
+        })
     }
 }
 
@@ -153,7 +153,7 @@ impl<P, C> Deref for Authorized<P, C> {
     type Target = Verified;
 
     fn deref(&self) -> &Verified {
-        &self.auth
+        &self.verified
     }
 }
 

@@ -34,7 +34,7 @@
 //! ```
 //!
 //! `portcullis_auth0`, `portcullis_azure`, `portcullis_clerk` and `portcullis_oidc` make the verifier for a provider that
-//! they know; [`JwtVerifier::builder`] makes it with keys of your own. [`Authenticate`] guards a whole part of the service.
+//! they know; [`JwtVerifier::builder`] makes it with keys of your own. [`AuthMiddleware`] guards a whole part of the service.
 //!
 //! An extractor guards its handler, not a path, so no route is open by a slip of the router. It finds its gate in
 //! `app_data`, as `Gate` or as `web::Data<Gate>`: the innermost, so keep to one of the two types. A handler without a gate,
@@ -83,5 +83,5 @@ pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, j
 
 pub use extract::{Auth, Authorized, MaybeAuth};
 pub use metadata::resource_metadata;
-pub use middleware::{Authenticate, AuthenticateService};
+pub use middleware::{AuthMiddleware, AuthMiddlewareService};
 pub use rejection::Rejection;

@@ -20,7 +20,7 @@ use crate::view::HttpRequestView;
 ///
 /// ```
 /// use actix_web::{App, web};
-/// use portcullis_actix::{Auth, Authenticate, scopes};
+/// use portcullis_actix::{Auth, AuthMiddleware, scopes};
 ///
 /// async fn stop(auth: Auth) -> String {
 ///     auth.subject().unwrap_or_default().to_owned()
@@ -28,7 +28,7 @@ use crate::view::HttpRequestView;
 ///
 /// # fn main() -> Result<(), portcullis_actix::error::InvalidToken> {
 /// # let gate = portcullis_testing::gate_admitting(&serde_json::json!({"sub": "user"}))?;
-/// let admin = web::scope("/admin").wrap(Authenticate::new(gate).require(scopes("admin"))).route("/stop", web::get().to(stop));
+/// let admin = web::scope("/admin").wrap(AuthMiddleware::new(gate).require(scopes("admin"))).route("/stop", web::get().to(stop));
 /// let app = App::new().service(admin);
 /// # Ok(()) }
 /// ```
@@ -38,9 +38,9 @@ use crate::view::HttpRequestView;
 /// within finds the caller among the request's extensions, as [`Admission`](portcullis::adapter::Admission).
 #[derive(Clone, Debug)]
 #[must_use = "give it to wrap()"]
-pub struct Authenticate(Arc<Guard>);
+pub struct AuthMiddleware(Arc<Guard>);
 
-impl Authenticate {
+impl AuthMiddleware {
     /// Lets verified callers through, and nobody else.
     pub fn new(gate: Gate) -> Self {
         Guard::new(gate).into()
@@ -62,13 +62,13 @@ impl Authenticate {
     }
 }
 
-impl From<Guard> for Authenticate {
+impl From<Guard> for AuthMiddleware {
     fn from(guard: Guard) -> Self {
         Self(Arc::new(guard))
     }
 }
 
-impl<S, B> Transform<S, ServiceRequest> for Authenticate
+impl<S, B> Transform<S, ServiceRequest> for AuthMiddleware
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
@@ -76,22 +76,22 @@ where
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
     type InitError = ();
-    type Transform = AuthenticateService<S>;
+    type Transform = AuthMiddlewareService<S>;
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(AuthenticateService { inner: Rc::new(inner), guard: Arc::clone(&self.0) }))
+        ready(Ok(AuthMiddlewareService { inner: Rc::new(inner), guard: Arc::clone(&self.0) }))
     }
 }
 
-/// A service behind [`Authenticate`].
+/// A service behind [`AuthMiddleware`].
 #[derive(Debug)]
-pub struct AuthenticateService<S> {
+pub struct AuthMiddlewareService<S> {
     inner: Rc<S>,
     guard: Arc<Guard>,
 }
 
-impl<S, B> Service<ServiceRequest> for AuthenticateService<S>
+impl<S, B> Service<ServiceRequest> for AuthMiddlewareService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,

@@ -57,7 +57,7 @@ async fn maybe_tenant(auth: MaybeAuth<Tenant>) -> String {
 }
 
 async fn tenant_messages(auth: Authorized<ReadMessages, Tenant>) -> String {
-    format!("{} of {}", auth.subject().unwrap_or_default(), auth.claims().tenant)
+    format!("{} of {}", auth.subject().unwrap_or_default(), auth.claims.tenant)
 }
 
 fn routes(app: &mut ServiceConfig) {

@@ -16,7 +16,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpMessage, HttpResponse};
 use portcullis_actix::adapter::{Admission, Credential};
 use portcullis_actix::{
-    Auth, AuthError, Authenticate, Gate, MaybeAuth, TokenSource, Verified, Verifier, async_trait, dangerous, scopes,
+    Auth, AuthError, AuthMiddleware, Gate, MaybeAuth, TokenSource, Verified, Verifier, async_trait, dangerous, scopes,
 };
 use portcullis_testing::TestIssuer;
 
@@ -31,29 +31,31 @@ async fn greeting(auth: MaybeAuth) -> String {
 /// Staff sign in with one issuer, customers with another.
 fn routes(staff: Gate, customers: Gate) -> impl FnOnce(&mut ServiceConfig) {
     move |app| {
-        let admin = Authenticate::new(staff.clone()).require(scopes("admin")).allow_cors_preflight();
+        let admin = AuthMiddleware::new(staff.clone()).require(scopes("admin")).allow_cors_preflight();
         let behind = || async { "behind" };
         app.route("/public", web::get().to(|| async { "open" }))
             .service(web::scope("/admin").wrap(admin).route("/stop", web::route().to(subject)))
             .service(
                 web::scope("/shop")
-                    .wrap(Authenticate::new(customers.clone()).optional())
+                    .wrap(AuthMiddleware::new(customers.clone()).optional())
                     .route("/orders", web::get().to(subject))
                     .route("/welcome", web::get().to(greeting)),
             )
             // Behind both gates: only who passes the outer one reaches the inner one.
             .service(
                 web::scope("/vault")
-                    .wrap(Authenticate::new(staff.clone()))
-                    .wrap(Authenticate::new(customers.clone()).optional())
+                    .wrap(AuthMiddleware::new(staff.clone()))
+                    .wrap(AuthMiddleware::new(customers.clone()).optional())
                     .route("/gold", web::get().to(subject)),
             )
             .service(
                 web::resource("/preflight-allowed")
-                    .wrap(Authenticate::new(staff.clone()).allow_cors_preflight())
+                    .wrap(AuthMiddleware::new(staff.clone()).allow_cors_preflight())
                     .route(web::route().to(behind)),
             )
-            .service(web::resource("/preflight-refused").wrap(Authenticate::new(staff)).route(web::route().to(behind)));
+            .service(
+                web::resource("/preflight-refused").wrap(AuthMiddleware::new(staff)).route(web::route().to(behind)),
+            );
     }
 }
 
@@ -84,7 +86,7 @@ async fn middleware_that_stands_within_finds_the_caller() {
                 request.extensions().get::<Admission>().and_then(|known| known.caller().subject().map(str::to_owned));
             Ok::<_, actix_web::Error>(request.into_response(caller.unwrap_or_default()))
         });
-        app.service(web::resource("/").wrap(own).wrap(Authenticate::new(gate)).to(|| async { "not reached" }));
+        app.service(web::resource("/").wrap(own).wrap(AuthMiddleware::new(gate)).to(|| async { "not reached" }));
     };
     assert_eq!(send(routes, Method::GET, "/", &[("authorization", token)]).await, (200, "alice".to_owned()));
 }
@@ -139,8 +141,8 @@ async fn behind_an_optional_middleware_a_required_one_asks_for_its_own_caller() 
         move |app: &mut ServiceConfig| {
             app.service(
                 web::scope("/both")
-                    .wrap(Authenticate::new(staff))
-                    .wrap(Authenticate::new(customers).optional())
+                    .wrap(AuthMiddleware::new(staff))
+                    .wrap(AuthMiddleware::new(customers).optional())
                     .route("/", web::get().to(subject))
                     .route("/open", web::get().to(|| async { "open" })),
             );
@@ -174,7 +176,7 @@ async fn a_middleware_never_goes_on_with_a_bad_token() {
     let gate = issuer.gate();
     for optional in [false, true] {
         let routes = || {
-            let guard = Authenticate::new(gate.clone());
+            let guard = AuthMiddleware::new(gate.clone());
             let guard = if optional { guard.optional().allow_cors_preflight() } else { guard };
             |app: &mut ServiceConfig| {
                 app.service(web::resource("/").wrap(guard).route(web::route().to(|| async { "behind" })));
@@ -231,7 +233,7 @@ const SPELLINGS: [&str; 14] = [
 #[actix_web::test]
 async fn an_app_a_scope_and_a_resource_are_guarded_alike() {
     let (issuer, other) = (TestIssuer::new(), TestIssuer::new());
-    let guard = || Authenticate::new(issuer.gate());
+    let guard = || AuthMiddleware::new(issuer.gate());
     let behind = || web::get().to(subject);
     let app = test::init_service(App::new().wrap(guard()).route("/in/it", behind())).await;
     let scope = test::init_service(App::new().service(web::scope("/in").wrap(guard()).route("/it", behind()))).await;
@@ -274,7 +276,7 @@ impl Service<ServiceRequest> for Told {
 
 #[actix_web::test]
 async fn the_middleware_is_ready_when_the_service_behind_it_is() {
-    let guard = Authenticate::new(TestIssuer::new().gate());
+    let guard = AuthMiddleware::new(TestIssuer::new().gate());
     for told in [true, false] {
         let service = guard.new_transform(Told(told)).await.unwrap();
         let polled = service.poll_ready(&mut Context::from_waker(Waker::noop()));
@@ -317,8 +319,8 @@ async fn what_a_middleware_verified_is_not_verified_again_and_its_headers_reach_
     let asked = Arc::new(AtomicUsize::new(0));
     let gate = Gate::new(Counting(Arc::clone(&asked)));
     let app = App::new()
-        .wrap(Authenticate::new(gate.clone()))
-        .service(web::resource("/").wrap(Authenticate::new(gate)).route(web::get().to(subject)));
+        .wrap(AuthMiddleware::new(gate.clone()))
+        .service(web::resource("/").wrap(AuthMiddleware::new(gate)).route(web::get().to(subject)));
     let app = test::init_service(app).await;
     let request = TestRequest::get().insert_header(("authorization", "Bearer a")).to_request();
     let response = test::call_service(&app, request).await;
@@ -333,7 +335,7 @@ async fn a_websocket_upgrade_passes_the_middleware_like_any_request() {
     let issuer = TestIssuer::new();
     let upgrade = || async { HttpResponse::SwitchingProtocols().upgrade("websocket").finish() };
     let app =
-        App::new().service(web::resource("/ws").wrap(Authenticate::new(issuer.gate())).route(web::get().to(upgrade)));
+        App::new().service(web::resource("/ws").wrap(AuthMiddleware::new(issuer.gate())).route(web::get().to(upgrade)));
     let app = test::init_service(app).await;
     let request = || {
         TestRequest::get().uri("/ws").insert_header(("connection", "upgrade")).insert_header(("upgrade", "websocket"))

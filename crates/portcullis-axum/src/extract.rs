@@ -25,7 +25,9 @@ pub struct Auth<C = NoClaims> {
 
 /// A verified caller whom the policy of `P` allows, with the claims as `C`. It dereferences to [`Verified`].
 pub struct Authorized<P, C = NoClaims> {
-    auth: Auth<C>,
+    verified: Verified,
+    /// The claims, deserialized.
+    pub claims: C,
     policy: PhantomData<fn() -> P>,
 }
 
@@ -37,14 +39,9 @@ impl<C> Auth<C> {
 }
 
 impl<P, C> Authorized<P, C> {
-    /// The claims, deserialised.
-    pub fn claims(&self) -> &C {
-        &self.auth.claims
-    }
-
     /// The caller and the claims.
     pub fn into_parts(self) -> (Verified, C) {
-        self.auth.into_parts()
+        (self.verified, self.claims)
     }
 }
 
@@ -85,7 +82,8 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        Ok(Self { auth: admit(parts, state, &P::policy()).await?, policy: PhantomData })
+        let (verified, claims) = admit(parts, state, &P::policy()).await?.into_parts();
+        Ok(Self { verified, claims, policy: PhantomData })
     }
 }
 
@@ -112,7 +110,7 @@ impl<P, C> Deref for Authorized<P, C> {
     type Target = Verified;
 
     fn deref(&self) -> &Verified {
-        &self.auth
+        &self.verified
     }
 }
 

@@ -56,7 +56,7 @@ async fn maybe_tenant(auth: Option<Auth<Tenant>>) -> String {
 }
 
 async fn tenant_messages(auth: Authorized<ReadMessages, Tenant>) -> String {
-    format!("{} of {}", auth.subject().unwrap_or_default(), auth.claims().tenant)
+    format!("{} of {}", auth.subject().unwrap_or_default(), auth.claims.tenant)
 }
 
 fn routes<S: HasGate + Clone + Send + Sync + 'static>() -> Router<S> {

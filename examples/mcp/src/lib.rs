@@ -10,7 +10,7 @@
 //! | 403 with `insufficient_scope` and all scopes that the operation needs | [`Gate::authorize`], with a policy for each tool |
 //! | no token passed on to others | `forget_token`: what is behind the gate never sees one |
 //!
-//! On Actix Web it is `.wrap(Authenticate::new(gate).require(scopes(BASE_SCOPE)))` instead of the layer, and
+//! On Actix Web it is `.wrap(AuthMiddleware::new(gate).require(scopes(BASE_SCOPE)))` instead of the layer, and
 //! `portcullis_actix::resource_metadata` instead of the handler; the gate is the same.
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
