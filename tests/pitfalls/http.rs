@@ -21,7 +21,7 @@
 
 use std::path::Path;
 
-use crate::security_md::{has_test, promised_tests};
+use crate::threats_md::{has_test, promised_tests};
 
 #[test]
 fn each_fault_has_a_test_on_both_frameworks() {

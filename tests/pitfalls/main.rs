@@ -18,7 +18,7 @@ mod http;
 mod key_sets;
 mod leaks;
 mod providers_md;
-mod security_md;
 mod support;
+mod threats_md;
 mod times;
 mod token_cache;

@@ -1,8 +1,8 @@
-//! tests/PROVIDERS.md says which test shows what a provider does; a row without its test fails here.
+//! Checks `tests/PROVIDERS.md`: each fact about an identity provider has a row, and each row names tests that exist.
 
 use std::path::Path;
 
-use crate::security_md::{has_test, promised_tests};
+use crate::threats_md::{has_test, promised_tests};
 
 #[test]
 fn providers_md_shows_every_fact_with_tests_that_exist() {

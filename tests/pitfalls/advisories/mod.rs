@@ -1,5 +1,5 @@
 //! Published advisories against other verifiers, 2015 to 2026, each as the question it asks of this one. Those that are
-//! answered by a test elsewhere are not repeated here; SECURITY.md says where every answer is.
+//! answered by a test elsewhere are not repeated here; `tests/THREATS.md` names the test for each one.
 
 mod confusion;
 mod exhaustion;
