@@ -169,7 +169,7 @@ fn metadata_of_another_issuer_says_what_was_expected_and_what_came() {
         let message = outcome.fails();
         assert!(message.starts_with("error: --oidc-issuer: "), "{message}");
         assert!(message.contains(&format!("expected issuer {without_slash:?}, got {issuer:?}")), "{message}");
-        assert!(message.contains("slash at the end; write the issuer as the provider does"), "{message}");
+        assert!(message.contains("slash at the end; write the issuer as its metadata does"), "{message}");
     }
     assert_eq!(server.jwks_hits(), 0, "jwks_uri of another issuer's metadata is not asked");
     server.set_metadata_body(json!({"issuer": "https://other.example", "jwks_uri": server.jwks_url()}).to_string());

@@ -1,4 +1,4 @@
-//! Building [`RemoteKeys`]: what is wrong with it shows here, not at the first fetch.
+//! The options of [`RemoteKeys`]. Invalid options are errors here, not at the first fetch.
 
 use std::fmt;
 use std::path::Path;
@@ -12,32 +12,42 @@ use crate::clock::Clock;
 use crate::error::ConfigError;
 use crate::hash::sha256;
 use crate::jose::KeySet;
-use crate::jose::key_set::MAX_BYTES;
-use crate::keys::remote::entry::Entry;
-use crate::keys::remote::fetch::Source;
-use crate::keys::remote::settings::Settings;
-use crate::keys::remote::{KeySetCache, RemoteKeys, endpoint, metadata};
+use crate::keys::remote::cached_key_set::CachedKeySet;
+use crate::keys::remote::fetch::KeySetSource;
+use crate::keys::remote::settings::FetchSettings;
+use crate::keys::remote::{KeySetCache, RemoteKeys, endpoint, limits, metadata};
 
-/// Options of [`RemoteKeys`]; from [`RemoteKeys::builder`].
+/// The options of [`RemoteKeys`]; from [`RemoteKeys::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use portcullis::keys::RemoteKeys;
+///
+/// let keys = RemoteKeys::builder()
+///     .timeout(Duration::from_secs(2))
+///     .proxy("http://proxy.example:3128")
+///     .discover("https://issuer.example/")?;
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
 #[derive(Clone, Default)]
 #[must_use = "call at() or discover()"]
 pub struct RemoteKeysBuilder {
-    settings: Settings,
+    settings: FetchSettings,
     client: Option<Client>,
-    roots: Vec<Vec<u8>>,
+    root_certificates: Vec<Vec<u8>>,
     proxy: Option<String>,
     headers: Vec<(String, String)>,
-    metadata: Metadata,
+    metadata: MetadataLocation,
     seed: Option<String>,
     cache: Option<KeySetCache>,
 }
 
 #[derive(Clone, Debug, Default)]
-enum Metadata {
-    At(String),
+enum MetadataLocation {
     Oauth,
     #[default]
     OpenId,
+    Url(String),
 }
 
 impl RemoteKeysBuilder {
@@ -45,80 +55,86 @@ impl RemoteKeysBuilder {
         Self::default()
     }
 
-    /// Bounds for how long keys are fresh, and what holds where the provider's `Cache-Control` does not say. Default: 60
-    /// seconds to an hour, and ten minutes. Keys are refreshed ahead of the end, at about four fifths.
-    pub fn lifetime(mut self, shortest: Duration, usual: Duration, longest: Duration) -> Self {
-        (self.settings.lifetime_min, self.settings.lifetime, self.settings.lifetime_max) = (shortest, usual, longest);
+    /// Sets how long fetched keys are fresh: `default` when the response has no `Cache-Control: max-age`, otherwise its
+    /// `max-age`, but at least `min` and at most `max`. Defaults: `min` 60 seconds, `default` 10 minutes, `max` 1 hour.
+    ///
+    /// Keys are refreshed in the background after 75 to 85 % of this time.
+    pub fn lifetime(mut self, min: Duration, default: Duration, max: Duration) -> Self {
+        (self.settings.min_lifetime, self.settings.lifetime, self.settings.max_lifetime) = (min, default, max);
         self
     }
 
-    /// How long keys go on serving after they stopped being fresh, while no refresh succeeds. Default: 24 hours. It is
-    /// also the longest that a withdrawn key can go on while the provider can't be reached.
-    pub fn stale(mut self, longest: Duration) -> Self {
-        self.settings.stale = longest;
+    /// Sets how long keys are used after their lifetime while no fetch succeeds. Default: 24 hours.
+    ///
+    /// It is also the longest time for which a withdrawn key is accepted during an outage, after its lifetime.
+    pub fn stale(mut self, max: Duration) -> Self {
+        self.settings.stale = max;
         self
     }
 
-    /// How many fetches tokens with unknown keys can cause: `burst` at once, then one each `cooldown`. Default: 3, and 30
-    /// seconds. Every fetch counts, so after the first one two are left for unknown keys.
+    /// Sets how many fetches tokens with unknown keys can cause: `burst` at once, then one per `cooldown`. Defaults: 30
+    /// seconds, and 3 fetches.
+    ///
+    /// Fetches for other reasons count as well: after the first fetch, two are left for unknown keys.
     pub fn cooldown(mut self, cooldown: Duration, burst: u32) -> Self {
         (self.settings.cooldown, self.settings.burst) = (cooldown, burst);
         self
     }
 
-    /// The longest that a fetch may take as a whole. Default: 5 seconds.
+    /// Sets the time limit of one fetch, with all its requests. Default: 5 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
         self
     }
 
-    /// The largest body that is read, in bytes. Default, and the most that a key set may have: 1 MiB.
+    /// Sets the largest response body that is read, in bytes. Default and maximum: 1 MiB, the largest size of a key set.
     pub fn max_body_bytes(mut self, bytes: usize) -> Self {
-        self.settings.body_max = bytes;
+        self.settings.max_body_bytes = bytes;
         self
     }
 
-    /// Trusts one more root certificate, in PEM, beside those of the system.
+    /// Trusts root certificates, in PEM, in addition to those of the system.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.roots.push(pem.into());
+        self.root_certificates.push(pem.into());
         self
     }
 
-    /// Goes through the proxy at `url`. Default: none, whatever the environment says.
+    /// Sends all requests through the proxy at `url`. Default: no proxy. Environment variables are not read.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());
         self
     }
 
-    /// Sends this header field with every request, such as the authorization of a backend API. Its value is shown
-    /// nowhere.
+    /// Adds a header field to every request, for example the `authorization` of a backend API. No log, error or `Debug`
+    /// output shows its value.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Uses this client as it is, with its own header fields, redirects, proxies, certificates and connections, so none of
-    /// these may be set here as well. Size, status and time are limited all the same.
+    /// Sends the requests with this client, with its header fields, redirects, proxies, certificates and connections.
+    /// Setting header fields, certificates or a proxy on this builder as well is an error. The limits on size and time
+    /// still apply, and only status 200 is accepted.
     pub fn client(mut self, client: Client) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// Looks for the metadata where RFC 8414 §3 has it, `/.well-known/oauth-authorization-server`.
+    /// Fetches the metadata from the URL of RFC 8414 §3, `/.well-known/oauth-authorization-server`.
     pub fn oauth_metadata(mut self) -> Self {
-        self.metadata = Metadata::Oauth;
+        self.metadata = MetadataLocation::Oauth;
         self
     }
 
-    /// Looks for the metadata at `url`, such as an address inside the cluster. The issuer in it must still be the one
-    /// that is asked for.
+    /// Fetches the metadata from `url`, for example an address inside the cluster. Its `issuer` must still be the one
+    /// that is passed to [`Self::discover`].
     pub fn metadata_at(mut self, url: impl Into<String>) -> Self {
-        self.metadata = Metadata::At(url.into());
+        self.metadata = MetadataLocation::Url(url.into());
         self
     }
 
-    /// Starts with the keys of this JWK Set, for a start while the provider can't be reached. They are refreshed as soon
-    /// as they are used.
+    /// Starts with the keys of this JWK Set, so that a service can start during an outage of the identity provider. The
+    /// first use starts a refresh.
     pub fn seed(mut self, json: impl Into<String>) -> Self {
         self.seed = Some(json.into());
         self
@@ -136,40 +152,38 @@ impl RemoteKeysBuilder {
         Ok(self.seed(json))
     }
 
-    /// Shares keys with the other providers that are made with `cache`, as far as they ask the same URL with the same
-    /// header fields, certificates and proxy. With a client of your own nothing is shared: whom it speaks for can't be
-    /// told from outside.
+    /// Shares cached keys with the other values that were built with `cache`; [`KeySetCache`] says when.
     pub fn cache(mut self, cache: &KeySetCache) -> Self {
         self.cache = Some(cache.clone());
         self
     }
 
-    /// Another clock, for tests. Its monotonic time decides what is fresh; deadlines of the network are real time.
+    /// Replaces the clock, for tests. Its monotonic time decides what is fresh. Network time limits are real time.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.settings.clock = Arc::new(clock);
         self
     }
 
-    /// The keys at `url`.
+    /// Builds the keys at `url`.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    /// [`ConfigError`] names the option that can't be used and what to write instead.
     pub fn at(self, url: &str) -> Result<RemoteKeys, ConfigError> {
         let url = self.endpoint("jwks_url", url)?;
-        self.finish(Source::KeySet(url))
+        self.build(KeySetSource::Url(url))
     }
 
-    /// The keys that the metadata of `issuer` names.
+    /// Builds the keys that the metadata of `issuer` names.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    /// [`ConfigError`] names the option that can't be used and what to write instead.
     pub fn discover(self, issuer: &str) -> Result<RemoteKeys, ConfigError> {
         let metadata = match &self.metadata {
-            Metadata::At(url) => self.endpoint("metadata_url", url)?,
-            Metadata::Oauth => metadata::oauth_url(&self.issuer_url(issuer)?),
-            Metadata::OpenId => metadata::openid_url(&self.issuer_url(issuer)?),
+            MetadataLocation::Oauth => metadata::oauth_url(&self.issuer_url(issuer)?),
+            MetadataLocation::OpenId => metadata::openid_url(&self.issuer_url(issuer)?),
+            MetadataLocation::Url(url) => self.endpoint("metadata_url", url)?,
         };
-        self.finish(Source::Discovery { issuer: issuer.to_owned(), metadata })
+        self.build(KeySetSource::Discovery { issuer: issuer.to_owned(), metadata })
     }
 
     pub(crate) fn allow_http(mut self, host: String) -> Self {
@@ -180,7 +194,7 @@ impl RemoteKeysBuilder {
     fn issuer_url(&self, issuer: &str) -> Result<Url, ConfigError> {
         let url = self.endpoint("issuer", issuer)?;
         if url.path().contains("/.well-known/") {
-            let instead = "write the issuer, as iss and the metadata have it: what stands before /.well-known/";
+            let instead = "write the issuer, as iss and the metadata have it: the part before /.well-known/";
             return Err(ConfigError::new("issuer", "it is the URL of the metadata", instead));
         }
         match url.query() {
@@ -196,13 +210,13 @@ impl RemoteKeysBuilder {
             ConfigError::new(
                 field,
                 problem,
-                "write an https URL, such as https://issuer.example/; plain http only reaches this machine, or hosts \
-                 that portcullis::dangerous::allow_http names, in keys of your own",
+                "write an https URL, for example https://issuer.example/; plain http is only for this machine and for \
+                 hosts that portcullis::dangerous::allow_http names",
             )
         })
     }
 
-    fn finish(self, source: Source) -> Result<RemoteKeys, ConfigError> {
+    fn build(self, source: KeySetSource) -> Result<RemoteKeys, ConfigError> {
         self.validate()?;
         let seed = self.seed_keys()?;
         let client = match &self.client {
@@ -210,32 +224,34 @@ impl RemoteKeysBuilder {
             None => self.build_client()?,
         };
         let cache = self.cache.as_ref().filter(|_| self.client.is_none());
-        let place = cache.map(|cache| (cache.clone(), self.name(&source)));
+        let cache = cache.map(|cache| (cache.clone(), self.cache_key(&source)));
         let settings = Arc::new(self.settings);
-        let make = || Entry::new(source, client, settings, seed);
-        let entry = match place {
-            Some((cache, name)) => cache.0.get_with(name, make),
-            None => make(),
+        let new = || CachedKeySet::new(source, client, settings, seed);
+        let key_set = match cache {
+            Some((cache, key)) => cache.0.get_with(key, new),
+            None => new(),
         };
-        Ok(RemoteKeys { entry })
+        Ok(RemoteKeys { key_set })
     }
 
-    /// What tells key sets apart. Header fields are part of it, since providers such as Clerk's Backend API give whoever
-    /// asks their own keys under one URL; hashed, since they are secrets. All of it is the text and the bytes as they
-    /// were given.
-    fn name(&self, source: &Source) -> String {
-        let way = format!("{:?} {:?} {:?} {:?}", self.headers, self.roots, self.proxy, self.settings.http_hosts);
-        format!("{source:?} {:?}", sha256(way.as_bytes()))
+    /// Returns the key of the cached key set in a [`KeySetCache`]: the source, and everything that may change the answer.
+    ///
+    /// Header fields are part of it, because one URL may return different keys for different credentials, as Clerk's
+    /// Backend API does. They are hashed, because they may be secrets.
+    fn cache_key(&self, source: &KeySetSource) -> String {
+        let options =
+            format!("{:?} {:?} {:?} {:?}", self.headers, self.root_certificates, self.proxy, self.settings.http_hosts);
+        format!("{source:?} {:?}", sha256(options.as_bytes()))
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
         let settings = &self.settings;
-        let in_order = settings.lifetime_min <= settings.lifetime && settings.lifetime <= settings.lifetime_max;
-        if !in_order || settings.lifetime_min.is_zero() {
+        let in_order = settings.min_lifetime <= settings.lifetime && settings.lifetime <= settings.max_lifetime;
+        if !in_order || settings.min_lifetime.is_zero() {
             return Err(ConfigError::new(
                 "lifetime",
                 "the bounds are zero or out of order",
-                "write shortest, usual and longest in this order, the shortest above zero",
+                "write min, default and max in this order, with min above zero",
             ));
         }
         if settings.timeout.is_zero() {
@@ -244,18 +260,19 @@ impl RemoteKeysBuilder {
         if settings.burst == 0 {
             return Err(ConfigError::new("burst", "zero", "write at least 1, so that a rotation is noticed"));
         }
-        if settings.body_max == 0 {
+        if settings.max_body_bytes == 0 {
             return Err(ConfigError::new("max_body_bytes", "zero", "write at least a few thousand"));
         }
-        if settings.body_max > MAX_BYTES {
-            return Err(ConfigError::new("max_body_bytes", "more than a key set may have", "write at most 1048576"));
+        if settings.max_body_bytes > limits::MAX_BODY_BYTES {
+            let instead = format!("write at most {}", limits::MAX_BODY_BYTES);
+            return Err(ConfigError::new("max_body_bytes", "more than the largest key set", instead));
         }
-        let of_the_client = !self.headers.is_empty() || !self.roots.is_empty() || self.proxy.is_some();
-        if self.client.is_some() && of_the_client {
+        let client_options = !self.headers.is_empty() || !self.root_certificates.is_empty() || self.proxy.is_some();
+        if self.client.is_some() && client_options {
             return Err(ConfigError::new(
                 "client",
-                "given beside a header field, certificate or proxy, which it would not know of",
-                "set these on the client",
+                "header fields, certificates or a proxy are set as well, and the client would not use them",
+                "set them on the client",
             ));
         }
         Ok(())
@@ -263,10 +280,10 @@ impl RemoteKeysBuilder {
 
     fn seed_keys(&self) -> Result<Option<KeySet>, ConfigError> {
         let Some(json) = &self.seed else { return Ok(None) };
-        let problem =
-            |problem: String| ConfigError::new("seed", problem, "give the text of a JWK Set with usable keys");
-        let keys = KeySet::from_json(json).map_err(|error| problem(error.to_string()))?;
-        if keys.is_empty() { Err(problem("no key of it can be used".to_owned())) } else { Ok(Some(keys)) }
+        let invalid =
+            |problem: String| ConfigError::new("seed", problem, "write the text of a JWK Set with usable keys");
+        let keys = KeySet::from_json(json).map_err(|error| invalid(error.to_string()))?;
+        if keys.is_empty() { Err(invalid("no key of it can be used".to_owned())) } else { Ok(Some(keys)) }
     }
 
     fn build_client(&self) -> Result<Client, ConfigError> {
@@ -278,30 +295,29 @@ impl RemoteKeysBuilder {
             value.set_sensitive(true);
             headers.append(name, value);
         }
-        // No redirects: the URL is configured, and where it leads is not. No proxy that is not asked for. No idle
-        // connections: one that belongs to a runtime which no longer turns would take a later fetch with it. No time
-        // limit here: the fetch has one, for all of its requests together.
+        // Redirects are off, because only the URL is configured, not where it leads. Proxies of the environment are off.
+        // The time limit is that of the fetch, for all its requests together.
         let mut client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .pool_max_idle_per_host(0)
+            .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
             .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers);
         if let Some(proxy) = &self.proxy {
             let proxy = Proxy::all(proxy.as_str()).map_err(|_| {
-                ConfigError::new("proxy", "not a URL", "write the proxy's URL, such as http://proxy:3128")
+                ConfigError::new("proxy", "not a URL", "write the proxy's URL, for example http://proxy:3128")
             })?;
             client = client.proxy(proxy);
         }
-        for pem in &self.roots {
+        for pem in &self.root_certificates {
             let certificates =
                 Certificate::from_pem_bundle(pem).ok().filter(|all| !all.is_empty()).ok_or_else(|| {
-                    ConfigError::new("root_certificate", "no certificate in it", "give a certificate in PEM")
+                    ConfigError::new("root_certificate", "no certificate in it", "write a certificate in PEM")
                 })?;
             client = client.tls_certs_merge(certificates);
         }
         client.build().map_err(|error| {
-            let problem = format!("the HTTP client can't be made: {}", error.without_url());
+            let problem = format!("the HTTP client can't be built: {}", error.without_url());
             ConfigError::new("client", problem, "check the root certificates of the system")
         })
     }
@@ -324,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named_and_not_repeated() {
+    fn unusable_option_is_named_but_not_quoted() {
         let [zero, one, two] = [0, 1, 2].map(Duration::from_secs);
         let client = || with().client(Client::new());
         for (builder, field) in [
@@ -334,7 +350,7 @@ mod tests {
             (with().timeout(zero), "timeout"),
             (with().cooldown(one, 0), "burst"),
             (with().max_body_bytes(0), "max_body_bytes"),
-            (with().max_body_bytes(MAX_BYTES + 1), "max_body_bytes"),
+            (with().max_body_bytes(limits::MAX_BODY_BYTES + 1), "max_body_bytes"),
             (with().seed("secret"), "seed"),
             (with().seed(r#"{"keys":[{"kty":"oct","k":"secret"}]}"#), "seed"),
             (with().header("x secret", "1"), "header"),
@@ -354,7 +370,7 @@ mod tests {
         for usable in [
             with().lifetime(one, one, one),
             with().cooldown(zero, 1),
-            with().max_body_bytes(MAX_BYTES),
+            with().max_body_bytes(limits::MAX_BODY_BYTES),
             with().header("authorization", "Bearer secret"),
             with().proxy("http://proxy.example:3128"),
             client(),
@@ -364,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn places_that_cannot_be_asked_are_named() {
+    fn unusable_url_is_named() {
         for url in ["", "issuer.example", "http://issuer.example/keys", "https://user@issuer.example/keys"] {
             assert_eq!(with().at(url).unwrap_err().field(), "jwks_url", "{url}");
             assert_eq!(with().discover(url).unwrap_err().field(), "issuer", "{url}");

@@ -1,11 +1,11 @@
-//! Which URLs may be asked.
+//! Which URLs keys and metadata may be fetched from.
 
 use reqwest::Url;
 
 use crate::loopback::is_loopback;
 
-/// A URL that keys or metadata may be fetched from: https, or http on this machine; absolute, without user information
-/// or fragment.
+/// Parses a URL that keys or metadata may be fetched from: absolute, without user information and fragment, with https,
+/// or with http on this machine and on `http_hosts`.
 pub(crate) fn parse(text: &str, http_hosts: &[String]) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| "not an absolute URL")?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn https_and_this_machine_may_be_asked() {
+    fn https_and_local_http_are_allowed() {
         for url in [
             "https://issuer.example/keys",
             "https://issuer.example:8443/keys?v=1",
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_may() {
+    fn all_other_urls_are_refused() {
         for url in [
             "",
             "/keys",

@@ -1,26 +1,26 @@
-//! How long a response stays fresh, by its `Cache-Control` (RFC 9111), within our own bounds.
+//! The lifetime of a response by its `Cache-Control` (RFC 9111), within configured bounds, and its `Retry-After`.
 
 use std::time::Duration;
 
 use headers::{CacheControl, HeaderMapExt as _};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-use crate::keys::remote::settings::Settings;
+use crate::keys::remote::settings::FetchSettings;
 
-/// The response's lifetime: `max-age` clamped to the band of the settings. What forbids caching gets the band's lower
-/// end, because asking again for every request would take the provider down; what can't be read gets the default.
-/// `Age` and `Expires` are not looked at.
-pub(super) fn lifetime(headers: &HeaderMap, settings: &Settings) -> Duration {
-    let asked = match headers.typed_get::<CacheControl>() {
+/// Returns the lifetime of a response: its `max-age`, within the configured bounds. A response that forbids caching gets
+/// the lower bound, because one fetch per request would overload the issuer. A response without a readable `max-age`
+/// gets the default. `Age` and `Expires` are ignored.
+pub(super) fn lifetime(headers: &HeaderMap, settings: &FetchSettings) -> Duration {
+    let requested = match headers.typed_get::<CacheControl>() {
         Some(control) if control.no_store() || control.no_cache() => Duration::ZERO,
         Some(control) => control.max_age().unwrap_or(settings.lifetime),
         None => settings.lifetime,
     };
-    asked.clamp(settings.lifetime_min, settings.lifetime_max)
+    requested.clamp(settings.min_lifetime, settings.max_lifetime)
 }
 
-/// `Retry-After` (RFC 9110 §10.2.3), in seconds or as a date that is read against the response's own `Date`; `None`
-/// where it can't be read.
+/// Returns the `Retry-After` (RFC 9110 §10.2.3): seconds, or a date relative to the response's own `Date`. `None` means
+/// that it is missing or can't be read.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     if let Ok(seconds) = text.parse() {
@@ -44,8 +44,9 @@ mod tests {
     }
 
     #[test]
-    fn max_age_is_clamped_to_the_band() {
-        let seconds = |control: &str| lifetime(&headers(&[("cache-control", control)]), &Settings::default()).as_secs();
+    fn max_age_is_kept_within_bounds() {
+        let seconds =
+            |control: &str| lifetime(&headers(&[("cache-control", control)]), &FetchSettings::default()).as_secs();
         for (control, expected) in [
             ("max-age=300", 300),
             ("public, max-age=900, must-revalidate", 900),
@@ -57,7 +58,7 @@ mod tests {
             ("no-cache, max-age=900", 60),
             ("private", 600),
             ("s-maxage=5", 600),
-            // What can't be read is as if it were not there.
+            // An unreadable value is ignored.
             ("max-age=99999999999999999999999", 600),
             ("max-age=abc", 600),
             ("max-age=-1", 600),
@@ -66,9 +67,9 @@ mod tests {
         ] {
             assert_eq!(seconds(control), expected, "{control:?}");
         }
-        assert_eq!(lifetime(&HeaderMap::new(), &Settings::default()).as_secs(), 600);
+        assert_eq!(lifetime(&HeaderMap::new(), &FetchSettings::default()).as_secs(), 600);
         let old = headers(&[("cache-control", "max-age=3600"), ("age", "3000"), ("expires", "0")]);
-        assert_eq!(lifetime(&old, &Settings::default()).as_secs(), 3_600);
+        assert_eq!(lifetime(&old, &FetchSettings::default()).as_secs(), 3_600);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Metadata of an issuer (OpenID Connect Discovery 1.0 §4, RFC 8414).
+//! The metadata of an issuer (OpenID Connect Discovery 1.0 §4, RFC 8414).
 
 use std::collections::HashMap;
 
@@ -6,9 +6,10 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::keys::remote::endpoint;
+use crate::jose::json;
+use crate::keys::remote::{endpoint, limits};
 
-/// Where the metadata of `issuer` is by OpenID Connect Discovery §4: at the end of the issuer's path.
+/// The URL of `issuer`'s metadata by OpenID Connect Discovery §4: below the issuer's path.
 pub(super) fn openid_url(issuer: &Url) -> Url {
     let mut url = issuer.clone();
     let path = format!("{}/.well-known/openid-configuration", issuer.path().trim_end_matches('/'));
@@ -16,7 +17,7 @@ pub(super) fn openid_url(issuer: &Url) -> Url {
     url
 }
 
-/// Where the metadata of `issuer` is by RFC 8414 §3: before the issuer's path.
+/// The URL of `issuer`'s metadata by RFC 8414 §3: the well-known path comes before the issuer's path.
 pub(super) fn oauth_url(issuer: &Url) -> Url {
     let mut url = issuer.clone();
     let path = format!("/.well-known/oauth-authorization-server{}", issuer.path().trim_end_matches('/'));
@@ -24,7 +25,7 @@ pub(super) fn oauth_url(issuer: &Url) -> Url {
     url
 }
 
-/// Why a document can't be used.
+/// Why the metadata can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MetadataError {
     #[error("expected issuer {expected:?}, got {got:?}{hint}")]
@@ -35,43 +36,44 @@ pub(super) enum MetadataError {
     NotMetadata,
 }
 
-/// The two members that are looked at. What the document says of algorithms is not: it can't widen an allow-list.
+/// The two members that are used. The algorithms in the document are ignored, so it can't widen an allow-list.
 #[derive(Deserialize)]
-struct Document {
+struct MetadataDocument {
     issuer: String,
     jwks_uri: String,
-    /// With it, serde takes no array for the object, item by item.
+    /// With this member, serde does not accept an array in place of the object.
     #[serde(flatten)]
     _others: HashMap<String, IgnoredAny>,
 }
 
-/// `jwks_uri`, if the document, read at `metadata`, is that of `issuer`, byte by byte (RFC 8414 §3.3).
+/// Returns the `jwks_uri` of the document that was fetched from `metadata`. Its `issuer` must equal the configured one byte
+/// by byte (RFC 8414 §3.3).
 pub(super) fn key_set_url(
     body: &[u8],
     metadata: &Url,
     issuer: &str,
     http_hosts: &[String],
 ) -> Result<Url, MetadataError> {
-    if crate::jose::json::depth_exceeds(body, crate::jose::json::MAX_DEPTH) {
+    if json::depth_exceeds(body, json::MAX_DEPTH) {
         return Err(MetadataError::NotMetadata);
     }
-    // As in key sets (RFC 8259 §8.1).
+    // A byte order mark is ignored, as in key sets (RFC 8259 §8.1).
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    let document: Document = serde_json::from_slice(body).map_err(|_| MetadataError::NotMetadata)?;
+    let document: MetadataDocument = serde_json::from_slice(body).map_err(|_| MetadataError::NotMetadata)?;
     if document.issuer != issuer {
-        let same_but_slash = document.issuer.trim_end_matches('/') == issuer.trim_end_matches('/');
-        let hint = if same_but_slash {
-            ": they differ in the slash at the end; write the issuer as the provider does"
+        let only_slash_differs = document.issuer.trim_end_matches('/') == issuer.trim_end_matches('/');
+        let hint = if only_slash_differs {
+            ": they differ in the slash at the end; write the issuer as its metadata does"
         } else {
-            ": write the issuer as the provider does, if it is the one you mean"
+            ": write the issuer as its metadata does, if it is the one you mean"
         };
-        let got = document.issuer.chars().take(200).collect();
+        let got = document.issuer.chars().take(limits::MAX_SHOWN_ISSUER_CHARS).collect();
         return Err(MetadataError::Issuer { expected: issuer.to_owned(), got, hint });
     }
     let url = endpoint::parse(&document.jwks_uri, http_hosts).map_err(MetadataError::KeySetUrl)?;
-    // This machine may be asked over http by its owner, not by whoever writes a document somewhere else.
-    let named = |host: &str| http_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
-    if metadata.scheme() == "https" && url.scheme() != "https" && !url.host_str().is_some_and(named) {
+    // A configured URL may use http on this machine. A document that came over https may not lead to it.
+    let allowed = |host: &str| http_hosts.iter().any(|http_host| http_host.eq_ignore_ascii_case(host));
+    if metadata.scheme() == "https" && url.scheme() != "https" && !url.host_str().is_some_and(allowed) {
         return Err(MetadataError::KeySetUrl("it is http, where https is required"));
     }
     Ok(url)
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_well_known_places_have_exactly_one_slash() {
+    fn well_known_urls_have_exactly_one_slash() {
         for (issuer, openid, oauth) in [
             (
                 "https://i.example",
@@ -111,12 +113,12 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_that_differs_is_told_with_expected_and_got() {
+    fn wrong_issuer_error_names_both_issuers() {
         let document = br#"{"issuer":"https://i.example/","jwks_uri":"https://k.example/keys"}"#;
         let key_set_url = |document: &[u8], issuer| key_set_url(document, &metadata(), issuer, &[]);
         assert_eq!(key_set_url(document, "https://i.example/").unwrap().as_str(), "https://k.example/keys");
         let marked = [&b"\xef\xbb\xbf"[..], document].concat();
-        assert!(key_set_url(&marked, "https://i.example/").is_ok(), "a byte order mark is passed over");
+        assert!(key_set_url(&marked, "https://i.example/").is_ok(), "a byte order mark is ignored");
         let error = key_set_url(document, "https://i.example").unwrap_err().to_string();
         assert!(error.contains(r#"expected issuer "https://i.example", got "https://i.example/""#), "{error}");
         assert!(error.contains("slash at the end"), "{error}");
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_without_usable_members_is_refused() {
+    fn document_without_usable_members_is_refused() {
         for document in [
             "",
             "[]",
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn http_on_this_machine_is_for_documents_of_this_machine() {
+    fn only_local_metadata_leads_to_local_http() {
         let document = br#"{"issuer":"i","jwks_uri":"http://127.0.0.1:1/keys"}"#;
         let local = Url::parse("http://localhost/metadata").unwrap();
         assert!(key_set_url(document, &local, "i", &[]).is_ok());

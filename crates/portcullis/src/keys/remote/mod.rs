@@ -1,13 +1,14 @@
-//! Keys that are fetched: JWKS endpoints, and discovery that leads to them.
+//! Keys that are fetched from a JWKS endpoint, whose URL is configured or named by the issuer's metadata.
 
-mod absent;
 mod builder;
+mod cached_key_set;
 pub(crate) mod endpoint;
-mod entry;
 mod fetch;
-mod flight;
 mod freshness;
+mod in_flight;
+mod limits;
 mod metadata;
+mod negative_cache;
 mod schedule;
 mod settings;
 
@@ -21,34 +22,37 @@ pub use builder::RemoteKeysBuilder;
 
 use crate::error::ConfigError;
 use crate::jose::{KeySet, VerifyingKey};
-use crate::keys::remote::entry::Entry;
+use crate::keys::remote::cached_key_set::CachedKeySet;
 use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 
-/// An issuer's keys, fetched from its JWKS endpoint when they are first needed, and kept as the provider rotates them.
+/// An issuer's keys, fetched from its JWKS endpoint with the first token and refreshed in the background.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use portcullis::keys::RemoteKeys;
 /// use portcullis::{Audience, JwtVerifier};
 ///
-/// // Found by the issuer's metadata, or at a URL that is known.
+/// // The issuer's metadata names the URL of the keys, or the URL is known.
 /// let keys = RemoteKeys::discover("https://issuer.example/")?;
 /// let keys = RemoteKeys::at("https://issuer.example/.well-known/jwks.json")?;
 /// let verifier = JwtVerifier::builder("https://issuer.example/", Audience::any_of(["api"]), keys).build()?;
 /// # Ok(()) }
 /// ```
 ///
-/// Nothing is fetched before the first token, unless [`Gate::warm_up`](crate::Gate::warm_up) asks for it. While usable
-/// keys are held no caller ever waits: a refresh runs beside, ahead of time. When the provider is down, held keys serve
-/// for a day; when none are held, callers are told to come back (503), never that their token is bad. Fetches run on the
-/// tokio runtime of whoever needs them, and end when the last clone of this value is dropped.
+/// To fetch the keys before the first token, call [`Gate::warm_up`](crate::Gate::warm_up).
+///
+/// While usable keys are cached, callers never wait: refreshes run in the background before the keys expire. During an
+/// outage of the identity provider, cached keys are used for 24 hours after their lifetime. Without usable keys, requests
+/// are answered with 503, not with 401.
+///
+/// A fetch runs on the tokio runtime of the caller that needs it. It ends when the last clone of this value is dropped.
 #[derive(Clone)]
 pub struct RemoteKeys {
-    entry: Arc<Entry>,
+    key_set: Arc<CachedKeySet>,
 }
 
 impl RemoteKeys {
-    /// The keys at `url`, an https URL (or http on this machine).
+    /// Fetches keys from `url`, an https URL, or http on this machine.
     ///
     /// # Errors
     /// [`ConfigError`] when the URL can't be used.
@@ -56,61 +60,63 @@ impl RemoteKeys {
         RemoteKeysBuilder::new().at(url)
     }
 
-    /// The keys that the metadata of `issuer` names (OpenID Connect Discovery 1.0 §4). `issuer` is written exactly as
-    /// the provider writes it, with its slash at the end or without.
+    /// Fetches keys from the URL in the metadata of `issuer` (OpenID Connect Discovery 1.0 §4). Write `issuer` exactly
+    /// as its metadata does, with or without the slash at the end.
     ///
     /// # Errors
-    /// [`ConfigError`] when the issuer is no URL that can be used.
+    /// [`ConfigError`] when the issuer is not a URL that can be used.
     pub fn discover(issuer: &str) -> Result<Self, ConfigError> {
         RemoteKeysBuilder::new().discover(issuer)
     }
 
-    /// Every option.
+    /// Returns a builder with all options.
     pub fn builder() -> RemoteKeysBuilder {
         RemoteKeysBuilder::new()
     }
 
-    /// Fetches the keys now, unless they are held: one attempt.
+    /// Fetches the keys now, unless usable keys are cached. Makes one attempt.
     ///
     /// # Errors
     /// [`KeyError::Unavailable`] when the attempt failed.
     pub async fn warm_up(&self) -> Result<(), KeyError> {
-        self.entry.warm_up().await
+        self.key_set.warm_up().await
     }
 
-    /// Fetches the key set and shows it, be it one without a usable key: for diagnosis. What is held does not change, and
-    /// no cooldown counts; to verify tokens, use this value as the [`KeyProvider`] that it is.
+    /// Fetches the key set and returns it, even without usable keys, for diagnosis.
+    ///
+    /// The cached keys do not change, and the fetch does not count towards the cooldown. To verify tokens, use this value
+    /// as a [`KeyProvider`].
     ///
     /// # Errors
-    /// [`KeyError::Unavailable`] when no key set came.
+    /// [`KeyError::Unavailable`] when no key set could be fetched.
     pub async fn inspect(&self) -> Result<KeySet, KeyError> {
-        self.entry.inspect().await.map_err(KeyError::from)
+        self.key_set.inspect().await.map_err(KeyError::from)
     }
 
-    /// What is held, and how the last fetch went.
+    /// Returns the number and age of the cached keys, and the error of the last fetch.
     #[must_use]
     pub fn status(&self) -> KeyStatus {
-        self.entry.status()
+        self.key_set.status()
     }
 
-    /// Ends the fetch that is under way, if any. Keys that are held go on serving; a later need fetches again.
+    /// Ends the fetch in flight, if there is one. Cached keys remain usable, and later tokens can start another fetch.
     pub fn stop(&self) {
-        self.entry.stop();
+        self.key_set.stop();
     }
 }
 
 #[async_trait]
 impl KeyProvider for RemoteKeys {
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        self.entry.key(query).await
+        self.key_set.key(query).await
     }
 
     async fn warm_up(&self) -> Result<(), KeyError> {
-        self.entry.warm_up().await
+        self.key_set.warm_up().await
     }
 
     fn status(&self) -> KeyStatus {
-        self.entry.status()
+        self.key_set.status()
     }
 }
 
@@ -120,18 +126,28 @@ impl fmt::Debug for RemoteKeys {
     }
 }
 
-/// Key sets by their URL: providers made with one cache share the keys, and the fetch, of a URL that they have in common.
+/// A bounded cache of key sets. [`RemoteKeys`] that are built with the same cache for the same URL share keys and fetches.
 ///
-/// Providers that ask it with other header fields, certificates or another proxy have key sets of their own, as has each
-/// that uses its own client: one URL may give each customer their own keys. All else, such as the limits, is that of the
-/// first provider.
+/// ```
+/// use portcullis::keys::{KeySetCache, RemoteKeys};
 ///
-/// Bounded: past its capacity the key set that was used least is forgotten, and fetched again when it is needed.
+/// let cache = KeySetCache::new(100);
+/// let one = RemoteKeys::builder().cache(&cache).at("https://issuer.example/jwks.json")?;
+/// let same = RemoteKeys::builder().cache(&cache).at("https://issuer.example/jwks.json")?;
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+///
+/// They share nothing when their header fields, certificates, proxies or hosts over plain HTTP differ, because one URL may
+/// return different keys for different credentials. With [`RemoteKeysBuilder::client`] they share nothing either. All
+/// other options, for example the time limit, are those of the value that was built first.
+///
+/// When the cache is full, another key set replaces the one that is used least. Values that already have the key set
+/// continue to use it.
 #[derive(Clone)]
-pub struct KeySetCache(Cache<String, Arc<Entry>>);
+pub struct KeySetCache(Cache<String, Arc<CachedKeySet>>);
 
 impl KeySetCache {
-    /// A cache of at most `key_sets` key sets.
+    /// Creates a cache of at most `key_sets` key sets.
     #[must_use]
     pub fn new(key_sets: u64) -> Self {
         Self(Cache::new(key_sets))
@@ -153,7 +169,7 @@ mod tests {
     use crate::jose::InvalidKey;
 
     #[tokio::test]
-    async fn a_set_without_a_usable_key_can_be_inspected_and_is_not_held() {
+    async fn key_set_without_usable_keys_is_inspected_not_cached() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {

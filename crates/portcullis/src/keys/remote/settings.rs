@@ -1,47 +1,44 @@
-//! The numbers, and how requests are made.
+//! How keys are fetched and cached.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::keys::remote::limits;
 
-/// How keys are fetched and how long they are kept.
+/// The options of a cached key set; [`limits`] has their defaults.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
-    /// The longest that one fetch may take, connection, headers and body together.
+pub(super) struct FetchSettings {
+    /// The time limit of one fetch: connection, metadata, headers and body together.
     pub(super) timeout: Duration,
-    /// How long keys are fresh where the provider does not say.
+    /// The lifetime of fetched keys when `Cache-Control` does not give one.
     pub(super) lifetime: Duration,
-    pub(super) lifetime_min: Duration,
-    pub(super) lifetime_max: Duration,
-    /// How long keys still serve after they stopped being fresh, while no refresh succeeds.
+    pub(super) min_lifetime: Duration,
+    pub(super) max_lifetime: Duration,
+    /// How long keys are used after their lifetime while no fetch succeeds.
     pub(super) stale: Duration,
-    /// Between two fetches that unknown keys cause, once the burst is spent.
+    /// The time in which the budget for unknown keys gains one fetch.
     pub(super) cooldown: Duration,
+    /// The budget for unknown keys, in fetches.
     pub(super) burst: u32,
-    /// The largest body that is read, in bytes.
-    pub(super) body_max: usize,
-    /// How many absent keys are remembered, and for how long.
-    pub(super) absent_max: u64,
-    pub(super) absent: Duration,
-    /// Hosts that may be asked over plain HTTP.
+    /// The largest response body, in bytes.
+    pub(super) max_body_bytes: usize,
+    /// Hosts that may be fetched from over plain HTTP.
     pub(super) http_hosts: Vec<String>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-impl Default for Settings {
+impl Default for FetchSettings {
     fn default() -> Self {
         Self {
-            timeout: Duration::from_secs(5),
-            lifetime: Duration::from_secs(600),
-            lifetime_min: Duration::from_secs(60),
-            lifetime_max: Duration::from_secs(3_600),
-            stale: Duration::from_secs(24 * 3_600),
-            cooldown: Duration::from_secs(30),
-            burst: 3,
-            body_max: 1024 * 1024,
-            absent_max: 1_024,
-            absent: Duration::from_secs(300),
+            timeout: limits::DEFAULT_TIMEOUT,
+            lifetime: limits::DEFAULT_LIFETIME,
+            min_lifetime: limits::DEFAULT_MIN_LIFETIME,
+            max_lifetime: limits::DEFAULT_MAX_LIFETIME,
+            stale: limits::DEFAULT_STALE,
+            cooldown: limits::DEFAULT_COOLDOWN,
+            burst: limits::DEFAULT_BURST,
+            max_body_bytes: limits::MAX_BODY_BYTES,
             http_hosts: Vec::new(),
             clock: Arc::new(SystemClock::new()),
         }
