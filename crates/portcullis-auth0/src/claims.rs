@@ -1,9 +1,9 @@
-//! What Auth0 puts into an access token.
+//! The claims of an Auth0 access token.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// The claims of an Auth0 access token, of either profile.
+/// The claims of an Auth0 access token. Tokens of both access-token profiles fit.
 ///
 /// ```
 /// use portcullis_auth0::Auth0Claims;
@@ -20,51 +20,52 @@ use serde_json::{Map, Value};
 #[derive(Clone, Deserialize)]
 #[non_exhaustive]
 pub struct Auth0Claims {
-    /// Who is calling: `auth0|…`, `google-oauth2|…`, or `{client id}@clients` for a machine.
+    /// The caller: `auth0|…` or `google-oauth2|…` for a user, `{client id}@clients` for a machine.
     pub sub: String,
-    /// The scopes that were granted.
+    /// The granted scopes.
     #[serde(default, deserialize_with = "space_delimited")]
     pub scope: Vec<String>,
-    /// The permissions of the user or machine, where the API has RBAC and adds them to the token.
+    /// The permissions of the user or machine. The token contains them if RBAC and *Add Permissions in the Access Token*
+    /// are on for the API.
     #[serde(default)]
     pub permissions: Vec<String>,
     /// The organization's identifier, `org_…`.
     pub org_id: Option<String>,
-    /// The organization's name, where the tenant allows names.
+    /// The organization's name, if the tenant allows names in tokens.
     pub org_name: Option<String>,
-    /// The grant type, in tokens of the profile `auth0`: `client-credentials`, `password`.
+    /// The grant type, for example `client-credentials` or `password`. Only tokens of the profile `auth0` have it.
     pub gty: Option<String>,
-    /// The token's identifier, in tokens of the profile `rfc9068_profile`.
+    /// The token's identifier. Only tokens of the profile `rfc9068_profile` have it.
     pub jti: Option<String>,
-    /// Rich authorization (RFC 9396).
+    /// The rich authorization details (RFC 9396).
     pub authorization_details: Option<Value>,
     azp: Option<String>,
     client_id: Option<String>,
-    /// All other claims, the namespaced ones among them.
+    /// All other claims, including namespaced ones.
     #[serde(flatten)]
     pub custom: Map<String, Value>,
 }
 
 impl Auth0Claims {
-    /// The client that the token was issued to, wherever the profile puts it.
+    /// Returns the client that the token was issued to: `client_id`, or else `azp`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.client_id.as_deref().or(self.azp.as_deref())
     }
 
-    /// Whether a machine is calling for itself (client credentials), not for a user.
+    /// Tells whether the caller is a machine that acts for itself (client credentials grant).
     #[must_use]
     pub fn is_machine(&self) -> bool {
         self.sub.ends_with("@clients")
     }
 
-    /// Whether `scope` was granted.
+    /// Tells whether `scope` was granted.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scope.iter().any(|granted| granted == scope)
     }
 
-    /// Whether `permission` is held.
+    /// Tells whether the caller has `permission`.
     #[must_use]
     pub fn has_permission(&self, permission: &str) -> bool {
         self.permissions.iter().any(|held| held == permission)
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_auth0_profile() {
+    fn auth0_profile_is_read() {
         let claims: Auth0Claims = serde_json::from_str(
             r#"{"iss":"https://tenant.eu.auth0.com/","sub":"auth0|1","aud":["https://api.example.com","https://tenant.eu.auth0.com/userinfo"],
                 "iat":1,"exp":2,"scope":"openid read:messages","azp":"client-1","gty":"password","permissions":["read:messages"],
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rfc_9068_profile() {
+    fn rfc_9068_profile_is_read() {
         let claims: Auth0Claims =
             serde_json::from_str(r#"{"sub":"client-1@clients","client_id":"client-1","jti":"j","cnf":{"jkt":"x"}}"#)
                 .unwrap();

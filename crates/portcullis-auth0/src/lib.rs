@@ -1,4 +1,7 @@
-//! Auth0 for portcullis.
+//! Verifies the access tokens of one [Auth0](https://auth0.com/docs) tenant with portcullis.
+//!
+//! [`Auth0`] makes a verifier from the tenant's domain and the API's identifier. [`Auth0Claims`] are the claims of a
+//! token. Login pages, sessions and the Management API are not part of this crate.
 //!
 //! ```
 //! # fn main() -> Result<(), portcullis::ConfigError> {
@@ -9,16 +12,20 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The gate goes to the extractors and the guards of `portcullis-axum` or `portcullis-actix`.
+//! Pass the gate to the extractors or the guard of `portcullis-axum` or `portcullis-actix`.
 //!
-//! In Auth0, create an API (*Applications → APIs*): its *Identifier* is the audience here. Clients must ask for that
-//! audience, else Auth0 gives them an opaque token, which is refused as `not_compact_jws` or `encrypted`
-//! (<https://auth0.com/docs/secure/tokens/access-tokens#opaque-access-tokens>). Switch on *RBAC* and *Add
-//! Permissions in the Access Token* to have [`Auth0Claims::permissions`] filled and `permissions([..])` policies hold.
+//! # In Auth0
 //!
-//! Both access-token profiles are understood: `auth0` (`typ: JWT`, the client in `azp`) and `rfc9068_profile` (`typ:
-//! at+jwt`, the client in `client_id`); `builder()?.token_types(["at+jwt"])` keeps to the second. See
-//! <https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles>.
+//! 1. *Applications → APIs*: create an API. Its *Identifier* is the audience in the code above.
+//! 2. In the API's settings, switch on *RBAC* and *Add Permissions in the Access Token*. Tokens then contain
+//!    permissions, for [`Auth0Claims::permissions`] and for policies such as `permissions(["read:messages"])`.
+//! 3. In each client, ask for the API's identifier as `audience`. Without it, Auth0 issues an opaque token
+//!    (<https://auth0.com/docs/secure/tokens/access-tokens#opaque-access-tokens>), which is refused as
+//!    `not_compact_jws` or `encrypted`.
+//!
+//! Both access-token profiles work (<https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles>):
+//! `auth0` has `typ: JWT` and the client in `azp`; `rfc9068_profile` has `typ: at+jwt` and the client in `client_id`. To
+//! accept only the second, call `builder()?.token_types(["at+jwt"])`.
 //!
 //! # The token
 //!
@@ -28,9 +35,9 @@
 //!  "iat": 1767225600, "exp": 1767312000, "scope": "openid read:messages", "permissions": ["read:messages"]}
 //! ```
 //!
-//! [`Auth0Claims`] reads it, either profile alike. Roles are not in it: an Action writes them into a claim with a name of
-//! your own (<https://auth0.com/docs/secure/tokens/json-web-tokens/create-custom-claims>), from which `roles([..])`
-//! policies read them once told its name.
+//! [`Auth0Claims`] reads tokens of both profiles. Auth0 does not put roles into a token. An Action can add them as a
+//! custom claim (<https://auth0.com/docs/secure/tokens/json-web-tokens/create-custom-claims>). Policies such as
+//! `roles(["editor"])` find them there when you give the claim's name to `StandardGrants`:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,7 +46,7 @@
 //! use portcullis_auth0::{Auth0, Auth0Claims};
 //! use portcullis_testing::TestIssuer;
 //!
-//! // A stand-in for the tenant, with tokens like Auth0's.
+//! // Issues tokens like those of an Auth0 tenant.
 //! let tenant = TestIssuer::auth0("tenant.eu.auth0.com", "https://api.example.com");
 //! let auth0 = Auth0::new("tenant.eu.auth0.com", "https://api.example.com").keys(tenant.keys());
 //! let grants = StandardGrants::new().with_roles_at(["https://example.com/roles"]);
@@ -54,13 +61,13 @@
 //!
 //! # What goes wrong
 //!
-//! | refused as | because | do this |
+//! | refused as | cause | fix |
 //! |---|---|---|
-//! | `not_compact_jws`, `encrypted` | the client named no audience, so that the token is for `/userinfo` alone | name the API's identifier as `audience` in the client |
-//! | `wrong_audience` | an ID token, whose `aud` is the client; or another API's token | send the access token; compare the *Identifier* |
-//! | `wrong_issuer` | the token was obtained through the custom domain, or the other way round | [`Auth0::custom_domain`] |
-//! | `algorithm_not_allowed` | the API signs with HS256 (<https://auth0.com/docs/get-started/applications/signing-algorithms>) | set its *Signing Algorithm* to RS256 |
-//! | `insufficient_scope` | the client did not ask for the scope, or the permissions are not in the token | ask for it; *Add Permissions in the Access Token* |
+//! | `not_compact_jws`, `encrypted` | the client asked for no audience, so the token is for `/userinfo` only | ask for the API's identifier as `audience` |
+//! | `wrong_audience` | an ID token, whose `aud` is the client; or a token for another API | send the access token; compare `aud` with the API's *Identifier* |
+//! | `wrong_issuer` | the client got the token through the custom domain, and the verifier knows the tenant's domain only, or the reverse | [`Auth0::custom_domain`] |
+//! | `algorithm_not_allowed` | the API signs with HS256 (<https://auth0.com/docs/get-started/applications/signing-algorithms>) | set the API's *Signing Algorithm* to RS256 |
+//! | `insufficient_scope` | the client did not ask for the scope, or the token contains no permissions | ask for the scope; switch on *Add Permissions in the Access Token* |
 
 mod claims;
 
@@ -75,7 +82,7 @@ use portcullis::keys::RemoteKeys;
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider, preset};
 
-/// A verifier of the access tokens that one Auth0 tenant issues for one API.
+/// Settings of a verifier for the access tokens that one Auth0 tenant issues for one API.
 #[derive(Clone, Debug)]
 #[must_use = "call verifier() or builder()"]
 pub struct Auth0 {
@@ -85,24 +92,26 @@ pub struct Auth0 {
 }
 
 impl Auth0 {
-    /// `domain` is the tenant's, such as `tenant.eu.auth0.com`, or its custom domain; `audience` is the identifier of
-    /// the API, exactly as in Auth0. What is wrong with either, [`Self::builder`] says.
+    /// Accepts the tokens of one tenant for one API.
+    ///
+    /// `domain` is the tenant's domain, for example `tenant.eu.auth0.com`, or its custom domain. `audience` is the API's
+    /// identifier, exactly as in Auth0. [`Self::builder`] returns an error when one of them is invalid.
     pub fn new(domain: impl Into<String>, audience: impl Into<String>) -> Self {
         Self { domains: vec![domain.into()], audiences: vec![audience.into()], keys: None }
     }
 
-    /// Reads `AUTH0_DOMAIN` and `AUTH0_AUDIENCE`; each may list several, separated by commas.
+    /// Reads `AUTH0_DOMAIN` and `AUTH0_AUDIENCE`. Each of them may be a list, separated by commas.
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable and what to write.
+    /// [`ConfigError`] names the variable and says what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(preset::variable)
     }
 
-    /// [`Self::from_env`], with variables that `lookup` knows.
+    /// Reads the same variables as [`Self::from_env`] through `lookup`.
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable and what to write.
+    /// [`ConfigError`] names the variable and says what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let domains =
             preset::listed(&lookup, "AUTH0_DOMAIN", "write the tenant's domain, such as tenant.eu.auth0.com")?;
@@ -117,30 +126,32 @@ impl Auth0 {
         Ok(Self { domains, audiences, keys: None })
     }
 
-    /// Accepts tokens that were obtained through `domain` too: a custom domain of the same tenant. `iss` is whichever
-    /// domain a token was obtained through; the keys are the tenant's, and so the same.
+    /// Also accepts tokens that clients got through `domain`, a custom domain of the same tenant.
+    ///
+    /// Auth0 writes the domain that the client used into `iss`. The keys are the same for all domains of a tenant.
     pub fn custom_domain(mut self, domain: impl Into<String>) -> Self {
         self.domains.push(domain.into());
         self
     }
 
-    /// Accepts tokens for this API too.
+    /// Also accepts tokens for this API.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Takes the keys from here instead of from the tenant's JWKS endpoint.
+    /// Takes the keys from this key provider. Default: they are fetched from the tenant's JWKS endpoint.
     pub fn keys(mut self, keys: impl KeyProvider + 'static) -> Self {
         self.keys = Some(Arc::new(keys));
         self
     }
 
-    /// The general builder, with all of this set: RS256 and PS256, the issuers of the domains, the audiences, and the
-    /// keys of the first domain.
+    /// Returns the general builder, to change further options.
+    ///
+    /// It has the algorithms RS256 and PS256, the issuers of all domains, the audiences, and the keys of the first domain.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    /// [`ConfigError`] names the invalid field and says what to write instead.
     pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
         let issuers = self.domains.iter().map(|domain| issuer(domain)).collect::<Result<Vec<_>, _>>()?;
         let keys: Arc<dyn KeyProvider> = match (&self.keys, issuers.first()) {
@@ -149,23 +160,23 @@ impl Auth0 {
                 let keys = RemoteKeys::at(&format!("{issuer}.well-known/jwks.json"));
                 Arc::new(keys.map_err(|error| error.with_field("domain"))?)
             }
-            (None, None) => return Err(ConfigError::new("domain", "none is given", "write the tenant's domain")),
+            (None, None) => return Err(ConfigError::new("domain", "missing", "write the tenant's domain")),
         };
         let audience = Audience::any_of(self.audiences.clone());
         let algorithms = [Algorithm::Rs256, Algorithm::Ps256];
         Ok(JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms).check(ClientIdIsString))
     }
 
-    /// The verifier.
+    /// Builds the verifier.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    /// [`ConfigError`] names the invalid field and says what to write instead.
     pub fn verifier(&self) -> Result<JwtVerifier, ConfigError> {
         self.builder()?.build()
     }
 }
 
-/// `client_id` is a string where it is there at all, as Auth0's own verifiers demand.
+/// Checks that `client_id` is a string or absent, as Auth0's own verifiers do.
 struct ClientIdIsString;
 
 impl ClaimCheck for ClientIdIsString {
@@ -174,7 +185,7 @@ impl ClaimCheck for ClientIdIsString {
     }
 }
 
-/// The issuer of `domain`: the slash at the end is part of its name.
+/// Returns the issuer of `domain`. The slash at the end is part of its name.
 fn issuer(domain: &str) -> Result<String, ConfigError> {
     preset::origin("domain", domain, "tenant.eu.auth0.com").map(|origin| format!("{origin}/"))
 }
@@ -204,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_issuer_has_its_slash() {
+    async fn issuer_ends_with_a_slash() {
         let tenant = tenant();
         let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
         assert!(gate.verify(&tenant.token().sign()).await.is_ok());
@@ -213,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn custom_domains_of_one_tenant_are_accepted_and_others_are_not() {
+    async fn only_configured_custom_domains_are_accepted() {
         let tenant = tenant();
         let gate = gate(&Auth0::new(DOMAIN, API).custom_domain("login.example.com"), &tenant);
         for issuer in [format!("https://{DOMAIN}/"), "https://login.example.com/".to_owned()] {
@@ -224,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rs256_and_ps256_are_allowed_and_nothing_else_even_with_such_keys() {
+    async fn only_rs256_and_ps256_are_allowed() {
         let tenant = tenant();
         let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
         for algorithm in [Algorithm::Rs256, Algorithm::Ps256] {
@@ -237,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_api_among_several_audiences_is_enough() {
+    async fn one_matching_audience_of_several_is_enough() {
         let tenant = tenant();
         let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
         let userinfo = format!("https://{DOMAIN}/userinfo");
@@ -248,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn permissions_serve_policies() {
+    async fn policies_see_permissions() {
         let tenant = tenant();
         let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
         let caller = gate.verify(&tenant.token().claim("permissions", ["read:messages"]).sign()).await.unwrap();
@@ -257,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hostile_token_is_refused_on_the_presets_own_path() {
+    async fn every_forgery_is_refused_for_its_reason() {
         let tenant = TestIssuer::new().with_url(format!("https://{DOMAIN}/")).with_audience(API);
         let gate = gate(&Auth0::new(DOMAIN, API), &tenant);
         for forgery in tenant.forgeries() {
@@ -266,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_and_its_faults_are_named() {
+    fn errors_name_the_environment_variable() {
         let read = |domain: Option<&str>, audience: Option<&str>| {
             Auth0::from_variables(|name| {
                 let value = if name == "AUTH0_DOMAIN" { domain } else { audience };
@@ -282,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named_when_it_is_built() {
+    fn errors_name_the_invalid_field() {
         assert_eq!(Auth0::new("", API).verifier().unwrap_err().field(), "domain");
         assert_eq!(Auth0::new(DOMAIN, "").verifier().unwrap_err().field(), "audience");
         assert_eq!(Auth0::new("http://tenant.eu.auth0.com", API).verifier().unwrap_err().field(), "domain");

@@ -1,4 +1,4 @@
-//! What Auth0's documentation says of tenants and their tokens, on the preset's own path.
+//! Tests what Auth0's documentation says about tenants and their tokens.
 
 #![allow(
     clippy::expect_used,
@@ -41,7 +41,7 @@ async fn refused(gate: &Gate, token: &TokenBuilder) -> Option<Reason> {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_from_the_tenants_key_set_without_discovery() {
+async fn keys_are_fetched_without_discovery() {
     let tenant = users().serve();
     let gate = Gate::new(fetching(&tenant));
     assert!(gate.verify(&tenant.issuer().token().sign()).await.is_ok());
@@ -49,7 +49,7 @@ async fn keys_are_fetched_from_the_tenants_key_set_without_discovery() {
 }
 
 #[tokio::test]
-async fn the_audience_is_an_opaque_name_compared_byte_by_byte() {
+async fn audience_is_compared_byte_by_byte() {
     let tenant = users();
     let gate = gate(&tenant);
     assert!(gate.verify(&tenant.token().audience(API).sign()).await.is_ok());
@@ -61,7 +61,7 @@ async fn the_audience_is_an_opaque_name_compared_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn hs256_needs_a_secret_that_was_given_on_purpose() {
+async fn hs256_needs_a_secret_and_the_algorithm() {
     let tenant = users().with_more_algorithms([Algorithm::Hs256]);
     let symmetric = tenant.token().algorithm(Algorithm::Hs256);
     let secret = tenant.signing_keys()[1].secret().unwrap().to_vec();
@@ -75,7 +75,7 @@ async fn hs256_needs_a_secret_that_was_given_on_purpose() {
 }
 
 #[tokio::test]
-async fn one_key_signs_and_the_next_and_the_previous_are_published_too() {
+async fn every_published_key_is_accepted() {
     let tenant = users().with_more_algorithms([Algorithm::Rs256, Algorithm::Rs256]);
     let keys = FixedKeys::jwks(&tenant.jwks()).unwrap();
     assert_eq!((keys.key_set().len(), keys.key_set().skipped().len()), (3, 0), "with x5c and x5t beside each");
@@ -88,7 +88,7 @@ async fn one_key_signs_and_the_next_and_the_previous_are_published_too() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_profile_auth0_has_its_client_in_azp_and_no_jti() {
+async fn auth0_profile_has_client_in_azp() {
     let tenant = users();
     let caller = gate(&tenant).verify(&tenant.token().claim("gty", "password").sign()).await.unwrap();
     assert_eq!(caller.header().and_then(|header| header.token_type()), Some("JWT"));
@@ -100,7 +100,7 @@ async fn a_token_of_the_profile_auth0_has_its_client_in_azp_and_no_jti() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_profile_rfc9068_has_its_client_in_client_id_and_a_jti() {
+async fn rfc9068_profile_has_client_id_and_jti() {
     let tenant = machines();
     let caller = gate(&tenant).verify(&tenant.token().sign()).await.unwrap();
     assert_eq!(caller.header().and_then(|header| header.token_type()), Some("at+jwt"));
@@ -111,7 +111,7 @@ async fn a_token_of_the_profile_rfc9068_has_its_client_in_client_id_and_a_jti() 
 }
 
 #[tokio::test]
-async fn one_profile_can_be_insisted_on() {
+async fn one_profile_can_be_required() {
     let (users, machines) = (users(), machines());
     let builder = |tenant: &TestIssuer| Auth0::new(DOMAIN, API).keys(tenant.keys()).builder().unwrap();
     let only = |tenant: &TestIssuer| Gate::new(builder(tenant).token_types(["at+jwt"]).build().unwrap());
@@ -120,7 +120,7 @@ async fn one_profile_can_be_insisted_on() {
 }
 
 #[tokio::test]
-async fn a_machines_subject_is_its_client_and_clients() {
+async fn machine_subject_ends_with_clients() {
     let tenant = machines();
     let caller = gate(&tenant).verify(&tenant.token().sign()).await.unwrap();
     assert_eq!(caller.subject(), Some("kq3sY8mYtS1mN0oPqRsTuVwXyZ012345@clients"));
@@ -128,7 +128,7 @@ async fn a_machines_subject_is_its_client_and_clients() {
 }
 
 #[tokio::test]
-async fn userinfo_beside_the_api_is_fine_and_alone_it_is_not() {
+async fn userinfo_is_accepted_only_with_the_api() {
     let tenant = users();
     assert_eq!(tenant.token().claims()["aud"], json!([API, format!("https://{DOMAIN}/userinfo")]));
     let gate = gate(&tenant);
@@ -138,7 +138,7 @@ async fn userinfo_beside_the_api_is_fine_and_alone_it_is_not() {
 }
 
 #[tokio::test]
-async fn scopes_and_permissions_are_two_things() {
+async fn scopes_and_permissions_are_separate() {
     let tenant = users();
     let gate = gate(&tenant);
     let caller = gate.verify(&tenant.token().claim("permissions", ["delete:messages"]).sign()).await.unwrap();
@@ -148,7 +148,7 @@ async fn scopes_and_permissions_are_two_things() {
 }
 
 #[tokio::test]
-async fn organizations_rich_authorization_and_namespaced_claims_are_read() {
+async fn organization_and_namespaced_claims_are_read() {
     let tenant = users();
     let token = tenant
         .token()
@@ -163,7 +163,7 @@ async fn organizations_rich_authorization_and_namespaced_claims_are_read() {
 }
 
 #[tokio::test]
-async fn tokens_bound_to_a_key_are_no_bearer_tokens() {
+async fn sender_constrained_tokens_are_refused() {
     let tenant = users();
     let gate = gate(&tenant);
     for cnf in [json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}), json!({"jkt": "0ZcOCORZNYy-DWp"})] {
@@ -172,7 +172,7 @@ async fn tokens_bound_to_a_key_are_no_bearer_tokens() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_fetched_at_once_and_unknown_keys_are_not_fetched_without_end() {
+async fn unknown_keys_cause_a_limited_number_of_fetches() {
     let tenant = users().serve();
     let gate = Gate::new(fetching(&tenant));
     assert!(gate.verify(&tenant.issuer().token().sign()).await.is_ok());
@@ -187,7 +187,7 @@ async fn an_unknown_key_is_fetched_at_once_and_unknown_keys_are_not_fetched_with
 }
 
 #[tokio::test]
-async fn keys_that_are_held_outlast_an_outage_of_the_tenant() {
+async fn cached_keys_survive_an_outage() {
     let tenant = users().serve();
     let gate = Gate::new(fetching(&tenant));
     assert!(gate.verify(&tenant.issuer().token().sign()).await.is_ok());
