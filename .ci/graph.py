@@ -1,6 +1,7 @@
-"""What the gate asks of the dependency graph: `cargo metadata` on standard input, a question as argument.
+"""Answers a question of the gate about the dependency graph: `cargo metadata` on standard input, the question as argument.
 
-features       prints the arguments that build each library crate with no feature and with each feature alone
+libraries      prints the name of each published library crate
+features       prints the arguments that build each library crate with no feature and with only one feature, for each
 rust-versions  fails where a dependency declares a later rust-version than the workspace's package that uses it
 """
 
@@ -8,11 +9,13 @@ import json
 import sys
 
 
+def libraries(metadata):
+    for package in published_libraries(metadata):
+        print(package["name"])
+
+
 def features(metadata):
-    for package in members(metadata):
-        is_library = any("lib" in target["kind"] for target in package["targets"])
-        if not is_library or package["publish"] == []:
-            continue
+    for package in published_libraries(metadata):
         bare = f"--package={package['name']} --no-default-features"
         print(bare)
         for feature in sorted(package["features"]):
@@ -48,6 +51,13 @@ def rust_versions(metadata):
     return complaints
 
 
+def published_libraries(metadata):
+    for package in members(metadata):
+        is_library = any("lib" in target["kind"] for target in package["targets"])
+        if is_library and package["publish"] != []:
+            yield package
+
+
 def members(metadata):
     ids = set(metadata["workspace_members"])
     return [package for package in metadata["packages"] if package["id"] in ids]
@@ -68,7 +78,7 @@ def version(text):
     return numbers + [0] * (3 - len(numbers))
 
 
-QUESTIONS = {"features": features, "rust-versions": rust_versions}
+QUESTIONS = {"libraries": libraries, "features": features, "rust-versions": rust_versions}
 
 if __name__ == "__main__":
     found = QUESTIONS[sys.argv[1]](json.load(sys.stdin))
