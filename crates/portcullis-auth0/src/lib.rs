@@ -76,11 +76,12 @@ pub use claims::Auth0Claims;
 use std::sync::Arc;
 
 use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::config::{values, variables};
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 use portcullis::keys::RemoteKeys;
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider, preset};
+use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider};
 
 /// Settings of a verifier for the access tokens that one Auth0 tenant issues for one API.
 #[derive(Clone, Debug)]
@@ -105,7 +106,7 @@ impl Auth0 {
     /// # Errors
     /// [`ConfigError`] names the variable and says what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(preset::variable)
+        Self::from_variables(variables::environment)
     }
 
     /// Reads the same variables as [`Self::from_env`] through `lookup`.
@@ -114,11 +115,11 @@ impl Auth0 {
     /// [`ConfigError`] names the variable and says what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let domains =
-            preset::listed(&lookup, "AUTH0_DOMAIN", "write the tenant's domain, such as tenant.eu.auth0.com")?;
+            variables::listed(&lookup, "AUTH0_DOMAIN", "write the tenant's domain, such as tenant.eu.auth0.com")?;
         for domain in &domains {
             issuer(domain).map_err(|error| error.with_field("AUTH0_DOMAIN"))?;
         }
-        let audiences = preset::listed(
+        let audiences = variables::listed(
             &lookup,
             "AUTH0_AUDIENCE",
             "write the identifier of the API, such as https://api.example.com",
@@ -187,7 +188,7 @@ impl ClaimCheck for ClientIdIsString {
 
 /// Returns the issuer of `domain`. The slash at the end is part of its name.
 fn issuer(domain: &str) -> Result<String, ConfigError> {
-    preset::origin("domain", domain, "tenant.eu.auth0.com").map(|origin| format!("{origin}/"))
+    values::origin("domain", domain, "tenant.eu.auth0.com").map(|origin| format!("{origin}/"))
 }
 
 #[cfg(test)]
@@ -280,7 +281,11 @@ mod tests {
     fn errors_name_the_environment_variable() {
         let read = |domain: Option<&str>, audience: Option<&str>| {
             Auth0::from_variables(|name| {
-                let value = if name == "AUTH0_DOMAIN" { domain } else { audience };
+                let value = match name {
+                    "AUTH0_DOMAIN" => domain,
+                    "AUTH0_AUDIENCE" => audience,
+                    _ => None,
+                };
                 value.map(str::to_owned)
             })
         };

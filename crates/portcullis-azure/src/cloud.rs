@@ -1,6 +1,7 @@
 //! Where tokens come from: the clouds, and addresses of one's own.
 
-use portcullis::{ConfigError, preset};
+use portcullis::ConfigError;
+use portcullis::config::values;
 
 /// The clouds of Microsoft, which share nothing:
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.
@@ -47,7 +48,7 @@ impl Cloud {
 
 /// `authority` as the beginning of an address: scheme, host and port, and a slash. Without a scheme it is https.
 pub(crate) fn parse_authority(authority: &str) -> Result<String, ConfigError> {
-    preset::origin("authority", authority, "https://login.contoso.com").map(|origin| format!("{origin}/"))
+    values::origin("authority", authority, "https://login.contoso.com").map(|origin| format!("{origin}/"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The preset from environment variables.
 
-use portcullis::{ConfigError, preset};
+use portcullis::ConfigError;
+use portcullis::config::variables;
 
 use crate::cloud::{Cloud, parse_authority};
 use crate::guid;
@@ -17,7 +18,7 @@ impl Azure {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(preset::variable)
+        Self::from_variables(variables::environment)
     }
 
     /// [`Self::from_env`], with variables that `lookup` knows.
@@ -25,18 +26,18 @@ impl Azure {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let read = |name: &str| preset::given(&lookup, name).map(|text| text.trim().to_owned());
-        let tenant = read(TENANT).ok_or_else(|| {
+        let read = |name| Ok(variables::given(&lookup, name)?.map(|text| text.trim().to_owned()));
+        let tenant = read(TENANT)?.ok_or_else(|| {
             ConfigError::new(
                 TENANT,
                 "not set",
                 "write the Directory (tenant) ID, or several separated by commas, common, organizations or consumers",
             )
         })?;
-        let client_id = read(CLIENT).ok_or_else(|| ConfigError::new(CLIENT, "not set", CLIENT_HINT))?;
+        let client_id = read(CLIENT)?.ok_or_else(|| ConfigError::new(CLIENT, "not set", CLIENT_HINT))?;
         guid::parse(CLIENT, &client_id, "write the API's Application (client) ID, a GUID")?;
         let azure = Self::from_tenant(&tenant, client_id).map_err(|error| error.with_field(TENANT))?;
-        let Some(authority) = read(AUTHORITY) else { return Ok(azure) };
+        let Some(authority) = read(AUTHORITY)? else { return Ok(azure) };
         let base = parse_authority(&authority).map_err(|error| error.with_field(AUTHORITY))?;
         let host = base.trim_start_matches("https://").trim_end_matches('/');
         Ok(match Cloud::of_authority_host(host) {

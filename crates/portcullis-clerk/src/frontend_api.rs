@@ -1,8 +1,9 @@
 //! An instance's Frontend API, however it is written: its host is the issuer of the instance's tokens.
 
+use portcullis::ConfigError;
 use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::config::values;
 use portcullis::error::InvalidToken;
-use portcullis::{ConfigError, preset};
 
 /// The issuer of the instance whose Frontend API is at `host`: with its scheme, and without a slash at the end.
 pub(crate) fn issuer(host: &str) -> Result<String, ConfigError> {
@@ -13,7 +14,7 @@ pub(crate) fn issuer(host: &str) -> Result<String, ConfigError> {
     if host.starts_with("sk_") {
         return wrong("it is a secret key, which must not be here", "write the host, such as clerk.example.com");
     }
-    let issuer = preset::origin("frontend_api", host, "clerk.example.com or lucky-cat-1.clerk.accounts.dev")?;
+    let issuer = values::origin("frontend_api", host, "clerk.example.com or lucky-cat-1.clerk.accounts.dev")?;
     if issuer == "https://api.clerk.com" {
         return wrong("it is the Backend API, which every instance has", "copy the Frontend API URL beside it");
     }

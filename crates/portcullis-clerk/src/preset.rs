@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis::checks::AuthorizedParties;
+use portcullis::config::variables;
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 use portcullis::keys::RemoteKeys;
 use portcullis::verifier::{JwtVerifierBuilder, UnverifiedToken};
-use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider, TokenSource, preset};
+use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider, TokenSource};
 
 use crate::frontend_api::{self, InstanceIssuerForm};
 use crate::grants::ClerkGrants;
@@ -80,7 +81,7 @@ impl Clerk {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(preset::variable)
+        Self::from_variables(variables::environment)
     }
 
     /// [`Self::from_env`], with variables that `lookup` knows.
@@ -88,12 +89,12 @@ impl Clerk {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let variable = |name: &str| preset::given(&lookup, name);
-        let pem = variable(JWT_KEY);
+        let variable = |name| variables::given(&lookup, name);
+        let pem = variable(JWT_KEY)?;
         if let Some(pem) = &pem {
             jwt_key::read(pem).map_err(|error| error.with_field(JWT_KEY))?;
         }
-        let clerk = match (variable(PUBLISHABLE_KEY), pem) {
+        let clerk = match (variable(PUBLISHABLE_KEY)?, pem) {
             (Some(key), pem) => {
                 let clerk = Self::from_publishable_key(key).map_err(|error| error.with_field(PUBLISHABLE_KEY))?;
                 Self { pem, ..clerk }
@@ -104,7 +105,7 @@ impl Clerk {
                 return Err(ConfigError::new(PUBLISHABLE_KEY, "not set", hint));
             }
         };
-        let Some(parties) = variable(AUTHORIZED_PARTIES) else { return Ok(clerk) };
+        let Some(parties) = variable(AUTHORIZED_PARTIES)? else { return Ok(clerk) };
         let clerk = clerk.authorized_parties(parties.split(',').map(str::trim));
         clerk.validate_parties().map_err(|error| error.with_field(AUTHORIZED_PARTIES))?;
         Ok(clerk)

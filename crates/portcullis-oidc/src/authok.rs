@@ -1,7 +1,8 @@
 //! Authok.
 
+use portcullis::config::{values, variables};
 use portcullis::jose::Algorithm;
-use portcullis::{Audience, ConfigError, preset};
+use portcullis::{Audience, ConfigError};
 
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
@@ -41,7 +42,7 @@ impl Preset<AuthokTenant> {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(preset::variable)
+        Self::from_variables(variables::environment)
     }
 
     /// [`Self::from_env`], with variables that `lookup` knows.
@@ -50,11 +51,11 @@ impl Preset<AuthokTenant> {
     /// [`ConfigError`] names the variable and what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let domains =
-            preset::listed(&lookup, "AUTHOK_DOMAIN", "write the tenant's domain, such as tenant.us.authok.cn")?;
+            variables::listed(&lookup, "AUTHOK_DOMAIN", "write the tenant's domain, such as tenant.us.authok.cn")?;
         for domain in &domains {
             issuer(domain).map_err(|error| error.with_field("AUTHOK_DOMAIN"))?;
         }
-        let audiences = preset::listed(
+        let audiences = variables::listed(
             &lookup,
             "AUTHOK_AUDIENCE",
             "write the identifier of the API, such as https://api.example.com",
@@ -78,5 +79,5 @@ impl IdentityProvider for AuthokTenant {
 
 /// The slash at the end is part of the name.
 fn issuer(domain: &str) -> Result<String, ConfigError> {
-    preset::origin("domain", domain, "tenant.us.authok.cn").map(|origin| format!("{origin}/"))
+    values::origin("domain", domain, "tenant.us.authok.cn").map(|origin| format!("{origin}/"))
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::claims::NumericDate;
+use portcullis::config::values;
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Audience, ConfigError, preset};
+use portcullis::{Audience, ConfigError};
 
 use crate::id_token::SingleAudience;
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
@@ -43,7 +44,7 @@ impl Preset<Project> {
 
 impl IdentityProvider for Project {
     fn settings(&self) -> Result<ProviderSettings, ConfigError> {
-        let project = preset::path_segment("project", &self.0, "write the project ID, such as my-project-1a2b3")?;
+        let project = values::path_segment("project", &self.0, "write the project ID, such as my-project-1a2b3")?;
         let keys = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
         Ok(ProviderSettings {
             issuers: vec![format!("https://securetoken.google.com/{project}")],

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use portcullis::checks::{AuthorizedParties, ClaimCheck, TokenView};
 use portcullis::claims::{Claims, GrantReader, Grants};
+use portcullis::config::values;
 use portcullis::error::InvalidToken;
 use portcullis::jose::AlgorithmSet;
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Audience, ConfigError, preset};
+use portcullis::{Audience, ConfigError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -78,12 +79,12 @@ impl IdentityProvider for Realm {
     const URL_FIELD: &'static str = "base";
 
     fn settings(&self) -> Result<ProviderSettings, ConfigError> {
-        let base = preset::base_url("base", &self.base, "https://keycloak.example.com")?;
+        let base = values::base_url("base", &self.base, "https://keycloak.example.com")?;
         if base.contains("/realms/") {
             let instead = "write what stands before /realms/, such as https://keycloak.example.com";
             return Err(ConfigError::new("base", "it has a realm in it", instead));
         }
-        let realm = preset::path_segment("realm", &self.name, "write the realm's name as it stands in its URLs")?;
+        let realm = values::path_segment("realm", &self.name, "write the realm's name as it stands in its URLs")?;
         if self.parties.as_ref().is_some_and(|parties| parties.is_empty() || parties.iter().any(String::is_empty)) {
             return Err(ConfigError::new("authorized_parties", "empty", "write at least one client ID"));
         }

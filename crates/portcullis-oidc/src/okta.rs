@@ -1,7 +1,8 @@
 //! Okta.
 
+use portcullis::config::values;
 use portcullis::jose::Algorithm;
-use portcullis::{Audience, ConfigError, preset};
+use portcullis::{Audience, ConfigError};
 
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
@@ -49,13 +50,13 @@ impl Preset<OktaServer> {
 
 impl IdentityProvider for OktaServer {
     fn settings(&self) -> Result<ProviderSettings, ConfigError> {
-        let origin = preset::origin("domain", &self.domain, "dev-1.okta.com")?;
+        let origin = values::origin("domain", &self.domain, "dev-1.okta.com")?;
         if let Some(host) = origin.strip_suffix("-admin.okta.com").and_then(|url| url.strip_prefix("https://")) {
             let instead = format!("leave -admin out: {host}.okta.com");
             return Err(ConfigError::new("domain", "it is the admin console's", instead));
         }
         let instead = "write the authorization server's name as in its issuer URI, such as default";
-        let server = preset::path_segment("authorization_server", &self.server, instead)?;
+        let server = values::path_segment("authorization_server", &self.server, instead)?;
         let issuer = format!("{origin}/oauth2/{server}");
         Ok(ProviderSettings {
             keys: KeyLocation::MetadataOf(issuer.clone()),

@@ -1,10 +1,11 @@
 //! The addresses of providers that people host themselves.
 
-use portcullis::{ConfigError, preset};
+use portcullis::ConfigError;
+use portcullis::config::values;
 
-/// [`preset::base_url`] without a path. Plain http may be the name of a provider inside a cluster.
+/// [`values::base_url`] without a path. Plain http may be the name of a provider inside a cluster.
 pub(crate) fn origin(field: &'static str, text: &str, example: &str) -> Result<String, ConfigError> {
-    let url = preset::base_url(field, text, example)?;
+    let url = values::base_url(field, text, example)?;
     if url.matches('/').count() > 2 {
         return Err(ConfigError::new(field, "it has a path", format!("write it without a path, such as {example}")));
     }

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use portcullis::claims::{Claims, GrantReader, Grants, StandardGrants};
+use portcullis::config::values;
 use portcullis::jose::Algorithm;
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Audience, ConfigError, preset};
+use portcullis::{Audience, ConfigError};
 
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
@@ -66,7 +67,7 @@ impl IdentityProvider for AuthKit {
         match &self.tokens {
             TokenKind::ForApi { audience } => {
                 let issuer = self.issuer.as_deref().unwrap_or_default();
-                let issuer = preset::origin("issuer", issuer, "https://acme.authkit.app")?;
+                let issuer = values::origin("issuer", issuer, "https://acme.authkit.app")?;
                 let audience = Audience::any_of([audience.as_str()]);
                 Ok(ProviderSettings {
                     keys: KeyLocation::MetadataOf(issuer.clone()),
@@ -77,7 +78,7 @@ impl IdentityProvider for AuthKit {
             }
             TokenKind::OfSessions { client } => {
                 let client =
-                    preset::path_segment("client", client, "write the client ID, such as client_01HQSXZGF8FH")?;
+                    values::path_segment("client", client, "write the client ID, such as client_01HQSXZGF8FH")?;
                 let usual = || format!("https://api.workos.com/user_management/{client}");
                 Ok(ProviderSettings {
                     issuers: vec![self.issuer.clone().unwrap_or_else(usual)],

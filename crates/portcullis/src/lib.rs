@@ -40,7 +40,6 @@ pub mod clock;
 pub mod config;
 mod credential;
 pub mod dangerous;
-mod environment;
 pub mod error;
 mod gate;
 mod guard;
@@ -49,8 +48,6 @@ pub mod jose;
 pub mod keys;
 mod loopback;
 mod policy;
-#[cfg(feature = "remote")]
-pub mod preset;
 mod refusal;
 mod resource_metadata;
 pub mod verifier;

@@ -3,7 +3,8 @@
 //! A service of your own has one provider and needs one line instead, such as
 //! `Gate::new(Auth0::from_env()?.verifier()?)`.
 
-use portcullis::{Config, ConfigError, Gate, JwtVerifier, preset};
+use portcullis::config::variables;
+use portcullis::{Config, ConfigError, Gate, JwtVerifier};
 use portcullis_auth0::Auth0;
 use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
@@ -56,21 +57,20 @@ impl Environment {
     /// # Errors
     /// [`ConfigError`] names the variable and what to write instead; two providers at once are an error that names both.
     pub fn read() -> Result<Self, ConfigError> {
-        let lookup = |name: &str| preset::given(preset::variable, name);
-        let port = match lookup("PORT") {
+        let port = match variables::given(variables::environment, "PORT")? {
             None => 3010,
             Some(text) => text
                 .trim()
                 .parse()
                 .map_err(|_| ConfigError::new("PORT", "not a port", "write a number up to 65535, such as 3010"))?,
         };
-        let (verifier, embedded) = match named_provider(lookup)? {
-            Some(provider) => (provider.verifier(&options(lookup)?)?, None),
+        let (verifier, embedded) = match named_provider(variables::environment)? {
+            Some(provider) => (provider.verifier(&options(variables::environment)?)?, None),
             None => {
                 let server = TestIssuer::new().serve();
                 let issuer = server.issuer();
                 let builder = Config::new(issuer.url(), issuer.audience()).builder()?;
-                (options(lookup)?.verifier_from(builder)?, Some(server))
+                (options(variables::environment)?.verifier_from(builder)?, Some(server))
             }
         };
         Ok(Self { gate: Gate::new(verifier), port, embedded })
@@ -112,7 +112,7 @@ fn options(lookup: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigErro
 
 fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Provider>, ConfigError> {
     let mut named = PROVIDERS.iter().filter_map(|(provider, variables)| {
-        Some((*provider, *variables.iter().find(|variable| lookup(variable).is_some())?))
+        Some((*provider, *variables.iter().find(|variable| is_given(&lookup, variable))?))
     });
     match (named.next(), named.next()) {
         (None, _) => Ok(None),
@@ -123,6 +123,11 @@ fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Prov
             "set the variables of one provider",
         )),
     }
+}
+
+/// Whether the variable or its twin is set; an error in it is reported when it is read.
+fn is_given(lookup: impl Fn(&str) -> Option<String>, variable: &'static str) -> bool {
+    variables::given(lookup, variable) != Ok(None)
 }
 
 impl Provider {
@@ -155,6 +160,7 @@ mod tests {
         assert_eq!(named(&["CLERK_JWT_KEY"]), Ok(Some(Provider::Clerk)));
         assert_eq!(named(&["CLERK_AUTHORIZED_PARTIES"]), Ok(Some(Provider::Clerk)));
         assert_eq!(named(&["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]), Ok(Some(Provider::Azure)));
+        assert_eq!(named(&["AZURE_TENANT_ID_FILE"]), Ok(Some(Provider::Azure)));
         assert_eq!(named(&["AUTHOK_AUDIENCE"]), Ok(Some(Provider::Authok)));
         // It says where a provider is, not which one: other programs of the machine may need it.
         assert_eq!(named(&["AZURE_AUTHORITY_HOST"]), Ok(None));

@@ -1,9 +1,12 @@
 //! A verifier from a configuration file or from the environment.
 
+mod from_variables;
 mod issuers;
 mod members;
 mod source;
-mod variables;
+#[cfg(feature = "remote")]
+pub mod values;
+pub mod variables;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,228 +1,182 @@
-//! The same configuration from environment variables.
+//! Environment variables: what is set, and their `_FILE` twins.
+//!
+//! Every variable has a twin with `_FILE` at the end of its name, which names a file that holds the value, as secrets are
+//! mounted into containers: `AUTH0_DOMAIN_FILE` for `AUTH0_DOMAIN`. The value is the text of the file without its final
+//! line break. A variable and its twin together are an error. A variable whose own name ends in `_FILE` has no twin.
 
-use crate::config::Config;
-use crate::config::members::{AUDIENCE_HINT, ISSUER_HINT};
-use crate::environment::{given, items, variable};
+use std::fs::File;
+use std::io::Read as _;
+
 use crate::error::ConfigError;
-use crate::jose::Algorithm;
 
-impl Config {
-    /// Reads `PORTCULLIS_ISSUER`, `PORTCULLIS_AUDIENCE`, at most one of `PORTCULLIS_JWKS_FILE`, `PORTCULLIS_JWKS_URL`,
-    /// `PORTCULLIS_PUBLIC_KEY_FILE` and `PORTCULLIS_SECRET_FILE` (none: discovery), and optionally
-    /// `PORTCULLIS_ALGORITHMS`, `PORTCULLIS_LEEWAY_SECONDS` and `PORTCULLIS_TYP`. Lists are separated by commas. Names
-    /// that are easily written in their place, such as `PORTCULLIS_LEEWAY`, are refused; others are not looked at.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the variable and what to write instead.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(variable)
+/// Returns the environment variable `name`.
+///
+/// Bytes that are not Unicode become U+FFFD: a variable that cannot be read must not pass for one that is not set, because
+/// that could leave out a check.
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// Returns the value of the variable `name`, or that of the file that its twin names. `lookup` is the environment, for
+/// example [`environment`].
+///
+/// `None` means that neither is set. A blank variable counts as not set, because many deployments write it so. A blank
+/// file is an error.
+///
+/// # Errors
+/// [`ConfigError`] if the variable and its twin are both set, or if the file cannot be read.
+pub fn given(lookup: impl Fn(&str) -> Option<String>, name: &'static str) -> Result<Option<String>, ConfigError> {
+    let value = non_blank(&lookup, name);
+    if name.ends_with(FILE_SUFFIX) {
+        return Ok(value);
     }
-
-    /// [`Self::from_env`], with variables that `lookup` knows.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the variable and what to write instead.
-    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let read = |name: &str| given(&lookup, name);
-        if let Some((name, meant)) = MISTAKEN.iter().find(|(name, _)| read(name).is_some()) {
-            return Err(ConfigError::new(*name, "unknown", format!("write {meant}")));
-        }
-        let list = |name: &str| read(name).map(|text| items(&text));
-        let required =
-            |name: &'static str, hint: &'static str| list(name).ok_or_else(|| ConfigError::new(name, "not set", hint));
-        let algorithms = list(ALGORITHMS)
-            .map(|names| names.iter().map(|name| name.parse()).collect::<Result<Vec<Algorithm>, _>>())
-            .transpose()
-            .map_err(|error| ConfigError::new(ALGORITHMS, "not a list of algorithms", error.to_string()))?;
-        let leeway_seconds = read(LEEWAY)
-            .map(|text| text.trim().parse())
-            .transpose()
-            .map_err(|_| ConfigError::new(LEEWAY, "not a whole number", "write 0 to 600"))?;
-        let config = Self {
-            issuer: required(ISSUER, ISSUER_HINT)?,
-            audience: required(AUDIENCE, AUDIENCE_HINT)?,
-            jwks_file: read(JWKS_FILE).map(Into::into),
-            jwks_url: read(JWKS_URL),
-            public_key_file: read(PUBLIC_KEY_FILE).map(Into::into),
-            secret_file: read(SECRET_FILE).map(Into::into),
-            algorithms,
-            leeway_seconds,
-            typ: list(TYP),
-            from_env: true,
-        };
-        config.key_source()?;
-        Ok(config)
-    }
-
-    /// The error as whoever set this configuration up knows the field.
-    pub(super) fn named(&self, error: ConfigError) -> ConfigError {
-        let member = match error.field() {
-            "leeway" => "leeway_seconds",
-            "token_types" => "typ",
-            field => match MEMBERS.iter().find(|(member, _)| *member == field) {
-                Some((member, _)) => member,
-                None => return error,
-            },
-        };
-        error.with_field(self.name(member))
-    }
-
-    /// The member, or its variable where this configuration came from the environment.
-    pub(super) fn name(&self, member: &'static str) -> &'static str {
-        let variable = MEMBERS.iter().find(|(name, _)| self.from_env && *name == member);
-        variable.map_or(member, |(_, variable)| variable)
+    let twin = format!("{name}{FILE_SUFFIX}");
+    match (value, non_blank(&lookup, &twin)) {
+        (value, None) => Ok(value),
+        (None, Some(path)) => match value_of_file(&path) {
+            Ok(value) => Ok(Some(value)),
+            Err(problem) => Err(ConfigError::new(twin, problem, format!("name a file that holds the value of {name}"))),
+        },
+        (Some(_), Some(_)) => Err(ConfigError::new(name, format!("set together with {twin}"), "set only one of them")),
     }
 }
 
-/// The members, and their variables.
-const MEMBERS: [(&str, &str); 9] = [
-    ("algorithms", ALGORITHMS),
-    ("audience", AUDIENCE),
-    ("issuer", ISSUER),
-    ("jwks_file", JWKS_FILE),
-    ("jwks_url", JWKS_URL),
-    ("leeway_seconds", LEEWAY),
-    ("public_key_file", PUBLIC_KEY_FILE),
-    ("secret_file", SECRET_FILE),
-    ("typ", TYP),
-];
+/// Returns the items of the variable `name`, which are separated by commas, as [`given`] reads it.
+///
+/// ```
+/// use portcullis::config::variables::listed;
+///
+/// let lookup = |name: &str| (name == "EXAMPLE_DOMAIN").then(|| "one.example, two.example".to_owned());
+/// assert_eq!(listed(lookup, "EXAMPLE_DOMAIN", "write the tenant's domain")?, ["one.example", "two.example"]);
+/// assert!(listed(lookup, "EXAMPLE_API", "write the API's identifier").is_err());
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// [`ConfigError`] as [`given`], and if the variable is not set; `instead` says what to write.
+pub fn listed(
+    lookup: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    instead: &'static str,
+) -> Result<Vec<String>, ConfigError> {
+    let text = given(lookup, name)?.ok_or_else(|| ConfigError::new(name, "not set", instead))?;
+    Ok(items(&text))
+}
 
-const ISSUER: &str = "PORTCULLIS_ISSUER";
-const AUDIENCE: &str = "PORTCULLIS_AUDIENCE";
-const JWKS_FILE: &str = "PORTCULLIS_JWKS_FILE";
-const JWKS_URL: &str = "PORTCULLIS_JWKS_URL";
-const PUBLIC_KEY_FILE: &str = "PORTCULLIS_PUBLIC_KEY_FILE";
-const SECRET_FILE: &str = "PORTCULLIS_SECRET_FILE";
-const ALGORITHMS: &str = "PORTCULLIS_ALGORITHMS";
-const LEEWAY: &str = "PORTCULLIS_LEEWAY_SECONDS";
-const TYP: &str = "PORTCULLIS_TYP";
+/// Splits `text` at commas. An empty item is kept, so that the check of the value refuses it.
+pub(super) fn items(text: &str) -> Vec<String> {
+    text.split(',').map(|item| item.trim().to_owned()).collect()
+}
 
-/// Names that are taken for ours, which would set nothing in silence; and what was meant.
-const MISTAKEN: [(&str, &str); 12] = [
-    ("PORTCULLIS_ALG", ALGORITHMS),
-    ("PORTCULLIS_ALGORITHM", ALGORITHMS),
-    ("PORTCULLIS_ALGS", ALGORITHMS),
-    ("PORTCULLIS_AUDIENCES", AUDIENCE),
-    ("PORTCULLIS_ISSUERS", ISSUER),
-    ("PORTCULLIS_ISSUER_URL", ISSUER),
-    ("PORTCULLIS_JWKS", "PORTCULLIS_JWKS_FILE or PORTCULLIS_JWKS_URL"),
-    ("PORTCULLIS_JWKS_URI", JWKS_URL),
-    ("PORTCULLIS_LEEWAY", LEEWAY),
-    ("PORTCULLIS_PUBLIC_KEY", PUBLIC_KEY_FILE),
-    ("PORTCULLIS_SECRET", SECRET_FILE),
-    ("PORTCULLIS_TYPE", TYP),
-];
+/// Returns the variable `name` unless it is blank.
+pub(super) fn non_blank(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    lookup(name).filter(|text| !text.trim().is_empty())
+}
+
+/// What the name of a variable ends in whose value is the path of a file.
+const FILE_SUFFIX: &str = "_FILE";
+
+/// More than any value needs, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Returns the text of a file without its final line break. No error repeats the path: it may be the value itself, in the
+/// wrong variable.
+fn value_of_file(path: &str) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    let length = read.map_err(|error| format!("the file cannot be read: {error}"))?;
+    if length as u64 > MAX_BYTES {
+        return Err("the file is larger than 1 MiB".to_owned());
+    }
+    let text = String::from_utf8(bytes).map_err(|_| "the file is not UTF-8")?;
+    if text.trim().is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(line.unwrap_or(&text).to_owned())
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::KeySource;
-
-    fn config(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::from_variables(|name| {
-            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    const MINIMAL: [(&str, &str); 3] =
-        [(ISSUER, "https://i.example"), (AUDIENCE, "api, other"), (JWKS_FILE, "keys.json")];
 
     #[test]
-    fn variables_become_fields() {
-        let mut variables = MINIMAL.to_vec();
-        variables.extend([(ALGORITHMS, "RS256,ES256"), (LEEWAY, "30"), (TYP, "at+jwt"), (SECRET_FILE, "")]);
-        let config = config(&variables).unwrap();
-        assert_eq!(config.audience, ["api", "other"]);
-        assert_eq!(config.algorithms, Some(vec![Algorithm::Rs256, Algorithm::Es256]));
-        assert_eq!(config.leeway_seconds, Some(30));
-        assert_eq!(config.typ.as_deref(), Some(&["at+jwt".to_owned()][..]));
-        assert!(matches!(config.key_source(), Ok(KeySource::JwksFile(_))));
-    }
-
-    #[test]
-    fn errors_name_the_variable() {
-        for (at, name) in [(0, ISSUER), (1, AUDIENCE)] {
-            let mut variables = MINIMAL.to_vec();
-            variables.remove(at);
-            assert_eq!(config(&variables).unwrap_err().field(), name);
-        }
-        for (name, value) in
-            [(ALGORITHMS, "RS256,none"), (LEEWAY, "-1"), (LEEWAY, "soon"), (PUBLIC_KEY_FILE, "key.pem")]
-        {
-            let mut variables = MINIMAL.to_vec();
-            variables.push((name, value));
-            let error = config(&variables).unwrap_err();
-            assert!(!error.to_string().is_empty());
-            assert!(error.field() == name || name == PUBLIC_KEY_FILE, "{error}");
-        }
-    }
-
-    #[test]
-    fn a_name_that_would_set_nothing_is_refused() {
-        for (name, meant) in MISTAKEN {
-            let variables = [&MINIMAL[..], &[(name, "secret-value")]].concat();
-            let error = config(&variables).unwrap_err().to_string();
-            assert_eq!(error, format!("{name}: unknown; write {meant}"));
-            let variables = [&MINIMAL[..], &[(name, " ")]].concat();
-            assert!(config(&variables).is_ok(), "{name}");
-        }
-        // A service of this name in the same cluster sets such variables in every container.
-        for name in ["PORTCULLIS_PORT", "PORTCULLIS_SERVICE_HOST"] {
-            assert!(config(&[&MINIMAL[..], &[(name, "tcp://10.0.0.1:80")]].concat()).is_ok(), "{name}");
-        }
-    }
-
-    #[test]
-    fn without_a_source_of_keys_the_issuer_is_asked() {
-        let one = config(&MINIMAL[..2]).unwrap();
-        assert_eq!(one.key_source(), Ok(KeySource::Discovery("https://i.example")));
-        let two = [(ISSUER, "https://i.example,https://j.example"), (AUDIENCE, "api")];
-        assert_eq!(config(&two).unwrap_err().field(), "PORTCULLIS_JWKS_FILE");
-        let mut url = MINIMAL[..2].to_vec();
-        url.push((JWKS_URL, "https://i.example/keys"));
-        assert_eq!(config(&url).unwrap().key_source(), Ok(KeySource::JwksUrl("https://i.example/keys")));
-    }
-
-    #[test]
-    fn errors_of_building_name_the_variable_too() {
-        let with = |name: &'static str, value: &'static str| {
-            let mut variables = MINIMAL.to_vec();
-            variables.retain(|(key, _)| *key != name);
-            variables.push((name, value));
-            config(&variables).unwrap().verifier().unwrap_err()
+    fn list_is_present_or_an_error() {
+        let read = |value: Option<&'static str>| {
+            let lookup = |name: &str| value.filter(|_| name == "DOMAIN").map(str::to_owned);
+            listed(lookup, "DOMAIN", "write the domain")
         };
-        assert_eq!(with(JWKS_FILE, "/nonexistent/keys.json").field(), JWKS_FILE);
-        let discovery = [(ISSUER, "http://i.example"), (AUDIENCE, "api")];
-        assert_eq!(config(&discovery).unwrap().verifier().unwrap_err().field(), ISSUER);
-        let endpoint = [(ISSUER, "https://i.example"), (AUDIENCE, "api"), (JWKS_URL, "http://i.example/keys")];
-        assert_eq!(config(&endpoint).unwrap().verifier().unwrap_err().field(), JWKS_URL);
-        let slow = [(ISSUER, "https://i.example"), (AUDIENCE, "api"), (LEEWAY, "601")];
-        assert_eq!(config(&slow).unwrap().verifier().unwrap_err().field(), LEEWAY);
+        assert_eq!(read(Some(" a.example ,b.example")), Ok(vec!["a.example".to_owned(), "b.example".to_owned()]));
+        assert_eq!(read(Some("a.example,")), Ok(vec!["a.example".to_owned(), String::new()]));
+        for value in [None, Some(""), Some(" ")] {
+            assert_eq!(read(value).unwrap_err().to_string(), "DOMAIN: not set; write the domain");
+        }
     }
 
     #[test]
-    fn hints_name_variables_where_the_configuration_came_from_them_and_members_where_it_did_not() {
-        let two_issuers = [(ISSUER, "https://i.example,https://j.example"), (AUDIENCE, "api")];
-        let two_sources = [&MINIMAL[..], &[(SECRET_FILE, "s")]].concat();
-        for (variables, hint) in
-            [(&two_issuers[..], "IssuersConfig has them, or name one of"), (&two_sources, "name at most one of")]
+    fn file_twin_holds_the_value() {
+        let folder = std::env::temp_dir().join(format!("portcullis-variables-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("value");
+        let read = |variables: &[&str]| {
+            let lookup = |name: &str| variables.contains(&name).then(|| path.to_str().unwrap().to_owned());
+            given(lookup, "SECRET")
+        };
+        for (content, value) in
+            [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a\nb \n", " a\nb "), ("\u{e4}", "\u{e4}")]
         {
-            let error = config(variables).unwrap_err().to_string();
-            let sources =
-                "PORTCULLIS_JWKS_FILE, PORTCULLIS_JWKS_URL, PORTCULLIS_PUBLIC_KEY_FILE and PORTCULLIS_SECRET_FILE";
-            assert!(error.ends_with(&format!("{hint} {sources}")), "{error}");
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(read(&["SECRET_FILE"]).unwrap().as_deref(), Some(value));
         }
-        let no_secret = [(ISSUER, "https://i.example"), (AUDIENCE, "api"), (SECRET_FILE, "/nonexistent")];
-        let no_secret = config(&no_secret).unwrap().verifier().unwrap_err().to_string();
-        assert!(no_secret.starts_with("PORTCULLIS_SECRET_FILE: "), "{no_secret}");
-        assert!(no_secret.ends_with("named by PORTCULLIS_PUBLIC_KEY_FILE or PORTCULLIS_JWKS_FILE"), "{no_secret}");
+        assert_eq!(read(&[]), Ok(None));
+        let both = read(&["SECRET", "SECRET_FILE"]).unwrap_err().to_string();
+        assert_eq!(both, "SECRET: set together with SECRET_FILE; set only one of them");
+        for (content, problem) in
+            [(&b"\n"[..], "empty"), (b"", "empty"), (b"\xff", "not UTF-8"), (&[b'a'; 1024 * 1024 + 1], "larger")]
+        {
+            std::fs::write(&path, content).unwrap();
+            let error = read(&["SECRET_FILE"]).unwrap_err();
+            assert_eq!(error.field(), "SECRET_FILE");
+            assert!(error.to_string().contains(problem), "{error}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        let error = read(&["SECRET_FILE"]).unwrap_err().to_string();
+        assert!(error.starts_with("SECRET_FILE: the file cannot be read: "), "{error}");
+        assert!(error.ends_with("; name a file that holds the value of SECRET"), "{error}");
+        assert!(!error.contains("portcullis-variables"), "{error}");
+    }
 
-        let mut file = Config::new("https://i.example", "api");
-        file.secret_file = Some("/nonexistent".into());
-        let error = file.verifier().unwrap_err().to_string();
-        assert!(error.ends_with("named by public_key_file or jwks_file"), "{error}");
-        file.jwks_url = Some("https://i.example/keys".to_owned());
-        let error = file.verifier().unwrap_err().to_string();
-        assert!(error.ends_with("name at most one of jwks_file, jwks_url, public_key_file and secret_file"), "{error}");
+    #[test]
+    fn blank_twin_is_not_set() {
+        let lookup = |name: &str| Some(if name == "SECRET" { "s" } else { " " }.to_owned());
+        assert_eq!(given(lookup, "SECRET").unwrap().as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn name_that_ends_in_file_has_no_twin() {
+        let lookup = |name: &str| name.ends_with("_FILE_FILE").then(|| "x".to_owned());
+        assert_eq!(given(lookup, "KEY_FILE"), Ok(None));
+    }
+
+    /// A process may not change its own environment safely. This test starts itself as another process with one variable,
+    /// which then says what it sees.
+    #[cfg(unix)]
+    #[test]
+    fn variable_that_is_not_unicode_is_set() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt as _;
+        use std::process::Command;
+
+        const NAME: &str = "PORTCULLIS_TEST_OF_VARIABLES";
+        const TEST: &str = "config::variables::tests::variable_that_is_not_unicode_is_set";
+        if let Some(value) = environment(NAME) {
+            assert_eq!(value, "at+jwt\u{fffd}");
+            return;
+        }
+        let mut other = Command::new(std::env::current_exe().unwrap());
+        let output = other.args([TEST, "--exact"]).env(NAME, OsStr::from_bytes(b"at+jwt\xff")).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
     }
 }

@@ -1,36 +1,108 @@
-//! What is wrong with a configuration.
+//! The error of a configuration.
 
 use std::borrow::Cow;
+use std::fmt;
 
-/// A configuration that can't be used: which field, what is wrong, and what to write instead.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{field}: {problem}; {hint}")]
+/// A configuration that cannot be used: for each fault the field, the problem, and what to write instead.
+///
+/// It holds at least one fault. [`Display`](fmt::Display) writes one line for each.
+///
+/// ```
+/// use portcullis::ConfigError;
+///
+/// let error = ConfigError::new("leeway_seconds", "not a whole number", "write 0 to 600");
+/// assert_eq!(error.field(), "leeway_seconds");
+/// assert_eq!(error.to_string(), "leeway_seconds: not a whole number; write 0 to 600");
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ConfigError {
+    first: Fault,
+    more: Vec<Fault>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Fault {
     field: Cow<'static, str>,
     problem: Cow<'static, str>,
     hint: Cow<'static, str>,
 }
 
 impl ConfigError {
-    /// `field` has `problem`; `hint` says what to write instead.
+    /// Makes an error with one fault: `field` has `problem`, and `hint` says what to write instead.
     pub fn new(
         field: impl Into<Cow<'static, str>>,
         problem: impl Into<Cow<'static, str>>,
         hint: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { field: field.into(), problem: problem.into(), hint: hint.into() }
+        let first = Fault { field: field.into(), problem: problem.into(), hint: hint.into() };
+        Self { first, more: Vec::new() }
     }
 
-    /// The field, option or environment variable.
+    /// Returns one error with all faults of `errors`, in their order, or `Ok` if there are none.
+    ///
+    /// ```
+    /// use portcullis::ConfigError;
+    ///
+    /// let error = |field| ConfigError::new(field, "not set", "set it");
+    /// let both = ConfigError::all([error("ISSUER"), error("AUDIENCE")]).unwrap_err();
+    /// assert_eq!(both.fields().collect::<Vec<_>>(), ["ISSUER", "AUDIENCE"]);
+    /// assert_eq!(both.to_string(), "ISSUER: not set; set it\nAUDIENCE: not set; set it");
+    /// assert!(ConfigError::all([]).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// That error.
+    pub fn all(errors: impl IntoIterator<Item = Self>) -> Result<(), Self> {
+        let mut errors = errors.into_iter();
+        let Some(mut all) = errors.next() else { return Ok(()) };
+        for error in errors {
+            all.more.push(error.first);
+            all.more.extend(error.more);
+        }
+        Err(all)
+    }
+
+    /// Returns the field, option or environment variable of the first fault.
     #[must_use]
     pub fn field(&self) -> &str {
-        &self.field
+        &self.first.field
     }
 
-    /// The same error about the field as it is named elsewhere, such as an environment variable.
+    /// Returns the field of each fault.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.faults().map(|fault| &*fault.field)
+    }
+
+    /// Renames the field of every fault to `field`, for example to the environment variable that it was read from.
     #[must_use]
-    pub fn with_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
-        self.field = field.into();
+    pub fn with_field(self, field: impl Into<Cow<'static, str>>) -> Self {
+        let field = field.into();
+        self.map_fields(|_| field.clone())
+    }
+
+    /// Renames the field of each fault to what `rename` makes of it.
+    #[must_use]
+    pub fn map_fields(mut self, rename: impl Fn(&str) -> Cow<'static, str>) -> Self {
+        for fault in std::iter::once(&mut self.first).chain(&mut self.more) {
+            fault.field = rename(&fault.field);
+        }
         self
     }
+
+    fn faults(&self) -> impl Iterator<Item = &Fault> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
 }
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut break_line = "";
+        for Fault { field, problem, hint } in self.faults() {
+            write!(f, "{break_line}{field}: {problem}; {hint}")?;
+            break_line = "\n";
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,12 +1,16 @@
-//! For those who write a preset of a provider: the names that people write down, read in one way everywhere.
+//! The values of a configuration: domains, URLs and names as people write them.
+//!
+//! A preset of an identity provider reads its fields with these functions and its environment variables with those of
+//! [`variables`](crate::config::variables), so that all presets understand the same spellings.
 //!
 //! ```
+//! use portcullis::config::values;
 //! use portcullis::keys::RemoteKeys;
 //! use portcullis::verifier::JwtVerifierBuilder;
-//! use portcullis::{Audience, ConfigError, JwtVerifier, preset};
+//! use portcullis::{Audience, ConfigError, JwtVerifier};
 //!
 //! fn example_id(domain: &str, api: &str) -> Result<JwtVerifierBuilder, ConfigError> {
-//!     let issuer = preset::origin("domain", domain, "tenant.id.example")?;
+//!     let issuer = values::origin("domain", domain, "tenant.id.example")?;
 //!     let keys = RemoteKeys::discover(&issuer).map_err(|error| error.with_field("domain"))?;
 //!     Ok(JwtVerifier::builder(issuer, Audience::any_of([api]), keys))
 //! }
@@ -14,15 +18,16 @@
 
 use reqwest::Url;
 
-use crate::environment;
 use crate::error::ConfigError;
 use crate::keys::endpoint;
 
-/// `text` as scheme, host and port, without a slash at the end. A missing `https://` is added, a slash taken away;
-/// anything more is a mistake, about which the error names `field` and `example`. Plain http is for this machine alone.
+/// Reads `text` as scheme, host and port, and returns it without a slash at the end.
+///
+/// A missing `https://` is added. A path, query, fragment or user information is an error, which names `field` and
+/// `example`. Plain http is allowed for loopback addresses only.
 ///
 /// ```
-/// use portcullis::preset::origin;
+/// use portcullis::config::values::origin;
 ///
 /// assert_eq!(origin("domain", "Tenant.id.example/", "tenant.id.example")?, "https://tenant.id.example");
 /// assert!(origin("domain", "tenant.id.example/api", "tenant.id.example").is_err());
@@ -30,7 +35,7 @@ use crate::keys::endpoint;
 /// ```
 ///
 /// # Errors
-/// [`ConfigError`] when it is no such name.
+/// [`ConfigError`] if `text` is not an origin.
 pub fn origin(field: &'static str, text: &str, example: &str) -> Result<String, ConfigError> {
     let url = parse(field, text, example)?;
     endpoint::parse(url.as_str(), &[]).map_err(|problem| wrong(field, problem, example))?;
@@ -40,20 +45,23 @@ pub fn origin(field: &'static str, text: &str, example: &str) -> Result<String, 
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// `text` as a URL without a slash at the end, with a path where there is one, such as `https://example.com/auth`: for
-/// providers that people host themselves. Plain http may be the name of one inside a cluster; whether keys are fetched
-/// over it is for [`RemoteKeys`](crate::keys::RemoteKeys) to say, and by default they are not.
+/// Reads `text` as a URL that may have a path, and returns it without a slash at the end, for example
+/// `https://example.com/auth`. It is for identity providers that people host themselves.
+///
+/// Plain http is accepted, because it may be the issuer of a server inside a cluster. Whether keys are fetched over it is
+/// up to [`RemoteKeys`](crate::keys::RemoteKeys), which refuses by default.
 ///
 /// # Errors
-/// [`ConfigError`] when it is no such URL.
+/// [`ConfigError`] if `text` is not such a URL.
 pub fn base_url(field: &'static str, text: &str, example: &str) -> Result<String, ConfigError> {
     Ok(parse(field, text, example)?.as_str().trim_end_matches('/').to_owned())
 }
 
-/// `text` for one segment of a path, such as the name of a realm: letters, digits, `-`, `.`, `_`, `~` and `:`.
+/// Checks that `text` fits into one segment of a URL's path, for example the name of a realm: letters, digits, `-`, `.`,
+/// `_`, `~` and `:`.
 ///
 /// # Errors
-/// [`ConfigError`] when it has anything else in it; `instead` says what to write.
+/// [`ConfigError`] if `text` has any other character; `instead` says what to write.
 pub fn path_segment<'a>(field: &'static str, text: &'a str, instead: &'static str) -> Result<&'a str, ConfigError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':');
     if text.is_empty() || text == "." || text == ".." || !text.bytes().all(is_plain) {
@@ -62,50 +70,14 @@ pub fn path_segment<'a>(field: &'static str, text: &'a str, instead: &'static st
     Ok(text)
 }
 
-/// The environment variable `name`. What is not Unicode in it is replaced by U+FFFD: a variable that can't be read must not
-/// pass for one that is not set, since that may leave a check out.
-#[must_use]
-pub fn variable(name: &str) -> Option<String> {
-    environment::variable(name)
-}
-
-/// What the variable `name` holds in an environment that `lookup` knows, such as [`variable`]; `None` when it is not set,
-/// or blank, which is how many deployments say "not set".
-#[must_use]
-pub fn given(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
-    environment::given(lookup, name)
-}
-
-/// What the variable `name` lists, separated by commas, in an environment that `lookup` knows, such as [`variable`].
-///
-/// ```
-/// use portcullis::preset::listed;
-///
-/// let lookup = |name: &str| (name == "EXAMPLE_DOMAIN").then(|| "one.example, two.example".to_owned());
-/// assert_eq!(listed(lookup, "EXAMPLE_DOMAIN", "write the tenant's domain")?, ["one.example", "two.example"]);
-/// assert!(listed(lookup, "EXAMPLE_API", "write the API's identifier").is_err());
-/// # Ok::<(), portcullis::ConfigError>(())
-/// ```
-///
-/// # Errors
-/// [`ConfigError`] when it is not set, or blank; `instead` says what to write.
-pub fn listed(
-    lookup: impl Fn(&str) -> Option<String>,
-    name: &'static str,
-    instead: &'static str,
-) -> Result<Vec<String>, ConfigError> {
-    let text = given(lookup, name).ok_or_else(|| ConfigError::new(name, "not set", instead))?;
-    Ok(environment::items(&text))
-}
-
 fn parse(field: &'static str, text: &str, example: &str) -> Result<Url, ConfigError> {
     let wrong = |problem: &'static str| wrong(field, problem, example);
     if text.is_empty() {
         return Err(wrong("empty"));
     }
-    // The parser would drop some of these, and turn others, without a word.
+    // The parser would silently drop or change these characters.
     if text.chars().any(|char| char.is_whitespace() || char.is_control() || char == '\\') {
-        return Err(wrong("it has white space or a backslash in it"));
+        return Err(wrong("it has white space or a backslash"));
     }
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let url = Url::parse(&with_scheme).map_err(|_| wrong("neither a host nor a URL"))?;
@@ -130,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scheme_and_slashes_are_understood() {
+    fn scheme_and_slashes_are_normalized() {
         for text in ["a.example", "https://a.example", "https://a.example/", "A.example//", "https://a.example:443"] {
             assert_eq!(origin("domain", text, "b.example").as_deref(), Ok("https://a.example"), "{text}");
         }
@@ -141,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_the_field_and_what_to_write() {
+    fn errors_name_field_and_example() {
         for text in [
             "",
             " ",
@@ -173,18 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_there_or_an_error() {
-        let read = |value: Option<&'static str>| listed(|_| value.map(str::to_owned), "DOMAIN", "write the domain");
-        assert_eq!(read(Some(" a.example ,b.example")), Ok(vec!["a.example".to_owned(), "b.example".to_owned()]));
-        // An item that is empty is kept, for whoever reads it to refuse.
-        assert_eq!(read(Some("a.example,")), Ok(vec!["a.example".to_owned(), String::new()]));
-        for value in [None, Some(""), Some(" ")] {
-            assert_eq!(read(value).unwrap_err().to_string(), "DOMAIN: not set; write the domain");
-        }
-    }
-
-    #[test]
-    fn a_segment_stays_one() {
+    fn path_segment_stays_one_segment() {
         assert_eq!(path_segment("realm", "main-1.x_y~z:0", "write"), Ok("main-1.x_y~z:0"));
         for text in ["", ".", "..", "a/b", "a b", "a?b", "a#b", "a%2Fb", "ä"] {
             assert_eq!(path_segment("realm", text, "write").unwrap_err().field(), "realm", "{text}");
