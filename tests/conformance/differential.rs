@@ -42,7 +42,7 @@ const STRICTER: [(&str, &str); 10] = [
     ("no key of the issuer fits the token", "kid names another key; jsonwebtoken is handed one and does not look"),
     ("the header has crit or b64", "both are instructions not to be ignored (RFC 7515 §4.1.11, RFC 7797)"),
     (
-        "the payload (a claim stands twice) is malformed",
+        "the payload (a claim appears twice) is malformed",
         "which one counts is for an attacker to choose (RFC 8725 §2.4)",
     ),
     ("the token is bound to a key (cnf), which a bearer token can't prove", "nobody has proved the key (RFC 7800)"),

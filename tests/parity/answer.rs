@@ -59,7 +59,7 @@ impl Answer {
 
     /// Any bad token.
     pub(crate) fn invalid_token(reason: &str) -> Self {
-        let (_, sentence) = SENTENCES.iter().find(|(known, _)| *known == reason).expect(reason);
+        let sentence = sentence(reason);
         Self::refused(
             401,
             Some(&format!(r#"Bearer realm="api", error="invalid_token", error_description="{sentence}""#)),
@@ -161,34 +161,11 @@ impl std::fmt::Debug for Body {
     }
 }
 
-/// What clients are told for each reason: a promise, so it is written down a second time here.
-const SENTENCES: [(&str, &str); 28] = [
-    ("malformed", "The access token is malformed"),
-    ("too_large", "The access token is too large"),
-    ("not_compact_jws", "The access token is not a signed JWT"),
-    ("encrypted", "Encrypted access tokens are not supported"),
-    ("critical_header", "The access token requires an unsupported extension"),
-    ("wrong_type", "The token is not of the type accepted here"),
-    ("algorithm_not_allowed", "The signature algorithm of the access token is not allowed"),
-    ("unknown_key", "The access token is signed with an unknown key"),
-    ("ambiguous_key", "The access token does not identify its key"),
-    ("bad_signature", "The signature of the access token is invalid"),
-    ("missing_claim", "The access token lacks a required claim"),
-    ("invalid_claim", "The access token has an invalid claim"),
-    ("invalid_claims", "The claims of the access token do not fit this resource"),
-    ("expired", "The access token expired"),
-    ("not_yet_valid", "The access token is not yet valid"),
-    ("issued_in_future", "The access token was issued in the future"),
-    ("wrong_issuer", "The access token is from an issuer that is not accepted"),
-    ("wrong_audience", "The access token is for another audience"),
-    ("wrong_party", "The access token was issued to a party that is not authorized"),
-    ("wrong_tenant", "The access token is from a tenant that is not accepted"),
-    ("wrong_token_class", "The token is of another class than accepted here"),
-    ("session_pending", "The session of the access token is pending"),
-    ("opaque_token", "Opaque access tokens are not accepted here"),
-    ("sender_constrained", "The access token is bound to a key that this request does not prove"),
-    ("revoked", "The access token was revoked"),
-    ("user_not_found", "The user of the access token does not exist"),
-    ("user_unverified", "The user of the access token is not verified"),
-    ("check_failed", "The access token is not accepted here"),
-];
+/// The sentence for clients, from the list in the documentation of `Reason`: the promise that is compared with the bytes
+/// on the wire.
+fn sentence(reason: &str) -> &'static str {
+    const REASONS: &str = include_str!("../../crates/portcullis/src/error/reasons.md");
+    let row = format!("| `{reason}` | ");
+    let of_row = |line: &'static str| line.strip_prefix(&row)?.strip_suffix(" |");
+    REASONS.lines().find_map(of_row).expect(reason)
+}

@@ -166,24 +166,28 @@ fn spoilt(_: &AuthError, refusal: &mut Refusal) {
     }
 }
 
-/// Refuses a token for the reason that its claim `refuse_as` names: those that only providers' rules and custom checks
-/// give.
+/// The errors that only the checks of presets and custom checks give.
+pub(crate) fn errors_of_checks() -> [InvalidToken; 9] {
+    [
+        InvalidToken::WrongParty,
+        InvalidToken::WrongTenant,
+        InvalidToken::WrongTokenClass,
+        InvalidToken::SessionPending,
+        InvalidToken::OpaqueToken,
+        InvalidToken::Revoked,
+        InvalidToken::UserNotFound,
+        InvalidToken::UserUnverified,
+        InvalidToken::CheckFailed { name: "the secret name of a check".into() },
+    ]
+}
+
+/// Refuses a token for the reason that its claim `refuse_as` names.
 struct RefuseAsTold;
 
 impl ClaimCheck for RefuseAsTold {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        Err(match token.claims().get::<&str>("refuse_as")? {
-            None => return Ok(()),
-            Some("opaque_token") => InvalidToken::OpaqueToken,
-            Some("revoked") => InvalidToken::Revoked,
-            Some("session_pending") => InvalidToken::SessionPending,
-            Some("user_not_found") => InvalidToken::UserNotFound,
-            Some("user_unverified") => InvalidToken::UserUnverified,
-            Some("wrong_party") => InvalidToken::WrongParty,
-            Some("wrong_tenant") => InvalidToken::WrongTenant,
-            Some("wrong_token_class") => InvalidToken::WrongTokenClass,
-            Some(_) => InvalidToken::CheckFailed { name: "the secret name of a check".into() },
-        })
+        let Some(reason) = token.claims().get::<&str>("refuse_as")? else { return Ok(()) };
+        Err(errors_of_checks().into_iter().find(|error| error.reason().as_str() == reason).expect(reason))
     }
 }
 

@@ -4,7 +4,7 @@ use portcullis_testing::TokenBuilder;
 use serde_json::json;
 
 use crate::answer::Answer;
-use crate::gates::Gates;
+use crate::gates::{Gates, errors_of_checks};
 use crate::guarded;
 
 #[derive(Clone)]
@@ -205,18 +205,8 @@ pub(crate) fn bad_tokens(gates: &Gates) -> Vec<Row> {
             rows.push(row(format!("{} for {path}", forgery.name), bearing(path, &forgery.token), expected));
         }
     }
-    let told = [
-        "wrong_party",
-        "wrong_tenant",
-        "wrong_token_class",
-        "session_pending",
-        "opaque_token",
-        "revoked",
-        "user_not_found",
-        "user_unverified",
-        "check_failed",
-    ];
-    for reason in told {
+    for error in errors_of_checks() {
+        let reason = error.reason().as_str();
         let token = alice(gates).claim("refuse_as", reason).sign();
         rows.push(row(reason, bearing("/main/private", &token), Answer::invalid_token(reason)));
     }

@@ -39,7 +39,7 @@ impl Claims {
     pub(crate) fn parse(payload: Vec<u8>) -> Result<Self, InvalidToken> {
         let object = JsonObject::parse(payload).map_err(|error| InvalidToken::Malformed {
             part: match error {
-                JsonError::DuplicateMember => "payload (a claim stands twice)",
+                JsonError::DuplicateMember => "payload (a claim appears twice)",
                 _ => "payload",
             },
         })?;

@@ -2,14 +2,14 @@
 
 mod config;
 mod invalid_token;
-mod reason;
+mod invalid_token_table;
 mod unavailable;
 
 use std::borrow::Cow;
 
 pub use config::ConfigError;
-pub use invalid_token::InvalidToken;
-pub use reason::Reason;
+pub use invalid_token::{InvalidToken, Reason};
+
 pub use unavailable::Unavailable;
 
 use crate::challenge::Challenge;

@@ -27,7 +27,7 @@ impl Header {
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, InvalidToken> {
         let malformed = || InvalidToken::Malformed { part: "header" };
         let object = JsonObject::parse(bytes).map_err(|error| match error {
-            JsonError::DuplicateMember => InvalidToken::Malformed { part: "header (a member stands twice)" },
+            JsonError::DuplicateMember => InvalidToken::Malformed { part: "header (a member appears twice)" },
             _ => malformed(),
         })?;
         if object.iter().take(MAX_MEMBERS + 1).count() > MAX_MEMBERS {

@@ -47,8 +47,8 @@ pub enum InvalidKey {
     /// Not DER of a public key or a certificate.
     #[error("not DER of a SubjectPublicKeyInfo, an RSAPublicKey or an X.509 certificate")]
     Der,
-    /// A JSON member stands twice (RFC 7517 §4).
-    #[error("a member stands twice")]
+    /// A JSON member appears twice (RFC 7517 §4).
+    #[error("a member appears twice")]
     DuplicateMember,
     /// An elliptic-curve point that is not on its curve.
     #[error("the point is not on its curve")]
