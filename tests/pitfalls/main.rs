@@ -13,6 +13,7 @@ mod advisories;
 mod algorithms;
 mod claims;
 mod dependencies;
+mod documents;
 mod headers;
 mod http;
 mod key_sets;

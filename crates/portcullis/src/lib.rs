@@ -26,12 +26,16 @@
 //! The crate works at three levels: [`keys::VerifyingKey::verify`] checks a signature, [`jose::jws::verify`] a signed
 //! payload, and [`JwtVerifier`] a token with its claims.
 //!
+//! Why it is built this way: [the design notes](crate::_docs).
+//!
 //! # Features
 //!
 //! - `jsonwebtoken` (default): converts to and from the types of the crate jsonwebtoken.
 //! - `remote` (default): adds `keys::RemoteKeys`, which fetches keys with reqwest on tokio. Without it, this crate never
 //!   touches the network.
 
+#[cfg(doc)]
+pub mod _docs;
 pub mod adapter;
 mod challenge;
 pub mod checks;

@@ -1,4 +1,6 @@
 //! What must hold of a token whose signature is good.
+//!
+//! Design notes: [Checks and issuers](crate::_docs::checks).
 
 mod audience;
 mod issuer;

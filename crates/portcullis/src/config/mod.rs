@@ -1,4 +1,6 @@
 //! A verifier from a configuration file or from the environment.
+//!
+//! Design notes: [Configuration](crate::_docs::configuration).
 
 mod from_variables;
 mod issuers;

@@ -15,6 +15,8 @@
 //!     Ok(JwtVerifier::builder(issuer, Audience::any_of([api]), keys))
 //! }
 //! ```
+//!
+//! Design notes: [Presets](crate::_docs::presets).
 
 use reqwest::Url;
 

@@ -1,4 +1,6 @@
 //! What can be wrong with a request, and the one mapping from it to HTTP: status, code, sentence, reason.
+//!
+//! Design notes: [Policy and refusals](crate::_docs::policy).
 
 mod config;
 mod invalid_token;

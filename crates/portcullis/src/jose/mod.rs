@@ -1,4 +1,6 @@
 //! JOSE: tokens taken apart, algorithms, keys and signatures. Nothing here knows of claims or of HTTP.
+//!
+//! Design notes: [Tokens and algorithms](crate::_docs::tokens).
 
 pub(crate) mod algorithm;
 pub(crate) mod base64url;

@@ -1,4 +1,6 @@
 //! Where keys come from.
+//!
+//! Design notes: [Keys that are fetched](crate::_docs::keys).
 
 mod compose;
 mod fixed;

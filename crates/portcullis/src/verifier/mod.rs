@@ -1,4 +1,6 @@
 //! From a credential to a verified identity.
+//!
+//! Design notes: [Tokens and algorithms](crate::_docs::tokens).
 
 mod builder;
 mod by_issuer;

@@ -1,0 +1,52 @@
+//! [adapters]: crate::_docs::adapters
+//! [checks]: crate::_docs::checks
+//! [clerk]: crate::_docs::clerk
+//! [configuration]: crate::_docs::configuration
+//! [dependencies]: crate::_docs::dependencies
+//! [entra_id]: crate::_docs::entra_id
+//! [flow]: crate::_docs::flow
+//! [keys]: crate::_docs::keys
+//! [policy]: crate::_docs::policy
+//! [presets]: crate::_docs::presets
+//! [tokens]: crate::_docs::tokens
+//!
+#![doc = include_str!("../docs/README.md")]
+
+// Each module shows one page of the folder `docs`. The links above come before those at the end of a page, which lead to
+// files, and so replace them.
+
+#[doc = include_str!("../docs/adapters.md")]
+pub mod adapters {}
+
+#[doc = include_str!("../docs/checks.md")]
+pub mod checks {}
+
+#[doc = include_str!("../docs/clerk.md")]
+pub mod clerk {}
+
+#[doc = include_str!("../docs/configuration.md")]
+pub mod configuration {}
+
+#[doc = include_str!("../docs/dependencies.md")]
+pub mod dependencies {}
+
+#[doc = include_str!("../docs/entra_id.md")]
+pub mod entra_id {}
+
+#[doc = include_str!("../docs/flow.md")]
+pub mod flow {}
+
+#[doc = include_str!("../docs/keys.md")]
+pub mod keys {}
+
+#[doc = include_str!("../docs/policy.md")]
+pub mod policy {}
+
+/// [clerk]: crate::_docs::clerk
+/// [entra_id]: crate::_docs::entra_id
+///
+#[doc = include_str!("../docs/presets.md")]
+pub mod presets {}
+
+#[doc = include_str!("../docs/tokens.md")]
+pub mod tokens {}

@@ -1,0 +1,80 @@
+//! Checks the documents: what they name exists, and each page of the design lists its own questions.
+
+use std::path::{Path, PathBuf};
+
+use crate::threats_md::{has_test, promised_tests};
+
+#[test]
+fn documents_name_only_files_and_tests_that_exist() {
+    let mut named = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let name = document.strip_prefix(root()).unwrap().display();
+        for path in text.split('`').skip(1).step_by(2).filter(|code| is_path(code)) {
+            named += 1;
+            assert!(root().join(path).exists(), "{name} names {path}, which does not exist");
+        }
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|link| is_file(link)) {
+            named += 1;
+            let file = link.split('#').next().unwrap();
+            assert!(document.with_file_name(file).exists(), "{name} links to {link}, which does not exist");
+        }
+        for (file, test) in promised_tests(&text) {
+            named += 1;
+            assert!(has_test(&root().join(file), test), "{name} names the test {file}::{test}, which does not exist");
+        }
+    }
+    assert!(named > 60, "{named}");
+}
+
+#[test]
+fn pages_of_the_design_list_their_questions() {
+    let pages = markdown_files(&root().join("crates/portcullis/docs"));
+    assert!(pages.len() > 10);
+    for page in pages.iter().filter(|page| !page.ends_with("README.md")) {
+        let text = std::fs::read_to_string(page).unwrap();
+        let listed: Vec<String> =
+            text.lines().filter(|line| line.starts_with("- [")).map(|line| line[2..].to_owned()).collect();
+        let questions: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("## ")).map(link_to).collect();
+        assert_eq!(listed, questions, "{}", page.display());
+    }
+    let index = std::fs::read_to_string(root().join("crates/portcullis/docs/README.md")).unwrap();
+    for page in pages.iter().filter_map(|page| page.file_name()?.to_str()).filter(|name| *name != "README.md") {
+        assert!(index.contains(&format!(": {page}")), "the index does not list {page}");
+    }
+}
+
+/// Returns a link to the heading of this title, as GitHub and rustdoc name its anchor.
+fn link_to(title: &str) -> String {
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+    format!("[{title}](#{})", kept.collect::<String>().to_lowercase().replace(' ', "-"))
+}
+
+fn is_path(code: &str) -> bool {
+    let of_the_repository =
+        ["crates/", "tests/", "examples/", "benches/", ".ci/"].iter().any(|top| code.starts_with(top));
+    of_the_repository && code.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+}
+
+fn is_file(link: &str) -> bool {
+    !link.is_empty() && !link.starts_with('#') && !link.contains(':')
+}
+
+fn documents() -> Vec<PathBuf> {
+    let mut documents = markdown_files(&root());
+    documents.extend(markdown_files(&root().join("tests")));
+    documents.extend(markdown_files(&root().join("crates/portcullis/docs")));
+    for crate_folder in std::fs::read_dir(root().join("crates")).unwrap() {
+        documents.extend(markdown_files(&crate_folder.unwrap().path()));
+    }
+    documents
+}
+
+fn markdown_files(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
