@@ -61,7 +61,11 @@ async fn forgeries_are_refused() {
 async fn the_environment_is_read_and_its_faults_are_named() {
     let read = |domain: Option<&str>, audience: Option<&str>| {
         Authok::from_variables(|name| {
-            let value = if name == "AUTHOK_DOMAIN" { domain } else { audience };
+            let value = match name {
+                "AUTHOK_DOMAIN" => domain,
+                "AUTHOK_AUDIENCE" => audience,
+                _ => None,
+            };
             value.map(str::to_owned)
         })
     };
