@@ -1,4 +1,4 @@
-//! Authok.
+//! The preset for Authok.
 
 use portcullis::config::{values, variables};
 use portcullis::jose::Algorithm;
@@ -6,7 +6,7 @@ use portcullis::{Audience, ConfigError};
 
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
-/// Access tokens of an Authok tenant for one API.
+/// Accepts the access tokens of an Authok tenant for one API.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -16,13 +16,15 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// # Ok(()) }
 /// ```
 ///
-/// *In Authok*, which is compatible with Auth0: create an API; its identifier is the audience here. *A token* is signed
-/// with RS256, its issuer ends with a slash, and its scopes stand in `scope`. *What goes wrong*: a client that asks for
-/// no `audience` gets an opaque token, which is refused as `not_compact_jws`; an issuer without its slash is another
-/// issuer.
+/// **In Authok**: create an API. Its identifier is the audience in the code above.
+///
+/// **A token** is like one of Auth0: signed with RS256, an issuer that ends with a slash, and scopes in `scope`.
+///
+/// **What goes wrong**: a client that does not ask for an `audience` gets an opaque token, which is refused as
+/// `not_compact_jws`. A token whose issuer lacks the slash at the end is refused as `wrong_issuer`.
 pub type Authok = Preset<AuthokTenant>;
 
-/// An Authok tenant.
+/// The settings of an Authok tenant.
 #[derive(Clone, Debug)]
 pub struct AuthokTenant {
     domains: Vec<String>,
@@ -30,25 +32,27 @@ pub struct AuthokTenant {
 }
 
 impl Preset<AuthokTenant> {
-    /// `domain` is the tenant's, such as `tenant.us.authok.cn`, or its custom domain; `audience` is the identifier of
-    /// the API.
+    /// Accepts the tokens of one tenant for one API.
+    ///
+    /// `domain` is the tenant's domain, for example `tenant.us.authok.cn`, or its custom domain. `audience` is the
+    /// API's identifier.
     pub fn new(domain: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::of(AuthokTenant { domains: vec![domain.into()], audiences: vec![audience.into()] })
     }
 
-    /// Reads `AUTHOK_DOMAIN` and `AUTHOK_AUDIENCE`; each may list several, separated by commas. The keys are those of
-    /// the first domain.
+    /// Reads `AUTHOK_DOMAIN` and `AUTHOK_AUDIENCE`. Each of them may be a list, separated by commas. The keys are
+    /// fetched from the first domain.
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable and what to write.
+    /// [`ConfigError`] names the variable and says what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(variables::environment)
     }
 
-    /// [`Self::from_env`], with variables that `lookup` knows.
+    /// Reads the same variables as [`Self::from_env`] through `lookup`.
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable and what to write.
+    /// [`ConfigError`] names the variable and says what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let domains =
             variables::listed(&lookup, "AUTHOK_DOMAIN", "write the tenant's domain, such as tenant.us.authok.cn")?;
@@ -77,7 +81,7 @@ impl IdentityProvider for AuthokTenant {
     }
 }
 
-/// The slash at the end is part of the name.
+/// Returns the issuer of `domain`. The slash at the end is part of its name.
 fn issuer(domain: &str) -> Result<String, ConfigError> {
     values::origin("domain", domain, "tenant.us.authok.cn").map(|origin| format!("{origin}/"))
 }

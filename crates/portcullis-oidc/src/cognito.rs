@@ -1,4 +1,4 @@
-//! Amazon Cognito.
+//! The preset for Amazon Cognito.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
-/// Access tokens of an Amazon Cognito user pool, for its app clients; ID tokens by option.
+/// Accepts the access tokens of an Amazon Cognito user pool for its app clients, or their ID tokens.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -23,16 +23,20 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// # Ok(()) }
 /// ```
 ///
-/// *In Cognito*: the user pool's page has its ID, *App clients* has those of the clients. *A token* has no `aud` but
-/// the client in `client_id`, `token_use: access`, scopes in `scope` and the user's groups in `cognito:groups`, which
-/// serve as roles. *What goes wrong*: ID tokens have the same signer, `token_use: id`, and are refused as
-/// `wrong_token_class` unless [`Self::id_tokens`] asks for them; a token of another app client of the pool is refused
-/// as `wrong_audience`. Pools with several regions write the issuer in another form, `https://issuer-cognito-idp.…`:
-/// both are accepted. See
-/// <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>.
+/// **In Cognito**: the page of the user pool shows its ID. *App clients* shows the client IDs.
+///
+/// **A token** has the client in `client_id` and no `aud`. It has `token_use: access`, scopes in `scope`, and the user's
+/// groups in `cognito:groups`, which policies see as roles. Pools with several regions write the issuer as
+/// `https://issuer-cognito-idp.…`; both forms are accepted.
+///
+/// **What goes wrong**: ID tokens are signed with the same key and have `token_use: id`. They are refused as
+/// `wrong_token_class`, unless you call [`Self::id_tokens`]. A token of another app client of the pool is refused as
+/// `wrong_audience`.
+///
+/// See <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>.
 pub type Cognito = Preset<UserPool>;
 
-/// An Amazon Cognito user pool.
+/// The settings of an Amazon Cognito user pool.
 #[derive(Clone, Debug)]
 pub struct UserPool {
     region: String,
@@ -41,7 +45,7 @@ pub struct UserPool {
     token_use: TokenUse,
 }
 
-/// `token_use`: access and ID tokens look alike and have the same signer.
+/// The value of `token_use`, which tells access tokens from ID tokens. Both are signed with the same key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum TokenUse {
     Access,
@@ -49,8 +53,9 @@ enum TokenUse {
 }
 
 impl Preset<UserPool> {
-    /// `pool` is the user pool's identifier, which begins with its region; `clients` are the identifiers of the app
-    /// clients whose tokens are accepted.
+    /// Accepts the access tokens of one user pool for some of its app clients.
+    ///
+    /// `pool` is the user pool's ID, which begins with its region. `clients` are the client IDs.
     pub fn new<S: Into<String>>(
         region: impl Into<String>,
         pool: impl Into<String>,
@@ -64,7 +69,7 @@ impl Preset<UserPool> {
         })
     }
 
-    /// Accepts ID tokens, and access tokens no longer: for a service that is itself the client that signed the user in.
+    /// Accepts ID tokens instead of access tokens. Use it only if this service is the client that signed the user in.
     pub fn id_tokens(mut self) -> Self {
         self.provider.token_use = TokenUse::Id;
         self
@@ -76,18 +81,18 @@ impl IdentityProvider for UserPool {
         let Self { region, id, clients, token_use } = self;
         let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if region.is_empty() || !region.split('-').all(is_word) {
-            return Err(ConfigError::new("region", "not a region", "write the pool's region, such as eu-west-1"));
+            return Err(ConfigError::new("region", "not a region", "write the pool's region, for example eu-west-1"));
         }
         let name = id.strip_prefix(region.as_str()).and_then(|rest| rest.strip_prefix('_')).unwrap_or_default();
         if name.is_empty() || !is_word(name) {
-            let instead = format!("write the user pool's ID, such as {region}_Ab12Cd34E");
+            let instead = format!("write the user pool's ID, for example {region}_Ab12Cd34E");
             return Err(ConfigError::new("pool", "not the ID of a user pool in this region", instead));
         }
-        // Both forms belong to the same pool and the same keys.
+        // Both forms name the same pool, with the same keys.
         let issuers =
             ["cognito-idp", "issuer-cognito-idp"].map(|host| format!("https://{host}.{region}.amazonaws.com/{id}"));
         let keys = KeyLocation::Url(format!("{}/.well-known/jwks.json", issuers[0]));
-        // An access token has client_id where an ID token has aud.
+        // The client is in client_id of an access token, and in aud of an ID token.
         let audience = match token_use {
             TokenUse::Access => Audience::claim("client_id", clients.clone()),
             TokenUse::Id => Audience::any_of(clients.clone()),
@@ -111,7 +116,7 @@ impl ClaimCheck for TokenUse {
     }
 }
 
-/// The types that Amazon's own verifier insists on: one client, one string of scopes.
+/// Checks the claim types that Amazon's own verifier requires: one client, and scopes in one string.
 struct ClaimTypes(TokenUse);
 
 impl ClaimCheck for ClaimTypes {
@@ -125,7 +130,7 @@ impl ClaimCheck for ClaimTypes {
     }
 }
 
-/// Groups as roles; Cognito has no permissions.
+/// Reads groups as roles. Cognito has no permissions.
 #[derive(Debug)]
 struct CognitoGrants;
 
@@ -136,7 +141,7 @@ impl GrantReader for CognitoGrants {
     }
 }
 
-/// The claims of an Amazon Cognito token, of either use.
+/// The claims of an access token or ID token of Amazon Cognito.
 ///
 /// ```
 /// use portcullis_oidc::CognitoClaims;
@@ -151,9 +156,10 @@ impl GrantReader for CognitoGrants {
 #[derive(Clone, Deserialize)]
 #[non_exhaustive]
 pub struct CognitoClaims {
-    /// The user. It stays the same when the name changes. A token of the client itself has the client here.
+    /// The user's identifier, which stays the same when the user name changes. In a token of the client credentials
+    /// grant it is the client.
     pub sub: String,
-    /// The app client, in access tokens.
+    /// The app client. Only access tokens have it.
     pub client_id: Option<String>,
     /// The user's groups.
     #[serde(default, rename = "cognito:groups")]
@@ -164,7 +170,7 @@ pub struct CognitoClaims {
 }
 
 impl CognitoClaims {
-    /// The user's name, wherever the use of the token puts it.
+    /// Returns the user name: `cognito:username` of an ID token, `username` of an access token.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         self.cognito_username.as_deref().or(self.username.as_deref())

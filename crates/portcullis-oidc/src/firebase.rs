@@ -1,4 +1,4 @@
-//! Firebase Authentication.
+//! The preset for Firebase Authentication.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use portcullis::{Audience, ConfigError};
 use crate::id_token::SingleAudience;
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
-/// ID tokens of a Firebase project.
+/// Accepts the ID tokens of a Firebase project.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -23,20 +23,24 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// # Ok(()) }
 /// ```
 ///
-/// *In Firebase*: *Project settings → General* has the project ID. Clients send what `getIdToken()` gives them. *A
-/// token* has the project in `aud`, the user in `sub`, the time of signing in in `auth_time`, and claims that the Admin
-/// SDK set beside them. *What goes wrong*: session cookies have another issuer
-/// (`https://session.firebase.google.com/…`) and are refused as `wrong_issuer`; custom tokens are for Firebase itself
-/// and name no such issuer either; disabled users keep their ID token until it expires, after an hour at most. See
-/// <https://firebase.google.com/docs/auth/admin/verify-id-tokens#verify_id_tokens_using_a_third-party_jwt_library>.
+/// **In Firebase**: *Project settings → General* shows the project ID. Clients send the result of `getIdToken()`.
+///
+/// **A token** has the project in `aud`, the user in `sub` and the time of the sign-in in `auth_time`. Custom claims
+/// from the Admin SDK are at the top level.
+///
+/// **What goes wrong**: session cookies have another issuer, `https://session.firebase.google.com/…`, and are refused.
+/// Custom tokens are for Firebase itself and are refused, too. The ID token of a user who was disabled stays valid until
+/// it expires, for up to an hour.
+///
+/// See <https://firebase.google.com/docs/auth/admin/verify-id-tokens#verify_id_tokens_using_a_third-party_jwt_library>.
 pub type Firebase = Preset<Project>;
 
-/// A Firebase project.
+/// The settings of a Firebase project.
 #[derive(Clone, Debug)]
 pub struct Project(String);
 
 impl Preset<Project> {
-    /// `project` is the project ID.
+    /// Accepts the ID tokens of one project. `project` is the project ID.
     pub fn new(project: impl Into<String>) -> Self {
         Self::of(Project(project.into()))
     }
@@ -59,18 +63,18 @@ impl IdentityProvider for Project {
     }
 }
 
-/// What Firebase says must hold of a user: `sub` is not empty, and `auth_time` has passed.
+/// Checks what Firebase requires of an ID token: `sub` is not empty, and `auth_time` is in the past.
 struct UserSignedIn;
 
 impl ClaimCheck for UserSignedIn {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        // As far as Firebase's own clocks may differ.
+        // The clocks of Firebase's servers may differ by this much.
         const LEEWAY: Duration = Duration::from_secs(5);
         if token.claims().subject().is_none_or(str::is_empty) {
             return Err(InvalidToken::invalid("sub"));
         }
         let signed_in = token.claims().required::<i64>("auth_time")?;
-        // `iat` lies as far ahead of our clock as the verifier allows, and no further.
+        // The verifier has already limited how far `iat` is ahead of our clock.
         let latest = token.claims().issued_at().map_or(token.now(), |issued_at| issued_at.max(token.now()));
         let passed = NumericDate::from_unix(signed_in, 0) <= latest.saturating_add(LEEWAY);
         if passed { Ok(()) } else { Err(InvalidToken::invalid("auth_time")) }

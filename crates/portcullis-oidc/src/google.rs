@@ -1,4 +1,4 @@
-//! Google.
+//! The preset for Google accounts.
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
@@ -9,7 +9,7 @@ use portcullis::{Audience, ConfigError};
 use crate::id_token::SingleAudience;
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
-/// ID tokens of Google accounts.
+/// Accepts the ID tokens of Google accounts.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -19,14 +19,18 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// # Ok(()) }
 /// ```
 ///
-/// *At Google*: *APIs & Services → Credentials* has the client ID of the application that signs its users in; the
-/// service behind it takes the ID token that this application got. *A token* has that client ID in `aud`, `iss` in one
-/// of two spellings, with `https://` and without, and the account in `sub`: `email` can change hands. *What goes
-/// wrong*: Google's access tokens (`ya29.…`) are opaque, and refused as `opaque_token`. See
-/// <https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken>.
+/// **At Google**: *APIs & Services → Credentials* shows the client ID of the application that signs users in. The
+/// application sends the ID token that it got to this service.
+///
+/// **A token** has that client ID in `aud`. `iss` has two spellings, with and without `https://`. `sub` is the account.
+/// Do not identify users by `email`: an address can pass to another person.
+///
+/// **What goes wrong**: Google's access tokens (`ya29.…`) are opaque and are refused as `opaque_token`.
+///
+/// See <https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken>.
 pub type Google = Preset<GoogleAccounts>;
 
-/// Google accounts.
+/// The settings for ID tokens of Google accounts.
 #[derive(Clone, Debug)]
 pub struct GoogleAccounts {
     clients: Vec<String>,
@@ -34,18 +38,18 @@ pub struct GoogleAccounts {
 }
 
 impl Preset<GoogleAccounts> {
-    /// `client` is the client ID of the application that signs users in.
+    /// Accepts ID tokens for one client. `client` is the client ID of the application that signs users in.
     pub fn id_tokens(client: impl Into<String>) -> Self {
         Self::of(GoogleAccounts { clients: vec![client.into()], hosted_domain: None })
     }
 
-    /// Accepts ID tokens for this client too: each platform's application has one of its own.
+    /// Also accepts ID tokens for this client. The application has its own client ID on each platform.
     pub fn client(mut self, client: impl Into<String>) -> Self {
         self.provider.clients.push(client.into());
         self
     }
 
-    /// Accepts accounts of this Google Workspace or Cloud organization alone (`hd`).
+    /// Accepts only accounts of this Google Workspace or Cloud organization (`hd`).
     pub fn hosted_domain(mut self, domain: impl Into<String>) -> Self {
         self.provider.hosted_domain = Some(domain.into());
         self
@@ -58,7 +62,7 @@ impl IdentityProvider for GoogleAccounts {
             return Err(ConfigError::new(
                 "hosted_domain",
                 "empty",
-                "write the organization's domain, such as example.com",
+                "write the organization's domain, for example example.com",
             ));
         }
         Ok(ProviderSettings {

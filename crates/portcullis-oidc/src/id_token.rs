@@ -1,9 +1,9 @@
-//! What holds of ID tokens, whoever issues them.
+//! A check for the ID tokens of every identity provider.
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 
-/// There is one audience: an ID token that is for somebody else too may be presented by them
+/// Checks that an ID token has one audience. A client in a second audience could present the token to this service
 /// (OpenID Connect Core 1.0 §3.1.3.7, point 3).
 pub(crate) struct SingleAudience;
 

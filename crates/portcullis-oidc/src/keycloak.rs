@@ -1,4 +1,4 @@
-//! Keycloak.
+//! The preset for Keycloak.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
-/// Access tokens of a Keycloak realm.
+/// Accepts the access tokens of a Keycloak realm.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -27,19 +27,25 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// # Ok(()) }
 /// ```
 ///
-/// *In Keycloak*: create a client for the API, then a client scope with a mapper *Audience* that includes this client,
-/// and give that scope to the clients that call the API. *A token* has `typ: Bearer` in its payload, the calling client
-/// in `azp`, roles of the realm in `realm_access.roles` and roles of each client in `resource_access.{client}.roles`.
+/// **In Keycloak**: create a client for the API. Create a client scope with a mapper of type *Audience* that includes
+/// this client. Add the scope to the clients that call the API.
 ///
-/// *What goes wrong*: without that mapper `aud` is often `account` alone, which says nothing about the API, and tokens
-/// are refused as `wrong_audience`: add the mapper, rather than to accept `account`, which every client's tokens have.
-/// ID, refresh and logout tokens have the same signer and are told apart by `typ` in the payload: they are refused as
-/// `wrong_token_class`. `iss` is the address under which the token was obtained: where services reach Keycloak at
-/// another one, set its `hostname`, and give the keys with [`Self::keys`]. Before version 17 the base ended with
-/// `/auth`. See <https://www.keycloak.org/docs/latest/server_admin/#audience-support>.
+/// **A token** has `typ: Bearer` in its payload, the calling client in `azp`, the realm's roles in
+/// `realm_access.roles`, and the roles of each client in `resource_access.{client}.roles`.
+///
+/// **What goes wrong**:
+/// - `wrong_audience`: without the mapper, `aud` is often just `account`. Add the mapper. Do not accept `account`: the
+///   tokens of every client have it.
+/// - `wrong_token_class`: ID, refresh and logout tokens are signed with the same key. Only `typ` in the payload tells
+///   them apart.
+/// - `wrong_issuer`: `iss` is the address through which the client got the token. If services reach Keycloak at
+///   another address, set Keycloak's `hostname` option, and give the keys with [`Self::keys`].
+/// - Before version 17, Keycloak's address ended with `/auth`.
+///
+/// See <https://www.keycloak.org/docs/latest/server_admin/#audience-support>.
 pub type Keycloak = Preset<Realm>;
 
-/// A Keycloak realm.
+/// The settings of a Keycloak realm.
 #[derive(Clone, Debug)]
 pub struct Realm {
     base: String,
@@ -50,7 +56,9 @@ pub struct Realm {
 }
 
 impl Preset<Realm> {
-    /// `base` is Keycloak's address, such as `https://keycloak.example.com`; `audience` is the client ID of the API.
+    /// Accepts the tokens of one realm for one API.
+    ///
+    /// `base` is Keycloak's address, for example `https://keycloak.example.com`. `audience` is the client ID of the API.
     pub fn new(base: impl Into<String>, realm: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::of(Realm {
             base: base.into(),
@@ -61,14 +69,14 @@ impl Preset<Realm> {
         })
     }
 
-    /// Takes the roles of this client for the roles of a policy, in the place of the realm's: a realm's `admin` is not
-    /// every client's.
+    /// Shows policies the roles of this client instead of the realm's roles. A user can be `admin` of the realm and not
+    /// of the client.
     pub fn client(mut self, client: impl Into<String>) -> Self {
         self.provider.client = Some(client.into());
         self
     }
 
-    /// Accepts tokens that were issued to these clients (`azp`) alone.
+    /// Accepts only tokens that were issued to these clients (`azp`).
     pub fn authorized_parties<S: Into<String>>(mut self, clients: impl IntoIterator<Item = S>) -> Self {
         self.provider.parties = Some(clients.into_iter().map(Into::into).collect());
         self
@@ -81,22 +89,22 @@ impl IdentityProvider for Realm {
     fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let base = values::base_url("base", &self.base, "https://keycloak.example.com")?;
         if base.contains("/realms/") {
-            let instead = "write what stands before /realms/, such as https://keycloak.example.com";
-            return Err(ConfigError::new("base", "it has a realm in it", instead));
+            let instead = "write the part before /realms/, for example https://keycloak.example.com";
+            return Err(ConfigError::new("base", "it contains a realm", instead));
         }
         let realm = values::path_segment("realm", &self.name, "write the realm's name as it stands in its URLs")?;
         if self.parties.as_ref().is_some_and(|parties| parties.is_empty() || parties.iter().any(String::is_empty)) {
             return Err(ConfigError::new("authorized_parties", "empty", "write at least one client ID"));
         }
         if self.client.as_ref().is_some_and(String::is_empty) {
-            return Err(ConfigError::new("client", "empty", "write the client ID whose roles count"));
+            return Err(ConfigError::new("client", "empty", "write the ID of the client whose roles policies see"));
         }
         let issuer = format!("{base}/realms/{realm}");
         Ok(ProviderSettings {
             keys: KeyLocation::Url(format!("{issuer}/protocol/openid-connect/certs")),
             issuers: vec![issuer],
             audience: Audience::any_of([self.audience.as_str()]),
-            // A realm can be given keys for any of them.
+            // The administrator of a realm chooses the algorithms.
             algorithms: AlgorithmSet::ASYMMETRIC,
         })
     }
@@ -110,7 +118,7 @@ impl IdentityProvider for Realm {
     }
 }
 
-/// `typ` of the payload: access tokens have `Bearer` there, and others `ID`, `Refresh`, `Offline` or `Logout`.
+/// Checks `typ` of the payload. It is `Bearer` in access tokens, and `ID`, `Refresh`, `Offline` or `Logout` in others.
 struct TypIsBearer;
 
 impl ClaimCheck for TypIsBearer {
@@ -142,7 +150,7 @@ impl GrantReader for KeycloakGrants {
 struct Access {
     #[serde(default)]
     roles: Vec<String>,
-    /// Whatever else. With it, serde takes no array for the object, item by item.
+    /// All other members. Without this field, serde would read an array as this struct, item by item.
     #[serde(flatten)]
     _others: HashMap<String, IgnoredAny>,
 }
@@ -164,13 +172,13 @@ struct Access {
 #[derive(Clone, Deserialize)]
 #[non_exhaustive]
 pub struct KeycloakClaims {
-    /// The user, or the service account of a client. Lightweight access tokens may lack it.
+    /// The user, or the service account of a client. It can be absent from lightweight access tokens.
     pub sub: Option<String>,
     /// The client that the token was issued to.
     pub azp: Option<String>,
     /// The session.
     pub sid: Option<String>,
-    /// The user's name, which can change: to show, not to authorize on.
+    /// The user name, to display. It can change, so do not authorize by it.
     pub preferred_username: Option<String>,
     #[serde(default)]
     realm_access: Access,
@@ -179,13 +187,13 @@ pub struct KeycloakClaims {
 }
 
 impl KeycloakClaims {
-    /// The roles of the realm.
+    /// Returns the user's roles in the realm.
     #[must_use]
     pub fn realm_roles(&self) -> &[String] {
         &self.realm_access.roles
     }
 
-    /// The roles of the client `client`.
+    /// Returns the user's roles in `client`.
     #[must_use]
     pub fn client_roles(&self, client: &str) -> &[String] {
         self.resource_access.get(client).map_or(&[], |access| &access.roles)

@@ -1,5 +1,8 @@
-//! Presets for portcullis: each knows what its provider writes into tokens, where the keys are, and what must be
-//! checked beyond issuer and audience.
+//! Verifies the tokens of ten identity providers with portcullis, from Okta to Zitadel.
+//!
+//! Each preset knows the issuer, the key location and the algorithms of its identity provider, and the checks that its
+//! tokens need beyond issuer and audience. Presets for Auth0, Clerk and Microsoft Entra ID are in `portcullis-auth0`,
+//! `portcullis-clerk` and `portcullis-azure`. Login pages and sessions are not part of this crate.
 //!
 //! ```
 //! # fn main() -> Result<(), portcullis::ConfigError> {
@@ -10,24 +13,24 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The gate goes to the extractors and the guards of `portcullis-axum` or `portcullis-actix`.
+//! Pass the gate to the extractors or the guard of `portcullis-axum` or `portcullis-actix`.
 //!
-//! | preset | tokens | keys | roles of policies |
+//! | preset | tokens | keys | roles for policies |
 //! |---|---|---|---|
 //! | [`Authok`] | access tokens for an API | `{issuer}.well-known/jwks.json` | `roles` |
 //! | [`Cognito`] | access tokens for app clients | `{issuer}/.well-known/jwks.json` | `cognito:groups` |
-//! | [`Firebase`] | ID tokens of a project | of `securetoken@system.gserviceaccount.com` | `roles` |
+//! | [`Firebase`] | ID tokens of a project | the keys of `securetoken@system.gserviceaccount.com` | `roles` |
 //! | [`Google`] | ID tokens for a client | `https://www.googleapis.com/oauth2/v3/certs` | `roles` |
-//! | [`Keycloak`] | access tokens of a realm | `{issuer}/protocol/openid-connect/certs` | the realm's, or one client's |
+//! | [`Keycloak`] | access tokens of a realm | `{issuer}/protocol/openid-connect/certs` | roles of the realm or of one client |
 //! | [`Logto`] | access tokens for an API resource | by discovery | `roles` |
 //! | [`Okta`] | access tokens of a custom authorization server | by discovery | `roles` |
 //! | [`Supabase`] | access tokens of signed-in users | `{issuer}/.well-known/jwks.json` | `roles` |
-//! | [`WorkOs`] | access tokens for an API, or of sessions | by discovery, or the client's | `roles`, else `role` |
+//! | [`WorkOs`] | access tokens for an API, or of sessions | by discovery, or the client's key set | `roles`, else `role` |
 //! | [`Zitadel`] | access tokens for a project | by discovery | `urn:zitadel:iam:org:project:{id}:roles` |
 //!
-//! Each page says what to click at the provider, what a token looks like, and what goes wrong. Whatever a preset sets
-//! can be changed: [`Preset::builder`] gives the general builder. A provider that is not here needs no preset, only its
-//! issuer and your audience: `portcullis::Config`.
+//! The page of each preset says what to click at the identity provider, what a token looks like, and what goes wrong.
+//! To change anything that a preset sets, use the general builder from [`Preset::builder`]. Any other OpenID provider
+//! works without a preset: `portcullis::Config` needs only its issuer and your audience.
 
 mod authok;
 mod cognito;

@@ -1,12 +1,12 @@
-//! Logto.
+//! The preset for Logto.
 
+use portcullis::ConfigError;
 use portcullis::jose::Algorithm;
-use portcullis::{Audience, ConfigError};
 
-use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
+use crate::preset::{IdentityProvider, Preset, ProviderSettings};
 use crate::url;
 
-/// Access tokens of a Logto tenant for an API resource.
+/// Accepts the access tokens of a Logto tenant for an API resource.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -16,14 +16,20 @@ use crate::url;
 /// # Ok(()) }
 /// ```
 ///
-/// *In Logto*: *API resources* takes the API; its *identifier* is the audience here. The endpoint stands on every
-/// application's page. *A token* is signed with ES384, or with RS256 where the tenant chose an RSA key; its scopes
-/// stand in `scope`, the client in `client_id`. *What goes wrong*: a client that asks for no `resource` gets an opaque
-/// token, which is refused as `not_compact_jws`; tokens of an organization have `urn:logto:organization:{id}` in `aud`.
+/// **In Logto**: add the API under *API resources*. Its *identifier* is the second argument above. The page of each
+/// application shows the endpoint.
+///
+/// **A token** is signed with ES384, or with RS256 if the tenant uses an RSA key. It has scopes in `scope` and the client
+/// in `client_id`.
+///
+/// **What goes wrong**: a client that does not ask for a `resource` gets an opaque token, which is refused as
+/// `not_compact_jws`. Tokens of an organization have `urn:logto:organization:{id}` in `aud` and are refused as
+/// `wrong_audience`.
+///
 /// See <https://docs.logto.io/authorization/validate-access-tokens>.
 pub type Logto = Preset<LogtoTenant>;
 
-/// A Logto tenant.
+/// The settings of a Logto tenant.
 #[derive(Clone, Debug)]
 pub struct LogtoTenant {
     endpoint: String,
@@ -31,7 +37,7 @@ pub struct LogtoTenant {
 }
 
 impl Preset<LogtoTenant> {
-    /// `endpoint` is the tenant's, `resource` the identifier of the API resource.
+    /// Accepts the tokens of the tenant at `endpoint` for one API. `resource` is the identifier of the API resource.
     pub fn new(endpoint: impl Into<String>, resource: impl Into<String>) -> Self {
         Self::of(LogtoTenant { endpoint: endpoint.into(), resource: resource.into() })
     }
@@ -42,12 +48,7 @@ impl IdentityProvider for LogtoTenant {
 
     fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let origin = url::origin("endpoint", &self.endpoint, "https://tenant.logto.app")?;
-        let issuer = format!("{origin}/oidc");
-        Ok(ProviderSettings {
-            keys: KeyLocation::MetadataOf(issuer.clone()),
-            issuers: vec![issuer],
-            audience: Audience::any_of([self.resource.as_str()]),
-            algorithms: [Algorithm::Es384, Algorithm::Rs256].into(),
-        })
+        let algorithms = [Algorithm::Es384, Algorithm::Rs256];
+        Ok(ProviderSettings::discovered(format!("{origin}/oidc"), &self.resource, algorithms))
     }
 }

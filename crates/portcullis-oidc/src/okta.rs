@@ -1,12 +1,12 @@
-//! Okta.
+//! The preset for Okta.
 
+use portcullis::ConfigError;
 use portcullis::config::values;
 use portcullis::jose::Algorithm;
-use portcullis::{Audience, ConfigError};
 
-use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
+use crate::preset::{IdentityProvider, Preset, ProviderSettings};
 
-/// Access tokens of an Okta custom authorization server.
+/// Accepts the access tokens of an Okta custom authorization server.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -18,15 +18,19 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// # Ok(()) }
 /// ```
 ///
-/// *In Okta*: *Security → API → Authorization Servers* has each server's name, *Issuer URI* and *Audience*; scopes and
-/// the claims of groups are added there. *A token* has its scopes in the array `scp`, the client in `cid` and the user
-/// in `uid`. *What goes wrong*: tokens of the *org* authorization server (`iss` is the domain itself) are for Okta's
-/// own APIs, nobody else can verify them, and they are refused as `wrong_issuer`; clients have to use
-/// `/oauth2/default/v1/token` or that of another custom server. See
-/// <https://developer.okta.com/docs/concepts/auth-servers/>.
+/// **In Okta**: *Security → API → Authorization Servers* shows the name, *Issuer URI* and *Audience* of each server. Add
+/// scopes and group claims there.
+///
+/// **A token** has scopes in the array `scp`, the client in `cid` and the user in `uid`.
+///
+/// **What goes wrong**: tokens of the *org* authorization server (`iss` is the domain itself) are for Okta's own APIs,
+/// and only Okta can verify them. They are refused as `wrong_issuer`. Clients must use the token endpoint of a custom
+/// server, for example `/oauth2/default/v1/token`.
+///
+/// See <https://developer.okta.com/docs/concepts/auth-servers/>.
 pub type Okta = Preset<OktaServer>;
 
-/// An Okta custom authorization server.
+/// The settings of an Okta custom authorization server.
 #[derive(Clone, Debug)]
 pub struct OktaServer {
     domain: String,
@@ -35,13 +39,15 @@ pub struct OktaServer {
 }
 
 impl Preset<OktaServer> {
-    /// `domain` is the organization's, such as `dev-1.okta.com`, or its custom domain; `audience` is that of the
-    /// authorization server `default`.
+    /// Accepts the tokens of the authorization server `default`.
+    ///
+    /// `domain` is the organization's domain, for example `dev-1.okta.com`, or its custom domain. `audience` is the
+    /// audience of the authorization server.
     pub fn new(domain: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::of(OktaServer { domain: domain.into(), server: "default".to_owned(), audience: audience.into() })
     }
 
-    /// Another authorization server than `default`.
+    /// Accepts the tokens of this authorization server instead of `default`. `id` is the last part of its issuer URI.
     pub fn authorization_server(mut self, id: impl Into<String>) -> Self {
         self.provider.server = id.into();
         self
@@ -53,16 +59,10 @@ impl IdentityProvider for OktaServer {
         let origin = values::origin("domain", &self.domain, "dev-1.okta.com")?;
         if let Some(host) = origin.strip_suffix("-admin.okta.com").and_then(|url| url.strip_prefix("https://")) {
             let instead = format!("leave -admin out: {host}.okta.com");
-            return Err(ConfigError::new("domain", "it is the admin console's", instead));
+            return Err(ConfigError::new("domain", "it is the domain of the admin console", instead));
         }
         let instead = "write the authorization server's name as in its issuer URI, such as default";
         let server = values::path_segment("authorization_server", &self.server, instead)?;
-        let issuer = format!("{origin}/oauth2/{server}");
-        Ok(ProviderSettings {
-            keys: KeyLocation::MetadataOf(issuer.clone()),
-            issuers: vec![issuer],
-            audience: Audience::any_of([self.audience.as_str()]),
-            algorithms: Algorithm::Rs256.into(),
-        })
+        Ok(ProviderSettings::discovered(format!("{origin}/oauth2/{server}"), &self.audience, Algorithm::Rs256))
     }
 }

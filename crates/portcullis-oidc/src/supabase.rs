@@ -1,4 +1,4 @@
-//! Supabase Auth.
+//! The preset for Supabase Auth.
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
@@ -10,7 +10,7 @@ use portcullis::{Audience, ConfigError};
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 use crate::url;
 
-/// Access tokens of users who are signed in to a Supabase project.
+/// Accepts the access tokens of users who are signed in to a Supabase project.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -21,16 +21,20 @@ use crate::url;
 /// # Ok(()) }
 /// ```
 ///
-/// *In Supabase*: the project's reference is the first part of its URL; *Project Settings → JWT Keys* has its signing
-/// keys. *A token* has `authenticated` in `aud` and in `role`, the user in `sub`, how well they are known in `aal`
-/// (`aal2` after a second factor), and `is_anonymous: true` where they never said who they are. *What goes wrong*: a
-/// project that still signs with its legacy secret (HS256) publishes no key, so tokens are refused as
-/// `algorithm_not_allowed`: migrate to signing keys, or use [`Self::legacy_secret`]. API keys (`anon`, `service_role`)
-/// are no users, and refused. Never authorize on `user_metadata`, which users write themselves. See
-/// <https://supabase.com/docs/guides/auth/jwt-fields>.
+/// **In Supabase**: the project's reference is the first part of its URL. *Project Settings → JWT Keys* shows its
+/// signing keys.
+///
+/// **A token** has `authenticated` in `aud` and in `role`, and the user in `sub`. `aal` is the assurance level: `aal2`
+/// after a second factor. `is_anonymous` is `true` for a user who signed in anonymously.
+///
+/// **What goes wrong**: a project that still signs with its legacy secret (HS256) publishes no key. Its tokens are
+/// refused as `algorithm_not_allowed`. Migrate to signing keys, or use [`Self::legacy_secret`]. The API keys `anon` and
+/// `service_role` are not users' tokens and are refused. Do not authorize by `user_metadata`: users can change it.
+///
+/// See <https://supabase.com/docs/guides/auth/jwt-fields>.
 pub type Supabase = Preset<SupabaseProject>;
 
-/// A Supabase project.
+/// The settings of a Supabase project.
 #[derive(Clone, Debug)]
 pub struct SupabaseProject {
     place: ProjectAddress,
@@ -44,21 +48,21 @@ enum ProjectAddress {
 }
 
 impl Preset<SupabaseProject> {
-    /// `reference` is the project's, as in `https://{reference}.supabase.co`.
+    /// Accepts the tokens of one project. `reference` is the first part of `https://{reference}.supabase.co`.
     pub fn new(reference: impl Into<String>) -> Self {
         Self::of(SupabaseProject::at(ProjectAddress::Reference(reference.into())))
     }
 
-    /// A project at a domain of one's own, or on a server of one's own.
+    /// Accepts the tokens of a project with a custom domain, or of a self-hosted one. `url` is its URL.
     pub fn from_url(url: impl Into<String>) -> Self {
         Self::of(SupabaseProject::at(ProjectAddress::Url(url.into())))
     }
 
-    /// Verifies with the project's legacy JWT secret, and with no key that it publishes. Whoever has this secret can
-    /// sign tokens too.
+    /// Verifies tokens with the project's legacy JWT secret instead of its published keys. Every holder of this secret
+    /// can sign tokens.
     ///
     /// # Errors
-    /// When the secret can't be used: it is shorter than 32 bytes, say.
+    /// Fails for an unusable secret, for example one shorter than 32 bytes.
     pub fn legacy_secret(mut self, secret: &[u8]) -> Result<Self, FixedKeysError> {
         self.provider.algorithms = Algorithm::Hs256.into();
         Ok(self.keys(FixedKeys::secret(secret)?))
@@ -78,11 +82,11 @@ impl IdentityProvider for SupabaseProject {
         let origin = match &self.place {
             ProjectAddress::Url(url) => url::origin("url", url, "https://auth.example.com")?,
             ProjectAddress::Reference(reference) => {
-                let is_one = !reference.is_empty() && reference.bytes().all(|byte| byte.is_ascii_alphanumeric());
-                if !is_one {
+                let is_reference = !reference.is_empty() && reference.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                if !is_reference {
                     let instead =
-                        "write the first part of the project's URL alone, or use Supabase::from_url with the URL";
-                    return Err(ConfigError::new("reference", "not a project's reference", instead));
+                        "write only the first part of the project's URL, or pass the URL to Supabase::from_url";
+                    return Err(ConfigError::new("reference", "not a project reference", instead));
                 }
                 format!("https://{reference}.supabase.co")
             }
@@ -101,7 +105,7 @@ impl IdentityProvider for SupabaseProject {
     }
 }
 
-/// `role`: `anon` and `service_role` are keys of applications, not users.
+/// Checks `role`. API keys have `anon` or `service_role` there, and users' tokens `authenticated`.
 struct RoleIsAuthenticated;
 
 impl ClaimCheck for RoleIsAuthenticated {

@@ -1,9 +1,9 @@
-//! The addresses of providers that people host themselves.
+//! URLs of identity providers that users host themselves.
 
 use portcullis::ConfigError;
 use portcullis::config::values;
 
-/// [`values::base_url`] without a path. Plain http may be the name of a provider inside a cluster.
+/// Reads a base URL that must not have a path. Plain http is allowed, for an identity provider inside a cluster.
 pub(crate) fn origin(field: &'static str, text: &str, example: &str) -> Result<String, ConfigError> {
     let url = values::base_url(field, text, example)?;
     if url.matches('/').count() > 2 {
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_a_mistake_that_says_what_to_write() {
+    fn error_for_a_path_says_what_to_write() {
         assert_eq!(origin("instance", "a.example/", "b.example").as_deref(), Ok("https://a.example"));
         assert_eq!(origin("instance", "http://zitadel:8080", "b.example").as_deref(), Ok("http://zitadel:8080"));
         let error = origin("instance", "a.example/ui", "b.example").unwrap_err();

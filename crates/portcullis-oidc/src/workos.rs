@@ -1,4 +1,4 @@
-//! WorkOS AuthKit.
+//! The preset for WorkOS AuthKit.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use portcullis::{Audience, ConfigError};
 
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
-/// Access tokens of WorkOS AuthKit: for an API with an audience, or of users' sessions.
+/// Accepts access tokens of WorkOS AuthKit: for an API with an audience, or of users' sessions.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -21,15 +21,19 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// # Ok(()) }
 /// ```
 ///
-/// *In WorkOS*: *API Keys* has the client ID; *Connect → Configuration* has the AuthKit domain and takes the API as a
-/// *resource indicator*, which is the audience. *A session's token* has no `aud`, the session in `sid`, and where an
-/// organization was chosen, `org_id`, `role`, `roles` and `permissions`; the last two serve policies. *What goes
-/// wrong*: `iss` of session tokens is `https://api.workos.com/user_management/{client ID}` unless the environment has a
-/// custom domain or is an old one: then give what stands in a token to [`Self::issuer`]. See
-/// <https://workos.com/docs/reference/authkit/session-tokens>.
+/// **In WorkOS**: *API Keys* shows the client ID. *Connect → Configuration* shows the AuthKit domain. Add the API there
+/// as a *resource indicator*, which is the audience.
+///
+/// **A session token** has the session in `sid` and no `aud`. If the user chose an organization, it has `org_id`,
+/// `role`, `roles` and `permissions`. Policies see roles and permissions.
+///
+/// **What goes wrong**: `iss` of session tokens is usually `https://api.workos.com/user_management/{client ID}`.
+/// Environments with a custom domain, and old ones, have another issuer: pass `iss` of a token to [`Self::issuer`].
+///
+/// See <https://workos.com/docs/reference/authkit/session-tokens>.
 pub type WorkOs = Preset<AuthKit>;
 
-/// WorkOS AuthKit.
+/// The settings of a WorkOS AuthKit environment.
 #[derive(Clone, Debug)]
 pub struct AuthKit {
     tokens: TokenKind,
@@ -43,18 +47,20 @@ enum TokenKind {
 }
 
 impl Preset<AuthKit> {
-    /// Tokens for an API: `issuer` is the AuthKit domain, such as `https://acme.authkit.app`, `audience` the API's
-    /// resource indicator. The keys are found by discovery.
+    /// Accepts tokens for an API.
+    ///
+    /// `issuer` is the AuthKit domain, for example `https://acme.authkit.app`. `audience` is the API's resource
+    /// indicator. The keys are found by discovery.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self::of(AuthKit { tokens: TokenKind::ForApi { audience: audience.into() }, issuer: Some(issuer.into()) })
     }
 
-    /// Tokens of users' sessions with the application `client`, which has a key set of its own.
+    /// Accepts tokens of users' sessions with one application. `client` is its client ID, which also names its key set.
     pub fn sessions(client: impl Into<String>) -> Self {
         Self::of(AuthKit { tokens: TokenKind::OfSessions { client: client.into() }, issuer: None })
     }
 
-    /// Another issuer, exactly as it stands in tokens.
+    /// Replaces the issuer. Write it exactly as in `iss` of a token.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.provider.issuer = Some(issuer.into());
         self
@@ -78,7 +84,7 @@ impl IdentityProvider for AuthKit {
             }
             TokenKind::OfSessions { client } => {
                 let client =
-                    values::path_segment("client", client, "write the client ID, such as client_01HQSXZGF8FH")?;
+                    values::path_segment("client", client, "write the client ID, for example client_01HQSXZGF8FH")?;
                 let usual = || format!("https://api.workos.com/user_management/{client}");
                 Ok(ProviderSettings {
                     issuers: vec![self.issuer.clone().unwrap_or_else(usual)],
@@ -95,7 +101,7 @@ impl IdentityProvider for AuthKit {
     }
 }
 
-/// `permissions`, and `roles` or, in older tokens, the one `role`.
+/// Reads `permissions`, and `roles` or else the single `role` of older tokens.
 #[derive(Debug)]
 struct WorkOsGrants;
 

@@ -1,17 +1,17 @@
-//! Zitadel.
+//! The preset for Zitadel.
 
+use portcullis::ConfigError;
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::claims::{Claims, GrantReader, Grants};
 use portcullis::error::InvalidToken;
 use portcullis::jose::AlgorithmSet;
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Audience, ConfigError};
 use serde_json::{Map, Value};
 
-use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
+use crate::preset::{IdentityProvider, Preset, ProviderSettings};
 use crate::url;
 
-/// Access tokens of a Zitadel instance for one project.
+/// Accepts the access tokens of a Zitadel instance for one project.
 ///
 /// ```
 /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -21,19 +21,23 @@ use crate::url;
 /// # Ok(()) }
 /// ```
 ///
-/// *In Zitadel*: the project's page has its *resource ID*, which is the audience. Set *Auth Token Type* of the calling
-/// application to *JWT*, and switch on *Assert Roles on Authentication* in the project. A client of another project
-/// asks for the scope `urn:zitadel:iam:org:project:id:{project}:aud`. *A token* has the roles of each project as the
-/// members of `urn:zitadel:iam:org:project:{project}:roles`, with the organizations in which the user holds them.
+/// **In Zitadel**: the project's page shows its *resource ID*, which is the audience. Switch on *Assert Roles on
+/// Authentication* in the project. Set *Auth Token Type* of the calling application to *JWT*. A client of another
+/// project must ask for the scope `urn:zitadel:iam:org:project:id:{project}:aud`.
 ///
-/// *What goes wrong*: with the type *Bearer* tokens are opaque, and refused as `not_compact_jws`. The claim
-/// `urn:zitadel:iam:org:project:roles` is about the project of the *client*, which may be another one, so it counts
-/// only after [`Self::roles_of_clients_project`]. ID tokens have the same audiences and roles, but no `jti`, and are
-/// refused as `wrong_token_class`. A role counts whichever organization gave it: where that matters,
-/// read the claim itself. See <https://zitadel.com/docs/apis/openidoauth/claims>.
+/// **A token** has the user's roles in `urn:zitadel:iam:org:project:{project}:roles`: an object with one member per
+/// role, which lists the organizations that granted it.
+///
+/// **What goes wrong**: with the token type *Bearer*, tokens are opaque and are refused as `not_compact_jws`. ID tokens
+/// have the same audiences and roles but no `jti`, and are refused as `wrong_token_class`. The claim
+/// `urn:zitadel:iam:org:project:roles` has the roles in the *client's* project, which may be another project. Policies
+/// see it only if you call [`Self::roles_of_clients_project`]. Policies do not tell organizations apart: a role counts if
+/// any organization granted it. If the organization matters, read the claim in the handler.
+///
+/// See <https://zitadel.com/docs/apis/openidoauth/claims>.
 pub type Zitadel = Preset<ZitadelProject>;
 
-/// A project of a Zitadel instance.
+/// The settings of a project of a Zitadel instance.
 #[derive(Clone, Debug)]
 pub struct ZitadelProject {
     instance: String,
@@ -42,13 +46,15 @@ pub struct ZitadelProject {
 }
 
 impl Preset<ZitadelProject> {
-    /// `instance` is the instance's URL, or a custom domain of it; `project` is the project's resource ID.
+    /// Accepts the tokens of one instance for one project.
+    ///
+    /// `instance` is the instance's URL or custom domain. `project` is the project's resource ID.
     pub fn new(instance: impl Into<String>, project: impl Into<String>) -> Self {
         Self::of(ZitadelProject { instance: instance.into(), project: project.into(), roles_of_client: false })
     }
 
-    /// Takes the roles of the calling client's project, `urn:zitadel:iam:org:project:roles`, for those of ours: right
-    /// where all clients belong to this project.
+    /// Reads roles from `urn:zitadel:iam:org:project:roles`: the roles in the calling client's project. Use it only if
+    /// all clients belong to this project.
     pub fn roles_of_clients_project(mut self) -> Self {
         self.provider.roles_of_client = true;
         self
@@ -60,13 +66,8 @@ impl IdentityProvider for ZitadelProject {
 
     fn settings(&self) -> Result<ProviderSettings, ConfigError> {
         let issuer = url::origin("instance", &self.instance, "https://instance-1.zitadel.cloud")?;
-        Ok(ProviderSettings {
-            keys: KeyLocation::MetadataOf(issuer.clone()),
-            issuers: vec![issuer],
-            audience: Audience::any_of([self.project.as_str()]),
-            // An instance can be given keys for several.
-            algorithms: AlgorithmSet::ASYMMETRIC,
-        })
+        // The administrator of an instance chooses the algorithms.
+        Ok(ProviderSettings::discovered(issuer, &self.project, AlgorithmSet::ASYMMETRIC))
     }
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
@@ -79,7 +80,7 @@ impl IdentityProvider for ZitadelProject {
     }
 }
 
-/// Access tokens have `jti`, and ID tokens, which are for the same audiences, never have it:
+/// Checks for `jti`. Access tokens have it, and ID tokens for the same audiences do not:
 /// <https://zitadel.com/docs/apis/openidoauth/claims>.
 struct HasTokenId;
 
@@ -90,7 +91,7 @@ impl ClaimCheck for HasTokenId {
     }
 }
 
-/// Roles are the members of an object; each has the organizations in which the user holds it.
+/// Reads the roles: the members of an object, each with the organizations that granted it.
 #[derive(Debug)]
 struct ZitadelGrants {
     claim: String,
@@ -99,7 +100,7 @@ struct ZitadelGrants {
 impl GrantReader for ZitadelGrants {
     fn roles<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         let roles: Map<String, Value> = claims.get(self.claim.clone()).ok().flatten().unwrap_or_default();
-        // Held in at least one organization, by its identifier and its domain.
+        // At least one organization granted the role: a member with its identifier and domain.
         let is_held =
             |organizations: &Value| organizations.as_object().is_some_and(|all| all.values().any(Value::is_string));
         roles.into_iter().filter(|(_, organizations)| is_held(organizations)).map(|(role, _)| role.into()).collect()

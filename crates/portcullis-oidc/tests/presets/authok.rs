@@ -3,40 +3,40 @@ use portcullis::{Reason, scopes};
 use portcullis_oidc::Authok;
 use portcullis_testing::TestIssuer;
 
-use crate::Door;
+use crate::TestGate;
 
 const DOMAIN: &str = "tenant.us.authok.cn";
 const API: &str = "https://api.example.com";
 
-fn tenant() -> (TestIssuer, Door) {
+fn tenant() -> (TestIssuer, TestGate) {
     let tenant = TestIssuer::authok(DOMAIN, API);
-    let door = Door::new(Authok::new(DOMAIN, API).keys(tenant.keys()).verifier().unwrap());
-    (tenant, door)
+    let gate = TestGate::new(Authok::new(DOMAIN, API).keys(tenant.keys()).verifier().unwrap());
+    (tenant, gate)
 }
 
 #[tokio::test]
-async fn the_issuer_has_its_slash() {
-    let (tenant, door) = tenant();
-    let caller = door.admits(&tenant.token()).await;
+async fn issuer_ends_with_a_slash() {
+    let (tenant, gate) = tenant();
+    let caller = gate.admits(&tenant.token()).await;
     assert_eq!(caller.issuer(), Some("https://tenant.us.authok.cn/"));
-    assert_eq!(door.refuses(&tenant.token().issuer("https://tenant.us.authok.cn")).await, Reason::WrongIssuer);
+    assert_eq!(gate.refuses(&tenant.token().issuer("https://tenant.us.authok.cn")).await, Reason::WrongIssuer);
 }
 
 #[tokio::test]
-async fn scopes_are_words_of_one_string_and_the_audience_is_the_apis_identifier() {
-    let (tenant, door) = tenant();
-    let caller = door.admits(&tenant.token()).await;
+async fn scopes_are_space_delimited() {
+    let (tenant, gate) = tenant();
+    let caller = gate.admits(&tenant.token()).await;
     assert!(scopes("read:messages").check(&caller).is_ok() && scopes("write:messages").check(&caller).is_err());
-    assert_eq!(door.refuses(&tenant.token().audience("https://other.test")).await, Reason::WrongAudience);
+    assert_eq!(gate.refuses(&tenant.token().audience("https://other.test")).await, Reason::WrongAudience);
 }
 
 #[tokio::test]
-async fn authok_signs_with_rs256_alone() {
+async fn only_rs256_is_allowed() {
     let tenant = TestIssuer::authok(DOMAIN, API).with_more_algorithms([Algorithm::Ps256, Algorithm::Hs256]);
-    let door = Door::new(Authok::new(DOMAIN, API).keys(tenant.keys()).verifier().unwrap());
+    let gate = TestGate::new(Authok::new(DOMAIN, API).keys(tenant.keys()).verifier().unwrap());
     for algorithm in [Algorithm::Ps256, Algorithm::Hs256] {
         assert_eq!(
-            door.refuses(&tenant.token().algorithm(algorithm)).await,
+            gate.refuses(&tenant.token().algorithm(algorithm)).await,
             Reason::AlgorithmNotAllowed,
             "{algorithm}"
         );
@@ -44,21 +44,21 @@ async fn authok_signs_with_rs256_alone() {
 }
 
 #[tokio::test]
-async fn the_keys_are_fetched_from_the_tenants_key_set() {
+async fn keys_are_fetched_without_discovery() {
     let tenant = TestIssuer::authok(DOMAIN, API).serve();
-    let door = Door::new(Authok::new(format!("http://{}", tenant.address()), API).verifier().unwrap());
-    door.admits(&tenant.issuer().token()).await;
+    let gate = TestGate::new(Authok::new(format!("http://{}", tenant.address()), API).verifier().unwrap());
+    gate.admits(&tenant.issuer().token()).await;
     assert_eq!((tenant.hits("/.well-known/jwks.json"), tenant.all_hits()), (1, 1));
 }
 
 #[tokio::test]
-async fn forgeries_are_refused() {
-    let (tenant, door) = tenant();
-    door.refuses_all_forgeries_but(&tenant, &[]).await;
+async fn every_forgery_is_refused_for_its_reason() {
+    let (tenant, gate) = tenant();
+    gate.refuses_forgeries_except(&tenant, &[]).await;
 }
 
 #[tokio::test]
-async fn the_environment_is_read_and_its_faults_are_named() {
+async fn errors_name_the_environment_variable() {
     let read = |domain: Option<&str>, audience: Option<&str>| {
         Authok::from_variables(|name| {
             let value = match name {
@@ -71,9 +71,9 @@ async fn the_environment_is_read_and_its_faults_are_named() {
     };
     let tenant = TestIssuer::authok(DOMAIN, API);
     let preset = read(Some("tenant.us.authok.cn, login.example.com"), Some(API)).unwrap().keys(tenant.keys());
-    let door = Door::new(preset.verifier().unwrap());
-    door.admits(&tenant.token()).await;
-    door.admits(&tenant.token().issuer("https://login.example.com/")).await;
+    let gate = TestGate::new(preset.verifier().unwrap());
+    gate.admits(&tenant.token()).await;
+    gate.admits(&tenant.token().issuer("https://login.example.com/")).await;
     assert_eq!(read(None, Some(API)).unwrap_err().field(), "AUTHOK_DOMAIN");
     assert_eq!(read(Some("tenant.us.authok.cn/x"), Some(API)).unwrap_err().field(), "AUTHOK_DOMAIN");
     assert_eq!(read(Some(DOMAIN), Some(" ")).unwrap_err().field(), "AUTHOK_AUDIENCE");

@@ -4,103 +4,103 @@ use portcullis_oidc::{Cognito, CognitoClaims};
 use portcullis_testing::TestIssuer;
 use serde_json::json;
 
-use crate::Door;
+use crate::TestGate;
 
 const REGION: &str = "eu-west-1";
 const POOL: &str = "eu-west-1_Ab12Cd34E";
 const CLIENT: &str = "1h57kf5cpq17m0eml12EXAMPLE";
 
-fn pool() -> (TestIssuer, Door) {
+fn pool() -> (TestIssuer, TestGate) {
     let pool = TestIssuer::cognito(REGION, POOL, CLIENT);
     let cognito = Cognito::new(REGION, POOL, [CLIENT]).keys(pool.keys());
-    (pool, Door::new(cognito.verifier().unwrap()))
+    (pool, TestGate::new(cognito.verifier().unwrap()))
 }
 
 #[tokio::test]
-async fn an_access_token_names_its_client_instead_of_an_audience() {
-    let (pool, door) = pool();
+async fn access_token_has_client_id_instead_of_aud() {
+    let (pool, gate) = pool();
     assert!(!pool.token().claims().contains_key("aud"));
-    let caller = door.admits(&pool.token()).await;
+    let caller = gate.admits(&pool.token()).await;
     let claims: CognitoClaims = caller.claims().unwrap();
     assert_eq!((claims.username(), claims.client_id.as_deref()), (Some("my-test-user"), Some(CLIENT)));
     assert_eq!(format!("{claims:?}"), "CognitoClaims { .. }");
-    assert_eq!(door.refuses(&pool.token().claim("client_id", "another")).await, Reason::WrongAudience);
-    assert_eq!(door.refuses(&pool.token().without("client_id").audience(CLIENT)).await, Reason::MissingClaim);
-    assert_eq!(door.refuses(&pool.token().claim("client_id", [CLIENT])).await, Reason::InvalidClaim);
+    assert_eq!(gate.refuses(&pool.token().claim("client_id", "another")).await, Reason::WrongAudience);
+    assert_eq!(gate.refuses(&pool.token().without("client_id").audience(CLIENT)).await, Reason::MissingClaim);
+    assert_eq!(gate.refuses(&pool.token().claim("client_id", [CLIENT])).await, Reason::InvalidClaim);
 }
 
 #[tokio::test]
-async fn both_forms_of_the_issuer_are_the_pools() {
-    let (pool, door) = pool();
+async fn both_issuer_forms_are_accepted() {
+    let (pool, gate) = pool();
     for issuer in [
         "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E",
         "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E",
     ] {
-        door.admits(&pool.token().issuer(issuer)).await;
+        gate.admits(&pool.token().issuer(issuer)).await;
     }
     for issuer in [
         "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other",
         "https://cognito-idp.us-east-1.amazonaws.com/eu-west-1_Ab12Cd34E",
         "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12Cd34E/",
     ] {
-        assert_eq!(door.refuses(&pool.token().issuer(issuer)).await, Reason::WrongIssuer, "{issuer}");
+        assert_eq!(gate.refuses(&pool.token().issuer(issuer)).await, Reason::WrongIssuer, "{issuer}");
     }
 }
 
 #[tokio::test]
-async fn the_use_of_a_token_must_be_access_unless_id_is_asked_for() {
-    let (pool, door) = pool();
+async fn token_use_must_match() {
+    let (pool, gate) = pool();
     for other in ["id", "refresh", "Access", ""] {
-        assert_eq!(door.refuses(&pool.token().claim("token_use", other)).await, Reason::WrongTokenClass, "{other}");
+        assert_eq!(gate.refuses(&pool.token().claim("token_use", other)).await, Reason::WrongTokenClass, "{other}");
     }
-    assert_eq!(door.refuses(&pool.token().without("token_use")).await, Reason::MissingClaim);
-    assert_eq!(door.refuses(&pool.token().claim("token_use", ["access"])).await, Reason::InvalidClaim);
+    assert_eq!(gate.refuses(&pool.token().without("token_use")).await, Reason::MissingClaim);
+    assert_eq!(gate.refuses(&pool.token().claim("token_use", ["access"])).await, Reason::InvalidClaim);
 
     let id = TestIssuer::cognito_id_tokens(REGION, POOL, CLIENT);
-    let door = Door::new(Cognito::new(REGION, POOL, [CLIENT]).id_tokens().keys(id.keys()).verifier().unwrap());
-    let caller = door.admits(&id.token()).await;
+    let gate = TestGate::new(Cognito::new(REGION, POOL, [CLIENT]).id_tokens().keys(id.keys()).verifier().unwrap());
+    let caller = gate.admits(&id.token()).await;
     assert_eq!(caller.claims::<CognitoClaims>().unwrap().username(), Some("my-test-user"));
-    assert_eq!(door.refuses(&id.token().claim("token_use", "access")).await, Reason::WrongTokenClass);
-    assert_eq!(door.refuses(&id.token().audience("another")).await, Reason::WrongAudience);
-    assert_eq!(door.refuses(&id.token().audience([CLIENT])).await, Reason::InvalidClaim);
+    assert_eq!(gate.refuses(&id.token().claim("token_use", "access")).await, Reason::WrongTokenClass);
+    assert_eq!(gate.refuses(&id.token().audience("another")).await, Reason::WrongAudience);
+    assert_eq!(gate.refuses(&id.token().audience([CLIENT])).await, Reason::InvalidClaim);
 }
 
 #[tokio::test]
-async fn groups_serve_as_roles() {
-    let (pool, door) = pool();
-    let caller = door.admits(&pool.token()).await;
+async fn policies_see_groups_as_roles() {
+    let (pool, gate) = pool();
+    let caller = gate.admits(&pool.token()).await;
     assert_eq!(caller.roles(), ["admins"]);
     assert!(any_role(["admins", "staff"]).check(&caller).is_ok() && any_role(["staff"]).check(&caller).is_err());
     for groups in [json!("admins"), json!(["admins", 1]), json!({"admins": true}), json!(null)] {
-        let caller = door.admits(&pool.token().claim("cognito:groups", &groups)).await;
+        let caller = gate.admits(&pool.token().claim("cognito:groups", &groups)).await;
         assert_eq!(caller.roles(), [""; 0], "{groups}");
     }
 }
 
 #[tokio::test]
-async fn cognito_signs_with_rs256_alone() {
+async fn only_rs256_is_allowed() {
     let pool = TestIssuer::cognito(REGION, POOL, CLIENT).with_more_algorithms([Algorithm::Es256, Algorithm::Rs512]);
-    let door = Door::new(Cognito::new(REGION, POOL, [CLIENT]).keys(pool.keys()).verifier().unwrap());
-    door.admits(&pool.token()).await;
+    let gate = TestGate::new(Cognito::new(REGION, POOL, [CLIENT]).keys(pool.keys()).verifier().unwrap());
+    gate.admits(&pool.token()).await;
     for algorithm in [Algorithm::Es256, Algorithm::Rs512] {
-        assert_eq!(door.refuses(&pool.token().algorithm(algorithm)).await, Reason::AlgorithmNotAllowed, "{algorithm}");
+        assert_eq!(gate.refuses(&pool.token().algorithm(algorithm)).await, Reason::AlgorithmNotAllowed, "{algorithm}");
     }
 }
 
 #[tokio::test]
-async fn forgeries_are_refused() {
-    let (pool, door) = pool();
-    // Nothing rests on aud here.
+async fn every_forgery_is_refused_for_its_reason() {
+    let (pool, gate) = pool();
+    // The preset reads client_id instead of aud.
     let good = ["aud missing", "aud of another", "aud empty", "aud as a prefix"];
-    door.refuses_all_forgeries_but(&pool, &good).await;
+    gate.refuses_forgeries_except(&pool, &good).await;
 
     let id = TestIssuer::cognito_id_tokens(REGION, POOL, CLIENT);
     let cognito = Cognito::new(REGION, POOL, [CLIENT]).id_tokens().keys(id.keys());
-    Door::new(cognito.verifier().unwrap()).refuses_all_forgeries_but(&id, &[]).await;
+    TestGate::new(cognito.verifier().unwrap()).refuses_forgeries_except(&id, &[]).await;
 }
 
 #[test]
-fn what_cannot_be_used_is_named() {
+fn errors_name_the_invalid_field() {
     for (region, pool, clients, field) in [
         ("", POOL, vec![CLIENT], "region"),
         ("eu/west", "eu/west_A", vec![CLIENT], "region"),

@@ -6,40 +6,40 @@ use portcullis_oidc::Firebase;
 use portcullis_testing::TestIssuer;
 use serde_json::json;
 
-use crate::Door;
+use crate::TestGate;
 
 const PROJECT: &str = "my-project-1a2b3";
 
-fn project() -> (TestIssuer, Door) {
+fn project() -> (TestIssuer, TestGate) {
     let project = TestIssuer::firebase(PROJECT);
-    let door = Door::new(Firebase::new(PROJECT).keys(project.keys()).verifier().unwrap());
-    (project, door)
+    let gate = TestGate::new(Firebase::new(PROJECT).keys(project.keys()).verifier().unwrap());
+    (project, gate)
 }
 
 #[tokio::test]
-async fn an_id_token_of_the_project_is_admitted() {
-    let (project, door) = project();
-    let caller = door.admits(&project.token()).await;
+async fn id_token_of_the_project_is_accepted() {
+    let (project, gate) = project();
+    let caller = gate.admits(&project.token()).await;
     assert_eq!(caller.subject(), Some("8HOmNCMOUpZRKYAa3LvC2cs6Sj52"));
     assert_eq!(caller.issuer(), Some("https://securetoken.google.com/my-project-1a2b3"));
 }
 
 #[tokio::test]
-async fn another_project_and_a_session_cookie_are_refused() {
-    let (project, door) = project();
+async fn other_projects_and_session_cookies_are_refused() {
+    let (project, gate) = project();
     let other = project.token().issuer("https://securetoken.google.com/other").audience("other");
-    assert_eq!(door.refuses(&other).await, Reason::WrongIssuer);
-    assert_eq!(door.refuses(&project.token().audience("other")).await, Reason::WrongAudience);
+    assert_eq!(gate.refuses(&other).await, Reason::WrongIssuer);
+    assert_eq!(gate.refuses(&project.token().audience("other")).await, Reason::WrongAudience);
     let cookie = project.token().issuer("https://session.firebase.google.com/my-project-1a2b3");
-    assert_eq!(door.refuses(&cookie).await, Reason::WrongIssuer);
+    assert_eq!(gate.refuses(&cookie).await, Reason::WrongIssuer);
 }
 
 #[tokio::test]
-async fn the_user_has_a_name_and_signed_in_in_the_past() {
-    let (project, door) = project();
+async fn sub_and_past_auth_time_are_required() {
+    let (project, gate) = project();
     let issued_at = project.token().claims()["iat"].as_i64().unwrap();
-    assert_eq!(door.refuses(&project.token().subject("")).await, Reason::InvalidClaim);
-    assert_eq!(door.refuses(&project.token().without("sub")).await, Reason::MissingClaim);
+    assert_eq!(gate.refuses(&project.token().subject("")).await, Reason::InvalidClaim);
+    assert_eq!(gate.refuses(&project.token().without("sub")).await, Reason::MissingClaim);
     for (auth_time, reason) in [
         (json!(issued_at + 600), Reason::InvalidClaim),
         (json!("0"), Reason::InvalidClaim),
@@ -47,14 +47,14 @@ async fn the_user_has_a_name_and_signed_in_in_the_past() {
         (json!(null), Reason::MissingClaim),
     ] {
         let token = project.token().claim("auth_time", &auth_time);
-        assert_eq!(door.refuses(&token).await, reason, "{auth_time}");
+        assert_eq!(gate.refuses(&token).await, reason, "{auth_time}");
     }
-    door.admits(&project.token().claim("auth_time", 0)).await;
-    assert_eq!(door.refuses(&project.token().without("iat")).await, Reason::MissingClaim);
+    gate.admits(&project.token().claim("auth_time", 0)).await;
+    assert_eq!(gate.refuses(&project.token().without("iat")).await, Reason::MissingClaim);
 }
 
 #[tokio::test]
-async fn a_clock_that_is_slow_within_the_leeway_refuses_nobody_who_signed_in_just_now() {
+async fn slow_clock_accepts_a_fresh_sign_in() {
     let (project, _) = project();
     let now = project.token().claims()["iat"].as_i64().unwrap();
     let token = project.token().claim("auth_time", now);
@@ -66,29 +66,29 @@ async fn a_clock_that_is_slow_within_the_leeway_refuses_nobody_who_signed_in_jus
         let verdict = Gate::new(builder.build().unwrap()).verify(&token.sign()).await;
         assert_eq!(verdict.err().and_then(|error| error.reason()), expected, "{behind} s behind, {leeway} s allowed");
     }
-    // Later than the token itself.
+    // A sign-in after the token was issued.
     let builder = Firebase::new(PROJECT).keys(project.keys()).builder().unwrap().leeway(Duration::from_secs(600));
-    let door = Door::new(builder.build().unwrap());
-    assert_eq!(door.refuses(&token.claim("auth_time", now + 100)).await, Reason::InvalidClaim);
+    let gate = TestGate::new(builder.build().unwrap());
+    assert_eq!(gate.refuses(&token.claim("auth_time", now + 100)).await, Reason::InvalidClaim);
 }
 
 #[tokio::test]
-async fn an_id_token_that_is_for_others_too_is_refused() {
-    let (project, door) = project();
-    door.admits(&project.token().audience([PROJECT])).await;
+async fn second_audience_is_refused() {
+    let (project, gate) = project();
+    gate.admits(&project.token().audience([PROJECT])).await;
     for audience in [json!([PROJECT, "other"]), json!(["other", PROJECT]), json!([PROJECT, ""])] {
-        assert_eq!(door.refuses(&project.token().audience(&audience)).await, Reason::WrongAudience, "{audience}");
+        assert_eq!(gate.refuses(&project.token().audience(&audience)).await, Reason::WrongAudience, "{audience}");
     }
 }
 
 #[tokio::test]
-async fn forgeries_are_refused() {
-    let (project, door) = project();
-    door.refuses_all_forgeries_but(&project, &[]).await;
+async fn every_forgery_is_refused_for_its_reason() {
+    let (project, gate) = project();
+    gate.refuses_forgeries_except(&project, &[]).await;
 }
 
 #[test]
-fn what_cannot_be_used_is_named() {
+fn errors_name_the_invalid_field() {
     for project in ["", "a/b", "a b"] {
         assert_eq!(Firebase::new(project).verifier().unwrap_err().field(), "project", "{project}");
     }

@@ -4,7 +4,7 @@ use portcullis_oidc::{Keycloak, KeycloakClaims};
 use portcullis_testing::TestIssuer;
 use serde_json::json;
 
-use crate::Door;
+use crate::TestGate;
 
 const BASE: &str = "https://keycloak.example.com";
 
@@ -17,9 +17,9 @@ fn preset(realm: &TestIssuer) -> Keycloak {
 }
 
 #[tokio::test]
-async fn the_roles_of_the_realm_serve_policies() {
+async fn policies_see_the_realm_roles() {
     let realm = realm();
-    let caller = Door::new(preset(&realm).verifier().unwrap()).admits(&realm.token()).await;
+    let caller = TestGate::new(preset(&realm).verifier().unwrap()).admits(&realm.token()).await;
     assert_eq!(caller.roles(), ["offline_access", "uma_authorization", "user"]);
     assert!(roles(["user"]).check(&caller).is_ok() && roles(["editor"]).check(&caller).is_err());
     let claims: KeycloakClaims = caller.claims().unwrap();
@@ -28,31 +28,33 @@ async fn the_roles_of_the_realm_serve_policies() {
 }
 
 #[tokio::test]
-async fn the_roles_of_one_client_take_the_place_of_the_realms() {
+async fn client_roles_replace_the_realm_roles() {
     let realm = realm();
-    let door = Door::new(preset(&realm).client("api").verifier().unwrap());
-    let caller = door.admits(&realm.token()).await;
+    let gate = TestGate::new(preset(&realm).client("api").verifier().unwrap());
+    let caller = gate.admits(&realm.token()).await;
     assert_eq!(caller.roles(), ["editor"]);
     assert!(roles(["editor"]).check(&caller).is_ok());
     for others in ["user", "manage-account"] {
         assert!(roles([others]).check(&caller).is_err(), "{others}");
     }
-    let none = door.admits(&realm.token().without("resource_access")).await;
+    let none = gate.admits(&realm.token().without("resource_access")).await;
     assert_eq!(none.roles(), [""; 0]);
 }
 
 #[tokio::test]
-async fn roles_that_cannot_be_read_grant_nothing() {
+async fn unreadable_roles_grant_nothing() {
     let realm = realm();
-    let (of_realm, of_client) =
-        (Door::new(preset(&realm).verifier().unwrap()), Door::new(preset(&realm).client("api").verifier().unwrap()));
+    let (of_realm, of_client) = (
+        TestGate::new(preset(&realm).verifier().unwrap()),
+        TestGate::new(preset(&realm).client("api").verifier().unwrap()),
+    );
     for roles in [json!("user"), json!({"user": true}), json!(["user", 1]), json!(null), json!(7)] {
         let token = realm.token().claim("realm_access", json!({ "roles": roles }));
         assert_eq!(of_realm.admits(&token).await.roles(), [""; 0], "{roles}");
         let token = realm.token().claim("resource_access", json!({"api": {"roles": roles}}));
         assert_eq!(of_client.admits(&token).await.roles(), [""; 0], "{roles}");
     }
-    // Arrays in the place of the objects that have the roles.
+    // Arrays instead of the objects that contain the roles.
     let token = realm.token().claim("realm_access", json!([["user"]]));
     assert_eq!(of_realm.admits(&token).await.roles(), [""; 0]);
     let token = realm.token().claim("resource_access", json!({"api": [["editor"]]}));
@@ -61,77 +63,77 @@ async fn roles_that_cannot_be_read_grant_nothing() {
 }
 
 #[tokio::test]
-async fn an_audience_of_account_alone_is_not_for_us() {
+async fn audience_account_is_refused() {
     let realm = realm();
-    let door = Door::new(preset(&realm).verifier().unwrap());
-    assert_eq!(door.refuses(&realm.token().audience("account")).await, Reason::WrongAudience);
-    assert_eq!(door.refuses(&realm.token().without("aud")).await, Reason::MissingClaim);
+    let gate = TestGate::new(preset(&realm).verifier().unwrap());
+    assert_eq!(gate.refuses(&realm.token().audience("account")).await, Reason::WrongAudience);
+    assert_eq!(gate.refuses(&realm.token().without("aud")).await, Reason::MissingClaim);
 }
 
 #[tokio::test]
-async fn id_refresh_and_logout_tokens_are_of_another_class() {
+async fn id_refresh_and_logout_tokens_are_refused() {
     let realm = realm();
-    let door = Door::new(preset(&realm).verifier().unwrap());
+    let gate = TestGate::new(preset(&realm).verifier().unwrap());
     for class in ["ID", "Refresh", "Offline", "Logout", "bearer", ""] {
-        assert_eq!(door.refuses(&realm.token().claim("typ", class)).await, Reason::WrongTokenClass, "{class}");
+        assert_eq!(gate.refuses(&realm.token().claim("typ", class)).await, Reason::WrongTokenClass, "{class}");
     }
-    assert_eq!(door.refuses(&realm.token().without("typ")).await, Reason::MissingClaim);
-    assert_eq!(door.refuses(&realm.token().claim("typ", ["Bearer"])).await, Reason::InvalidClaim);
+    assert_eq!(gate.refuses(&realm.token().without("typ")).await, Reason::MissingClaim);
+    assert_eq!(gate.refuses(&realm.token().claim("typ", ["Bearer"])).await, Reason::InvalidClaim);
     let logout = realm.token().header("typ", "logout+jwt").claim("typ", "Logout");
-    assert_eq!(door.refuses(&logout).await, Reason::WrongType);
+    assert_eq!(gate.refuses(&logout).await, Reason::WrongType);
 }
 
 #[tokio::test]
-async fn only_authorized_parties_are_let_in_where_they_are_named() {
+async fn only_authorized_parties_are_accepted() {
     let realm = realm();
-    let door = Door::new(preset(&realm).authorized_parties(["web", "app"]).verifier().unwrap());
-    door.admits(&realm.token()).await;
-    door.admits(&realm.token().claim("azp", "app")).await;
-    assert_eq!(door.refuses(&realm.token().claim("azp", "other")).await, Reason::WrongParty);
-    assert_eq!(door.refuses(&realm.token().without("azp")).await, Reason::MissingClaim);
-    assert_eq!(door.refuses(&realm.token().claim("azp", ["web"])).await, Reason::InvalidClaim);
+    let gate = TestGate::new(preset(&realm).authorized_parties(["web", "app"]).verifier().unwrap());
+    gate.admits(&realm.token()).await;
+    gate.admits(&realm.token().claim("azp", "app")).await;
+    assert_eq!(gate.refuses(&realm.token().claim("azp", "other")).await, Reason::WrongParty);
+    assert_eq!(gate.refuses(&realm.token().without("azp")).await, Reason::MissingClaim);
+    assert_eq!(gate.refuses(&realm.token().claim("azp", ["web"])).await, Reason::InvalidClaim);
 }
 
 #[tokio::test]
-async fn the_key_for_encryption_in_the_set_verifies_nothing_and_disturbs_nothing() {
+async fn encryption_key_in_the_set_is_skipped() {
     let realm = realm();
     let published = realm.jwks();
     assert!(published.contains(r#""use":"enc""#), "{published}");
     let keys = FixedKeys::jwks(&published).unwrap();
     assert_eq!((keys.key_set().len(), keys.key_set().skipped().len()), (1, 1));
-    let door = Door::new(Keycloak::new(BASE, "main", "api").keys(keys).verifier().unwrap());
-    door.admits(&realm.token()).await;
-    assert_eq!(door.refuses(&realm.token().header("kid", "encryption-1")).await, Reason::UnknownKey);
+    let gate = TestGate::new(Keycloak::new(BASE, "main", "api").keys(keys).verifier().unwrap());
+    gate.admits(&realm.token()).await;
+    assert_eq!(gate.refuses(&realm.token().header("kid", "encryption-1")).await, Reason::UnknownKey);
 }
 
 #[tokio::test]
-async fn another_realm_of_the_same_server_is_another_issuer() {
+async fn other_realms_are_refused() {
     let realm = realm();
-    let door = Door::new(preset(&realm).verifier().unwrap());
+    let gate = TestGate::new(preset(&realm).verifier().unwrap());
     for url in [format!("{BASE}/realms/other"), format!("{BASE}/auth/realms/main"), format!("{BASE}/realms/main/")] {
-        assert_eq!(door.refuses(&realm.token().issuer(&url)).await, Reason::WrongIssuer, "{url}");
+        assert_eq!(gate.refuses(&realm.token().issuer(&url)).await, Reason::WrongIssuer, "{url}");
     }
 }
 
 #[tokio::test]
-async fn forgeries_are_refused() {
+async fn every_forgery_is_refused_for_its_reason() {
     let realm = realm();
-    Door::new(preset(&realm).verifier().unwrap()).refuses_all_forgeries_but(&realm, &[]).await;
+    TestGate::new(preset(&realm).verifier().unwrap()).refuses_forgeries_except(&realm, &[]).await;
 }
 
 #[tokio::test]
-async fn the_keys_are_fetched_from_the_realms_certs() {
+async fn keys_are_fetched_from_the_realm_certs() {
     let realm = realm().serve_under("/realms/main");
     let certs = "/realms/main/protocol/openid-connect/certs";
     realm.serve_at(certs, realm.issuer().jwks());
     let base = format!("http://{}", realm.address());
-    let door = Door::new(Keycloak::new(base, "main", "api").verifier().unwrap());
-    door.admits(&realm.issuer().token()).await;
+    let gate = TestGate::new(Keycloak::new(base, "main", "api").verifier().unwrap());
+    gate.admits(&realm.issuer().token()).await;
     assert_eq!((realm.hits(certs), realm.all_hits()), (1, 1));
 }
 
 #[test]
-fn what_cannot_be_used_is_named() {
+fn errors_name_the_invalid_field() {
     assert_eq!(Keycloak::new("", "main", "api").verifier().unwrap_err().field(), "base");
     assert_eq!(Keycloak::new(BASE, "a/b", "api").verifier().unwrap_err().field(), "realm");
     assert_eq!(Keycloak::new(BASE, "main", "").verifier().unwrap_err().field(), "audience");

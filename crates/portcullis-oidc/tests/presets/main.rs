@@ -1,4 +1,4 @@
-//! Each preset with tokens and keys of its provider's shape: the way in, and the refusals on the preset's own path.
+//! Tests each preset with tokens and keys like those of its identity provider.
 
 #![allow(
     clippy::expect_used,
@@ -10,7 +10,7 @@
 
 mod authok;
 mod cognito;
-mod discovery;
+
 mod firebase;
 mod google;
 mod keycloak;
@@ -21,12 +21,13 @@ mod workos;
 mod zitadel;
 
 use portcullis::{AuthError, Gate, JwtVerifier, Reason, Verified};
-use portcullis_testing::{TestIssuer, TokenBuilder};
+use portcullis_testing::{IssuerServer, TestIssuer, TokenBuilder};
+use serde_json::json;
 
-/// A gate, and the answers of its verifier.
-struct Door(Gate);
+/// A gate that panics when a verdict is not the expected one.
+struct TestGate(Gate);
 
-impl Door {
+impl TestGate {
     fn new(verifier: JwtVerifier) -> Self {
         Self(Gate::new(verifier))
     }
@@ -46,9 +47,10 @@ impl Door {
         }
     }
 
-    /// Every forgery is refused for its reason; those named in `good` are none with this provider, and are let in.
-    async fn refuses_all_forgeries_but(&self, issuer: &TestIssuer, good: &[&str]) {
-        self.0.verify(&issuer.token().sign()).await.expect("what a forgery changes is good");
+    /// Checks that each forgery is refused for its reason, and that those named in `good` are admitted. They are valid
+    /// tokens of this identity provider.
+    async fn refuses_forgeries_except(&self, issuer: &TestIssuer, good: &[&str]) {
+        self.0.verify(&issuer.token().sign()).await.expect("the token without a forgery is good");
         for forgery in issuer.forgeries() {
             let verdict = self.0.verify(&forgery.token).await;
             if good.contains(&forgery.name) {
@@ -59,4 +61,12 @@ impl Door {
             }
         }
     }
+}
+
+/// Serves the issuer under `path`, with its keys at `keys` and metadata that says so.
+fn serve_discovered(issuer: TestIssuer, path: &str, keys: &str) -> IssuerServer {
+    let server = issuer.serve_under(path);
+    server.set_metadata_body(json!({"issuer": server.url(), "jwks_uri": server.url_of(keys)}).to_string());
+    server.serve_at(keys, server.issuer().jwks());
+    server
 }
