@@ -1,4 +1,4 @@
-//! Providers made of providers.
+//! Key providers that combine or cache other key providers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use crate::error::{ConfigError, Unavailable};
 use crate::jose::{Algorithm, AlgorithmSet, VerifyingKey};
 use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 
-/// Several providers of one issuer's keys, asked in order: the first that has the key gives it.
+/// Asks several key providers for one issuer's keys, in order. The first that has the key returns it.
 ///
-/// One that can't say now is passed over; only when no other has the key is the answer "unavailable", because then nobody
-/// knows. A slow one holds up those after it, unless it is `TimeLimited`.
+/// A key provider that is unavailable is skipped. When no other one has the key, the result is
+/// [`KeyError::Unavailable`], because the key may exist. A slow key provider delays those after it, unless it is
+/// `TimeLimited`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -30,7 +31,7 @@ use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 pub struct FirstOf(Vec<Arc<dyn KeyProvider>>);
 
 impl FirstOf {
-    /// Asks these, in this order.
+    /// Creates a key provider that asks `providers` in this order.
     pub fn new(providers: impl IntoIterator<Item = Arc<dyn KeyProvider>>) -> Self {
         Self(providers.into_iter().collect())
     }
@@ -54,7 +55,7 @@ impl KeyProvider for FirstOf {
         self.0.iter().fold(AlgorithmSet::EMPTY, |set, provider| set.union(provider.algorithms()))
     }
 
-    /// One attempt at each. Fails only when all fail.
+    /// Makes one attempt with each key provider. Fails only when all of them fail.
     async fn warm_up(&self) -> Result<(), KeyError> {
         let (mut any, mut outcome) = (false, Ok(()));
         for provider in &self.0 {
@@ -66,52 +67,62 @@ impl KeyProvider for FirstOf {
         if any { Ok(()) } else { outcome }
     }
 
-    /// Ready when one of them is.
+    /// Ready when one of the key providers is.
     fn status(&self) -> KeyStatus {
         self.0.iter().map(|provider| provider.status()).fold(KeyStatus::waiting(), KeyStatus::or)
     }
 }
 
-/// A cache in front of a slow provider, such as a vault or a database.
+/// A cache in front of a slow key provider, for example of a vault or a database.
 ///
-/// A key is asked for once, however many requests need it, and kept for `lifetime`: so long may a key that was withdrawn
-/// go on. That there is no such key is remembered for the same time: so long may a new key be refused, if tokens named it
-/// before it was there. An outage is not: the next request asks again, and so does each request after a panic.
+/// ```
+/// use std::time::Duration;
+/// use portcullis::keys::CachedKeys;
 ///
-/// Names come from tokens that nothing is known of, so that anybody can cause one question for each name that they think
-/// of: a source where questions cost much wants a limit of its own.
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let database = portcullis::keys::FixedKeys::secret(&[7; 32])?;
+/// let keys = CachedKeys::new(database, 1_000, Duration::from_secs(60))?;
+/// # Ok(()) }
+/// ```
+///
+/// Requests that need the same key at the same time share one lookup. The result is cached for `lifetime`: a withdrawn key
+/// is accepted for up to this time. [`KeyError::NotFound`] is cached as well, so a new key may be refused for up to this
+/// time if a token named it before it existed. Other errors and panics are not cached: the next request asks again.
+///
+/// A `kid` is unverified text from a token, so each made-up `kid` causes one lookup. If lookups are expensive, limit their
+/// number in your key provider.
 #[derive(Debug)]
 pub struct CachedKeys<P> {
     provider: P,
     keys: Cache<QueryDigest, Option<Arc<VerifyingKey>>>,
 }
 
-/// SHA-256 of a query: of fixed size, whatever a token names.
+/// The SHA-256 of a query. Its size does not depend on the token.
 type QueryDigest = [u8; 32];
 
 impl<P: KeyProvider> CachedKeys<P> {
-    /// Keeps at most `capacity` answers of `provider`, each for `lifetime`.
+    /// Caches at most `capacity` results of `provider`, each for `lifetime`.
     ///
     /// # Errors
     /// [`ConfigError`] when either is zero.
     pub fn new(provider: P, capacity: u64, lifetime: Duration) -> Result<Self, ConfigError> {
         if capacity == 0 {
-            return Err(ConfigError::new("capacity", "zero", "write the number of keys to keep, such as 1000"));
+            return Err(ConfigError::new("capacity", "zero", "write the number of keys to cache, for example 1000"));
         }
         if lifetime.is_zero() {
             return Err(ConfigError::new(
                 "lifetime",
                 "zero",
-                "write how long a withdrawn key may go on, such as a minute",
+                "write how long a withdrawn key may be accepted, for example a minute",
             ));
         }
         Ok(Self { provider, keys: Cache::builder().max_capacity(capacity).time_to_live(lifetime).build() })
     }
 }
 
-/// What a look-up that gives no answer to keep ends with.
+/// The result of a lookup that is not cached.
 #[derive(Debug, thiserror::Error)]
-enum NoAnswer {
+enum NotCached {
     #[error("ambiguous")]
     Ambiguous,
     #[error("unavailable")]
@@ -121,22 +132,22 @@ enum NoAnswer {
 #[async_trait]
 impl<P: KeyProvider> KeyProvider for CachedKeys<P> {
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        let ask = async {
+        let lookup = async {
             match self.provider.key(query).await {
                 Ok(key) => Ok(Some(key)),
                 Err(KeyError::NotFound) => Ok(None),
-                Err(KeyError::Ambiguous) => Err(NoAnswer::Ambiguous),
-                Err(KeyError::Unavailable(unavailable)) => Err(NoAnswer::Unavailable {
+                Err(KeyError::Ambiguous) => Err(NotCached::Ambiguous),
+                Err(KeyError::Unavailable(unavailable)) => Err(NotCached::Unavailable {
                     retry_after: unavailable.retry_after,
                     why: unavailable.source.map(|source| source.to_string()),
                 }),
             }
         };
-        match self.keys.try_get_with(query_digest(query), ask).await {
+        match self.keys.try_get_with(query_digest(query), lookup).await {
             Ok(found) => found.ok_or(KeyError::NotFound),
-            Err(no_answer) => Err(match &*no_answer {
-                NoAnswer::Ambiguous => KeyError::Ambiguous,
-                NoAnswer::Unavailable { retry_after, why } => {
+            Err(not_cached) => Err(match &*not_cached {
+                NotCached::Ambiguous => KeyError::Ambiguous,
+                NotCached::Unavailable { retry_after, why } => {
                     let mut unavailable = Unavailable::new();
                     unavailable.retry_after = *retry_after;
                     unavailable.source = why.clone().map(Into::into);
@@ -163,9 +174,9 @@ fn query_digest(query: &KeyQuery<'_>) -> QueryDigest {
     let mut context = digest::Context::new(&digest::SHA256);
     let algorithm: Algorithm = query.algorithm();
     for part in [Some(algorithm.name()), query.key_id(), query.issuer()] {
-        // The length before each part keeps two different queries from reading alike.
-        let (is_there, part) = (part.is_some(), part.unwrap_or_default());
-        context.update(&[u8::from(is_there)]);
+        // The length before each part makes the digests of different queries differ.
+        let (present, part) = (part.is_some(), part.unwrap_or_default());
+        context.update(&[u8::from(present)]);
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
@@ -181,23 +192,23 @@ mod tests {
     use super::*;
     use crate::keys::FixedKeys;
 
-    /// Answers as told, and counts.
+    /// Returns a fixed answer, and counts the calls.
     #[derive(Debug)]
     struct Scripted {
         answer: fn() -> Result<Arc<VerifyingKey>, KeyError>,
-        asked: AtomicUsize,
+        calls: AtomicUsize,
     }
 
     impl Scripted {
         fn new(answer: fn() -> Result<Arc<VerifyingKey>, KeyError>) -> Self {
-            Self { answer, asked: AtomicUsize::new(0) }
+            Self { answer, calls: AtomicUsize::new(0) }
         }
     }
 
     #[async_trait]
     impl KeyProvider for Scripted {
         async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.calls.fetch_add(1, Ordering::SeqCst);
             (self.answer)()
         }
     }
@@ -211,46 +222,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_provider_that_has_the_key_gives_it() {
+    async fn first_provider_with_the_key_returns_it() {
         let none = || Arc::new(Scripted::new(|| Err(KeyError::NotFound))) as Arc<dyn KeyProvider>;
         let down = || Arc::new(Scripted::new(|| Err(Unavailable::new().into()))) as Arc<dyn KeyProvider>;
         let has = || Arc::new(FixedKeys::secret(&[7; 32]).unwrap()) as Arc<dyn KeyProvider>;
         assert!(FirstOf::new([none(), down(), has()]).key(&query()).await.is_ok());
         assert!(matches!(FirstOf::new([none(), none()]).key(&query()).await, Err(KeyError::NotFound)));
-        // Nobody has it, and one can't say: nobody knows.
+        // No key provider has the key, and one is unavailable.
         assert!(matches!(FirstOf::new([down(), none()]).key(&query()).await, Err(KeyError::Unavailable(_))));
         assert!(FirstOf::new([none(), has()]).algorithms().contains(Algorithm::Hs256));
         assert!(FirstOf::new([down(), has()]).status().ready);
-        // Whatever number of keys a provider says that it has.
+        // The sum of the keys does not overflow.
         let many = KeyStatus { keys: usize::MAX, ..KeyStatus::ready() };
         assert_eq!(many.clone().or(many).keys, usize::MAX);
     }
 
     #[tokio::test]
-    async fn a_slow_provider_is_asked_once_and_an_outage_is_not_remembered() {
+    async fn keys_and_absences_are_cached_but_outages_are_not() {
         let minute = Duration::from_secs(60);
         let cached = CachedKeys::new(Scripted::new(a_key), 10, minute).unwrap();
         for _ in 0..3 {
             assert!(cached.key(&query()).await.is_ok());
         }
-        assert_eq!(cached.provider.asked.load(Ordering::SeqCst), 1);
-        // Another key, algorithm or issuer is another question.
+        assert_eq!(cached.provider.calls.load(Ordering::SeqCst), 1);
+        // Another key, algorithm or issuer is another lookup.
         for other in [query().with_key_id("l"), query().with_key_id(None), query().with_issuer("i")] {
             assert!(cached.key(&other).await.is_ok());
         }
-        assert_eq!(cached.provider.asked.load(Ordering::SeqCst), 4);
+        assert_eq!(cached.provider.calls.load(Ordering::SeqCst), 4);
 
         let absent = CachedKeys::new(Scripted::new(|| Err(KeyError::NotFound)), 10, minute).unwrap();
         for _ in 0..3 {
             assert!(matches!(absent.key(&query()).await, Err(KeyError::NotFound)));
         }
-        assert_eq!(absent.provider.asked.load(Ordering::SeqCst), 1);
+        assert_eq!(absent.provider.calls.load(Ordering::SeqCst), 1);
 
         let down = CachedKeys::new(Scripted::new(|| Err(Unavailable::new().into())), 10, minute).unwrap();
         for _ in 0..3 {
             assert!(matches!(down.key(&query()).await, Err(KeyError::Unavailable(_))));
         }
-        assert_eq!(down.provider.asked.load(Ordering::SeqCst), 3);
+        assert_eq!(down.provider.calls.load(Ordering::SeqCst), 3);
     }
 
     fn busy(seconds: u64) -> Unavailable {
@@ -259,8 +270,8 @@ mod tests {
         unavailable
     }
 
-    /// What is told of an outage.
-    fn told<T: std::fmt::Debug>(answer: Result<T, KeyError>) -> (Option<Duration>, Option<String>) {
+    /// The details of an outage.
+    fn details<T: std::fmt::Debug>(answer: Result<T, KeyError>) -> (Option<Duration>, Option<String>) {
         match answer {
             Err(KeyError::Unavailable(outage)) => (outage.retry_after, outage.source.map(|source| source.to_string())),
             other => panic!("{other:?}"),
@@ -268,25 +279,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_several_outages_the_first_is_told() {
+    async fn first_of_several_outages_is_reported() {
         let down = |answer| Arc::new(Scripted::new(answer)) as Arc<dyn KeyProvider>;
         let keys = FirstOf::new([down(|| Err(busy(1).into())), down(|| Err(busy(2).into()))]);
-        assert_eq!(told(keys.key(&query()).await), (Some(Duration::from_secs(1)), Some("busy".to_owned())));
+        assert_eq!(details(keys.key(&query()).await), (Some(Duration::from_secs(1)), Some("busy".to_owned())));
     }
 
     #[tokio::test]
-    async fn what_a_cache_does_not_keep_is_passed_on() {
+    async fn errors_that_are_not_cached_are_passed_on() {
         let minute = Duration::from_secs(60);
         let cached = |answer| CachedKeys::new(Scripted::new(answer), 10, minute).unwrap();
         let ambiguous = cached(|| Err(KeyError::Ambiguous));
         assert!(matches!(ambiguous.key(&query()).await, Err(KeyError::Ambiguous)));
         let outage = cached(|| Err(busy(7).into())).key(&query()).await;
-        assert_eq!(told(outage), (Some(Duration::from_secs(7)), Some("busy".to_owned())));
+        assert_eq!(details(outage), (Some(Duration::from_secs(7)), Some("busy".to_owned())));
         let fixed = CachedKeys::new(FixedKeys::secret(&[7; 32]).unwrap(), 10, minute).unwrap();
         assert_eq!((fixed.algorithms(), fixed.status().keys), (Algorithm::Hs256.into(), 1));
     }
 
-    /// Can't be warmed up.
+    /// A key provider that can't be warmed up.
     #[derive(Debug)]
     struct Cold;
 
@@ -306,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_warm_up_fails_only_where_all_fail() {
+    async fn warm_up_fails_only_when_all_fail() {
         let (cold, warm) = (|| Arc::new(Cold) as Arc<dyn KeyProvider>, || Arc::new(Scripted::new(a_key)) as Arc<_>);
         for keys in [FirstOf::new([cold(), warm()]), FirstOf::new([warm(), cold()])] {
             assert!(keys.warm_up().await.is_ok() && keys.status().ready);
@@ -318,9 +329,9 @@ mod tests {
     }
 
     #[test]
-    fn no_two_questions_have_one_name() {
+    fn different_queries_have_different_digests() {
         let ask = || KeyQuery::new(Algorithm::Hs256);
-        let questions = [
+        let queries = [
             ask(),
             ask().with_key_id(""),
             ask().with_key_id("a").with_issuer("b\0"),
@@ -330,12 +341,12 @@ mod tests {
             ask().with_issuer("ab"),
             KeyQuery::new(Algorithm::Hs384),
         ];
-        let names: std::collections::HashSet<_> = questions.iter().map(query_digest).collect();
-        assert_eq!(names.len(), questions.len());
+        let digests: std::collections::HashSet<_> = queries.iter().map(query_digest).collect();
+        assert_eq!(digests.len(), queries.len());
     }
 
     #[test]
-    fn a_cache_without_room_or_time_is_a_mistake() {
+    fn zero_capacity_or_lifetime_is_an_error() {
         let with = |capacity, lifetime| CachedKeys::new(Scripted::new(a_key), capacity, lifetime);
         assert_eq!(with(0, Duration::from_secs(1)).unwrap_err().field(), "capacity");
         assert_eq!(with(1, Duration::ZERO).unwrap_err().field(), "lifetime");

@@ -1,4 +1,4 @@
-//! Keys in hand.
+//! Keys that do not change.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use crate::jose::{AlgorithmSet, InvalidKey, KeySet, KeySetError, VerifyingKey};
 use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 
-/// Keys that are there from the start and do not change: from text, a file or code.
+/// Keys that are known at the start and do not change: from text, a file or code.
 ///
 /// ```
 /// use portcullis::keys::FixedKeys;
 ///
-/// // RFC 8037, appendix A.2.
+/// // The key of RFC 8037, appendix A.2.
 /// let keys = FixedKeys::jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
 /// # Ok::<(), portcullis::keys::FixedKeysError>(())
 /// ```
@@ -23,16 +23,16 @@ pub struct FixedKeys {
     algorithms: AlgorithmSet,
 }
 
-/// Why there are no keys in hand.
+/// Why [`FixedKeys`] could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FixedKeysError {
     /// The file can't be read.
     #[error("{path}: {source}", path = .path.display())]
     File {
-        /// Its path.
+        /// The path of the file.
         path: PathBuf,
-        /// What went wrong.
+        /// Why it can't be read.
         source: std::io::Error,
     },
     /// The key can't be used.
@@ -41,27 +41,27 @@ pub enum FixedKeysError {
     /// No key of the set can be used.
     #[error("no key of the set can be used{}", listed(.skipped))]
     NoUsableKey {
-        /// Each key and why, as text.
+        /// Each key of the set, and why it can't be used.
         skipped: Vec<String>,
     },
-    /// The text is no key set.
+    /// The text is not a JWK Set.
     #[error("{0}")]
     Set(#[from] KeySetError),
 }
 
 impl FixedKeys {
-    /// One public key from the text of a JWK.
+    /// Reads one public key from the text of a JWK. A JWK without `kid` serves every `kid`.
     ///
     /// # Errors
-    /// What keeps the key from being used.
+    /// [`FixedKeysError::Key`] when the key can't be used.
     pub fn jwk(json: &str) -> Result<Self, FixedKeysError> {
         Ok(Self::key(VerifyingKey::from_jwk(json)?))
     }
 
-    /// Public keys from the text of a JWK Set; those that can't be used are skipped.
+    /// Reads public keys from the text of a JWK Set. Keys that can't be used are skipped.
     ///
     /// # Errors
-    /// When the text is no set, or holds no usable key.
+    /// [`FixedKeysError::Set`] when the text is not a JWK Set, [`FixedKeysError::NoUsableKey`] when no key of it can be used.
     pub fn jwks(json: &str) -> Result<Self, FixedKeysError> {
         let set = KeySet::from_json(json)?;
         if set.is_empty() {
@@ -72,39 +72,39 @@ impl FixedKeys {
         Ok(set.into())
     }
 
-    /// Public keys from a file with a JWK Set, read once.
+    /// Reads public keys from a file with a JWK Set, once.
     ///
     /// # Errors
-    /// When the file can't be read, is no set, or holds no usable key.
+    /// [`FixedKeysError::File`] when the file can't be read, and the errors of [`Self::jwks`].
     pub fn jwks_file(path: impl AsRef<Path>) -> Result<Self, FixedKeysError> {
         Self::jwks(&read(path.as_ref())?)
     }
 
-    /// One public key from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves any `kid`.
+    /// Reads one public key from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves every `kid`.
     ///
     /// # Errors
-    /// What keeps the key from being used.
+    /// [`FixedKeysError::Key`] when the key can't be used.
     pub fn pem(pem: &str) -> Result<Self, FixedKeysError> {
         Ok(Self::key(VerifyingKey::from_pem(pem)?))
     }
 
-    /// One public key from a PEM file, read once. It serves any `kid`.
+    /// Reads one public key from a PEM file, once. It serves every `kid`.
     ///
     /// # Errors
-    /// When the file can't be read, or what keeps the key from being used.
+    /// [`FixedKeysError::File`] when the file can't be read, [`FixedKeysError::Key`] when the key can't be used.
     pub fn pem_file(path: impl AsRef<Path>) -> Result<Self, FixedKeysError> {
         Self::pem(&read(path.as_ref())?)
     }
 
-    /// One public key from DER: SubjectPublicKeyInfo, PKCS #1 or an X.509 certificate. It serves any `kid`.
+    /// Reads one public key from DER: SubjectPublicKeyInfo, PKCS #1 or an X.509 certificate. It serves every `kid`.
     ///
     /// # Errors
-    /// What keeps the key from being used.
+    /// [`FixedKeysError::Key`] when the key can't be used.
     pub fn der(der: &[u8]) -> Result<Self, FixedKeysError> {
         Ok(Self::key(VerifyingKey::from_der(der)?))
     }
 
-    /// A secret shared with the issuer, of at least 32 bytes, for HS256, HS384 and HS512. It serves any `kid`.
+    /// Uses a secret that is shared with the issuer, of at least 32 bytes, for HS256, HS384 and HS512. It serves every `kid`.
     ///
     /// # Errors
     /// [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`] for a public key or a certificate.
@@ -112,17 +112,17 @@ impl FixedKeys {
         Ok(Self::key(VerifyingKey::from_secret(secret)?))
     }
 
-    /// A shared secret from a file, read once: the text of an `oct` JWK, or else the file's bytes, all of them: a line
-    /// break at the end is part of the secret.
+    /// Reads a shared secret from a file, once: the text of an `oct` JWK, or otherwise all bytes of the file. A line break at
+    /// the end is part of the secret.
     ///
     /// # Errors
-    /// When the file can't be read, [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`] for a file with a public
-    /// key or a certificate.
+    /// [`FixedKeysError::File`] when the file can't be read, [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`]
+    /// for a file with a public key or a certificate.
     pub fn secret_file(path: impl AsRef<Path>) -> Result<Self, FixedKeysError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| FixedKeysError::File { path: path.to_owned(), source })?;
         match std::str::from_utf8(&bytes) {
-            // What is an object but no oct JWK says so, unless it is a public key, which is the worse mistake.
+            // A JSON object must be an oct JWK. A public key gets its own error, because it is the more dangerous one.
             Ok(text) if text.trim_start().starts_with('{') => match VerifyingKey::from_secret_jwk(text) {
                 Ok(key) => Ok(Self::key(key)),
                 Err(error) => match VerifyingKey::from_secret(&bytes) {
@@ -134,18 +134,18 @@ impl FixedKeys {
         }
     }
 
-    /// One key.
+    /// Uses one key.
     #[must_use]
     pub fn key(key: VerifyingKey) -> Self {
         Self::keys([Arc::new(key)])
     }
 
-    /// Several keys.
+    /// Uses several keys.
     pub fn keys(keys: impl IntoIterator<Item = Arc<VerifyingKey>>) -> Self {
         KeySet::from_keys(keys).into()
     }
 
-    /// The keys.
+    /// Returns the keys.
     #[must_use]
     pub fn key_set(&self) -> &KeySet {
         &self.keys
@@ -187,7 +187,7 @@ mod tests {
     use crate::jose::Algorithm;
 
     #[tokio::test]
-    async fn a_secret_allows_hmac_and_nothing_else() {
+    async fn secret_allows_only_hmac() {
         let keys = FixedKeys::secret(&[7; 32]).unwrap();
         assert_eq!(keys.algorithms(), Algorithm::Hs256.into());
         assert!(keys.key(&KeyQuery::new(Algorithm::Hs256).with_key_id("any")).await.is_ok());
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_a_public_key_is_no_secret_file() {
+    fn file_with_public_key_is_not_a_secret() {
         let path = std::env::temp_dir().join(format!("portcullis-secret-{}", std::process::id()));
         let read = |content: &str| {
             std::fs::write(&path, content).unwrap();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_without_a_usable_key_says_why() {
+    fn set_without_usable_key_says_why() {
         let error = FixedKeys::jwks(r#"{"keys":[{"kty":"oct","kid":"s","k":"AAAA"}]}"#).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -1,4 +1,4 @@
-//! Where keys come from.
+//! Key providers: fixed keys, fetched keys, caches and combinations, and the trait for your own.
 //!
 //! Design notes: [Keys that are fetched](crate::_docs::keys).
 
@@ -31,7 +31,7 @@ use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::jose::key_set::NotChosen;
 use crate::jose::{Algorithm, AlgorithmSet};
 
-/// A source of keys: the one trait to implement for keys in a vault, a database or a file.
+/// A key provider: the trait to implement for keys in a vault, a database or a file.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -54,47 +54,48 @@ use crate::jose::{Algorithm, AlgorithmSet};
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
 ///
-/// The verifier asks once for every token, so an implementation keeps its keys prepared, or stands behind [`CachedKeys`].
-/// Whatever it does, no token passes for it that its key did not sign:
+/// The verifier calls [`key`](Self::key) for every token, so an implementation keeps its keys in memory or is wrapped in
+/// [`CachedKeys`]. It never lets a token in that its key did not sign:
 ///
-/// | the provider | the request is answered with |
+/// | the key provider | the response |
 /// |---|---|
-/// | says that there is no such key | 401 `unknown_key` |
-/// | fails ([`KeyError::Unavailable`]) | 503, its cause in the log |
-/// | takes its time | what it says in the end; the request waits as long. `TimeLimited` makes it a 503 after a while |
-/// | panics | 500, and the connection goes on |
-/// | returns a key of another identifier, or one that does not serve the algorithm | 401 `unknown_key`, and an error in the log |
-/// | returns another key under the right identifier | 401 `bad_signature`, also for tokens that a cache remembers |
+/// | returns [`KeyError::NotFound`] | 401 `unknown_key` |
+/// | returns [`KeyError::Unavailable`] | 503, with the cause in the log |
+/// | is slow | the request waits. With `TimeLimited` the response is 503 after the time limit |
+/// | panics | 500 for this request; later requests are served |
+/// | returns a key with another identifier, or one that does not serve the algorithm | 401 `unknown_key`, and an error in the log |
+/// | returns another key with the right identifier | 401 `bad_signature`, also for cached tokens |
 ///
-/// A provider whose source can be down overrides [`warm_up`](Self::warm_up) and [`status`](Self::status), which by default
-/// say that all is well. One of shared secrets overrides [`algorithms`](Self::algorithms), else their tokens are refused as
-/// `algorithm_not_allowed`. `Debug` shows in that of the verifier and the gate, so it should hold no secret.
+/// When the source of the keys can be down, implement [`warm_up`](Self::warm_up) and [`status`](Self::status) as well. A
+/// key provider of shared secrets must implement [`algorithms`](Self::algorithms); otherwise their tokens are refused as
+/// `algorithm_not_allowed`. The `Debug` output is part of that of the verifier and the gate, so it must not show secrets.
 ///
-/// A request that its client gives up drops the question half-way, so a provider must hold nothing that dropping a future
-/// leaves in disorder.
+/// When a client disconnects, the future that [`key`](Self::key) returned is dropped at an await point. The key provider
+/// must be usable after that.
 ///
-/// Without `#[async_trait]` above the `impl`, the compiler says that lifetimes do not match (E0195).
+/// Without `#[async_trait]` above the `impl`, the compiler reports that lifetimes do not match (E0195).
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no source of keys",
-    note = "keys at hand and keys at a URL come with a `?`: `FixedKeys::pem(text)?`, `RemoteKeys::at(url)?`; a source of your \
-            own has `#[async_trait] impl KeyProvider for ..`"
+    message = "`{Self}` is not a key provider",
+    note = "constructors of keys return a result, so they need a `?`: `FixedKeys::pem(text)?`, `RemoteKeys::at(url)?`",
+    note = "a custom key provider needs `#[async_trait] impl KeyProvider for ..`"
 )]
 #[async_trait]
 pub trait KeyProvider: fmt::Debug + Send + Sync {
-    /// The one key that `query` asks for.
+    /// Returns the one key that `query` asks for.
     ///
     /// # Errors
-    /// [`KeyError::NotFound`] when there is surely no such key, [`KeyError::Unavailable`] when that can't be said now.
+    /// [`KeyError::NotFound`] when there is certainly no such key, [`KeyError::Unavailable`] when this is not known at the
+    /// moment, and [`KeyError::Ambiguous`] when several keys fit.
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError>;
 
-    /// The algorithms that this provider's keys may serve: the allow-list of a verifier that sets none.
+    /// Returns the algorithms that the keys may serve. A verifier without its own list of algorithms allows these.
     ///
-    /// Providers of shared secrets must say so here; the default has no HMAC.
+    /// Default: all asymmetric algorithms. A key provider of shared secrets must return the HMAC algorithms.
     fn algorithms(&self) -> AlgorithmSet {
         AlgorithmSet::ASYMMETRIC
     }
 
-    /// Makes one attempt to get the keys now, where they are fetched. Default: nothing is done, and all is well.
+    /// Makes one attempt to fetch the keys now. Default: does nothing.
     ///
     /// # Errors
     /// [`KeyError::Unavailable`] when the attempt failed.
@@ -102,42 +103,54 @@ pub trait KeyProvider: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// What is held, for readiness probes. Default: ready.
+    /// Returns whether there are keys, for readiness probes. Default: ready.
     fn status(&self) -> KeyStatus {
         KeyStatus::ready()
     }
 }
 
-/// Whether keys are held, and how the last fetch went: for readiness probes.
+/// Whether a key provider has keys, and the result of its last fetch, for readiness probes.
+///
+/// ```
+/// use portcullis::KeyProvider;
+/// use portcullis::keys::FixedKeys;
+///
+/// let status = FixedKeys::secret(&[7; 32])?.status();
+/// assert!(status.ready);
+/// assert_eq!(status.keys, 1);
+/// # Ok::<(), portcullis::keys::FixedKeysError>(())
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct KeyStatus {
     /// Whether tokens can be verified.
     pub ready: bool,
-    /// The number of usable keys, where that is known.
+    /// The number of usable keys; 0 also when the number is not known.
     pub keys: usize,
-    /// How long ago the keys were fetched, where they are fetched.
+    /// The time since the keys were fetched; `None` when they are not fetched.
     pub age: Option<Duration>,
-    /// What the last fetch failed of; `None` after a success.
+    /// The error of the last fetch; `None` after a success.
     pub last_error: Option<String>,
-    /// How long until the next attempt may start, after a failure.
+    /// The time until the next attempt may start, after a failure.
     pub next_attempt: Option<Duration>,
 }
 
 impl KeyStatus {
-    /// Keys are at hand.
+    /// Returns the status of a key provider that has keys.
     #[must_use]
     pub fn ready() -> Self {
         Self { ready: true, keys: 0, age: None, last_error: None, next_attempt: None }
     }
 
-    /// No keys yet.
+    /// Returns the status of a key provider that has no keys yet.
     #[must_use]
     pub fn waiting() -> Self {
         Self { ready: false, ..Self::ready() }
     }
 
-    /// The status of two that stand in for each other: ready when one of them is.
+    /// Combines the status of two key providers of which one is enough: ready when one of them is.
+    ///
+    /// The result has the sum of the keys, the higher age, and the first error and its next attempt.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -209,17 +222,17 @@ impl fmt::Debug for KeyQuery<'_> {
     }
 }
 
-/// Why a provider gives no key.
+/// Why a key provider returns no key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// More than one key fits: the token is refused as `ambiguous_key`.
+    /// More than one key fits: the response is 401 `ambiguous_key`.
     #[error("more than one key fits")]
     Ambiguous,
-    /// There is no such key: the token is refused as `unknown_key`, with 401.
+    /// There is no such key: the response is 401 `unknown_key`.
     #[error("no such key")]
     NotFound,
-    /// The keys can't be had now: the request is answered with 503.
+    /// The keys are unavailable at the moment: the response is 503.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
 }
@@ -280,3 +293,20 @@ impl<P: KeyProvider + ?Sized> KeyProvider for Box<P> {
         (**self).status()
     }
 }
+
+/// ```compile_fail,E0195
+/// use std::sync::Arc;
+/// use portcullis::KeyProvider;
+/// use portcullis::keys::{KeyError, KeyQuery, VerifyingKey};
+///
+/// #[derive(Debug)]
+/// struct WithoutAsyncTrait;
+///
+/// impl KeyProvider for WithoutAsyncTrait {
+///     async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+///         Err(KeyError::NotFound)
+///     }
+/// }
+/// ```
+#[cfg(doctest)]
+struct AsyncTraitIsRequired;

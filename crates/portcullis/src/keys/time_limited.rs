@@ -1,4 +1,4 @@
-//! A deadline for a provider.
+//! A time limit for a key provider.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::error::{ConfigError, Unavailable};
 use crate::jose::{AlgorithmSet, VerifyingKey};
 use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 
-/// A provider that has so long to answer, and no longer: after that its keys can't be had ([`KeyError::Unavailable`]),
-/// and what it was doing is dropped. It needs a tokio runtime with a timer, as those of Axum and Actix Web are.
+/// Gives a key provider a time limit for each answer. After it the result is [`KeyError::Unavailable`], and the future of
+/// the key provider is dropped. This needs a tokio runtime with timers, as Axum and Actix Web have.
 ///
-/// Behind [`CachedKeys`](crate::keys::CachedKeys) the deadline is that of the one question that many requests wait for; within
-/// [`FirstOf`](crate::keys::FirstOf) the next provider is asked when it has passed.
+/// In [`CachedKeys`](crate::keys::CachedKeys), the time limit is that of the one lookup that many requests share. In
+/// [`FirstOf`](crate::keys::FirstOf), the next key provider is asked after the time limit.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 /// # Ok(()) }
 /// ```
 ///
-/// [`RemoteKeys`](crate::keys::RemoteKeys) has a deadline of its own.
+/// [`RemoteKeys`](crate::keys::RemoteKeys) has its own time limit.
 #[derive(Debug)]
 pub struct TimeLimited<P> {
     provider: P,
@@ -33,13 +33,17 @@ pub struct TimeLimited<P> {
 }
 
 impl<P: KeyProvider> TimeLimited<P> {
-    /// Waits for `provider` for as long as `limit`.
+    /// Waits for `provider` for at most `limit`.
     ///
     /// # Errors
     /// [`ConfigError`] when the limit is zero.
     pub fn new(provider: P, limit: Duration) -> Result<Self, ConfigError> {
         if limit.is_zero() {
-            return Err(ConfigError::new("limit", "zero", "write how long a request may wait, such as two seconds"));
+            return Err(ConfigError::new(
+                "limit",
+                "zero",
+                "write how long a request may wait, for example two seconds",
+            ));
         }
         Ok(Self { provider, limit })
     }
@@ -76,7 +80,7 @@ mod tests {
     use crate::jose::Algorithm;
     use crate::keys::{FirstOf, FixedKeys};
 
-    /// Never says anything.
+    /// Never answers.
     #[derive(Debug)]
     struct Silent;
 
@@ -96,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_provider_is_unavailable_and_says_why() {
+    async fn silent_provider_is_unavailable_and_says_why() {
         let unavailable = match limited(Silent).key(&KeyQuery::new(Algorithm::Hs256)).await {
             Err(KeyError::Unavailable(unavailable)) => unavailable,
             other => panic!("{other:?}"),
@@ -106,14 +110,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_next_of_several_is_asked_when_the_limit_has_passed() {
+    async fn next_provider_is_asked_after_the_time_limit() {
         let has = FixedKeys::secret(&[7; 32]).unwrap();
         let keys = FirstOf::new([Arc::new(limited(Silent)) as Arc<dyn KeyProvider>, Arc::new(has)]);
         assert!(keys.key(&KeyQuery::new(Algorithm::Hs256)).await.is_ok());
     }
 
     #[tokio::test]
-    async fn whoever_answers_is_passed_on() {
+    async fn answers_in_time_are_passed_on() {
         let secret = TimeLimited::new(FixedKeys::secret(&[7; 32]).unwrap(), Duration::MAX).unwrap();
         assert!(secret.key(&KeyQuery::new(Algorithm::Hs256)).await.is_ok());
         assert!(matches!(secret.key(&KeyQuery::new(Algorithm::Rs256)).await, Err(KeyError::NotFound)));
@@ -122,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_at_all_is_a_mistake() {
+    fn zero_time_limit_is_an_error() {
         assert_eq!(TimeLimited::new(Silent, Duration::ZERO).unwrap_err().field(), "limit");
     }
 }

@@ -185,7 +185,7 @@ async fn within<T>(
     }
 }
 
-/// Returns the cached metadata, or fetches it if there is none or it is too old.
+/// Returns the cached metadata, or fetches it when it is missing or too old.
 async fn fetch_metadata(
     client: &Client,
     settings: &FetchSettings,

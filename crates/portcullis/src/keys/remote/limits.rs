@@ -1,6 +1,6 @@
 //! All numbers of fetched keys: time limits, intervals, budgets, sizes and jitter.
 //!
-//! The page about fetched keys in the design documents says how they work together. Each default can be changed with
+//! [The design notes](crate::_docs::keys) say how they work together. Each default can be changed with
 //! [`RemoteKeysBuilder`](crate::keys::RemoteKeysBuilder); the other numbers are fixed.
 
 use std::time::Duration;
