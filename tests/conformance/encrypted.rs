@@ -1,7 +1,8 @@
 //! Wycheproof's vectors of encrypted tokens: none is decrypted, and none is taken for a signed one.
 
-use portcullis::jose::{AlgorithmSet, jws};
+use portcullis::jose::AlgorithmSet;
 use portcullis::keys::FixedKeys;
+use portcullis::verifier::jws;
 use portcullis::{AuthError, Reason};
 use portcullis_testing::TestIssuer;
 

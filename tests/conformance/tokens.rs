@@ -1,8 +1,9 @@
 //! The tokens and claims that RFC 7523, 7797, 7800, 8705, 9068 and 9449 print, against a verifier.
 
 use portcullis::clock::ManualClock;
-use portcullis::jose::{AlgorithmSet, jws};
+use portcullis::jose::AlgorithmSet;
 use portcullis::keys::{FixedKeys, InvalidKey, VerifyingKey};
+use portcullis::verifier::jws;
 use portcullis::{AuthError, Gate, JwtVerifier, Reason, Verified, dangerous};
 use portcullis_testing::TestIssuer;
 use serde_json::Value;

@@ -122,7 +122,7 @@ impl IssuerDirectory for Customers {
         let number = unverified_issuer.strip_prefix("https://customer-").and_then(|rest| rest.strip_suffix(".test/"));
         let is_ours = number.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number < self.known);
         let verifier = || self.keys.clone().with_url(unverified_issuer).verifier().build();
-        is_ours.then(verifier).transpose().map_err(|error| Unavailable::new().because(error))
+        is_ours.then(verifier).transpose().map_err(|error| Unavailable::new().with_source(error))
     }
 }
 

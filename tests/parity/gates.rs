@@ -197,8 +197,8 @@ struct Outage(Option<Duration>);
 #[async_trait]
 impl KeyProvider for Outage {
     async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        let unavailable = Unavailable::new().because("connection refused by keys.internal");
-        Err(self.0.map_or_else(Unavailable::new, |delay| unavailable.retry_after(delay)).into())
+        let unavailable = Unavailable::new().with_source("connection refused by keys.internal");
+        Err(self.0.map_or_else(Unavailable::new, |delay| unavailable.with_retry_after(delay)).into())
     }
 }
 

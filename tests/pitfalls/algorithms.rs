@@ -1,8 +1,9 @@
 //! Who chooses the algorithm: the key and the allow-list, never the token.
 
 use portcullis::error::InvalidToken;
-use portcullis::jose::{Algorithm, AlgorithmSet, jws};
+use portcullis::jose::{Algorithm, AlgorithmSet};
 use portcullis::keys::FixedKeys;
+use portcullis::verifier::jws;
 use portcullis::{Config, Gate, Reason};
 use portcullis_testing::TestIssuer;
 

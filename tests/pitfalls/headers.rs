@@ -1,7 +1,8 @@
 //! Header parameters that change the meaning of a token.
 
 use portcullis::error::InvalidToken;
-use portcullis::jose::{AlgorithmSet, jws};
+use portcullis::jose::AlgorithmSet;
+use portcullis::verifier::jws;
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 

@@ -116,7 +116,7 @@ impl KeyProvider for ChangingKeys {
         let held = self.held.lock().unwrap().clone();
         match held {
             Some(keys) => keys.key(query).await,
-            None => Err(Unavailable::new().retry_after(Duration::from_secs(7)).into()),
+            None => Err(Unavailable::new().with_retry_after(Duration::from_secs(7)).into()),
         }
     }
 

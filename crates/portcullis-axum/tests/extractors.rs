@@ -315,7 +315,7 @@ struct Outage;
 #[async_trait]
 impl KeyProvider for Outage {
     async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        Err(Unavailable::new().retry_after(Duration::from_secs(7)).into())
+        Err(Unavailable::new().with_retry_after(Duration::from_secs(7)).into())
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, BufRead};
 
 use portcullis::ConfigError;
-use portcullis::jose::jws;
+use portcullis::verifier::jws;
 
 /// Where the tokens come from.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use portcullis::adapter::Credential;
 use portcullis::claims::NumericDate;
 use portcullis::clock::Clock;
-use portcullis::jose::jws;
 use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::verifier::jws;
 use portcullis::{AuthError, ConfigError, JwtVerifier, Verifier, dangerous};
 
 use crate::args::VerifyArgs;

@@ -7,7 +7,8 @@ mod support;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-use portcullis::jose::{Algorithm, jws};
+use portcullis::jose::Algorithm;
+use portcullis::verifier::jws;
 use portcullis_testing::TestIssuer;
 use serde_json::json;
 

@@ -23,7 +23,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The crate works at three levels: [`keys::VerifyingKey::verify`] checks a signature, [`jose::jws::verify`] a signed
+//! The crate works at three levels: [`keys::VerifyingKey::verify`] checks a signature, [`verifier::jws::verify`] a signed
 //! payload, and [`JwtVerifier`] a token with its claims.
 //!
 //! Why it is built this way: [the design notes](crate::_docs).
@@ -37,6 +37,7 @@
 #[cfg(doc)]
 pub mod _docs;
 pub mod adapter;
+mod catch_panic;
 mod challenge;
 pub mod checks;
 pub mod claims;

@@ -43,10 +43,10 @@ impl KeyProvider for KeyTable {
             .bind(kid)
             .fetch_optional(&self.0)
             .await
-            .map_err(|error| Unavailable::new().because(error))?;
+            .map_err(|error| Unavailable::new().with_source(error))?;
         // A row that can't be read is our own mistake, so the token is not called bad for it.
         let key = VerifyingKey::from_jwk(&jwk.ok_or(KeyError::NotFound)?)
-            .map_err(|error| Unavailable::new().because(error))?;
+            .map_err(|error| Unavailable::new().with_source(error))?;
         Ok(Arc::new(key.with_id(kid)))
     }
 }

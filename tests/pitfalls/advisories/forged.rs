@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use portcullis::error::InvalidToken;
-use portcullis::jose::{Algorithm, AlgorithmSet, jws};
+use portcullis::jose::{Algorithm, AlgorithmSet};
+use portcullis::verifier::jws;
 use portcullis::{Config, Gate, Reason};
 use portcullis_testing::{SigningKey, TestIssuer};
 use serde_json::json;

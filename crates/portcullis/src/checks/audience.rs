@@ -56,6 +56,13 @@ impl Audience {
     }
 }
 
+impl<S: Into<String>> From<S> for Audience {
+    /// The audience `aud` must hold.
+    fn from(audience: S) -> Self {
+        Self::any_of([audience])
+    }
+}
+
 impl ClaimCheck for Audience {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let wrong_unless = |holds: bool| if holds { Ok(()) } else { Err(InvalidToken::WrongAudience) };
@@ -99,6 +106,7 @@ mod tests {
             assert_eq!(check(&rule, claims), Err(InvalidToken::WrongAudience), "{claims}");
         }
         assert_eq!(check(&rule, "{}"), Err(InvalidToken::missing("aud")));
+        assert_eq!(Audience::from("api"), Audience::any_of(["api"]));
     }
 
     #[test]

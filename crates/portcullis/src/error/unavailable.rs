@@ -1,43 +1,38 @@
-//! What is nobody's fault but time's.
+//! A temporary failure: the token could not be checked.
 
 use std::time::Duration;
 
-/// The keys can't be had at the moment, so nothing can be said of the token.
-#[derive(Debug, thiserror::Error)]
-#[error("the keys cannot be had at the moment")]
+/// What a check needs is unavailable at the moment: the token may be good or bad. The request is answered with 503 and
+/// `Retry-After`.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("what the check of the token needs is unavailable at the moment")]
 #[non_exhaustive]
 pub struct Unavailable {
     /// When another attempt makes sense, if known.
     pub retry_after: Option<Duration>,
-    /// What went wrong.
+    /// The cause.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Unavailable {
-    /// Unavailable for an unknown time and reason.
+    /// Unavailable for an unknown time and an unknown cause.
     #[must_use]
     pub fn new() -> Self {
-        Self { retry_after: None, source: None }
+        Self::default()
     }
 
     /// Another attempt makes sense after `delay`.
     #[must_use]
-    pub fn retry_after(mut self, delay: Duration) -> Self {
+    pub fn with_retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
         self
     }
 
-    /// What went wrong; it may reach logs, so it must not hold secrets.
+    /// The cause. It may reach logs, so it must not hold secrets.
     #[must_use]
-    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
-    }
-}
-
-impl Default for Unavailable {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -8,6 +8,9 @@ use crate::jose::base64url;
 use crate::jose::header::Header;
 use crate::jose::key::VerifyingKey;
 
+/// The longest token that is read unless told otherwise, in bytes.
+pub const DEFAULT_MAX_BYTES: usize = 16 * 1024;
+
 /// A token's three parts, still encoded.
 #[derive(Clone, Copy)]
 pub(crate) struct Compact<'t> {

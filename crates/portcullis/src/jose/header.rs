@@ -21,6 +21,8 @@ pub struct Header {
     algorithm: Option<Algorithm>,
     key_id: Option<Text>,
     token_type: Option<Text>,
+    x5t: Option<Text>,
+    x5t_s256: Option<Text>,
 }
 
 impl Header {
@@ -40,7 +42,9 @@ impl Header {
         let algorithm = Algorithm::from_name(algorithm.of(object.text()));
         let key_id = object.optional_string("kid").map_err(|_| malformed())?;
         let token_type = object.optional_string("typ").map_err(|_| malformed())?;
-        Ok(Self { object, algorithm, key_id, token_type })
+        let x5t = object.optional_string("x5t").map_err(|_| malformed())?;
+        let x5t_s256 = object.optional_string("x5t#S256").map_err(|_| malformed())?;
+        Ok(Self { object, algorithm, key_id, token_type, x5t, x5t_s256 })
     }
 
     /// `alg`; `None` when the name is no algorithm of this crate.
@@ -59,6 +63,18 @@ impl Header {
     #[must_use]
     pub fn token_type(&self) -> Option<&str> {
         self.token_type.as_ref().map(|text| text.of(self.object.text()))
+    }
+
+    /// `x5t`, the SHA-1 thumbprint of the key's certificate, base64url-encoded (RFC 7515 §4.1.7).
+    #[must_use]
+    pub fn x5t(&self) -> Option<&str> {
+        self.x5t.as_ref().map(|text| text.of(self.object.text()))
+    }
+
+    /// `x5t#S256`, the SHA-256 thumbprint of the key's certificate, base64url-encoded (RFC 7515 §4.1.8).
+    #[must_use]
+    pub fn x5t_s256(&self) -> Option<&str> {
+        self.x5t_s256.as_ref().map(|text| text.of(self.object.text()))
     }
 
     /// Any member, deserialised; `None` when it is absent or does not fit `T`.
@@ -94,6 +110,14 @@ mod tests {
     }
 
     #[test]
+    fn certificate_thumbprints_are_read() {
+        let header = parse(r#"{"alg":"RS256","x5t":"a\u0062","x5t#S256":"cd"}"#).unwrap();
+        assert_eq!((header.x5t(), header.x5t_s256()), (Some("ab"), Some("cd")));
+        let header = parse(r#"{"alg":"RS256"}"#).unwrap();
+        assert_eq!((header.x5t(), header.x5t_s256()), (None, None));
+    }
+
+    #[test]
     fn crit_of_any_shape_and_b64_are_refused() {
         for member in [
             r#""crit":["exp"]"#,
@@ -118,6 +142,9 @@ mod tests {
             r#"{"alg":"RS256","kid":1}"#,
             r#"{"alg":"RS256","kid":null}"#,
             r#"{"alg":"RS256","typ":{}}"#,
+            r#"{"alg":"RS256","x5t":1}"#,
+            r#"{"alg":"RS256","x5t":null}"#,
+            r#"{"alg":"RS256","x5t#S256":["a"]}"#,
             r#"{"alg":"RS256","alg":"HS256"}"#,
             "[]",
         ] {

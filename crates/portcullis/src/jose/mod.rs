@@ -10,7 +10,6 @@ mod convert_jsonwebtoken;
 pub(crate) mod header;
 pub(crate) mod json;
 pub(crate) mod jwk;
-pub mod jws;
 pub(crate) mod key;
 mod key_forms;
 pub(crate) mod key_set;

@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn busy(seconds: u64) -> Unavailable {
-        let mut unavailable = Unavailable::new().because("busy");
+        let mut unavailable = Unavailable::new().with_source("busy");
         unavailable.retry_after = Some(Duration::from_secs(seconds));
         unavailable
     }

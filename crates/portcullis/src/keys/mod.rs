@@ -165,10 +165,12 @@ impl KeyStatus {
 
 /// What a verifier wants to know from its [`KeyProvider`].
 ///
-/// The issuer is the configured one: nothing here but `kid`, an opaque name, is text from the token.
+/// The issuer is the configured one. `kid`, `x5t` and `x5t#S256` are text from the token: opaque names to compare.
 #[derive(Clone, Copy)]
 pub struct KeyQuery<'a> {
     key_id: Option<&'a str>,
+    x5t: Option<&'a str>,
+    x5t_s256: Option<&'a str>,
     algorithm: Algorithm,
     issuer: Option<&'a str>,
 }
@@ -177,13 +179,27 @@ impl<'a> KeyQuery<'a> {
     /// Asks for a key that serves `algorithm`.
     #[must_use]
     pub fn new(algorithm: Algorithm) -> Self {
-        Self { key_id: None, algorithm, issuer: None }
+        Self { key_id: None, x5t: None, x5t_s256: None, algorithm, issuer: None }
     }
 
     /// Asks for the key that goes by `id`.
     #[must_use]
     pub fn with_key_id(mut self, id: impl Into<Option<&'a str>>) -> Self {
         self.key_id = id.into();
+        self
+    }
+
+    /// Asks for the key whose certificate has this SHA-1 thumbprint.
+    #[must_use]
+    pub fn with_x5t(mut self, thumbprint: impl Into<Option<&'a str>>) -> Self {
+        self.x5t = thumbprint.into();
+        self
+    }
+
+    /// Asks for the key whose certificate has this SHA-256 thumbprint.
+    #[must_use]
+    pub fn with_x5t_s256(mut self, thumbprint: impl Into<Option<&'a str>>) -> Self {
+        self.x5t_s256 = thumbprint.into();
         self
     }
 
@@ -198,6 +214,20 @@ impl<'a> KeyQuery<'a> {
     #[must_use]
     pub fn key_id(&self) -> Option<&'a str> {
         self.key_id
+    }
+
+    /// The token's `x5t`: the base64url-encoded SHA-1 thumbprint of the key's certificate (RFC 7515 §4.1.7). Like `kid`, it
+    /// is unverified text from the token: a name to compare.
+    #[must_use]
+    pub fn x5t(&self) -> Option<&'a str> {
+        self.x5t
+    }
+
+    /// The token's `x5t#S256`: the base64url-encoded SHA-256 thumbprint of the key's certificate (RFC 7515 §4.1.8). Like
+    /// `kid`, it is unverified text from the token: a name to compare.
+    #[must_use]
+    pub fn x5t_s256(&self) -> Option<&'a str> {
+        self.x5t_s256
     }
 
     /// The algorithm that the key must serve; it is on the verifier's allow-list.

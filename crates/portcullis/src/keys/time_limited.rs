@@ -50,7 +50,7 @@ impl<P: KeyProvider> TimeLimited<P> {
 
     async fn within<T>(&self, answer: impl Future<Output = Result<T, KeyError>>) -> Result<T, KeyError> {
         tokio::time::timeout(self.limit, answer).await.unwrap_or_else(|_| {
-            Err(Unavailable::new().because(format!("no answer of the key provider within {:?}", self.limit)).into())
+            Err(Unavailable::new().with_source(format!("no answer of the key provider within {:?}", self.limit)).into())
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::claims::{GrantReader, StandardGrants};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, InvalidToken};
 use crate::jose::AlgorithmSet;
-use crate::jose::jws::DEFAULT_MAX_BYTES;
+use crate::jose::compact::DEFAULT_MAX_BYTES;
 use crate::keys::KeyProvider;
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::token_cache::TokenCache;
@@ -72,8 +72,8 @@ impl JwtVerifierBuilder {
     }
 
     /// Replaces the audience rule.
-    pub fn audience(mut self, audience: Audience) -> Self {
-        self.audience = audience;
+    pub fn audience(mut self, audience: impl Into<Audience>) -> Self {
+        self.audience = audience.into();
         self
     }
 

@@ -12,9 +12,9 @@ use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::AlgorithmSet;
 use crate::jose::compact::Compact;
-use crate::jose::jws;
 use crate::keys::{KeyProvider, KeyStatus};
 use crate::verifier::header_memo::HeaderMemo;
+use crate::verifier::key_lookup::{allowed_algorithm, find_key};
 use crate::verifier::token_cache::{TokenCache, TokenDigest};
 use crate::verifier::unverified::Explain;
 use crate::verifier::{JwtVerifierBuilder, Signed, UnverifiedToken, Verified, Verifier};
@@ -52,10 +52,10 @@ impl JwtVerifier {
     /// Starts with what can't be left out: whose tokens, for whom, and with which keys.
     pub fn builder(
         issuer: impl Into<Issuer>,
-        audience: Audience,
+        audience: impl Into<Audience>,
         keys: impl KeyProvider + 'static,
     ) -> JwtVerifierBuilder {
-        JwtVerifierBuilder::new(issuer.into(), audience, Arc::new(keys))
+        JwtVerifierBuilder::new(issuer.into(), audience.into(), Arc::new(keys))
     }
 
     /// Which issuers are accepted.
@@ -96,8 +96,8 @@ impl JwtVerifier {
         let token = Compact::parse(token, self.max_token_bytes)?;
         let header = self.headers.recall_or_read(&token)?;
         self.token_types.check(&header)?;
-        let algorithm = jws::allowed_algorithm(&header, self.algorithms)?;
-        let key = jws::find_key(&*self.keys, &header, algorithm, self.issuer.first()).await?;
+        let algorithm = allowed_algorithm(&header, self.algorithms)?;
+        let key = find_key(&*self.keys, &header, algorithm, self.issuer.first()).await?;
         token.verify(&key, algorithm)?;
         self.headers.remember(&token, &header);
         let claims = Claims::parse(token.payload()?)?;
@@ -134,8 +134,8 @@ impl JwtVerifier {
 
     async fn would_use_the_same_key(&self, signed: &Signed) -> Result<bool, AuthError> {
         let (Some(header), Some(used)) = (&signed.header, &signed.key) else { return Ok(false) };
-        let algorithm = jws::allowed_algorithm(header, self.algorithms)?;
-        let key = jws::find_key(&*self.keys, header, algorithm, self.issuer.first()).await?;
+        let algorithm = allowed_algorithm(header, self.algorithms)?;
+        let key = find_key(&*self.keys, header, algorithm, self.issuer.first()).await?;
         Ok(Arc::ptr_eq(&key, used) || key.is_same(used))
     }
 }

@@ -10,7 +10,7 @@ use moka::future::Cache;
 use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::hash::sha256;
-use crate::jose::jws::DEFAULT_MAX_BYTES;
+use crate::jose::compact::DEFAULT_MAX_BYTES;
 use crate::keys::KeyStatus;
 use crate::verifier::by_issuer::unverified_issuer;
 use crate::verifier::{JwtVerifier, Verified, Verifier};
@@ -32,7 +32,7 @@ const STRANGERS: u64 = 1_024;
 /// impl IssuerDirectory for Realms {
 ///     async fn verifier(&self, unverified_issuer: &str) -> Result<Option<JwtVerifier>, Unavailable> {
 ///         let realm = self.0.iter().find(|realm| *realm == unverified_issuer);
-///         realm.map(|realm| Config::new(realm, "api").verifier()).transpose().map_err(|error| Unavailable::new().because(error))
+///         realm.map(|realm| Config::new(realm, "api").verifier()).transpose().map_err(|error| Unavailable::new().with_source(error))
 ///     }
 /// }
 /// ```
@@ -121,7 +121,8 @@ impl OpenIssuers {
                     Err(InvalidToken::WrongIssuer.into())
                 }
                 NoVerifier::Unavailable(unavailable) => {
-                    let mut again = Unavailable::new().because("the directory of issuers can't say whose the token is");
+                    let mut again =
+                        Unavailable::new().with_source("the directory of issuers can't say whose the token is");
                     again.retry_after = unavailable.retry_after;
                     Err(again.into())
                 }

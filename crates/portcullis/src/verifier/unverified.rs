@@ -3,8 +3,7 @@
 use crate::claims::Claims;
 use crate::error::InvalidToken;
 use crate::jose::Header;
-use crate::jose::compact::Compact;
-use crate::jose::jws::DEFAULT_MAX_BYTES;
+use crate::jose::compact::{Compact, DEFAULT_MAX_BYTES};
 
 /// Says more precisely why a token is refused.
 pub(super) type Explain = dyn Fn(&UnverifiedToken<'_>, InvalidToken) -> InvalidToken + Send + Sync;

@@ -36,7 +36,7 @@ impl<F: Fn(usize, &KeyQuery<'_>) -> Act + Send + Sync> KeyProvider for Scripted<
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
         match (self.script)(self.asked.fetch_add(1, Ordering::SeqCst), query) {
             Act::Answer(key) => Ok(Arc::new(key.verifying_key())),
-            Act::Fail => Err(Unavailable::new().because("the vault is sealed").into()),
+            Act::Fail => Err(Unavailable::new().with_source("the vault is sealed").into()),
             Act::Panic => panic!("a mistake in the provider"),
             Act::Wait => std::future::pending().await,
         }

@@ -119,7 +119,7 @@ impl CachedKeySet {
         match self.source.fetch(&self.client, &self.settings, None).await {
             Ok(fetched) => Ok(fetched.keys.unwrap_or_default()),
             Err(FetchError { failure: FetchFailure::NoUsableKey { keys }, .. }) => Ok(keys),
-            Err(error) => Err(Unavailable::new().because(error.to_string())),
+            Err(error) => Err(Unavailable::new().with_source(error.to_string())),
         }
     }
 
@@ -356,9 +356,9 @@ impl CachedKeySet {
     fn unavailable(&self) -> Unavailable {
         let state = self.state();
         let wait = state.schedule.wait(self.now()).max(limits::MIN_CALLER_RETRY_AFTER);
-        let unavailable = Unavailable::new().retry_after(wait);
+        let unavailable = Unavailable::new().with_retry_after(wait);
         match &state.last_error {
-            Some(error) => unavailable.because(error.clone()),
+            Some(error) => unavailable.with_source(error.clone()),
             None => unavailable,
         }
     }
@@ -425,5 +425,5 @@ impl Drop for CachedKeySet {
 }
 
 fn no_runtime() -> Unavailable {
-    Unavailable::new().because("keys are fetched on a tokio runtime, and this thread has none")
+    Unavailable::new().with_source("keys are fetched on a tokio runtime, and this thread has none")
 }
