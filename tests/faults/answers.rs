@@ -5,7 +5,7 @@ use portcullis_testing::{Fault, TestIssuer};
 use crate::support::{Scene, assert_accepted, assert_fails, es256, eventually, secs};
 
 #[tokio::test]
-async fn fault_01_server_errors_keep_the_set_and_back_off() {
+async fn fault_01_server_errors_keep_keys_and_back_off() {
     for status in [500, 502, 503] {
         let error = assert_fails(|server| server.misbehave(Fault::status(status))).await;
         assert!(error.contains(&format!("status {status}")), "{error}");
@@ -24,7 +24,7 @@ async fn fault_01_server_errors_keep_the_set_and_back_off() {
 }
 
 #[tokio::test]
-async fn fault_01_one_request_is_in_flight_whatever_the_number_of_callers() {
+async fn fault_01_many_callers_share_one_fetch() {
     let scene = Scene::cold();
     scene.server.misbehave(Fault::Hold);
     let token = scene.token();
@@ -43,7 +43,7 @@ async fn fault_01_one_request_is_in_flight_whatever_the_number_of_callers() {
 }
 
 #[tokio::test]
-async fn fault_02_the_body_of_a_refusal_is_not_read_even_if_it_is_a_key_set() {
+async fn fault_02_body_of_an_error_status_is_ignored() {
     for status in [400, 401, 403, 404, 410] {
         let error = assert_fails(|server| server.misbehave(Fault::status(status))).await;
         assert!(error.contains(&format!("status {status}")), "{error}");
@@ -51,7 +51,7 @@ async fn fault_02_the_body_of_a_refusal_is_not_read_even_if_it_is_a_key_set() {
 }
 
 #[tokio::test]
-async fn fault_03_retry_after_is_the_least_pause_within_bounds() {
+async fn fault_03_retry_after_is_a_minimum_within_bounds() {
     assert_fails(|server| server.misbehave(Fault::status_with(429, "retry-after", "120"))).await;
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     for (retry_after, not_yet, then) in [
@@ -79,7 +79,7 @@ async fn fault_03_retry_after_is_the_least_pause_within_bounds() {
 }
 
 #[tokio::test]
-async fn fault_03_callers_without_keys_are_told_the_same_pause() {
+async fn fault_03_callers_without_keys_get_the_same_pause() {
     let scene = Scene::cold();
     scene.server.misbehave(Fault::status_with(429, "retry-after", "120"));
     assert_eq!(scene.is_unavailable(&scene.token()).await, 120);
@@ -89,13 +89,13 @@ async fn fault_03_callers_without_keys_are_told_the_same_pause() {
 }
 
 #[tokio::test]
-async fn fault_04_an_empty_answer_fails() {
+async fn fault_04_empty_response_fails() {
     assert_fails(|server| server.misbehave(Fault::status(204))).await;
     assert_fails(|server| server.set_jwks_body("")).await;
 }
 
 #[tokio::test]
-async fn fault_05_no_status_but_200_is_an_answer() {
+async fn fault_05_only_status_200_is_accepted() {
     for status in [201, 202, 203, 206, 300, 304] {
         let error = assert_fails(|server| server.misbehave(Fault::status(status))).await;
         assert!(error.contains(&format!("status {status}")), "{error}");
@@ -103,7 +103,7 @@ async fn fault_05_no_status_but_200_is_an_answer() {
 }
 
 #[tokio::test]
-async fn fault_16_a_redirect_loop_is_not_walked() {
+async fn fault_16_redirect_loop_is_not_followed() {
     let scene = Scene::warm().await;
     scene.server.misbehave(Fault::redirect(302, &scene.server.jwks_url()));
     scene.fail_to_refresh(&scene.token()).await;
@@ -112,7 +112,7 @@ async fn fault_16_a_redirect_loop_is_not_walked() {
 }
 
 #[tokio::test]
-async fn fault_18_no_redirect_leads_to_another_host() {
+async fn fault_18_redirect_to_another_host_is_not_followed() {
     let elsewhere = es256().serve();
     for location in [
         elsewhere.jwks_url(),
@@ -130,7 +130,7 @@ async fn fault_18_no_redirect_leads_to_another_host() {
 }
 
 #[tokio::test]
-async fn fault_19_nor_to_the_same_host() {
+async fn fault_19_redirect_to_the_same_host_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         for location in ["/keys", "/.well-known/jwks.json/"] {
             let scene = Scene::cold();
@@ -144,7 +144,7 @@ async fn fault_19_nor_to_the_same_host() {
 }
 
 #[tokio::test]
-async fn fault_20_the_content_type_does_not_matter() {
+async fn fault_20_content_type_does_not_matter() {
     for content_type in ["text/html", "text/plain; charset=utf-8", "application/octet-stream", "nonsense"] {
         assert_accepted(|server| server.set_header("content-type", content_type)).await;
     }
@@ -152,19 +152,19 @@ async fn fault_20_the_content_type_does_not_matter() {
 }
 
 #[tokio::test]
-async fn fault_67_a_bomb_of_header_fields_fails() {
+async fn fault_67_huge_header_fails() {
     assert_fails(|server| server.misbehave(Fault::HeaderBomb { fields: 10_000, bytes: 8 })).await;
     assert_fails(|server| server.misbehave(Fault::HeaderBomb { fields: 1, bytes: 1_000_000 })).await;
     assert_fails(|server| server.misbehave(Fault::HeaderBomb { fields: 64, bytes: 16_384 })).await;
 }
 
 #[tokio::test]
-async fn fault_68_informational_answers_before_the_answer_are_passed_over() {
+async fn fault_68_informational_responses_are_skipped() {
     assert_accepted(|server| server.misbehave(Fault::EarlyHints)).await;
 }
 
 #[tokio::test]
-async fn no_status_makes_a_token_bad() {
+async fn no_status_of_the_issuer_makes_a_token_bad() {
     // Whatever the provider answers, a caller without keys gets 503 and never 401.
     let server = TestIssuer::from_algorithms([portcullis::jose::Algorithm::EdDsa]).serve();
     for status in (200..600).step_by(7).filter(|status| *status != 200) {

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Log, Scene, assert_accepted, assert_fails, secs, set_of, with_members};
 
 #[tokio::test]
-async fn fault_09_nothing_of_a_truncated_body_is_used() {
+async fn fault_09_truncated_body_fails() {
     assert_fails(|server| server.misbehave(Fault::Truncate)).await;
     assert_fails(|server| server.misbehave(Fault::CutShort)).await;
     assert_fails(|server| server.misbehave(Fault::WrongContentLength(100_000))).await;
@@ -21,7 +21,7 @@ async fn fault_09_nothing_of_a_truncated_body_is_used() {
 }
 
 #[tokio::test]
-async fn fault_10_an_endless_body_is_read_to_the_limit_and_no_further() {
+async fn fault_10_endless_body_is_read_up_to_the_limit() {
     const HUNDRED_MEGABYTES: usize = 100 * 1024 * 1024;
     let scene = Scene::warm().await;
     scene.server.misbehave(Fault::Oversize(HUNDRED_MEGABYTES));
@@ -37,7 +37,7 @@ async fn fault_10_an_endless_body_is_read_to_the_limit_and_no_further() {
 }
 
 #[tokio::test]
-async fn fault_10_the_limit_is_exact() {
+async fn fault_10_body_limit_is_exact() {
     let server_body = |scene: &Scene, bytes: usize| {
         let jwks = scene.server.issuer().jwks();
         scene.server.set_jwks_body(format!("{jwks}{}", " ".repeat(bytes - jwks.len())));
@@ -56,7 +56,7 @@ async fn fault_10_the_limit_is_exact() {
 }
 
 #[tokio::test]
-async fn fault_11_no_encoding_is_asked_for_or_undone() {
+async fn fault_11_no_encoding_is_requested_or_decoded() {
     let scene = Scene::cold();
     let bomb = gzip_bomb(scene.server.issuer().jwks().as_bytes());
     assert!(bomb.len() < 100_000, "{}", bomb.len());
@@ -72,12 +72,12 @@ async fn fault_11_no_encoding_is_asked_for_or_undone() {
 }
 
 #[tokio::test]
-async fn fault_12_a_byte_order_mark_is_passed_over() {
+async fn fault_12_byte_order_mark_is_skipped() {
     assert_accepted(|server| server.set_jwks_body(format!("\u{feff}{}", server.issuer().jwks()))).await;
 }
 
 #[tokio::test]
-async fn fault_13_nothing_but_utf_8_is_read() {
+async fn fault_13_only_utf_8_is_accepted() {
     assert_fails(|server| {
         let jwks = server.issuer().jwks();
         server.set_jwks_body([br#"{"a":""#, &[0xff][..], br#"","#, &jwks.as_bytes()[1..]].concat());
@@ -94,7 +94,7 @@ async fn fault_13_nothing_but_utf_8_is_read() {
 }
 
 #[tokio::test]
-async fn fault_14_deep_or_endless_json_fails() {
+async fn fault_14_deep_or_long_json_fails() {
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
         let levels = 100_000;
         assert_fails(|server| {
@@ -116,7 +116,7 @@ async fn fault_14_deep_or_endless_json_fails() {
 }
 
 #[tokio::test]
-async fn fault_15_a_member_that_stands_twice_costs_the_key_or_the_set() {
+async fn fault_15_duplicate_member_invalidates_key_or_set() {
     let scene = Scene::cold();
     let token = scene.token();
     let good = scene.server.issuer().first_key().jwk();
@@ -134,7 +134,7 @@ async fn fault_15_a_member_that_stands_twice_costs_the_key_or_the_set() {
 }
 
 #[tokio::test]
-async fn fault_21_a_page_with_status_200_fails() {
+async fn fault_21_html_page_with_status_200_fails() {
     let page = "<!DOCTYPE html><html><body>Please sign in to the network</body></html>";
     assert_fails(|server| {
         server.set_header("content-type", "text/html");
@@ -147,7 +147,7 @@ async fn fault_21_a_page_with_status_200_fails() {
 }
 
 #[tokio::test]
-async fn fault_22_a_set_without_keys_does_not_take_the_place_of_a_good_one() {
+async fn fault_22_empty_set_does_not_replace_good_keys() {
     let error = assert_fails(|server| server.set_jwks_body(r#"{"keys":[]}"#)).await;
     assert!(error.contains("no key"), "{error}");
 
@@ -163,7 +163,7 @@ async fn fault_22_a_set_without_keys_does_not_take_the_place_of_a_good_one() {
 }
 
 #[tokio::test]
-async fn fault_23_nor_does_one_without_usable_keys() {
+async fn fault_23_unusable_set_does_not_replace_good_keys() {
     let none_usable = |server: &portcullis_testing::IssuerServer| {
         let key = server.issuer().first_key().jwk();
         server.set_jwks_body(set_of(&[
@@ -177,7 +177,7 @@ async fn fault_23_nor_does_one_without_usable_keys() {
 }
 
 #[tokio::test]
-async fn fault_31_ten_thousand_keys_are_too_many_and_a_thousand_are_not() {
+async fn fault_31_a_thousand_keys_are_the_maximum() {
     let with_fillers = |server: &portcullis_testing::IssuerServer, count: usize| {
         let good = server.issuer().first_key().jwk();
         let fillers = (1..count).map(|number| with_members(good.clone(), json!({"kid": format!("filler-{number}")})));
@@ -193,7 +193,7 @@ async fn fault_31_ten_thousand_keys_are_too_many_and_a_thousand_are_not() {
 }
 
 #[tokio::test]
-async fn fault_66_a_character_that_is_split_between_chunks_is_one_character() {
+async fn fault_66_character_split_between_chunks_is_read() {
     let scene = Scene::cold();
     let kid = "schlüssel-鍵-🔑";
     let key = crate::support::key(portcullis::jose::Algorithm::Es256, kid);

@@ -15,13 +15,13 @@ fn hasty(builder: RemoteKeysBuilder) -> RemoteKeysBuilder {
 }
 
 #[tokio::test]
-async fn fault_06_a_refused_connection_fails() {
+async fn fault_06_refused_connection_fails() {
     let error = assert_fails(|server| server.go_down()).await;
     assert!(error.contains("request failed"), "{error}");
 }
 
 #[tokio::test]
-async fn fault_06_a_name_that_does_not_resolve_fails() {
+async fn fault_06_unresolvable_name_fails() {
     #[derive(Debug)]
     struct NoSuchName;
     impl Resolve for NoSuchName {
@@ -41,13 +41,13 @@ async fn fault_06_a_name_that_does_not_resolve_fails() {
 }
 
 #[tokio::test]
-async fn fault_07_a_server_that_never_answers_fails_in_time() {
+async fn fault_07_silent_server_fails_at_the_time_limit() {
     let error = assert_fails_with(hasty, |server| server.misbehave(Fault::Hang)).await;
     assert!(error.contains("no answer within"), "{error}");
 }
 
 #[tokio::test]
-async fn fault_07_waiting_callers_share_one_fetch_and_each_may_leave() {
+async fn fault_07_each_waiting_caller_may_leave() {
     let scene = Scene::with(hasty);
     scene.server.misbehave(Fault::Hang);
     let token = scene.token();
@@ -67,7 +67,7 @@ async fn fault_07_waiting_callers_share_one_fetch_and_each_may_leave() {
 }
 
 #[tokio::test]
-async fn fault_08_a_drip_does_not_hold_the_deadline_off() {
+async fn fault_08_slow_drip_does_not_extend_the_time_limit() {
     let pause = Duration::from_millis(40);
     for fault in [Fault::DripAll(pause), Fault::DripBody(pause)] {
         let error = assert_fails_with(hasty, |server| server.misbehave(fault.clone())).await;
@@ -76,7 +76,7 @@ async fn fault_08_a_drip_does_not_hold_the_deadline_off() {
 }
 
 #[tokio::test]
-async fn fault_65_a_connection_that_breaks_fails_and_the_next_attempt_is_made_afresh() {
+async fn fault_65_broken_connection_fails_without_hidden_retry() {
     assert_fails(|server| server.misbehave(Fault::Reset)).await;
     assert_fails(|server| server.misbehave(Fault::Close)).await;
 
@@ -92,7 +92,7 @@ async fn fault_65_a_connection_that_breaks_fails_and_the_next_attempt_is_made_af
 }
 
 #[tokio::test]
-async fn fault_65_a_kept_connection_that_died_silently_is_not_used() {
+async fn fault_65_no_connection_is_reused() {
     let scene = Scene::cold();
     scene.server.misbehave(Fault::GoSilent);
     let token = scene.token();
@@ -104,14 +104,14 @@ async fn fault_65_a_kept_connection_that_died_silently_is_not_used() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_within_the_deadline_is_an_answer() {
+async fn slow_response_within_the_time_limit_is_accepted() {
     let scene = Scene::cold();
     scene.server.misbehave(Fault::Delay(Duration::from_millis(300)));
     scene.admits(&scene.token()).await;
 }
 
 #[tokio::test]
-async fn options_at_their_ends_overflow_nothing() {
+async fn largest_option_values_do_not_overflow() {
     let all = Duration::MAX;
     let scene = Scene::with(|builder| builder.timeout(all).lifetime(all, all, all).stale(all).cooldown(all, u32::MAX));
     scene.server.set_header("cache-control", "max-age=18446744073709551615");

@@ -44,7 +44,7 @@ async fn assert_refused(body: impl Fn(&IssuerServer) -> String) -> String {
 }
 
 #[tokio::test]
-async fn fault_53_a_document_of_another_issuer_is_refused() {
+async fn fault_53_metadata_of_another_issuer_is_refused() {
     for change in [
         |url: &str| url.trim_end_matches('/').to_owned(),
         |url: &str| format!("{url}/"),
@@ -61,7 +61,7 @@ async fn fault_53_a_document_of_another_issuer_is_refused() {
 }
 
 #[tokio::test]
-async fn fault_54_a_document_without_an_issuer_is_refused() {
+async fn fault_54_metadata_without_an_issuer_is_refused() {
     for issuer in [json!(null), json!(7), json!({}), json!(true)] {
         assert_refused(|server| document(server, json!({ "issuer": issuer }))).await;
     }
@@ -74,7 +74,7 @@ async fn fault_54_a_document_without_an_issuer_is_refused() {
 }
 
 #[tokio::test]
-async fn fault_55_a_jwks_uri_that_is_no_plain_url_is_refused() {
+async fn fault_55_unusable_jwks_uri_is_refused() {
     for uri in [json!(null), json!(7), json!([]), json!("")] {
         assert_refused(|server| document(server, json!({ "jwks_uri": uri }))).await;
     }
@@ -100,7 +100,7 @@ async fn fault_55_a_jwks_uri_that_is_no_plain_url_is_refused() {
 }
 
 #[tokio::test]
-async fn fault_56_a_jwks_uri_over_http_is_refused() {
+async fn fault_56_jwks_uri_over_http_is_refused() {
     for uri in ["http://issuer.example/jwks.json", "HTTP://issuer.example/jwks.json", "http://localhost.example/"] {
         let error = assert_refused(|server| document(server, json!({ "jwks_uri": uri }))).await;
         assert!(error.contains("https"), "{error}");
@@ -111,7 +111,7 @@ async fn fault_56_a_jwks_uri_over_http_is_refused() {
 }
 
 #[tokio::test]
-async fn fault_57_a_jwks_uri_on_another_host_is_followed() {
+async fn fault_57_jwks_uri_on_another_host_is_followed() {
     let scene = Scene::discovering();
     let keys = es256().serve();
     let uri = keys.jwks_url();
@@ -124,7 +124,7 @@ async fn fault_57_a_jwks_uri_on_another_host_is_followed() {
 }
 
 #[tokio::test]
-async fn fault_58_no_private_address_is_reached_over_http_by_a_document() {
+async fn fault_58_metadata_cannot_lead_to_private_http() {
     for host in ["169.254.169.254", "10.0.0.1", "192.168.0.1", "172.16.0.1", "0.0.0.0", "[fd00::1]", "[fe80::1]"] {
         assert_refused(|server| document(server, json!({"jwks_uri": format!("http://{host}/keys")}))).await;
     }
@@ -142,7 +142,7 @@ async fn fault_58_no_private_address_is_reached_over_http_by_a_document() {
 }
 
 #[tokio::test]
-async fn fault_59_a_document_never_widens_the_allow_list() {
+async fn fault_59_metadata_never_widens_the_allow_list() {
     let server = es256().serve();
     let (secret, other) = (key(Algorithm::Hs256, "secret"), key(Algorithm::EdDsa, "other"));
     server.set_jwks_body(set_of(&[server.issuer().first_key().jwk(), secret.jwk(), other.jwk()]));
@@ -166,7 +166,7 @@ async fn fault_59_a_document_never_widens_the_allow_list() {
 }
 
 #[tokio::test]
-async fn fault_60_document_and_keys_are_replaced_together_or_not_at_all() {
+async fn fault_60_metadata_and_keys_are_replaced_together() {
     let scene = Scene::discovering().warmed().await;
     let old = scene.token();
     // The document is good, the keys can't be had.
@@ -187,7 +187,7 @@ async fn fault_60_document_and_keys_are_replaced_together_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn fault_60_validators_of_one_url_are_not_sent_to_another() {
+async fn fault_60_validators_are_not_sent_to_another_url() {
     let scene = Scene::discovering();
     scene.server.set_header("etag", "\"1\"");
     let old = scene.token();
@@ -210,7 +210,7 @@ async fn fault_60_validators_of_one_url_are_not_sent_to_another() {
 }
 
 #[tokio::test]
-async fn fault_60_a_document_is_read_again_after_a_failure() {
+async fn fault_60_metadata_is_read_again_after_a_failure() {
     let scene = Scene::discovering().warmed().await;
     let old = scene.token();
     // The provider has moved its keys; nothing is left at the old place.
@@ -227,14 +227,14 @@ async fn fault_60_a_document_is_read_again_after_a_failure() {
 }
 
 #[tokio::test]
-async fn fault_61_an_issuer_that_is_a_template_is_not_the_configured_one() {
+async fn fault_61_issuer_template_is_refused() {
     let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
     let error = assert_refused(|server| document(server, json!({ "issuer": template }))).await;
     assert!(error.contains("expected issuer"), "{error}");
 }
 
 #[tokio::test]
-async fn fault_61_a_template_holds_for_the_tokens_own_tenant_and_never_as_it_stands() {
+async fn fault_61_template_matches_only_the_tokens_tenant() {
     const API: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
     const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
     const OTHER: &str = "82229342-1101-4ab6-817b-70c0747630f3";
@@ -267,7 +267,7 @@ async fn fault_61_a_template_holds_for_the_tokens_own_tenant_and_never_as_it_sta
 }
 
 #[tokio::test]
-async fn fault_62_the_well_known_places_have_one_slash() {
+async fn fault_62_well_known_urls_have_one_slash() {
     for path in ["", "/", "/realms/one", "/realms/one/"] {
         for oauth in [false, true] {
             let scene = Scene::over(es256().serve_under(path), |server, builder| {
@@ -288,7 +288,7 @@ async fn fault_62_the_well_known_places_have_one_slash() {
 }
 
 #[tokio::test]
-async fn fault_64_nothing_in_a_token_names_what_is_fetched() {
+async fn fault_64_token_cannot_choose_what_is_fetched() {
     let attacker = es256().serve();
     let scene = Scene::discovering();
     let theirs = attacker.issuer();
@@ -313,7 +313,7 @@ async fn fault_64_nothing_in_a_token_names_what_is_fetched() {
 }
 
 #[tokio::test]
-async fn a_failed_fetch_says_which_of_its_two_requests_failed() {
+async fn failed_fetch_names_the_request_that_failed() {
     let (log, _guards) = Log::capture();
     for (endpoint, document, path) in [
         (Endpoint::Metadata, "the metadata", ".well-known/openid-configuration"),
@@ -340,7 +340,7 @@ async fn a_failed_fetch_says_which_of_its_two_requests_failed() {
 }
 
 #[tokio::test]
-async fn the_query_of_a_url_is_shown_nowhere() {
+async fn query_of_a_url_is_never_shown() {
     let (log, _guards) = Log::capture();
     let scene = Scene::over(es256().serve(), |server, builder| {
         builder.at(&format!("{}?key=hunter2", server.jwks_url())).unwrap()

@@ -31,7 +31,7 @@ async fn assert_lifetime(headers: &[(&str, &str)], lifetime: u64) {
 }
 
 #[tokio::test]
-async fn fault_45_what_forbids_caching_gets_the_floor() {
+async fn fault_45_no_store_gets_the_minimum_lifetime() {
     for control in ["no-store", "no-cache", "max-age=0", "private, max-age=0", "no-store, max-age=900"] {
         assert_lifetime(&[("cache-control", control)], FLOOR).await;
     }
@@ -41,7 +41,7 @@ async fn fault_45_what_forbids_caching_gets_the_floor() {
 }
 
 #[tokio::test]
-async fn fault_46_max_age_is_held_between_floor_and_ceiling() {
+async fn fault_46_max_age_is_kept_within_bounds() {
     for (control, lifetime) in [
         ("max-age=900", 900),
         ("public, max-age=900, must-revalidate", 900),
@@ -69,7 +69,7 @@ async fn fault_46_max_age_is_held_between_floor_and_ceiling() {
 }
 
 #[tokio::test]
-async fn fault_47_shared_ages_and_age_are_not_looked_at() {
+async fn fault_47_s_maxage_and_age_are_ignored() {
     assert_lifetime(&[("cache-control", "s-maxage=5")], DEFAULT).await;
     assert_lifetime(&[("cache-control", "s-maxage=5, max-age=900")], 900).await;
     for age in ["3000", "3601", "18446744073709551615", "-1", "garbage"] {
@@ -78,7 +78,7 @@ async fn fault_47_shared_ages_and_age_are_not_looked_at() {
 }
 
 #[tokio::test]
-async fn fault_48_nor_are_expires_and_date() {
+async fn fault_48_expires_and_date_are_ignored() {
     for expires in ["0", "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 2094 08:49:37 GMT", "garbage"] {
         assert_lifetime(&[("expires", expires), ("date", "Sun, 06 Nov 1994 08:49:37 GMT")], DEFAULT).await;
     }
@@ -86,7 +86,7 @@ async fn fault_48_nor_are_expires_and_date() {
 }
 
 #[tokio::test]
-async fn fault_49_a_304_to_a_condition_makes_the_held_keys_fresh() {
+async fn fault_49_conditional_304_makes_cached_keys_fresh() {
     for (validator, condition, value) in
         [("etag", "if-none-match", "\"v1\""), ("last-modified", "if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT")]
     {
@@ -110,7 +110,7 @@ async fn fault_49_a_304_to_a_condition_makes_the_held_keys_fresh() {
 }
 
 #[tokio::test]
-async fn fault_49_a_304_without_a_condition_fails() {
+async fn fault_49_unconditional_304_fails() {
     let scene = Scene::warm().await;
     let token = scene.token();
     scene.server.misbehave(Fault::status(304));
@@ -119,7 +119,7 @@ async fn fault_49_a_304_without_a_condition_fails() {
 }
 
 #[tokio::test]
-async fn fault_50_a_body_with_status_200_counts_whatever_its_validator_says() {
+async fn fault_50_body_counts_despite_an_unchanged_etag() {
     let scene = Scene::cold();
     scene.server.set_header("etag", "\"v1\"");
     let old = scene.token();
@@ -137,7 +137,7 @@ async fn fault_50_a_body_with_status_200_counts_whatever_its_validator_says() {
 }
 
 #[tokio::test]
-async fn fault_50_a_weak_validator_is_sent_back_as_it_came_and_a_huge_one_is_forgotten() {
+async fn fault_50_weak_validator_is_kept_huge_one_is_dropped() {
     let scene = Scene::cold();
     scene.server.set_header("etag", "W/\"v1\"");
     let token = scene.token();
@@ -157,7 +157,7 @@ async fn fault_50_a_weak_validator_is_sent_back_as_it_came_and_a_huge_one_is_for
 }
 
 #[tokio::test]
-async fn fault_51_a_wall_clock_that_jumps_moves_dates_of_tokens_and_nothing_of_the_keys() {
+async fn fault_51_wall_clock_jumps_do_not_affect_keys() {
     let scene = Scene::warm().await;
     let start = 1_700_000_000;
     let issuer = scene.server.issuer();
@@ -193,7 +193,7 @@ async fn fault_51_a_wall_clock_that_jumps_moves_dates_of_tokens_and_nothing_of_t
 }
 
 #[tokio::test]
-async fn fault_52_after_a_suspension_one_refresh_may_come_late() {
+async fn fault_52_refresh_may_be_late_after_a_suspension() {
     // The monotonic clock ran on: stale, served, and refreshed at once.
     let scene = Scene::warm().await;
     let token = scene.token();
@@ -212,7 +212,7 @@ async fn fault_52_after_a_suspension_one_refresh_may_come_late() {
 }
 
 #[tokio::test]
-async fn fault_45_a_set_that_may_not_be_stored_is_still_one_fetch_for_all_requests() {
+async fn fault_45_no_store_is_not_one_fetch_per_request() {
     let scene = Scene::cold();
     scene.server.set_header("cache-control", "no-store, no-cache, must-revalidate, max-age=0");
     scene.server.set_jwks_body(set_of(&[scene.server.issuer().first_key().jwk()]));

@@ -38,7 +38,7 @@ fn rsa() -> Value {
 }
 
 #[tokio::test]
-async fn fault_24_types_algorithms_and_curves_from_elsewhere_are_skipped() {
+async fn fault_24_unsupported_types_algorithms_and_curves_are_skipped() {
     let ed25519 = key(Algorithm::EdDsa, "odd").jwk();
     assert_skipped(&[
         json!({"kty": "AKP", "alg": "ML-DSA-99", "pub": "AAAA", "kid": "odd"}),
@@ -56,7 +56,7 @@ async fn fault_24_types_algorithms_and_curves_from_elsewhere_are_skipped() {
 }
 
 #[tokio::test]
-async fn fault_25_members_that_are_missing_or_of_a_wrong_type_cost_their_key_alone() {
+async fn fault_25_invalid_members_invalidate_only_their_key() {
     let (p256, rsa) = (p256(), rsa());
     let mut odd = vec![json!(null), json!([]), json!("key"), json!(7), json!({})];
     for change in [
@@ -87,7 +87,7 @@ async fn fault_25_members_that_are_missing_or_of_a_wrong_type_cost_their_key_alo
 }
 
 #[tokio::test]
-async fn fault_26_an_ed25519_key_of_a_wrong_length_is_skipped() {
+async fn fault_26_ed25519_key_of_wrong_length_is_skipped() {
     let whole = key(Algorithm::EdDsa, "odd").jwk();
     let x = whole["x"].as_str().unwrap();
     let odd: Vec<_> = [String::new(), x[..40].to_owned(), x[..42].to_owned(), format!("{x}AA"), "A".repeat(400)]
@@ -98,7 +98,7 @@ async fn fault_26_an_ed25519_key_of_a_wrong_length_is_skipped() {
 }
 
 #[tokio::test]
-async fn fault_27_two_keys_of_one_name_and_type_are_ambiguous_and_fetch_nothing() {
+async fn fault_27_same_kid_and_type_is_ambiguous() {
     let scene = Scene::cold();
     let (one, two) = (key(Algorithm::Es256, "same"), key(Algorithm::Es256, "same"));
     let good = scene.server.issuer().first_key().jwk();
@@ -114,7 +114,7 @@ async fn fault_27_two_keys_of_one_name_and_type_are_ambiguous_and_fetch_nothing(
 }
 
 #[tokio::test]
-async fn fault_28_two_keys_of_one_name_and_different_types_are_told_apart() {
+async fn fault_28_same_kid_with_different_types_works() {
     let scene = Scene::cold();
     let keys = [key(Algorithm::Es256, "same"), key(Algorithm::EdDsa, "same"), key(Algorithm::Es384, "same")];
     scene.server.set_jwks_body(set_of(&keys.clone().map(|key| key.jwk())));
@@ -125,7 +125,7 @@ async fn fault_28_two_keys_of_one_name_and_different_types_are_told_apart() {
 }
 
 #[tokio::test]
-async fn fault_29_a_key_without_a_name_serves_when_it_is_the_only_one() {
+async fn fault_29_single_key_without_kid_serves_every_kid() {
     let (one, two) = (key(Algorithm::Es256, "one"), key(Algorithm::Es256, "two"));
     let nameless = |key: &Arc<SigningKey>| with_members(key.jwk(), json!({"kid": null}));
 
@@ -155,7 +155,7 @@ async fn fault_29_a_key_without_a_name_serves_when_it_is_the_only_one() {
 }
 
 #[tokio::test]
-async fn fault_30_private_parts_are_not_kept_and_a_shared_secret_verifies_nothing() {
+async fn fault_30_private_members_and_secrets_are_not_used() {
     const PRIVATE: &str = "cHJpdmF0ZS1wcml2YXRlLXByaXZhdGU";
     let (log, _guards) = Log::capture();
     let scene = Scene::cold();
@@ -211,7 +211,7 @@ async fn fault_32_weak_keys_are_skipped() {
 }
 
 #[tokio::test]
-async fn fault_33_certificates_beside_a_key_are_neither_used_nor_fetched() {
+async fn fault_33_certificates_are_neither_used_nor_fetched() {
     let scene = Scene::cold();
     let good = scene.server.issuer().first_key().jwk();
     let other = key(Algorithm::Es256, "other");

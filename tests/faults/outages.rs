@@ -8,7 +8,7 @@ use portcullis_testing::{Fault, TestIssuer};
 use crate::support::{Scene, es256, gate, refuses, secs, unavailable};
 
 #[tokio::test]
-async fn fault_40_a_provider_that_is_down_at_the_start_poisons_nothing() {
+async fn fault_40_outage_at_the_start_has_no_later_effect() {
     let scene = Scene::over(es256().serve(), |server, builder| {
         server.go_down();
         builder.at(&server.jwks_url()).unwrap()
@@ -30,7 +30,7 @@ async fn fault_40_a_provider_that_is_down_at_the_start_poisons_nothing() {
 }
 
 #[tokio::test]
-async fn fault_40_one_good_warm_up_serves_all_that_follow() {
+async fn fault_40_warm_up_fetches_once() {
     let scene = Scene::cold();
     for _ in 0..3 {
         scene.gate.warm_up().await.unwrap();
@@ -40,7 +40,7 @@ async fn fault_40_one_good_warm_up_serves_all_that_follow() {
 }
 
 #[tokio::test]
-async fn fault_40_a_seed_serves_while_the_provider_is_down() {
+async fn fault_40_seed_serves_during_an_outage() {
     let server = es256().serve();
     let seed = server.issuer().jwks();
     server.go_down();
@@ -59,7 +59,7 @@ async fn fault_40_a_seed_serves_while_the_provider_is_down() {
 }
 
 #[tokio::test]
-async fn fault_41_held_keys_serve_through_an_outage() {
+async fn fault_41_cached_keys_serve_during_an_outage() {
     let scene = Scene::warm().await;
     let token = scene.token();
     scene.server.go_down();
@@ -76,7 +76,7 @@ async fn fault_41_held_keys_serve_through_an_outage() {
 }
 
 #[tokio::test]
-async fn fault_42_and_no_longer_than_the_bound() {
+async fn fault_42_stale_keys_are_refused_after_the_bound() {
     let scene = Scene::warm().await;
     let token = scene.token();
     scene.server.go_down();
@@ -99,7 +99,7 @@ async fn fault_42_and_no_longer_than_the_bound() {
 }
 
 #[tokio::test]
-async fn fault_63_one_provider_that_is_down_does_not_touch_another() {
+async fn fault_63_outage_of_one_issuer_does_not_affect_another() {
     let (up, down) = (Scene::cold(), Scene::cold());
     down.server.misbehave(Fault::status(503));
     for _ in 0..3 {
@@ -124,7 +124,7 @@ async fn fault_63_one_provider_that_is_down_does_not_touch_another() {
 }
 
 #[tokio::test]
-async fn fault_63_one_gate_for_two_issuers_keeps_them_apart() {
+async fn fault_63_one_gate_keeps_two_issuers_apart() {
     let (up, down) = (Scene::discovering(), Scene::discovering());
     down.server.misbehave(Fault::status(503));
     let verifier = |scene: &Scene| {
@@ -151,7 +151,7 @@ async fn fault_63_one_gate_for_two_issuers_keeps_them_apart() {
 }
 
 #[tokio::test]
-async fn fault_64_a_token_of_an_unknown_issuer_fetches_nothing() {
+async fn fault_64_token_of_unknown_issuer_fetches_nothing() {
     let (known, stranger) = (Scene::discovering(), es256().serve());
     let issuer = known.server.issuer();
     let verifier = JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), known.keys.clone());

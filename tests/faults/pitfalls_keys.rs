@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use crate::support::{REFRESH_DUE, Scene, es256, eventually, gate, secs};
 
 #[tokio::test]
-async fn the_cache_is_not_locked_while_a_fetch_is_under_way() {
+async fn cache_is_not_locked_during_a_fetch() {
     let scene = Scene::warm().await;
     let token = scene.token();
     scene.server.misbehave(Fault::Hold);
@@ -26,7 +26,7 @@ async fn the_cache_is_not_locked_while_a_fetch_is_under_way() {
 }
 
 #[tokio::test]
-async fn a_fetch_has_a_deadline_without_being_given_one() {
+async fn fetch_has_a_time_limit_by_default() {
     let scene = Scene::cold();
     scene.server.misbehave(Fault::Hang);
     scene.is_unavailable(&scene.token()).await;
@@ -34,7 +34,7 @@ async fn a_fetch_has_a_deadline_without_being_given_one() {
 }
 
 #[tokio::test]
-async fn every_refresh_uses_the_one_client_with_its_settings() {
+async fn every_fetch_sends_the_configured_headers() {
     let scene = Scene::with(|builder| builder.header("x-api-key", "k1"));
     let token = scene.token();
     scene.admits(&token).await;
@@ -51,11 +51,11 @@ async fn every_refresh_uses_the_one_client_with_its_settings() {
 }
 
 #[test]
-fn proxies_of_the_environment_are_not_used() {
+fn proxies_of_the_environment_are_ignored() {
     let proxy = es256().serve();
     // The environment of this process is not ours to change while other tests run.
     let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "pitfalls_keys::what_is_built_is_ready_to_be_used"]);
+    again.args(["--exact", "pitfalls_keys::keys_work_without_a_warm_up"]);
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         again.env(name, proxy.url_of(""));
     }
@@ -69,7 +69,7 @@ fn proxies_of_the_environment_are_not_used() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_asked_for_is_used() {
+async fn configured_proxy_is_used() {
     let proxy = es256().serve();
     let scene = Scene::with(|builder| builder.proxy(proxy.url_of("")));
     scene.is_unavailable(&scene.token()).await;
@@ -78,7 +78,7 @@ async fn a_proxy_that_is_asked_for_is_used() {
 }
 
 #[tokio::test]
-async fn the_kid_of_a_token_is_not_sent_to_the_provider() {
+async fn kid_is_not_sent_to_the_issuer() {
     let scene = Scene::warm().await;
     for kid in ["secret-kid", "secret-kid?x=1", "secret-kid\r\nhost: attacker.example"] {
         assert!(scene.gate.verify(&scene.token_of_unknown_key(kid)).await.is_err());
@@ -92,7 +92,7 @@ async fn the_kid_of_a_token_is_not_sent_to_the_provider() {
 }
 
 #[tokio::test]
-async fn an_unknown_kid_does_not_fetch_on_every_request() {
+async fn unknown_kid_does_not_fetch_on_every_request() {
     let scene = Scene::warm().await;
     let token = scene.token_of_unknown_key("unknown");
     for _ in 0..100 {
@@ -102,7 +102,7 @@ async fn an_unknown_kid_does_not_fetch_on_every_request() {
 }
 
 #[tokio::test]
-async fn the_cooldown_is_stamped_on_failures_too() {
+async fn failed_fetches_count_towards_the_cooldown() {
     let scene = Scene::warm().await;
     scene.server.go_down();
     for number in 0..50 {
@@ -121,7 +121,7 @@ async fn the_cooldown_is_stamped_on_failures_too() {
 }
 
 #[tokio::test]
-async fn a_rotation_is_noticed_with_the_first_token_and_not_by_a_timer() {
+async fn rotation_is_found_by_token_or_refresh() {
     let scene = Scene::warm().await;
     let kid = scene.server.issuer().first_key().id().to_owned();
     scene.server.rotate(Algorithm::Rs256);
@@ -138,7 +138,7 @@ async fn a_rotation_is_noticed_with_the_first_token_and_not_by_a_timer() {
 }
 
 #[tokio::test]
-async fn the_first_outage_does_not_cost_the_keys_that_are_held() {
+async fn first_failure_keeps_cached_keys() {
     let scene = Scene::warm().await;
     let token = scene.token();
     scene.server.go_down();
@@ -150,7 +150,7 @@ async fn the_first_outage_does_not_cost_the_keys_that_are_held() {
 }
 
 #[tokio::test]
-async fn what_is_built_is_ready_to_be_used() {
+async fn keys_work_without_a_warm_up() {
     let server = es256().serve();
     let gate = gate(&server, RemoteKeys::at(&server.jwks_url()).unwrap());
     assert!(!gate.status().ready);

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{Scene, caching_gate, es256, eventually, happens, key, refuses, secs, set_of, with_members};
 
 #[tokio::test]
-async fn fault_34_new_material_under_an_old_name_wins_with_the_next_fetch() {
+async fn fault_34_new_key_under_an_old_kid_replaces_it() {
     let scene = Scene::warm().await;
     let caching = caching_gate(&scene.server, scene.keys.clone());
     let kid = scene.server.issuer().first_key().id().to_owned();
@@ -28,7 +28,7 @@ async fn fault_34_new_material_under_an_old_name_wins_with_the_next_fetch() {
 }
 
 #[tokio::test]
-async fn fault_35_a_new_key_is_fetched_once_for_all_who_need_it() {
+async fn fault_35_new_key_is_fetched_once_for_all_callers() {
     let scene = Scene::warm().await;
     let old = scene.token();
     scene.server.rotate(Algorithm::EdDsa);
@@ -52,7 +52,7 @@ async fn fault_35_a_new_key_is_fetched_once_for_all_who_need_it() {
 }
 
 #[tokio::test]
-async fn fault_35_unknown_keys_cause_a_burst_and_then_one_fetch_a_cooldown() {
+async fn fault_35_unknown_keys_get_a_burst_then_one_per_cooldown() {
     let scene = Scene::warm().await;
     // The first fetch counts: two more at once.
     for number in 0..50 {
@@ -78,7 +78,7 @@ async fn fault_35_unknown_keys_cause_a_burst_and_then_one_fetch_a_cooldown() {
 }
 
 #[tokio::test]
-async fn fault_35_a_key_that_was_asked_for_too_early_is_found_after_a_cooldown() {
+async fn fault_35_late_published_key_is_found_after_a_cooldown() {
     let scene = Scene::warm().await;
     let next = key(Algorithm::Es256, "announced-late");
     let token = scene.server.issuer().token().signed_with(Arc::clone(&next)).sign();
@@ -93,7 +93,7 @@ async fn fault_35_a_key_that_was_asked_for_too_early_is_found_after_a_cooldown()
 }
 
 #[tokio::test]
-async fn fault_36_a_fetch_that_began_before_the_publication_is_followed_by_another() {
+async fn fault_36_fetch_before_the_publication_is_repeated() {
     let scene = Scene::warm().await;
     let old = scene.token();
     scene.server.misbehave(Fault::Hold.first(1));
@@ -111,7 +111,7 @@ async fn fault_36_a_fetch_that_began_before_the_publication_is_followed_by_anoth
 }
 
 #[tokio::test]
-async fn fault_37_a_withdrawn_key_is_refused_with_the_next_fresh_set() {
+async fn fault_37_withdrawn_key_is_refused_after_the_next_fetch() {
     let scene = Scene::warm().await;
     let caching = caching_gate(&scene.server, scene.keys.clone());
     let (old, kid) = (scene.token(), scene.server.issuer().first_key().id().to_owned());
@@ -128,7 +128,7 @@ async fn fault_37_a_withdrawn_key_is_refused_with_the_next_fresh_set() {
 }
 
 #[tokio::test]
-async fn fault_38_a_flood_of_made_up_names_costs_the_provider_a_burst_and_known_callers_nothing() {
+async fn fault_38_flood_of_made_up_kids_causes_a_burst() {
     let scene = Scene::warm().await;
     let good = scene.token();
     let input = scene.server.issuer().token();
@@ -159,7 +159,7 @@ async fn fault_38_a_flood_of_made_up_names_costs_the_provider_a_burst_and_known_
 }
 
 #[tokio::test]
-async fn fault_38_a_flood_while_the_provider_is_down_backs_off_too() {
+async fn fault_38_flood_during_an_outage_backs_off() {
     let scene = Scene::warm().await;
     let good = scene.token();
     scene.server.misbehave(Fault::status(503));
@@ -171,7 +171,7 @@ async fn fault_38_a_flood_while_the_provider_is_down_backs_off_too() {
 }
 
 #[tokio::test]
-async fn fault_39_a_flood_of_bad_signatures_fetches_nothing() {
+async fn fault_39_bad_signatures_fetch_nothing() {
     let scene = Scene::warm().await;
     let (good, stranger) = (scene.token(), key(Algorithm::Es256, "stranger"));
     let forged = scene.server.issuer().token().forged_with(stranger);
@@ -183,7 +183,7 @@ async fn fault_39_a_flood_of_bad_signatures_fetches_nothing() {
 }
 
 #[tokio::test]
-async fn fault_69_the_set_of_another_tenant_lets_nobody_in() {
+async fn fault_69_key_set_of_another_tenant_admits_no_token() {
     let scene = Scene::warm().await;
     let (good, other) = (scene.token(), es256());
     let kid = scene.server.issuer().first_key().id().to_owned();
@@ -206,7 +206,7 @@ async fn fault_69_the_set_of_another_tenant_lets_nobody_in() {
 }
 
 #[tokio::test]
-async fn fault_70_a_set_that_flaps_costs_no_more_than_the_cooldown_allows() {
+async fn fault_70_flapping_set_stays_within_the_budget() {
     let scene = Scene::warm().await;
     let good = scene.token();
     let lacking = set_of(&[key(Algorithm::Es256, "of-another-node").jwk()]);

@@ -27,7 +27,7 @@ async fn start_a_fetch(scene: &Scene, token: &str) {
 }
 
 #[tokio::test]
-async fn fault_43_a_caller_that_leaves_does_not_take_the_fetch_along() {
+async fn fault_43_canceled_caller_does_not_cancel_the_fetch() {
     let scene = Scene::cold();
     scene.server.misbehave(Fault::Hold.first(1));
     let token = scene.token();
@@ -51,7 +51,7 @@ async fn fault_43_a_caller_that_leaves_does_not_take_the_fetch_along() {
 }
 
 #[test]
-fn fault_43_a_runtime_that_ends_in_mid_fetch_strands_nobody() {
+fn fault_43_dropped_runtime_leaves_no_caller_waiting() {
     let scene = Arc::new(Scene::cold());
     scene.server.misbehave(Fault::Hold.first(1));
     let token = scene.token();
@@ -82,7 +82,7 @@ fn fault_43_a_runtime_that_ends_in_mid_fetch_strands_nobody() {
 }
 
 #[test]
-fn fault_43_a_runtime_that_is_blocked_in_mid_fetch_strands_nobody() {
+fn fault_43_blocked_runtime_leaves_no_caller_waiting() {
     let scene = Arc::new(Scene::cold());
     scene.server.misbehave(Fault::Hold.first(1));
     let token = scene.token();
@@ -99,7 +99,7 @@ fn fault_43_a_runtime_that_is_blocked_in_mid_fetch_strands_nobody() {
 }
 
 #[test]
-fn fault_43_a_rotation_is_followed_while_the_refresh_hangs_on_a_blocked_runtime() {
+fn fault_43_rotation_is_found_despite_a_blocked_refresh() {
     let scene = Arc::new(Scene::cold());
     let old = scene.token();
     runtime().block_on(scene.admits(&old));
@@ -116,7 +116,7 @@ fn fault_43_a_rotation_is_followed_while_the_refresh_hangs_on_a_blocked_runtime(
 }
 
 #[test]
-fn fault_43_a_refresh_on_a_runtime_that_stands_still_is_begun_again() {
+fn fault_43_refresh_on_an_idle_runtime_is_restarted() {
     let scene = Scene::with(|builder| builder.timeout(Duration::from_millis(500)));
     let other = runtime();
     let token = scene.token();
@@ -141,7 +141,7 @@ fn fault_43_a_refresh_on_a_runtime_that_stands_still_is_begun_again() {
 }
 
 #[test]
-fn fault_36_of_two_fetches_that_end_out_of_order_the_later_begun_wins() {
+fn fault_36_fetch_that_started_later_wins() {
     let scene = Arc::new(Scene::cold());
     scene.server.misbehave(Fault::Hold.first(1));
     let (old, kid) = (scene.token(), scene.server.issuer().first_key().id().to_owned());
@@ -163,7 +163,7 @@ fn fault_36_of_two_fetches_that_end_out_of_order_the_later_begun_wins() {
 }
 
 #[tokio::test]
-async fn fault_44_a_fetch_that_panics_is_a_fetch_that_failed() {
+async fn fault_44_panic_of_a_fetch_is_a_failure() {
     #[derive(Debug)]
     struct Panics {
         on: AtomicBool,
@@ -203,7 +203,7 @@ async fn fault_44_a_fetch_that_panics_is_a_fetch_that_failed() {
 }
 
 #[test]
-fn without_a_runtime_callers_are_told_to_come_back() {
+fn without_a_runtime_keys_are_unavailable() {
     let scene = Scene::cold();
     let token = scene.token();
     // Any executor that is not tokio.
@@ -216,7 +216,7 @@ fn without_a_runtime_callers_are_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn stopping_ends_the_fetch_and_not_the_service() {
+async fn stop_ends_only_the_fetch_in_flight() {
     let scene = Scene::warm().await;
     let token = scene.token();
     scene.server.misbehave(Fault::Hold);

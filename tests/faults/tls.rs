@@ -120,7 +120,7 @@ async fn assert_not_trusted(scene: &Scene) {
 }
 
 #[tokio::test]
-async fn fault_06_a_certificate_that_is_good_passes_when_its_root_is_trusted() {
+async fn fault_06_certificate_of_a_trusted_root_is_accepted() {
     let authority = Authority::new();
     let certificate = || authority.certify(params("127.0.0.1"));
     let (scene, _front) = behind_tls(certificate(), |builder| builder.root_certificate(authority.pem.as_str()));
@@ -133,7 +133,7 @@ async fn fault_06_a_certificate_that_is_good_passes_when_its_root_is_trusted() {
 }
 
 #[tokio::test]
-async fn fault_06_certificates_that_are_expired_of_another_host_or_self_signed_fail() {
+async fn fault_06_invalid_certificates_fail() {
     let authority = Authority::new();
     let trusted = |builder: RemoteKeysBuilder| builder.root_certificate(authority.pem.as_str());
 
@@ -151,7 +151,7 @@ async fn fault_06_certificates_that_are_expired_of_another_host_or_self_signed_f
 }
 
 #[tokio::test]
-async fn fault_06_an_old_protocol_and_plain_http_fail() {
+async fn fault_06_old_protocol_and_plain_http_fail() {
     // A ServerHello of TLS 1.0 that takes TLS_RSA_WITH_AES_128_CBC_SHA.
     let hello = [&[0x16, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
     for answer in [hello, b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}".to_vec()] {
@@ -173,7 +173,7 @@ async fn fault_06_an_old_protocol_and_plain_http_fail() {
 }
 
 #[tokio::test]
-async fn fault_17_no_redirect_leads_from_https_to_http() {
+async fn fault_17_redirect_from_https_to_http_is_not_followed() {
     let authority = Authority::new();
     let (scene, front) =
         behind_tls(authority.certify(params("127.0.0.1")), |builder| builder.root_certificate(authority.pem.as_str()));
@@ -189,7 +189,7 @@ async fn fault_17_no_redirect_leads_from_https_to_http() {
 }
 
 #[tokio::test]
-async fn fault_56_metadata_over_https_never_leads_to_http_not_even_on_this_machine() {
+async fn fault_56_metadata_over_https_never_leads_to_http() {
     let authority = Authority::new();
     let server = es256().serve();
     let front = TlsFront::before(&server, authority.certify(params("127.0.0.1")));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use example_custom_key_provider::KeyFolder;
 
 #[test]
-fn no_thread_goes_on_when_its_provider_is_dropped() {
+fn threads_end_when_their_provider_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(threads_of_key_folders(), 0);
     let folders: Vec<_> = (0..20).map(|_| KeyFolder::open(folder.path()).unwrap()).collect();

@@ -48,7 +48,7 @@ fn set(keys: &[&SigningKey]) -> String {
 }
 
 #[actix_web::test]
-async fn a_key_is_accepted_once_its_file_is_there_and_refused_once_it_is_gone() {
+async fn key_is_accepted_while_its_file_exists() {
     let folder = Folder::new();
     let (of_pem, of_jwk) = (new_key_for(Algorithm::Rs256, "of-pem"), new_key("of-jwk"));
     let (first, second) = (new_key("first-of-set"), new_key_for(Algorithm::Es384, "second-of-set"));
@@ -74,7 +74,7 @@ async fn a_key_is_accepted_once_its_file_is_there_and_refused_once_it_is_gone() 
 }
 
 #[actix_web::test]
-async fn a_file_that_cannot_be_read_loses_nothing() {
+async fn unreadable_file_keeps_its_last_keys() {
     let folder = Folder::new();
     let (ours, other) = (new_key("ours"), new_key("other"));
     folder.write("ours.pem", pem(&ours));
@@ -104,7 +104,7 @@ async fn a_file_that_cannot_be_read_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn a_file_may_be_written_piece_by_piece() {
+async fn file_may_be_written_in_parts() {
     let folder = Folder::new();
     let service = folder.serve();
     let key = new_key("slowly");
@@ -118,7 +118,7 @@ async fn a_file_may_be_written_piece_by_piece() {
 }
 
 #[actix_web::test]
-async fn a_file_that_is_moved_into_place_replaces_its_key() {
+async fn moved_file_replaces_its_key() {
     let folder = Folder::new();
     let (old, new) = (new_key("k"), new_key("k"));
     folder.write("k.pem", pem(&old));
@@ -135,7 +135,7 @@ async fn a_file_that_is_moved_into_place_replaces_its_key() {
 }
 
 #[actix_web::test]
-async fn a_folder_that_is_away_for_a_while_loses_nothing() {
+async fn moved_folder_keeps_its_keys() {
     let outer = TempDir::new().unwrap();
     let (here, away) = (outer.path().join("keys"), outer.path().join("away"));
     fs::create_dir(&here).unwrap();
@@ -156,7 +156,7 @@ async fn a_folder_that_is_away_for_a_while_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn a_jwk_without_a_name_has_that_of_its_file() {
+async fn jwk_without_kid_gets_its_file_name() {
     let folder = Folder::new();
     let key = new_key("named");
     let mut jwk = key.jwk();
@@ -168,7 +168,7 @@ async fn a_jwk_without_a_name_has_that_of_its_file() {
 }
 
 #[actix_web::test]
-async fn one_kid_in_two_files_is_refused() {
+async fn kid_in_two_files_is_ambiguous() {
     let folder = Folder::new();
     let (one, other) = (new_key("k"), new_key("k"));
     folder.write("k.pem", pem(&one));
@@ -177,7 +177,7 @@ async fn one_kid_in_two_files_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_folder_without_keys_is_not_ready() {
+async fn folder_without_keys_is_not_ready() {
     let folder = Folder::new();
     let service = folder.serve();
     assert!(!service.gate.status().ready);

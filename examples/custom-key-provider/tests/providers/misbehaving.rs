@@ -53,7 +53,7 @@ const SOON: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_secs(3600);
 
 #[actix_web::test]
-async fn a_slow_provider_is_a_503_after_its_time_limit_and_holds_up_nobody_else() {
+async fn slow_provider_is_503_and_delays_no_other_request() {
     let (slow, quick) = (new_key("slow"), new_key("quick"));
     let key = Arc::clone(&quick);
     let provider = move |_: usize, query: &KeyQuery<'_>| match query.key_id() {
@@ -80,7 +80,7 @@ async fn a_slow_provider_is_a_503_after_its_time_limit_and_holds_up_nobody_else(
 }
 
 #[actix_web::test]
-async fn a_slow_first_provider_leaves_it_to_the_second() {
+async fn second_provider_is_asked_after_a_slow_one() {
     let key = new_key("k");
     let slow = TimeLimited::new(scripted(|_, _| Act::Wait), SOON).unwrap();
     let service = Service::with(FirstOf::new([
@@ -92,7 +92,7 @@ async fn a_slow_first_provider_leaves_it_to_the_second() {
 }
 
 #[actix_web::test]
-async fn a_request_that_is_given_up_strands_nobody_who_waits_for_the_same_key() {
+async fn canceled_request_leaves_no_other_request_waiting() {
     let key = new_key("k");
     let answer = Arc::clone(&key);
     let provider = scripted(move |nth, _| if nth == 0 { Act::Wait } else { Act::Answer(Arc::clone(&answer)) });
@@ -110,7 +110,7 @@ async fn a_request_that_is_given_up_strands_nobody_who_waits_for_the_same_key() 
 }
 
 #[actix_web::test]
-async fn a_failing_provider_is_a_503_for_as_long_as_it_fails() {
+async fn failing_provider_is_503_while_it_fails() {
     let key = new_key("k");
     let answer = Arc::clone(&key);
     // Each answer is asked for twice, once through each adapter.
@@ -125,7 +125,7 @@ async fn a_failing_provider_is_a_503_for_as_long_as_it_fails() {
 }
 
 #[actix_web::test]
-async fn a_panicking_provider_is_a_500_and_the_next_request_is_served() {
+async fn panicking_provider_is_500_for_one_request() {
     let key = new_key("k");
     let answer = Arc::clone(&key);
     let script = move |nth, _: &KeyQuery<'_>| if nth < 2 { Act::Panic } else { Act::Answer(Arc::clone(&answer)) };
@@ -143,7 +143,7 @@ async fn a_panicking_provider_is_a_500_and_the_next_request_is_served() {
 }
 
 #[actix_web::test]
-async fn of_many_who_wait_for_one_key_a_panic_costs_one_and_strands_nobody() {
+async fn panic_affects_one_of_many_waiting_requests() {
     let key = new_key("k");
     let answer = Arc::clone(&key);
     let provider = scripted(move |nth, _| if nth == 0 { Act::Panic } else { Act::Answer(Arc::clone(&answer)) });
@@ -165,7 +165,7 @@ async fn of_many_who_wait_for_one_key_a_panic_costs_one_and_strands_nobody() {
 }
 
 #[actix_web::test]
-async fn a_key_that_was_not_asked_for_verifies_nothing() {
+async fn key_that_was_not_asked_for_verifies_nothing() {
     let ours = new_key("k");
     let returning = |key: Arc<SigningKey>| Service::with(scripted(move |_, _| Act::Answer(Arc::clone(&key))));
     assert_eq!(returning(Arc::clone(&ours)).answer(&token(&ours)).await, GOOD);
@@ -183,7 +183,7 @@ async fn a_key_that_was_not_asked_for_verifies_nothing() {
 }
 
 #[actix_web::test]
-async fn a_token_that_was_good_is_refused_while_another_key_goes_by_its_name() {
+async fn cached_token_is_refused_after_its_key_is_replaced() {
     let (ours, other) = (new_key("k"), new_key("k"));
     let token = token(&ours);
     for remembered in [None, Some(100)] {

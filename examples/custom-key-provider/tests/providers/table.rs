@@ -44,7 +44,7 @@ impl Database {
 }
 
 #[actix_web::test]
-async fn a_new_row_is_accepted_at_once_and_a_deleted_or_disabled_one_refused() {
+async fn key_is_accepted_while_its_row_is_enabled() {
     let (mut database, table) = Database::new().await;
     let service = Service::with(table);
     let (first, second) = (new_key("k1"), new_key("k2"));
@@ -62,7 +62,7 @@ async fn a_new_row_is_accepted_at_once_and_a_deleted_or_disabled_one_refused() {
 }
 
 #[actix_web::test]
-async fn a_key_goes_by_the_name_of_its_row() {
+async fn key_has_the_kid_of_its_row() {
     let (mut database, table) = Database::new().await;
     let service = Service::with(table);
     let key = new_key("k1");
@@ -73,7 +73,7 @@ async fn a_key_goes_by_the_name_of_its_row() {
 }
 
 #[actix_web::test]
-async fn a_row_may_be_replaced() {
+async fn replaced_row_takes_effect() {
     let (mut database, table) = Database::new().await;
     let service = Service::built(table, |builder| builder.cache_tokens(100));
     let (old, new) = (new_key("k"), new_key("k"));
@@ -86,7 +86,7 @@ async fn a_row_may_be_replaced() {
 }
 
 #[actix_web::test]
-async fn behind_a_cache_a_new_row_is_accepted_at_once_and_a_deleted_one_refused_in_the_end() {
+async fn cached_rows_take_effect_after_the_lifetime() {
     let (mut database, table) = Database::new().await;
     let service = Service::with(CachedKeys::new(table, 10, Duration::from_millis(200)).unwrap());
     let key = new_key("k1");
@@ -100,7 +100,7 @@ async fn behind_a_cache_a_new_row_is_accepted_at_once_and_a_deleted_one_refused_
 }
 
 #[actix_web::test]
-async fn a_row_or_a_database_that_cannot_be_read_is_no_reason_to_call_a_token_bad() {
+async fn unreadable_row_or_database_is_503() {
     let (mut database, table) = Database::new().await;
     let table = Arc::new(table);
     let service = Service::with(Arc::clone(&table));
@@ -116,7 +116,7 @@ async fn a_row_or_a_database_that_cannot_be_read_is_no_reason_to_call_a_token_ba
 }
 
 #[actix_web::test]
-async fn a_kid_is_a_value_and_never_a_part_of_the_statement() {
+async fn kid_is_never_part_of_the_sql_statement() {
     let (mut database, table) = Database::new().await;
     let service = Service::with(table);
     database.insert(&new_key("k1")).await;
