@@ -4,14 +4,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use portcullis::claims::{FromClaims, NoClaims};
 use portcullis::{AuthError, Gate, Policy, Require, Verified};
 
 use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};
-use crate::view::PartsView;
+use crate::view::view;
 
 /// A verified caller, with the claims as `C`. It dereferences to [`Verified`].
 ///
@@ -67,7 +67,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
         let gate = find_gate(parts, state)?;
         let known = parts.extensions.get();
-        let admitted = gate.readmit_optional(known, &PartsView(parts), &Policy::authenticated()).await;
+        let admitted = gate.readmit_optional(known, &view(parts), &Policy::authenticated()).await;
         let auth = admitted.and_then(|caller| caller.map(|verified| typed(gate, verified)).transpose());
         auth.map_err(|error| gate.refuse(&error).into())
     }
@@ -89,7 +89,7 @@ where
 
 async fn admit<S: HasGate, C: FromClaims>(parts: &Parts, state: &S, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(parts, state)?;
-    let admitted = gate.readmit(parts.extensions.get(), &PartsView(parts), policy).await;
+    let admitted = gate.readmit(parts.extensions.get(), &view(parts), policy).await;
     admitted.and_then(|verified| typed(gate, verified)).map_err(|error| gate.refuse_for(&error, policy).into())
 }
 

@@ -80,7 +80,8 @@ pub use portcullis::{
 pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, verifier};
 
 pub use extract::{Auth, Authorized};
-pub use layer::{AuthLayer, AuthService};
+pub use layer::AuthLayer;
 pub use metadata::{MetadataDocument, resource_metadata};
+pub use portcullis_tower::{AuthBody, AuthService};
 pub use rejection::Rejection;
 pub use state::HasGate;

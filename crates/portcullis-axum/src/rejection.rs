@@ -1,8 +1,7 @@
 //! A refusal as a response.
 
-use axum_core::body::Body;
-use axum_core::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode};
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
 use portcullis::Refusal;
 
 /// The answer to a request that is not let in: the gate's [`Refusal`], byte by byte.
@@ -25,15 +24,6 @@ impl From<Refusal> for Rejection {
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        let Refusal { status, headers, body, .. } = *self.0;
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        for (name, value) in headers {
-            // What is no header field can't be sent; the gate's own always are.
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                response.headers_mut().append(name, value);
-            }
-        }
-        response
+        portcullis_tower::response(*self.0).map(Body::from)
     }
 }

@@ -1,20 +1,19 @@
 //! An axum request as the core sees it.
 
-use std::borrow::Cow;
-
+use axum::extract::OriginalUri;
 use http::request::Parts;
-use portcullis::adapter::RequestView;
+use http::{Extensions, Uri};
+use portcullis_tower::PartsView;
 
-/// It leaves the target URI out: axum takes the prefix of a nested router off the path before an extractor sees it, and
-/// does not say whether TLS was used, so what could be put together here may be another resource's.
-pub(crate) struct PartsView<'a>(pub(crate) &'a Parts);
-
-impl RequestView for PartsView<'_> {
-    fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
-        self.0.headers.get_all(name).iter().for_each(|value| visit(value.as_bytes()));
+/// The request, with the URI that the client sent: a nested router takes its prefix off the path, and axum keeps the whole
+/// URI beside it.
+pub(crate) fn view(parts: &Parts) -> PartsView<'_> {
+    match original_uri(&parts.extensions) {
+        Some(uri) => PartsView::new(parts).with_original_uri(uri),
+        None => PartsView::new(parts),
     }
+}
 
-    fn method(&self) -> Cow<'_, str> {
-        self.0.method.as_str().into()
-    }
+pub(crate) fn original_uri(extensions: &Extensions) -> Option<&Uri> {
+    extensions.get::<OriginalUri>().map(|original| &original.0)
 }

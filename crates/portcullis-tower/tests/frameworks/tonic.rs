@@ -1,14 +1,12 @@
-//! The layer around a gRPC service, whose requests and responses have bodies that Axum knows nothing of.
-
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+//! The layer around a gRPC service of tonic.
 
 use std::sync::Arc;
 
-use portcullis_axum::adapter::Admission;
-use portcullis_axum::error::Unavailable;
-use portcullis_axum::keys::{KeyError, KeyQuery, VerifyingKey};
-use portcullis_axum::{Audience, AuthLayer, Gate, JwtVerifier, KeyProvider, async_trait, scopes};
 use portcullis_testing::TestIssuer;
+use portcullis_tower::adapter::Admission;
+use portcullis_tower::error::Unavailable;
+use portcullis_tower::keys::{KeyError, KeyQuery, VerifyingKey};
+use portcullis_tower::{Audience, AuthLayer, Gate, JwtVerifier, KeyProvider, async_trait, scopes};
 use tonic::service::InterceptorLayer;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -17,7 +15,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use tower::Layer as _;
 
-/// What comes of a call with this `authorization` to a service that is for callers with the scope `health`.
+/// Calls a service that is for callers with the scope `health`, and returns the code.
 async fn call(gate: &Gate, authorization: Option<String>) -> Code {
     let service = HealthServer::new(HealthService::from_health_reporter(HealthReporter::new()));
     let service = InterceptorLayer::new(unless_banned).layer(service);
@@ -29,8 +27,8 @@ async fn call(gate: &Gate, authorization: Option<String>) -> Code {
     HealthClient::new(guarded).check(request).await.map_or_else(|status| status.code(), |_| Code::Ok)
 }
 
-/// The gate with refusals that tonic's clients understand, which do not derive the code from the status of HTTP as long
-/// as there is a body.
+/// The gate with refusals that tonic's clients understand: they derive the code from the HTTP status only when the
+/// response has no body.
 fn speaking_grpc(gate: Gate) -> Gate {
     gate.with_refusals(|error, refusal| {
         let code = match error.status() {
@@ -43,17 +41,17 @@ fn speaking_grpc(gate: Gate) -> Gate {
     })
 }
 
-/// Methods of a service find the caller as this does.
+/// Finds the caller as the methods of a service do.
 fn unless_banned(request: Request<()>) -> Result<Request<()>, Status> {
     match request.extensions().get::<Admission>().and_then(|admission| admission.caller().subject()) {
         Some("banned") => Err(Status::already_exists("banned")),
         Some(_) => Ok(request),
-        None => Err(Status::aborted("nobody behind the layer")),
+        None => Err(Status::aborted("no caller behind the layer")),
     }
 }
 
 #[tokio::test]
-async fn a_grpc_service_admits_whom_a_router_would_and_others_get_their_code() {
+async fn refused_grpc_calls_get_their_code() {
     let issuer = TestIssuer::new();
     let gate = speaking_grpc(issuer.gate());
     let token = || issuer.token().scope("health");
@@ -79,7 +77,7 @@ impl KeyProvider for NoKeys {
 }
 
 #[tokio::test]
-async fn while_keys_cannot_be_had_a_grpc_service_is_unavailable() {
+async fn key_outage_makes_a_grpc_call_unavailable() {
     let issuer = TestIssuer::new();
     let verifier = JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), NoKeys).build().unwrap();
     let token = issuer.token().scope("health").sign();

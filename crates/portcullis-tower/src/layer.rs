@@ -1,0 +1,164 @@
+//! The guard as a tower layer.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http::{Extensions, Request, Response, Uri};
+use portcullis::adapter::Guard;
+use portcullis::{Gate, Policy};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::body::AuthBody;
+use crate::rejection::{add_fields, response};
+use crate::view::PartsView;
+
+/// Guards a tower service: verified callers reach it, other requests are refused.
+///
+/// ```
+/// use http::{Request, Response};
+/// use portcullis_tower::adapter::Admission;
+/// use portcullis_tower::{AuthLayer, scopes};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// async fn stop(request: Request<String>) -> Result<Response<String>, std::convert::Infallible> {
+///     let caller = request.extensions().get::<Admission>().map(Admission::caller);
+///     Ok(Response::new(format!("stopped by {:?}", caller.and_then(|caller| caller.subject()))))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let gate = portcullis_testing::gate_admitting(&serde_json::json!({"sub": "user-1", "scope": "admin"}))?;
+/// let service = AuthLayer::new(gate).require(scopes("admin")).layer(service_fn(stop));
+/// let response = service.oneshot(Request::new(String::new())).await?;
+/// assert_eq!(response.status(), 200);
+/// # Ok(()) }
+/// ```
+///
+/// The service behind it finds two values among the request's extensions: the [`Gate`], and the caller as
+/// [`Admission`](portcullis::adapter::Admission). There is no `Admission` when the request passed without a caller (see
+/// [`Self::optional`] and [`Self::allow_cors_preflight`]). Header fields that belong to the caller
+/// ([`Verified::response_headers`](portcullis::Verified::response_headers)) are added to the service's response.
+///
+/// Layers can be nested. Each lets through only what its own gate verified, and the innermost gate is the one that the
+/// service finds.
+#[derive(Clone, Debug)]
+#[must_use = "give it to a service"]
+pub struct AuthLayer {
+    guard: Arc<Guard>,
+    original_uri: OriginalUri,
+}
+
+type OriginalUri = fn(&Extensions) -> Option<&Uri>;
+
+impl AuthLayer {
+    /// Lets verified callers through.
+    pub fn new(gate: Gate) -> Self {
+        Guard::new(gate).into()
+    }
+
+    /// Lets only callers through that `policy` allows.
+    pub fn require(self, policy: Policy) -> Self {
+        self.with(|guard| guard.require(policy))
+    }
+
+    /// Lets requests without a credential through too. A bad credential is still refused.
+    pub fn optional(self) -> Self {
+        self.with(|guard| guard.optional())
+    }
+
+    /// Lets CORS preflight requests through, to which browsers add no credential.
+    pub fn allow_cors_preflight(self) -> Self {
+        self.with(|guard| guard.allow_cors_preflight())
+    }
+
+    /// With the URI as the client sent it, where `find` finds it among the request's extensions. It is for frameworks
+    /// that take a prefix off the path before a nested service sees it. The layer of `portcullis-axum` has it already.
+    ///
+    /// ```
+    /// use portcullis_tower::{AuthLayer, Gate};
+    ///
+    /// #[derive(Clone)]
+    /// struct WholeUri(http::Uri);
+    ///
+    /// fn layer(gate: Gate) -> AuthLayer {
+    ///     AuthLayer::new(gate).with_original_uri(|extensions| extensions.get().map(|WholeUri(uri)| uri))
+    /// }
+    /// ```
+    pub fn with_original_uri(self, find: fn(&Extensions) -> Option<&Uri>) -> Self {
+        Self { original_uri: find, ..self }
+    }
+
+    fn with(self, change: impl FnOnce(Guard) -> Guard) -> Self {
+        Self { guard: Arc::new(change(Arc::unwrap_or_clone(self.guard))), ..self }
+    }
+
+    fn view<'a>(&self, parts: &'a Parts) -> PartsView<'a> {
+        match (self.original_uri)(&parts.extensions) {
+            Some(uri) => PartsView::new(parts).with_original_uri(uri),
+            None => PartsView::new(parts),
+        }
+    }
+}
+
+impl From<Guard> for AuthLayer {
+    fn from(guard: Guard) -> Self {
+        Self { guard: Arc::new(guard), original_uri: |_| None }
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
+
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService { inner, layer: self.clone() }
+    }
+}
+
+/// A service behind an [`AuthLayer`].
+#[derive(Clone, Debug)]
+pub struct AuthService<S> {
+    inner: S,
+    layer: AuthLayer,
+}
+
+impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for AuthService<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone + Send + 'static,
+    S::Future: Send,
+    RequestBody: Send + 'static,
+{
+    type Response = Response<AuthBody<ResponseBody>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        // The service that was polled ready is the one to call. Its clone serves the next request.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            let guard = &layer.guard;
+            let (mut parts, body) = request.into_parts();
+            let admission = match guard.admit(&layer.view(&parts)).await {
+                Ok(admission) => admission,
+                Err(error) => return Ok(response(guard.refuse(&error)).map(AuthBody::of_refusal)),
+            };
+            let caller = admission.as_ref().map(|admission| admission.caller().clone());
+            parts.extensions.insert(guard.gate().clone());
+            if let Some(admission) = admission {
+                parts.extensions.insert(admission);
+            }
+            let mut response = inner.call(Request::from_parts(parts, body)).await?;
+            if let Some(caller) = caller {
+                add_fields(response.headers_mut(), caller.response_headers());
+            }
+            Ok(response.map(AuthBody::of_service))
+        })
+    }
+}

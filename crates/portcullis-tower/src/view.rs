@@ -1,0 +1,47 @@
+//! An `http` request as the core sees it.
+
+use std::borrow::Cow;
+
+use http::Uri;
+use http::request::Parts;
+use portcullis::adapter::RequestView;
+
+/// The head of an `http` request, as the core reads it. Nothing is copied.
+///
+/// ```
+/// use portcullis_tower::adapter::RequestView;
+/// use portcullis_tower::PartsView;
+///
+/// let (parts, ()) = http::Request::get("/orders").body(()).unwrap().into_parts();
+/// assert_eq!(PartsView::new(&parts).method(), "GET");
+/// ```
+pub struct PartsView<'a> {
+    parts: &'a Parts,
+    #[allow(dead_code, reason = "the core does not ask for it yet")]
+    uri: &'a Uri,
+}
+
+impl<'a> PartsView<'a> {
+    /// The head of a request.
+    #[must_use]
+    pub fn new(parts: &'a Parts) -> Self {
+        Self { parts, uri: &parts.uri }
+    }
+
+    /// With the URI as the client sent it, for frameworks that take a prefix off the path before a nested service sees
+    /// it.
+    #[must_use]
+    pub fn with_original_uri(self, uri: &'a Uri) -> Self {
+        Self { uri, ..self }
+    }
+}
+
+impl RequestView for PartsView<'_> {
+    fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        self.parts.headers.get_all(name).iter().for_each(|value| visit(value.as_bytes()));
+    }
+
+    fn method(&self) -> Cow<'_, str> {
+        self.parts.method.as_str().into()
+    }
+}

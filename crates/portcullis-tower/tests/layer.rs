@@ -1,0 +1,208 @@
+//! The layer around any tower service: who reaches it, and what it finds.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, Full};
+use portcullis_testing::{TestIssuer, gate_admitting};
+use portcullis_tower::adapter::{Admission, Credential};
+use portcullis_tower::{
+    AuthBody, AuthError, AuthLayer, Gate, Verified, Verifier, async_trait, dangerous, response, scopes,
+};
+use serde_json::json;
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
+
+/// Returns whether there is a gate, and the caller.
+async fn echo(request: Request<String>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let has_gate = request.extensions().get::<Gate>().is_some();
+    let caller = request.extensions().get::<Admission>().and_then(|admission| admission.caller().subject());
+    Ok(Response::new(Full::from(format!("{has_gate} {}", caller.unwrap_or("none")))))
+}
+
+async fn send(layer: AuthLayer, method: &str, fields: &[(&str, &str)]) -> (u16, HeaderMap, String) {
+    let mut request = Request::builder().method(method).uri("/");
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    let request = request.body("body".to_owned()).unwrap();
+    let (parts, body) = layer.layer(service_fn(echo)).oneshot(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (parts.status.as_u16(), parts.headers, String::from_utf8(body.into()).unwrap())
+}
+
+#[tokio::test]
+async fn service_finds_gate_and_caller() {
+    let issuer = TestIssuer::new();
+    let bearer = format!("Bearer {}", issuer.token().subject("alice").sign());
+    let good = [("authorization", bearer.as_str())];
+    let preflight = [("origin", "https://app.test"), ("access-control-request-method", "GET")];
+    let layer = || AuthLayer::new(issuer.gate());
+    for (layer, method, fields, expected) in [
+        (layer(), "GET", &good[..], "true alice"),
+        (layer().optional(), "GET", &good[..], "true alice"),
+        (layer().optional(), "GET", &[][..], "true none"),
+        (layer().allow_cors_preflight(), "OPTIONS", &preflight[..], "true none"),
+    ] {
+        let (status, _, body) = send(layer, method, fields).await;
+        assert_eq!((status, body.as_str()), (200, expected));
+    }
+}
+
+#[tokio::test]
+async fn refused_requests_do_not_reach_the_service() {
+    let issuer = TestIssuer::new();
+    let good = format!("Bearer {}", issuer.token().scope("read").sign());
+    let expired = format!("Bearer {}", issuer.token().expired().sign());
+    let admin = || AuthLayer::new(issuer.gate()).require(scopes("admin"));
+    for (layer, authorization, status, code) in [
+        (admin(), None, 401, "missing_token"),
+        (admin(), Some("Bearer"), 400, "invalid_request"),
+        (admin(), Some(expired.as_str()), 401, "invalid_token"),
+        (admin(), Some(good.as_str()), 403, "insufficient_scope"),
+        (admin().optional(), Some(expired.as_str()), 401, "invalid_token"),
+        (admin().optional(), Some(good.as_str()), 403, "insufficient_scope"),
+    ] {
+        let field = authorization.map(|value| ("authorization", value));
+        let (answered, headers, body) = send(layer, "GET", field.as_slice()).await;
+        assert_eq!(answered, status, "{body}");
+        assert!(body.contains(code), "{body}");
+        assert!(headers.contains_key("www-authenticate") && headers["content-type"] == "application/json");
+    }
+}
+
+#[tokio::test]
+async fn forgeries_do_not_reach_the_service() {
+    let issuer = TestIssuer::new();
+    for layer in [AuthLayer::new(issuer.gate()), AuthLayer::new(issuer.gate()).optional().allow_cors_preflight()] {
+        for forgery in issuer.forgeries() {
+            let bearer = format!("Bearer {}", forgery.token);
+            let (status, _, body) = send(layer.clone(), "GET", &[("authorization", &bearer)]).await;
+            assert_eq!(status, 401, "{}", forgery.name);
+            assert!(body.contains(&format!(r#""reason":"{}""#, forgery.reason)), "{}: {body}", forgery.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn service_can_ask_for_more_than_the_layer() {
+    let gate = gate_admitting(&json!({"sub": "alice", "scope": "read"})).unwrap();
+    let delete = |request: Request<()>| async move {
+        let gate = request.extensions().get::<Gate>().unwrap();
+        let caller = request.extensions().get::<Admission>().unwrap().caller();
+        let answer = gate.authorize(caller, &scopes("delete")).map(|()| Response::new("deleted".to_owned()));
+        Ok::<_, Infallible>(answer.unwrap_or_else(|error| response(gate.refuse(&error))))
+    };
+    let answer = AuthLayer::new(gate).layer(service_fn(delete)).oneshot(Request::new(())).await.unwrap();
+    assert_eq!(answer.status(), 403);
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(body.ends_with(br#","scope":"delete"}"#), "{body:?}");
+}
+
+/// Gives each caller a header field for the response.
+#[derive(Debug)]
+struct GivesNonce;
+
+#[async_trait]
+impl Verifier for GivesNonce {
+    async fn verify(&self, _: &Credential<'_>) -> Result<Verified, AuthError> {
+        let caller = dangerous::assume_verified(&json!({"sub": "alice"}))?;
+        let fields = [("DPoP-Nonce", "n-1"), ("x name", "a space in the name"), ("x-line", "a\nb")];
+        Ok(caller.with_response_headers(fields.map(|(name, value)| (name.to_owned(), value.to_owned()))))
+    }
+}
+
+#[tokio::test]
+async fn header_fields_of_the_caller_reach_the_response() {
+    let layer = AuthLayer::new(Gate::new(GivesNonce));
+    let (status, headers, _) = send(layer, "GET", &[("authorization", "Bearer x")]).await;
+    assert_eq!((status, &headers["dpop-nonce"], headers.len()), (200, &"n-1".parse().unwrap(), 1));
+}
+
+#[tokio::test]
+async fn frames_and_trailers_of_the_service_pass() {
+    let gate = gate_admitting(&json!({"sub": "alice"})).unwrap();
+    let stream = |_: Request<()>| async {
+        let trailers: HeaderMap = [("grpc-status".parse().unwrap(), "0".parse().unwrap())].into_iter().collect();
+        let frames = vec![Frame::data(Bytes::from("one")), Frame::data(Bytes::from("two")), Frame::trailers(trailers)];
+        Ok::<_, Infallible>(Response::new(Frames(frames.into_iter())))
+    };
+    let answer = AuthLayer::new(gate).layer(service_fn(stream)).oneshot(Request::new(())).await.unwrap();
+    assert!(!answer.body().is_end_stream());
+    assert_eq!(answer.body().size_hint().exact(), None);
+    let collected = answer.into_body().collect().await.unwrap();
+    assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+    assert_eq!(collected.to_bytes(), "onetwo");
+}
+
+/// A body of these frames.
+struct Frames(std::vec::IntoIter<Frame<Bytes>>);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(Ok))
+    }
+}
+
+#[tokio::test]
+async fn body_of_a_refusal_has_a_known_length() {
+    let refused = |gate: Gate| AuthLayer::new(gate).layer(service_fn(echo)).oneshot(Request::new(String::new()));
+    let body = refused(TestIssuer::new().gate()).await.unwrap().into_body();
+    let length = body.size_hint().exact();
+    assert!(!body.is_end_stream());
+    assert_eq!(body.collect().await.unwrap().to_bytes().len() as u64, length.unwrap());
+
+    let empty = TestIssuer::new().gate().with_refusals(|_, refusal| refusal.body.clear());
+    let body: AuthBody<_> = refused(empty).await.unwrap().into_body();
+    assert!(body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), Some(0));
+    assert!(matches!(pin!(body).poll_frame(&mut Context::from_waker(Waker::noop())), Poll::Ready(None)));
+}
+
+/// Panics when it is called before it was polled ready.
+#[derive(Debug, Default)]
+struct Strict {
+    ready: bool,
+}
+
+impl Clone for Strict {
+    fn clone(&self) -> Self {
+        Self { ready: false }
+    }
+}
+
+impl Service<Request<String>> for Strict {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<String>) -> Self::Future {
+        assert!(std::mem::take(&mut self.ready), "called without having been polled ready");
+        ready(Ok(Response::new(Full::default())))
+    }
+}
+
+#[tokio::test]
+async fn service_that_was_polled_ready_is_called() {
+    let issuer = TestIssuer::new();
+    let mut service = AuthLayer::new(issuer.gate()).layer(Strict::default());
+    for _ in 0..3 {
+        let bearer = format!("Bearer {}", issuer.token().sign());
+        let request = Request::get("/").header("authorization", bearer).body(String::new()).unwrap();
+        assert_eq!(service.ready().await.unwrap().call(request).await.unwrap().status(), 200);
+    }
+}
