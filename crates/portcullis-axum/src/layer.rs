@@ -39,8 +39,8 @@ use crate::view::original_uri;
 /// # (guarded, open) }
 /// ```
 ///
-/// The same holds for `merge`, `nest`, `fallback` and for `route_layer`, which guards the routes but not the fallback.
-/// These forms guard every route of the part:
+/// The same holds for `merge`, `nest` and `fallback`. `route_layer` never guards the fallback. These forms guard every
+/// route of the part:
 ///
 /// - `.route(…).layer(layer)`: the layer is the last call.
 /// - `.nest("/admin", admin.layer(layer))` and `.merge(admin.layer(layer))`: the part is finished before it is added.

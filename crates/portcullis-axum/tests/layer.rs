@@ -131,6 +131,36 @@ async fn behind_an_optional_layer_a_required_one_asks_for_its_own_caller() {
     }
 }
 
+/// How axum applies a layer: to the routes that are there. The docs of [`AuthLayer`] show both orders.
+#[tokio::test]
+async fn route_added_after_the_layer_is_open() {
+    let issuer = TestIssuer::new();
+    let layer = || AuthLayer::new(issuer.gate());
+    let behind = || get(|| async { "reached" });
+    let guarded = Router::new().route("/", behind()).layer(layer());
+    let open = Router::new().layer(layer()).route("/", behind());
+    assert_eq!((get_bare(&guarded, "/").await, get_bare(&open, "/").await), (401, 200));
+    // Each way to add routes before or after the layer.
+    for (app, path, status) in [
+        (Router::new().merge(guarded.clone()), "/", 401),
+        (Router::new().nest("/part", guarded.clone()), "/part", 401),
+        (Router::new().nest("/part", Router::new().route("/", behind())).layer(layer()), "/part", 401),
+        (Router::new().fallback(|| async { "reached" }).layer(layer()), "/any", 401),
+        (Router::new().route("/", behind()).route_layer(layer()), "/", 401),
+        (Router::new().route("/", behind().layer(layer())), "/", 401),
+        (guarded.clone().route("/late", behind()), "/late", 200),
+        (guarded.clone().merge(Router::new().route("/late", behind())), "/late", 200),
+        (guarded.clone().nest("/late", Router::new().route("/", behind())), "/late", 200),
+        (guarded.fallback(|| async { "reached" }), "/any", 200),
+        (Router::new().route("/", behind()).route_layer(layer()).fallback(|| async { "reached" }), "/any", 200),
+    ] {
+        assert_eq!(get_bare(&app, path).await, status, "{path}");
+    }
+    // An extractor guards its handler wherever the route is added.
+    let extractor = Router::new().layer(layer()).route("/", get(subject)).with_state(issuer.gate());
+    assert_eq!(get_bare(&extractor, "/").await, 401);
+}
+
 #[tokio::test]
 async fn a_layer_never_goes_on_with_a_bad_token() {
     let issuer = TestIssuer::new();
