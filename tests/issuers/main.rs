@@ -32,7 +32,7 @@ async fn reason(gate: &Gate, token: &str) -> Option<Reason> {
 }
 
 #[tokio::test]
-async fn each_issuer_is_verified_with_its_own_keys_alone() {
+async fn each_issuer_is_verified_with_its_own_keys() {
     let (a, b) = two();
     let gate = gate_of([&a, &b]);
     for issuer in [&a, &b] {
@@ -49,7 +49,7 @@ async fn each_issuer_is_verified_with_its_own_keys_alone() {
 }
 
 #[tokio::test]
-async fn an_issuer_of_one_gate_does_not_pass_another() {
+async fn issuer_of_one_gate_does_not_pass_another() {
     let (a, b) = two();
     let (gate_a, gate_b) = (a.gate(), b.gate());
     assert!(gate_a.verify(&a.token().sign()).await.is_ok() && gate_b.verify(&b.token().sign()).await.is_ok());
@@ -57,7 +57,7 @@ async fn an_issuer_of_one_gate_does_not_pass_another() {
 }
 
 #[tokio::test]
-async fn forgeries_are_refused_behind_a_dispatch_too() {
+async fn forgeries_are_refused_among_several_issuers() {
     let (a, b) = two();
     let gate = gate_of([&a, &b]);
     for forgery in a.forgeries() {
@@ -74,7 +74,7 @@ fn served() -> (IssuerServer, JwtVerifier) {
 }
 
 #[tokio::test]
-async fn one_issuers_outage_leaves_the_other_alone() {
+async fn outage_of_one_issuer_does_not_affect_the_other() {
     let ((up, verifier_up), (down, verifier_down)) = (served(), served());
     let token_of_down = down.issuer().token().sign();
     down.go_down();
@@ -88,7 +88,7 @@ async fn one_issuers_outage_leaves_the_other_alone() {
 }
 
 #[tokio::test]
-async fn a_thousand_unknown_issuers_open_no_connection() {
+async fn unknown_issuers_open_no_connection() {
     let (known, verifier) = served();
     let stranger = TestIssuer::new().serve();
     let gate = Gate::new(ByIssuer::new([verifier]).unwrap());
@@ -149,7 +149,7 @@ fn token_of(keys: &TestIssuer, number: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_verifier_is_made_once_however_many_ask() {
+async fn verifier_is_made_once_for_concurrent_requests() {
     let (keys, directory, open) = customers(10, 100);
     let gate = Gate::new(open);
     let token = token_of(&keys, 3);
@@ -164,7 +164,7 @@ async fn a_verifier_is_made_once_however_many_ask() {
 }
 
 #[tokio::test]
-async fn strangers_of_an_open_set_are_remembered_and_an_unsure_directory_is_a_503() {
+async fn unknown_issuers_are_remembered_and_an_unsure_directory_is_a_503() {
     let (keys, directory, open) = customers(10, 100);
     let gate = Gate::new(open);
     for _ in 0..10 {
@@ -180,7 +180,7 @@ async fn strangers_of_an_open_set_are_remembered_and_an_unsure_directory_is_a_50
 }
 
 #[tokio::test]
-async fn ten_thousand_issuers_stay_within_the_bound() {
+async fn open_issuers_stay_within_the_bound() {
     let (keys, _, open) = customers(10_000, 100);
     let gate = Gate::new(Arc::clone(&open));
     for number in 0..10_000 {

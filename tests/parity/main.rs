@@ -54,22 +54,22 @@ fn bad_tokens() {
 }
 
 #[test]
-fn callers_who_may_not() {
+fn callers_without_the_grant() {
     answer_as_expected(requests::forbidden);
 }
 
 #[test]
-fn keys_that_cannot_be_had() {
+fn keys_that_are_unavailable() {
     answer_as_expected(requests::outages);
 }
 
 #[test]
-fn a_server_that_is_set_up_wrongly() {
+fn servers_with_a_wrong_set_up() {
     answer_as_expected(requests::server_errors);
 }
 
 #[test]
-fn tokens_in_a_header_of_their_own() {
+fn tokens_in_a_custom_header() {
     answer_as_expected(requests::header_source);
 }
 
@@ -79,17 +79,17 @@ fn tokens_in_a_cookie() {
 }
 
 #[test]
-fn gates_with_a_realm_or_a_verifier_of_their_own() {
+fn gates_with_a_custom_realm_or_verifier() {
     answer_as_expected(requests::customised);
 }
 
 #[test]
-fn callers_whom_a_guard_lets_in() {
+fn callers_let_in_by_a_guard() {
     answer_as_expected(guarded::let_in);
 }
 
 #[test]
-fn callers_whom_a_guard_keeps_out() {
+fn requests_refused_by_a_guard() {
     answer_as_expected(guarded::kept_out);
 }
 
@@ -109,12 +109,12 @@ fn guards_within_guards() {
 }
 
 #[test]
-fn guards_that_read_tokens_in_other_places() {
+fn guards_with_other_token_sources() {
     answer_as_expected(guarded::other_places);
 }
 
 #[test]
-fn refusals_that_a_service_words_itself() {
+fn refusals_changed_by_the_service() {
     answer_as_expected(guarded::reworded);
 }
 
@@ -130,7 +130,7 @@ fn outages_behind_a_guard() {
 
 /// What a guard leaves with a request must not outlive it, as it might where a server uses its requests again.
 #[test]
-fn no_request_inherits_the_caller_of_another() {
+fn no_request_gets_the_caller_of_another() {
     let gates = Gates::new();
     let (axum, actix) = (servers::axum(&gates), servers::actix(&gates));
     let mut rows = [guarded::let_in(&gates), guarded::optional(&gates), guarded::nested(&gates)].concat();
@@ -147,7 +147,7 @@ fn no_request_inherits_the_caller_of_another() {
 
 /// So that nobody takes a table for complete that has lost its rows.
 #[test]
-fn the_tables_reach_every_reason_and_every_status() {
+fn tables_reach_every_reason_and_status() {
     let gates = Gates::new();
     let rows: Vec<Row> = requests::ALL.iter().flat_map(|table| table(&gates)).collect();
     println!("{} requests", rows.len());
@@ -165,7 +165,7 @@ fn the_tables_reach_every_reason_and_every_status() {
 
 /// A request arrives in as many pieces as the network likes.
 #[test]
-fn a_request_that_arrives_byte_by_byte() {
+fn requests_that_arrive_byte_by_byte() {
     let gates = Gates::new();
     let (axum, actix) = (servers::axum(&gates), servers::actix(&gates));
     for row in requests::forbidden(&gates).iter().take(2) {

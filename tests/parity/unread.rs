@@ -149,7 +149,7 @@ fn taken_by_one_or_both() -> Vec<Case> {
 }
 
 #[test]
-fn what_a_framework_refuses_reaches_neither_gate_nor_handler() {
+fn requests_refused_by_a_framework_reach_no_gate() {
     let service = Service::new();
     for case in refused_by_both() {
         assert!(case.axum != Takes && case.actix != Takes, "{}", case.name);
@@ -158,7 +158,7 @@ fn what_a_framework_refuses_reaches_neither_gate_nor_handler() {
 }
 
 #[test]
-fn what_a_framework_takes_although_another_refuses_it_is_judged_by_the_gate() {
+fn requests_taken_by_one_framework_reach_its_gate() {
     let service = Service::new();
     for case in taken_by_one_or_both() {
         assert!(case.axum == Takes || case.actix == Takes, "{}", case.name);
@@ -167,7 +167,7 @@ fn what_a_framework_takes_although_another_refuses_it_is_judged_by_the_gate() {
 }
 
 #[test]
-fn a_bad_request_behind_a_good_one_takes_nothing_along() {
+fn bad_request_behind_a_good_one_is_separate() {
     let service = Service::new();
     for server in &service.servers {
         let mut connection = Connection::open(server.address);

@@ -76,7 +76,7 @@ async fn send(
 }
 
 #[actix_web::test]
-async fn middleware_that_stands_within_finds_the_caller() {
+async fn inner_middleware_finds_the_caller() {
     let staff = TestIssuer::new();
     let gate = staff.gate();
     let token = format!("Bearer {}", staff.token().subject("alice").sign());
@@ -92,7 +92,7 @@ async fn middleware_that_stands_within_finds_the_caller() {
 }
 
 #[actix_web::test]
-async fn every_part_of_an_app_opens_to_its_own_callers_alone() {
+async fn each_part_of_an_app_admits_its_own_callers() {
     let staff = TestIssuer::new().with_url("https://staff.test/");
     let customers = TestIssuer::new().with_url("https://customers.test/");
     let (staff_gate, customers_gate) = (staff.gate(), customers.gate());
@@ -130,7 +130,7 @@ async fn every_part_of_an_app_opens_to_its_own_callers_alone() {
 }
 
 #[actix_web::test]
-async fn behind_an_optional_middleware_a_required_one_asks_for_its_own_caller() {
+async fn required_middleware_behind_an_optional_one_asks_itself() {
     const NAMED: &str = "x-staff-token";
     let staff = TestIssuer::new().with_url("https://staff.test/");
     let customers = TestIssuer::new().with_url("https://customers.test/");
@@ -171,7 +171,7 @@ async fn behind_an_optional_middleware_a_required_one_asks_for_its_own_caller() 
 }
 
 #[actix_web::test]
-async fn a_middleware_never_goes_on_with_a_bad_token() {
+async fn bad_token_never_passes_a_middleware() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     for optional in [false, true] {
@@ -197,7 +197,7 @@ async fn a_middleware_never_goes_on_with_a_bad_token() {
 }
 
 #[actix_web::test]
-async fn no_spelling_of_a_path_gets_around_the_guard() {
+async fn no_spelling_of_a_path_avoids_the_guard() {
     let staff = TestIssuer::new();
     let gate = staff.gate();
     let boss = ("authorization", format!("Bearer {}", staff.token().subject("boss").scope("admin").sign()));
@@ -231,7 +231,7 @@ const SPELLINGS: [&str; 14] = [
 ];
 
 #[actix_web::test]
-async fn an_app_a_scope_and_a_resource_are_guarded_alike() {
+async fn app_scope_and_resource_can_be_guarded() {
     let (issuer, other) = (TestIssuer::new(), TestIssuer::new());
     let guard = || AuthMiddleware::new(issuer.gate());
     let behind = || web::get().to(subject);
@@ -275,7 +275,7 @@ impl Service<ServiceRequest> for Told {
 }
 
 #[actix_web::test]
-async fn the_middleware_is_ready_when_the_service_behind_it_is() {
+async fn middleware_is_ready_when_its_service_is() {
     let guard = AuthMiddleware::new(TestIssuer::new().gate());
     for told in [true, false] {
         let service = guard.new_transform(Told(told)).await.unwrap();
@@ -285,7 +285,7 @@ async fn the_middleware_is_ready_when_the_service_behind_it_is() {
 }
 
 #[actix_web::test]
-async fn a_cors_preflight_passes_only_where_it_is_allowed() {
+async fn cors_preflight_passes_only_where_allowed() {
     let staff = TestIssuer::new();
     let gate = staff.gate();
     let preflight = [("origin", "https://app.test".to_owned()), ("access-control-request-method", "GET".to_owned())];
@@ -315,7 +315,7 @@ impl Verifier for Counting {
 }
 
 #[actix_web::test]
-async fn what_a_middleware_verified_is_not_verified_again_and_its_headers_reach_the_response() {
+async fn caller_of_a_middleware_is_not_verified_again() {
     let asked = Arc::new(AtomicUsize::new(0));
     let gate = Gate::new(Counting(Arc::clone(&asked)));
     let app = App::new()
@@ -331,7 +331,7 @@ async fn what_a_middleware_verified_is_not_verified_again_and_its_headers_reach_
 }
 
 #[actix_web::test]
-async fn a_websocket_upgrade_passes_the_middleware_like_any_request() {
+async fn middleware_guards_a_websocket_upgrade() {
     let issuer = TestIssuer::new();
     let upgrade = || async { HttpResponse::SwitchingProtocols().upgrade("websocket").finish() };
     let app =

@@ -69,7 +69,7 @@ async fn get_bare(app: &Router, path: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn every_part_of_a_router_opens_to_its_own_callers_alone() {
+async fn each_part_of_a_router_admits_its_own_callers() {
     let staff = TestIssuer::new().with_url("https://staff.test/");
     let customers = TestIssuer::new().with_url("https://customers.test/");
     let app = app(&staff.gate(), &customers.gate());
@@ -100,7 +100,7 @@ async fn every_part_of_a_router_opens_to_its_own_callers_alone() {
 }
 
 #[tokio::test]
-async fn behind_an_optional_layer_a_required_one_asks_for_its_own_caller() {
+async fn required_layer_behind_an_optional_one_asks_itself() {
     const NAMED: &str = "x-staff-token";
     let staff = TestIssuer::new().with_url("https://staff.test/");
     let customers = TestIssuer::new().with_url("https://customers.test/");
@@ -162,7 +162,7 @@ async fn route_added_after_the_layer_is_open() {
 }
 
 #[tokio::test]
-async fn a_layer_never_goes_on_with_a_bad_token() {
+async fn bad_token_never_passes_a_layer() {
     let issuer = TestIssuer::new();
     let open = Router::new().route("/", any(|| async { "behind" }));
     for layer in [AuthLayer::new(issuer.gate()), AuthLayer::new(issuer.gate()).optional().allow_cors_preflight()] {
@@ -178,7 +178,7 @@ async fn a_layer_never_goes_on_with_a_bad_token() {
 }
 
 #[tokio::test]
-async fn no_spelling_of_a_path_gets_around_the_guard() {
+async fn no_spelling_of_a_path_avoids_the_guard() {
     let staff = TestIssuer::new();
     let app = app(&staff.gate(), &staff.gate());
     let boss = staff.token().subject("boss").scope("admin").sign();
@@ -208,7 +208,7 @@ const SPELLINGS: [&str; 14] = [
 ];
 
 #[tokio::test]
-async fn a_websocket_upgrade_passes_the_layer_like_any_request() {
+async fn layer_guards_a_websocket_upgrade() {
     let issuer = TestIssuer::new();
     let app = Router::new()
         .route("/ws", get(|| async { StatusCode::SWITCHING_PROTOCOLS }))
@@ -221,7 +221,7 @@ async fn a_websocket_upgrade_passes_the_layer_like_any_request() {
 }
 
 #[tokio::test]
-async fn a_cors_preflight_passes_only_where_it_is_allowed() {
+async fn cors_preflight_passes_only_where_allowed() {
     let staff = TestIssuer::new();
     let app = app(&staff.gate(), &staff.gate());
     let preflight = |method: &str| {
@@ -253,7 +253,7 @@ impl Verifier for Counting {
 }
 
 #[tokio::test]
-async fn what_a_layer_verified_is_not_verified_again_and_its_headers_reach_the_response() {
+async fn caller_of_a_layer_is_not_verified_again() {
     let asked = Arc::new(AtomicUsize::new(0));
     let gate = Gate::new(Counting(Arc::clone(&asked)));
     let app = Router::new().route("/", get(subject)).layer(AuthLayer::new(gate.clone())).layer(AuthLayer::new(gate));
@@ -294,7 +294,7 @@ impl Service<Request<String>> for Strict {
 }
 
 #[tokio::test]
-async fn the_service_that_was_polled_ready_is_the_one_that_is_called() {
+async fn service_that_was_polled_ready_is_called() {
     let issuer = TestIssuer::new();
     // Any request body will do: the layer is for every tower service.
     let mut service = AuthLayer::new(issuer.gate()).layer(Strict::default());

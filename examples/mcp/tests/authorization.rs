@@ -110,7 +110,7 @@ const VERSION: &str = "/params/_meta/io.modelcontextprotocol~1protocolVersion";
 // Authorization Server Discovery
 
 #[tokio::test]
-async fn authorization_server_location_the_metadata_names_the_resource_and_its_authorization_servers() {
+async fn authorization_server_location_is_in_the_metadata() {
     let metadata = Server::new().get(METADATA).await;
     assert_eq!(metadata.status, 200);
     assert_eq!(
@@ -126,7 +126,7 @@ async fn authorization_server_location_the_metadata_names_the_resource_and_its_a
 }
 
 #[tokio::test]
-async fn protected_resource_metadata_discovery_well_known_uri_at_the_endpoints_path_and_at_the_root() {
+async fn protected_resource_metadata_discovery_at_both_well_known_uris() {
     let server = Server::new();
     // For clients without a token, with or without the hint of a challenge.
     let (of_path, of_root) = (server.get(METADATA).await, server.get(ROOT_METADATA).await);
@@ -140,7 +140,7 @@ async fn protected_resource_metadata_discovery_well_known_uri_at_the_endpoints_p
 }
 
 #[tokio::test]
-async fn protected_resource_metadata_discovery_a_401_says_where_the_metadata_is() {
+async fn protected_resource_metadata_discovery_from_a_401() {
     let server = Server::new();
     let answer = server.send(saying(&list(), &[])).await;
     assert_eq!((answer.status, answer.challenge.as_deref()), (401, Some(NO_TOKEN)));
@@ -152,7 +152,7 @@ async fn protected_resource_metadata_discovery_a_401_says_where_the_metadata_is(
 // Scope Selection Strategy
 
 #[tokio::test]
-async fn scope_selection_a_401_says_which_scope_to_ask_for() {
+async fn scope_selection_from_a_401() {
     let server = Server::new();
     for (answer, error) in [
         (server.send(saying(&list(), &[])).await, None),
@@ -166,7 +166,7 @@ async fn scope_selection_a_401_says_which_scope_to_ask_for() {
 }
 
 #[tokio::test]
-async fn scope_selection_scopes_supported_is_what_basic_use_needs() {
+async fn scope_selection_from_scopes_supported() {
     let server = Server::new();
     let supported = server.get(METADATA).await.json()["scopes_supported"].clone();
     assert_eq!(supported, json!(["notes:read"]));
@@ -176,7 +176,7 @@ async fn scope_selection_scopes_supported_is_what_basic_use_needs() {
 }
 
 #[tokio::test]
-async fn refresh_tokens_offline_access_is_named_nowhere() {
+async fn refresh_tokens_need_no_offline_access_here() {
     let server = Server::new();
     let told = [
         server.get(METADATA).await.body,
@@ -189,7 +189,7 @@ async fn refresh_tokens_offline_access_is_named_nowhere() {
 // Resource Parameter Implementation
 
 #[test]
-fn canonical_server_uri_without_scheme_or_with_a_fragment_is_refused() {
+fn canonical_server_uri_must_be_a_url_without_fragment() {
     for resource in ["mcp.example.com", "https://mcp.example.com#fragment", ""] {
         let verifier = TestIssuer::from_algorithms([Algorithm::Es256]).verifier().build().unwrap();
         assert!(example_mcp::app(verifier, resource).is_err(), "{resource}");
@@ -199,7 +199,7 @@ fn canonical_server_uri_without_scheme_or_with_a_fragment_is_refused() {
 // Access Token Usage
 
 #[tokio::test]
-async fn token_requirements_every_request_needs_the_token() {
+async fn token_requirements_hold_for_every_request() {
     let server = Server::new();
     let good = server.token("notes:read");
     assert_eq!(server.say(&good, &list()).await.status, 200);
@@ -218,7 +218,7 @@ async fn token_requirements_every_request_needs_the_token() {
 }
 
 #[tokio::test]
-async fn token_requirements_a_token_in_the_query_string_or_the_body_is_not_looked_at() {
+async fn token_requirements_no_token_in_query_or_body() {
     let server = Server::new();
     let token = server.token("notes:read").sign();
     let mut in_query = saying(&list(), &[]);
@@ -236,7 +236,7 @@ async fn token_requirements_a_token_in_the_query_string_or_the_body_is_not_looke
 }
 
 #[tokio::test]
-async fn token_handling_only_tokens_that_were_issued_for_this_server() {
+async fn token_handling_refuses_tokens_for_other_servers() {
     let server = Server::new();
     let good = server.token("notes:read");
     for audience in [json!(RESOURCE), json!(["https://other.example", RESOURCE])] {
@@ -261,7 +261,7 @@ async fn token_handling_only_tokens_that_were_issued_for_this_server() {
 }
 
 #[tokio::test]
-async fn token_handling_only_good_tokens_of_the_servers_own_authorization_server() {
+async fn token_handling_refuses_other_authorization_servers() {
     let server = Server::new();
     let stranger = TestIssuer::from_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
     assert_eq!(server.say(&stranger.token().scope("notes:read"), &list()).await.status, 401);
@@ -278,7 +278,7 @@ async fn token_handling_only_good_tokens_of_the_servers_own_authorization_server
 // Error Handling
 
 #[tokio::test]
-async fn error_handling_401_403_and_400() {
+async fn error_handling_with_400_401_and_403() {
     let server = Server::new();
     let good = format!("Bearer {}", server.token("notes:read").sign());
     assert_eq!(server.send(saying(&list(), &[("authorization", &good)])).await.status, 200);
@@ -296,7 +296,7 @@ async fn error_handling_401_403_and_400() {
 }
 
 #[tokio::test]
-async fn runtime_insufficient_scope_a_403_names_all_scopes_of_the_operation_at_once() {
+async fn runtime_insufficient_scope_names_all_scopes_at_once() {
     let server = Server::new();
     let answer = server.say(&server.token("notes:read profile"), &add("x")).await;
     assert_eq!(answer.status, 403);
@@ -315,7 +315,7 @@ async fn runtime_insufficient_scope_a_403_names_all_scopes_of_the_operation_at_o
 }
 
 #[tokio::test]
-async fn step_up_the_same_request_passes_with_the_scopes_that_the_challenge_named() {
+async fn step_up_with_the_challenged_scopes_succeeds() {
     let server = Server::new();
     let refused = server.say(&server.token("notes:read"), &add("buy milk")).await.challenge.unwrap();
     let named = refused.split(r#"scope=""#).nth(1).unwrap().split('"').next().unwrap();
@@ -327,7 +327,7 @@ async fn step_up_the_same_request_passes_with_the_scopes_that_the_challenge_name
 // Security Considerations
 
 #[tokio::test]
-async fn access_token_privilege_restriction_the_token_reaches_nothing_behind_the_gate() {
+async fn access_token_privilege_restriction_hides_the_token() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
     // Whatever a handler could pass on: every header that it sees.
     let echo = |auth: Auth, headers: HeaderMap| async move { format!("{:?} {headers:?}", auth.subject()) };
@@ -341,7 +341,7 @@ async fn access_token_privilege_restriction_the_token_reaches_nothing_behind_the
 }
 
 #[tokio::test]
-async fn access_token_privilege_restriction_nobody_sees_the_notes_of_another() {
+async fn access_token_privilege_restriction_separates_users() {
     let server = Server::new();
     let scope = "notes:read notes:write";
     server.say(&server.token(scope), &add("alice's")).await;
@@ -358,7 +358,7 @@ async fn access_token_privilege_restriction_nobody_sees_the_notes_of_another() {
 // Streamable HTTP, as far as it bears on who may do what
 
 #[tokio::test]
-async fn security_and_endpoint_a_foreign_origin_is_refused_before_anything_else() {
+async fn security_and_endpoint_refuses_a_foreign_origin_first() {
     let server = Server::new();
     let field = format!("Bearer {}", server.token("notes:read").sign());
     let from = |origin: &str| saying(&list(), &[("authorization", &field), ("origin", origin)]);
@@ -369,7 +369,7 @@ async fn security_and_endpoint_a_foreign_origin_is_refused_before_anything_else(
 }
 
 #[tokio::test]
-async fn server_validation_a_header_that_says_something_else_than_the_body_is_refused() {
+async fn server_validation_refuses_headers_that_contradict_the_body() {
     let server = Server::new();
     let field = format!("Bearer {}", server.token("notes:read notes:write").sign());
     let with =
@@ -395,7 +395,7 @@ async fn server_validation_a_header_that_says_something_else_than_the_body_is_re
 }
 
 #[tokio::test]
-async fn the_policy_is_that_of_the_tool_in_the_body_whatever_the_headers_say() {
+async fn policy_is_that_of_the_tool_in_the_body() {
     let server = Server::new();
     let field = format!("Bearer {}", server.token("notes:read").sign());
     let mut earlier = add("x");
@@ -409,7 +409,7 @@ async fn the_policy_is_that_of_the_tool_in_the_body_whatever_the_headers_say() {
 }
 
 #[tokio::test]
-async fn versions_are_told_and_the_handshake_of_earlier_ones_is_understood() {
+async fn earlier_protocol_versions_are_understood() {
     let server = Server::new();
     let good = server.token("notes:read");
     let discovered = server.say(&good, &message("server/discover", json!({}))).await.json();
@@ -432,7 +432,7 @@ async fn versions_are_told_and_the_handshake_of_earlier_ones_is_understood() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_or_no_tool_is_said_to_be_none() {
+async fn invalid_messages_and_unknown_tools_are_errors() {
     let server = Server::new();
     let field = format!("Bearer {}", server.token("notes:read notes:write").sign());
     for (body, code) in [
