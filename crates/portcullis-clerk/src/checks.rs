@@ -1,4 +1,4 @@
-//! Checks for a verifier that lets nobody in without something: each that is added must hold.
+//! Checks that can be added to a verifier, which then refuses every token that fails one of them.
 //!
 //! ```
 //! # fn main() -> Result<(), portcullis::ConfigError> {
@@ -13,8 +13,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Roles and permissions of the organization are for policies, such as `permissions(["org:invoices:create"])`, which
-//! answer 403 where a check answers 401.
+//! A failed check is answered with 401. For roles and permissions use policies, for example
+//! `permissions(["org:invoices:create"])`, which are answered with 403.
 
 use std::time::Duration;
 
@@ -25,24 +25,30 @@ use serde_json::Value;
 use crate::claims::factor_ages;
 use crate::entitlements::Entitlements;
 
-/// The user or the organization has the feature; `org:export` and `user:export` say which of them.
+/// Checks that the user or the organization has a feature.
+///
+/// `org:export` asks for a feature of the organization, `user:export` for one of the user, `export` for either.
 pub fn feature(name: impl Into<String>) -> impl ClaimCheck + 'static {
     Entitled { claim: "fea", name: name.into() }
 }
 
-/// The user or the organization has the plan; `org:pro` and `user:pro` say which of them.
+/// Checks that the user or the organization has a plan.
+///
+/// `org:pro` asks for a plan of the organization, `user:pro` for one of the user, `pro` for either.
 pub fn plan(name: impl Into<String>) -> impl ClaimCheck + 'static {
     Entitled { claim: "pla", name: name.into() }
 }
 
-/// The first factor was verified less than `limit` before the token was issued; Clerk counts in whole minutes. A factor
-/// that is not enabled never was.
+/// Checks that the first factor was verified less than `limit` before the token was issued.
+///
+/// Clerk counts in whole minutes. A factor that is not enabled fails the check.
 pub fn first_factor_within(limit: Duration) -> impl ClaimCheck + 'static {
     VerifiedWithin { name: "first factor", factor: |[first, _]| first, limit }
 }
 
-/// The second factor was verified less than `limit` before the token was issued; Clerk counts in whole minutes. A factor
-/// that is not enabled never was.
+/// Checks that the second factor was verified less than `limit` before the token was issued.
+///
+/// Clerk counts in whole minutes. A factor that is not enabled fails the check.
 pub fn second_factor_within(limit: Duration) -> impl ClaimCheck + 'static {
     VerifiedWithin { name: "second factor", factor: |[_, second]| second, limit }
 }

@@ -1,4 +1,4 @@
-//! What Clerk puts into a token.
+//! The claims of a Clerk token.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::entitlements::Entitlements;
 use crate::organization::Organization;
 use crate::token_class::MACHINE;
 
-/// The claims of a session token of version 1 or 2, or of a machine's or an OAuth access token.
+/// The claims of a session token (version 1 or 2), a machine token or an OAuth access token.
 ///
-/// Only `sub` has to be there. What is absent or can't be read is `None` or empty, and so grants nothing.
+/// Only `sub` is required. An absent or unreadable claim is `None` or empty, and grants nothing.
 ///
 /// ```
 /// use portcullis_clerk::ClerkClaims;
@@ -31,7 +31,7 @@ use crate::token_class::MACHINE;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClerkClaims {
-    /// Who is calling: `user_…`, or `mch_…` for a machine.
+    /// The caller: `user_…`, or `mch_…` for a machine.
     pub sub: String,
     /// The session, `sess_…`.
     pub sid: Option<String>,
@@ -39,11 +39,11 @@ pub struct ClerkClaims {
     pub status: SessionStatus,
     /// The token's identifier.
     pub jti: Option<String>,
-    /// The origin that asked for the token, such as `https://app.example.com`.
+    /// The origin that asked for the token, for example `https://app.example.com`.
     pub azp: Option<String>,
-    /// The application that an OAuth access token was issued to.
+    /// The application to which an OAuth access token was issued.
     pub client_id: Option<String>,
-    /// The scopes of a machine's (`scopes`) or an OAuth access token (`scope` or `scp`).
+    /// The scopes of a machine token (`scopes`) or an OAuth access token (`scope` or `scp`).
     pub scopes: Vec<String>,
     /// The organization that is active in the session.
     pub organization: Option<Organization>,
@@ -51,9 +51,9 @@ pub struct ClerkClaims {
     pub features: Entitlements,
     /// The plans of user and organization (`pla`).
     pub plans: Entitlements,
-    /// Who acts as the user (`act`).
+    /// The person or service that acts as the user (`act`).
     pub actor: Option<Actor>,
-    /// All other claims, those that you added to the token among them.
+    /// All other claims, including those that you added to the token.
     pub custom: Map<String, Value>,
     factor_ages: [Option<Duration>; 2],
 }
@@ -62,95 +62,96 @@ pub struct ClerkClaims {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SessionStatus {
-    /// Signed in; tokens that do not say are so too.
+    /// The user is signed in. A token without `sts` has this status.
     Active,
-    /// Something is left to do, such as the choice of an organization: not signed in.
+    /// The user is not signed in yet: a task is left, for example choosing an organization.
     Pending,
-    /// Something else, which counts as not signed in.
+    /// Any other status. It counts as not signed in.
     Unknown,
 }
 
-/// Who acts as the user: an administrator who impersonates, say.
+/// The person or service that acts as the user, for example an administrator who impersonates the user.
 /// See <https://clerk.com/docs/guides/users/impersonation>.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Actor {
-    /// Who it is.
+    /// The actor's identifier.
     pub sub: Option<String>,
-    /// Who says so.
+    /// The issuer of that identifier.
     pub iss: Option<String>,
     /// The actor's own session.
     pub sid: Option<String>,
 }
 
 impl ClerkClaims {
-    /// Whether the user's role in the active organization is `role`, such as `org:admin`; `admin` is the same.
+    /// Tells whether the user has `role` in the active organization. `org:admin` and `admin` mean the same role.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.organization.as_ref().is_some_and(|organization| organization.has_role(role))
     }
 
-    /// Whether the user has `permission` in the active organization, such as `org:invoices:create`; `invoices:create` is
-    /// the same.
+    /// Tells whether the user has `permission` in the active organization. `org:invoices:create` and `invoices:create`
+    /// mean the same permission.
     #[must_use]
     pub fn has_permission(&self, permission: &str) -> bool {
         self.organization.as_ref().is_some_and(|organization| organization.has_permission(permission))
     }
 
-    /// Whether the user or the organization has the feature, or the one that `feature` says: `org:export`,
-    /// `user:export`.
+    /// Tells whether the user or the organization has `feature`. `org:export` asks about the organization only,
+    /// `user:export` about the user only.
     #[must_use]
     pub fn has_feature(&self, feature: &str) -> bool {
         self.features.contains(feature)
     }
 
-    /// Whether the user or the organization has the plan, or the one that `plan` says: `org:pro`, `user:pro`.
+    /// Tells whether the user or the organization has `plan`. `org:pro` asks about the organization only, `user:pro`
+    /// about the user only.
     #[must_use]
     pub fn has_plan(&self, plan: &str) -> bool {
         self.plans.contains(plan)
     }
 
-    /// Whether `scope` was granted to the machine or the application.
+    /// Tells whether `scope` was granted to the machine or the application.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|granted| granted == scope)
     }
 
-    /// How long ago, in whole minutes before the token was issued, the first factor was verified (`fva`). `None` where it
-    /// is not enabled, or the token does not say.
+    /// Returns the time between the verification of the first factor and the issue of the token (`fva`), in whole
+    /// minutes. `None` means that the factor is not enabled, or that the token does not say.
     #[must_use]
     pub fn first_factor_age(&self) -> Option<Duration> {
         self.factor_ages[0]
     }
 
-    /// How long ago, in whole minutes before the token was issued, the second factor was verified (`fva`). `None` where
-    /// it is not enabled, or the token does not say.
+    /// Returns the time between the verification of the second factor and the issue of the token (`fva`), in whole
+    /// minutes. `None` means that the factor is not enabled, or that the token does not say.
     #[must_use]
     pub fn second_factor_age(&self) -> Option<Duration> {
         self.factor_ages[1]
     }
 
-    /// Whether the first factor was verified less than `limit` before the token was issued. A factor that is not enabled
-    /// never was.
+    /// Tells whether the first factor was verified less than `limit` before the token was issued. `false` for a factor
+    /// that is not enabled.
     #[must_use]
     pub fn first_factor_within(&self, limit: Duration) -> bool {
         self.first_factor_age().is_some_and(|age| age < limit)
     }
 
-    /// Whether the second factor was verified less than `limit` before the token was issued. A factor that is not enabled
-    /// never was: where users may go without one, say so with [`Self::first_factor_within`].
+    /// Tells whether the second factor was verified less than `limit` before the token was issued. `false` for a factor
+    /// that is not enabled. For users without a second factor, use [`Self::first_factor_within`].
     #[must_use]
     pub fn second_factor_within(&self, limit: Duration) -> bool {
         self.second_factor_age().is_some_and(|age| age < limit)
     }
 
-    /// Whether somebody else acts as the user.
+    /// Tells whether another person or service acts as the user.
     #[must_use]
     pub fn is_impersonated(&self) -> bool {
         self.actor.is_some()
     }
 
-    /// Whether a machine is calling, not a user.
+    /// Tells whether the caller is a machine.
     #[must_use]
     pub fn is_machine(&self) -> bool {
         self.sub.starts_with(MACHINE)
@@ -205,7 +206,7 @@ impl fmt::Debug for ClerkClaims {
 }
 
 impl SessionStatus {
-    /// Reads `sts`; `None` is a token without it.
+    /// Reads `sts`. `None` means a token without it.
     pub(crate) fn read(status: Option<&Value>) -> Self {
         match status.map(Value::as_str) {
             None | Some(Some("active")) => Self::Active,
@@ -228,10 +229,11 @@ impl fmt::Debug for Actor {
     }
 }
 
-/// Where scopes stand: in OAuth access tokens the first two, in machines' the last.
+/// The claims with scopes: the first two of OAuth access tokens, the last of machine tokens.
 const SCOPES: [&str; 3] = ["scope", "scp", "scopes"];
 
-/// The scopes of a token whose claims `claim` gives: each claim is a space-delimited string, or an array of strings.
+/// Returns the scopes of a token. `claim` returns a claim of the token by its name. Each claim with scopes is a
+/// space-delimited string or an array of strings.
 pub(crate) fn scopes(claim: impl Fn(&'static str) -> Option<Value>) -> Vec<String> {
     let each = |value| match value {
         Value::String(text) => {
@@ -243,12 +245,13 @@ pub(crate) fn scopes(claim: impl Fn(&'static str) -> Option<Value>) -> Vec<Strin
     SCOPES.into_iter().filter_map(claim).filter_map(each).flatten().collect()
 }
 
-/// The claim `name`, where it is there.
+/// Returns the claim `name`, if the token has it.
 pub(crate) fn claim_of(claims: &Claims, name: &'static str) -> Option<Value> {
     claims.get(name).ok().flatten()
 }
 
-/// `fva`: the minutes of both factors, −1 for one that is not enabled. What is no such pair says nothing of either.
+/// Reads `fva`: the minutes for both factors, −1 for a factor that is not enabled. A value of another form means `None`
+/// for both.
 pub(crate) fn factor_ages(pair: Option<&Value>) -> [Option<Duration>; 2] {
     let Some([first, second]) = pair.and_then(Value::as_array).map(Vec::as_slice) else { return [None, None] };
     let is_age = |minutes: &Value| minutes.as_i64().is_some_and(|minutes| minutes >= -1);
@@ -309,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_factor_that_is_not_enabled_never_was_verified() {
+    fn disabled_factor_has_no_age() {
         let ages = |fva: Value| {
             let claims = claims(json!({"sub": "user_1", "fva": fva}));
             (claims.first_factor_age(), claims.second_factor_age())
@@ -335,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_machines_and_of_oauth_have_scopes() {
+    fn machine_and_oauth_tokens_have_scopes() {
         let machine = claims(json!({"sub": "mch_1", "jti": "mt_1", "scopes": "mch_2 mch_3"}));
         assert!(machine.is_machine() && machine.has_scope("mch_3") && !machine.has_scope("mch_2 mch_3"));
         let one = claims(json!({"sub": "user_1", "client_id": "c", "scope": "profile  email"}));
@@ -346,14 +349,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_grants_nothing() {
+    fn unreadable_claims_grant_nothing() {
         let odd = claims(
             json!({"v": 2, "sub": "user_1", "sid": 7, "sts": 7, "fea": ["o:a"], "pla": 7, "o": [], "act": true}),
         );
         assert_eq!(odd.status, SessionStatus::Unknown);
         assert!(odd.sid.is_none() && odd.organization.is_none());
         assert!(!odd.has_feature("a") && !odd.has_plan("free") && !odd.has_role("admin"));
-        // An actor that can't be read is one all the same.
+        // An unreadable actor still means impersonation.
         assert!(odd.is_impersonated());
         assert!(!claims(json!({"sub": "user_1", "act": null})).is_impersonated());
         for sub in [json!({}), json!({"sub": 7}), json!({"sub": null})] {

@@ -1,14 +1,15 @@
-//! The cookies in which browsers have the session token.
+//! The cookies with which browsers send the session token.
 
 use portcullis::TokenSource;
 use portcullis::verifier::UnverifiedToken;
 
 use crate::frontend_api;
 
-/// The session cookie, under its plain name and under the instance's own.
+/// The name of the session cookie. The cookie of one instance adds an underscore and the instance's suffix.
 const NAME: &str = "__session";
 
-/// The cookies of the instance whose cookies end with `suffix`, where that is known, and whose issuer is `issuer`.
+/// Returns the token source for the session cookies of one instance. `suffix` ends the names of its cookies, and
+/// `issuer` issues its tokens. Each is `None` if it is unknown.
 pub(crate) fn session(suffix: Option<String>, issuer: Option<String>) -> TokenSource {
     let own = suffix.map(|suffix| format!("{NAME}_{suffix}"));
     let names = own.into_iter().chain([NAME.to_owned()]);
@@ -21,7 +22,7 @@ pub(crate) fn session(suffix: Option<String>, issuer: Option<String>) -> TokenSo
             });
             (of_instance, claims.and_then(|claims| claims.issued_at()))
         };
-        // Among equals the first: the one under the instance's own name.
+        // If two are equal, the first wins: the cookie with the instance's suffix.
         let best = tokens.iter().enumerate().rev().max_by_key(|(_, token)| rank(token));
         best.map_or(0, |(at, _)| at)
     })

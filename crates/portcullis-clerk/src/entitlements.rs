@@ -1,22 +1,22 @@
-//! `fea` and `pla`: which features and plans the user and the organization have.
+//! The features and plans of the user and the organization (`fea`, `pla`).
 
-/// Names with their scopes, as `fea` and `pla` list them: `o:` is the organization's, `u:` the user's, `ou:` and `uo:`
-/// are both's.
+/// The names in `fea` or `pla`, each with its owner: `o:` for the organization, `u:` for the user, `ou:` and `uo:` for
+/// both.
 ///
-/// A list that can't be read holds nothing.
+/// An unreadable list is empty.
 #[derive(Clone, Default)]
 pub struct Entitlements {
-    entries: Vec<Entry>,
+    entries: Vec<Entitlement>,
 }
 
 #[derive(Clone)]
-struct Entry {
-    scope: Scope,
+struct Entitlement {
+    owner: Owner,
     name: String,
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
-enum Scope {
+enum Owner {
     Both,
     Organization,
     Unknown,
@@ -24,24 +24,25 @@ enum Scope {
 }
 
 impl Entitlements {
-    /// Reads `o:a,u:b`. One entry without a scope makes all of it unreadable, as it does for the vendor's SDK.
+    /// Reads a list such as `o:a,u:b`. One entry without an owner makes the whole list unreadable, as in Clerk's SDK.
     pub(crate) fn read(text: &str) -> Self {
         let entry = |entry: &str| {
-            let (scope, name) = entry.trim().split_once(':')?;
-            let scope = match scope {
-                "o" => Scope::Organization,
-                "u" => Scope::User,
-                "ou" | "uo" => Scope::Both,
-                _ => Scope::Unknown,
+            let (owner, name) = entry.trim().split_once(':')?;
+            let owner = match owner {
+                "o" => Owner::Organization,
+                "u" => Owner::User,
+                "ou" | "uo" => Owner::Both,
+                _ => Owner::Unknown,
             };
-            Some(Entry { scope, name: name.to_owned() })
+            Some(Entitlement { owner, name: name.to_owned() })
         };
         let entries = if text.is_empty() { Some(Vec::new()) } else { text.split(',').map(entry).collect() };
         Self { entries: entries.unwrap_or_default() }
     }
 
-    /// Whether `name` is among them: of the user or the organization, or of one of them where `name` says so, as
-    /// `org:export` or `user:export` (`o:` and `u:` for short).
+    /// Tells whether the user or the organization has `name`.
+    ///
+    /// `org:export` (or `o:export`) asks about the organization only, `user:export` (or `u:export`) about the user only.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         match name.split_once(':') {
@@ -52,25 +53,26 @@ impl Entitlements {
         }
     }
 
-    /// The names that the organization has.
+    /// Returns the names that the organization has.
     pub fn of_organization(&self) -> impl Iterator<Item = &str> {
-        self.named(Scope::Organization)
+        self.of(Owner::Organization)
     }
 
-    /// The names that the user has.
+    /// Returns the names that the user has.
     pub fn of_user(&self) -> impl Iterator<Item = &str> {
-        self.named(Scope::User)
+        self.of(Owner::User)
     }
 
-    /// The organization's features in their order, which is that of their numbers in `fpm`. Behind a scope that nobody
-    /// knows no place is certain, so there the list ends.
-    pub(crate) fn places(&self) -> impl Iterator<Item = &str> {
-        let known = self.entries.iter().take_while(|entry| entry.scope != Scope::Unknown);
-        known.filter(|entry| entry.scope != Scope::User).map(|entry| entry.name.as_str())
+    /// Returns the organization's features in the order of their numbers in `fpm`.
+    ///
+    /// The list ends at the first entry with an unknown owner: it is unclear whether that entry has a number.
+    pub(crate) fn numbered_features(&self) -> impl Iterator<Item = &str> {
+        let known = self.entries.iter().take_while(|entry| entry.owner != Owner::Unknown);
+        known.filter(|entry| entry.owner != Owner::User).map(|entry| entry.name.as_str())
     }
 
-    fn named(&self, scope: Scope) -> impl Iterator<Item = &str> {
-        let held = self.entries.iter().filter(move |entry| entry.scope == scope || entry.scope == Scope::Both);
+    fn of(&self, owner: Owner) -> impl Iterator<Item = &str> {
+        let held = self.entries.iter().filter(move |entry| entry.owner == owner || entry.owner == Owner::Both);
         held.map(|entry| entry.name.as_str()).filter(|name| !name.is_empty())
     }
 }
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_found_in_its_scope() {
+    fn names_are_found_for_their_owner() {
         let features = Entitlements::read("o:a, u:b,ou:c,uo:d,x:e,o:");
         assert_eq!(features.of_organization().collect::<Vec<_>>(), ["a", "c", "d"]);
         assert_eq!(features.of_user().collect::<Vec<_>>(), ["b", "c", "d"]);
@@ -100,18 +102,18 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_holds_nothing() {
+    fn unreadable_list_is_empty() {
         for text in ["", "a", "o:a,b", "o:a,,u:b", ","] {
             let features = Entitlements::read(text);
             assert!(!features.contains("a") && !features.contains("b"), "{text}");
-            assert_eq!(features.places().count(), 0, "{text}");
+            assert_eq!(features.numbered_features().count(), 0, "{text}");
         }
     }
 
     #[test]
-    fn places_are_certain_up_to_an_unknown_scope() {
+    fn numbering_ends_at_an_unknown_owner() {
         let features = Entitlements::read("o:a,u:b,ou:c,x:d,o:e");
-        assert_eq!(features.places().collect::<Vec<_>>(), ["a", "c"]);
+        assert_eq!(features.numbered_features().collect::<Vec<_>>(), ["a", "c"]);
         assert!(features.contains("e"));
     }
 }

@@ -1,28 +1,29 @@
-//! An instance's Frontend API, however it is written: its host is the issuer of the instance's tokens.
+//! The instance's Frontend API, whose host makes the issuer of the instance's tokens.
 
 use portcullis::ConfigError;
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::config::values;
 use portcullis::error::InvalidToken;
 
-/// The issuer of the instance whose Frontend API is at `host`: with its scheme, and without a slash at the end.
+/// Returns the issuer of the instance whose Frontend API is at `host`. It has a scheme and no slash at the end.
 pub(crate) fn issuer(host: &str) -> Result<String, ConfigError> {
     let wrong = |problem, instead| Err(ConfigError::new("frontend_api", problem, instead));
     if host.starts_with("pk_") {
         return wrong("it is a publishable key", "write the host, or call Clerk::from_publishable_key");
     }
     if host.starts_with("sk_") {
-        return wrong("it is a secret key, which must not be here", "write the host, such as clerk.example.com");
+        return wrong("it is a secret key, which must stay secret", "write the host, such as clerk.example.com");
     }
     let issuer = values::origin("frontend_api", host, "clerk.example.com or lucky-cat-1.clerk.accounts.dev")?;
     if issuer == "https://api.clerk.com" {
-        return wrong("it is the Backend API, which every instance has", "copy the Frontend API URL beside it");
+        return wrong("it is the Backend API, the same for all instances", "copy the Frontend API URL next to it");
     }
     Ok(issuer)
 }
 
-/// The issuer of some instance, by its form alone. That is enough where the key is one instance's own, and nobody else
-/// signs with it.
+/// The issuer rule for an instance that is known only by its public key: `iss` must have the form of a Clerk issuer.
+///
+/// The form is enough, because only this instance can sign with the key.
 pub(crate) struct InstanceIssuerForm;
 
 impl ClaimCheck for InstanceIssuerForm {
@@ -32,8 +33,8 @@ impl ClaimCheck for InstanceIssuerForm {
     }
 }
 
-/// Whether `issuer` is `https://clerk.{domain}`, as of production instances, or `https://{slug}.clerk.accounts.dev`, as
-/// of development instances, with nothing after it.
+/// Tells whether `issuer` has the form of a production instance, `https://clerk.{domain}`, or of a development instance,
+/// `https://{slug}.clerk.accounts.dev`, with nothing after it.
 pub(crate) fn is_instance_issuer(issuer: &str) -> bool {
     let Some(host) = issuer.strip_prefix("https://") else { return false };
     let labels: Vec<&str> = host.split('.').collect();
@@ -46,7 +47,7 @@ pub(crate) fn is_instance_issuer(issuer: &str) -> bool {
         }
 }
 
-/// A label of a host name (RFC 1123 §2.1), in lower case, as issuers are.
+/// Tells whether `label` is a label of a host name (RFC 1123 §2.1) in lower case. Issuers are in lower case.
 fn is_label(label: &str) -> bool {
     let byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&label.len()) && label.bytes().all(byte) && !label.starts_with('-') && !label.ends_with('-')
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_issuer_has_a_scheme_and_no_slash() {
+    fn issuer_has_a_scheme_and_no_slash() {
         for host in
             ["clerk.example.com", "https://clerk.example.com", "https://clerk.example.com/", "Clerk.Example.com/"]
         {
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_this_machine_alone() {
+    fn plain_http_is_accepted_only_on_loopback() {
         for host in ["http://127.0.0.1:3000", "http://[::1]:3000", "http://localhost:3000"] {
             assert_eq!(issuer(host).as_deref(), Ok(host));
         }
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_and_other_mistakes_say_what_to_write() {
+    fn errors_say_what_to_write() {
         for host in [
             "",
             " ",
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_the_dashboard_shows_is_told_apart() {
+    fn other_dashboard_values_are_named() {
         for (host, problem) in [
             ("pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "it is a publishable key"),
             ("sk_test_abcdefgh", "it is a secret key"),
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_of_an_issuer_is_exact() {
+    fn issuer_form_is_exact() {
         for issuer in [
             "https://clerk.example.com",
             "https://clerk.app.example.co.uk",

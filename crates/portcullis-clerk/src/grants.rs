@@ -1,4 +1,4 @@
-//! Where policies find scopes, permissions and roles.
+//! The claims in which policies find scopes, permissions and roles.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,11 @@ use portcullis::claims::{Claims, GrantReader, Grants};
 use crate::claims::{claim_of, scopes};
 use crate::organization::Organization;
 
-/// Roles and permissions are those of the active organization, in full: `org:admin`, `org:invoices:create`. Scopes are
-/// those of a machine's or an OAuth access token, or of claims by these names that you added to the session token.
+/// Reads scopes, permissions and roles from Clerk's claims, for policies.
+///
+/// Roles and permissions are those of the active organization, with their prefix: `org:admin`, `org:invoices:create`.
+/// Scopes come from `scope`, `scp` and `scopes`: of machine tokens, of OAuth access tokens, or of a session token to
+/// which you added such a claim.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClerkGrants;
 

@@ -1,4 +1,4 @@
-//! The instance's public key in PEM (RFC 7468), as environment variables hold it.
+//! Reads the instance's public key in PEM (RFC 7468), as environment variables contain it.
 
 use portcullis::jose::Algorithm;
 use portcullis::keys::FixedKeys;
@@ -6,14 +6,14 @@ use portcullis::{ConfigError, KeyProvider};
 
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
-/// How many characters a line of PEM has.
+/// The number of characters in a line of PEM.
 const LINE: usize = 64;
 
-/// The key of `text`: PEM, also with `\n` written out, on one line, in quotes, or without its first and last line, all of
-/// which happens to values of environment variables.
+/// Reads a key in PEM. It may have `\n` written out, be on one line, be in quotes, or lack its first and last line, as
+/// in many environment variables.
 pub(crate) fn read(text: &str) -> Result<FixedKeys, ConfigError> {
     let problem = |problem: String| {
-        let hint = "copy the PEM public key from the API keys page of the Clerk dashboard, Show JWT public key";
+        let hint = "copy the PEM public key from Show JWT public key, on the API keys page of the Clerk dashboard";
         ConfigError::new("pem", problem, hint)
     };
     let pem = tidied(text).ok_or_else(|| problem("not PEM".to_owned()))?;
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_however_a_variable_holds_it() {
+    fn every_form_of_a_variable_is_read() {
         let pem = TestIssuer::new().public_key_pem();
         let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
         for text in [
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_public_rsa_key_is_named_and_not_repeated() {
+    fn error_names_the_problem_without_the_value() {
         let elliptic = SigningKey::generate(Algorithm::Es256, "k").public_key_pem().unwrap();
         let pem = TestIssuer::new().public_key_pem();
         for (text, problem) in [

@@ -1,4 +1,7 @@
-//! Clerk for portcullis.
+//! Verifies the tokens of one [Clerk](https://clerk.com/docs) instance with portcullis.
+//!
+//! [`Clerk`] makes a verifier from a publishable key, a Frontend API host or a public key. [`ClerkClaims`] are the claims
+//! of a token. Sign-in pages, session refresh and Clerk's Backend API are not part of this crate.
 //!
 //! ```
 //! # fn main() -> Result<(), portcullis::ConfigError> {
@@ -12,21 +15,23 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The gate goes to the extractors and the guards of `portcullis-axum` or `portcullis-actix`.
+//! Pass the gate to the extractors or the guard of `portcullis-axum` or `portcullis-actix`.
 //!
 //! # In Clerk
 //!
-//! Copy the *publishable key* from the dashboard's *API keys* page: it names the instance, and with it the issuer and
-//! the place of the keys. The *JWT public key* on the same page, in PEM, makes verification networkless
-//! ([`Clerk::pem`], [`Clerk::from_pem`]). Nothing else has to be set up: the frontend sends what `getToken()` gives as
-//! `Authorization: Bearer …`, or the browser sends a cookie ([`Clerk::session_cookies`]).
+//! 1. Copy the *publishable key* from the dashboard's *API keys* page. It names the instance, and with it the issuer and
+//!    the key URL.
+//! 2. To verify without any network access, also copy the *JWT public key* (PEM) from the same page, and pass it to
+//!    [`Clerk::pem`] or [`Clerk::from_pem`].
+//! 3. Pass the origins of your frontend to [`Clerk::authorized_parties`]. Tokens that another application on your domain
+//!    got are then refused. See <https://clerk.com/docs/guides/sessions/manual-jwt-verification>.
 //!
-//! Name the origins of your frontend as [`Clerk::authorized_parties`]: they keep out tokens that another application on
-//! your domain obtained. See <https://clerk.com/docs/guides/sessions/manual-jwt-verification>.
+//! Nothing else needs to be configured. The frontend sends the result of `getToken()` as `Authorization: Bearer …`, or
+//! the browser sends a cookie ([`Clerk::session_cookies`]).
 //!
 //! # The token
 //!
-//! A session token lives for a minute; the frontend gets a new one in time. Its payload, in version 2:
+//! A session token lives for one minute, and the frontend renews it. Its payload, in version 2:
 //!
 //! ```json
 //! {"azp": "https://app.example.com", "exp": 1767225660, "fea": "o:articles,o:invoices", "fva": [4, -1],
@@ -35,8 +40,8 @@
 //!  "pla": "o:pro", "sid": "sess_1", "sts": "active", "sub": "user_1", "v": 2}
 //! ```
 //!
-//! [`ClerkClaims`] reads this and version 1 alike. Policies see the active organization's role as `org:admin` and its
-//! permissions as `org:articles:manage`, in full; [`checks`] are for features, plans and reverification. See
+//! [`ClerkClaims`] reads versions 1 and 2. Policies see the role in the active organization as `org:admin`, and the
+//! permissions as `org:articles:manage`. [`checks`] has checks for features, plans and reverification. See
 //! <https://clerk.com/docs/guides/sessions/session-tokens>.
 //!
 //! ```
@@ -57,23 +62,24 @@
 //!
 //! # Other tokens
 //!
-//! One key signs all that an instance issues, so only session tokens are accepted unless [`Clerk::token_classes`] says
-//! otherwise: tokens made from JWT templates, machines' tokens (`sub` is `mch_…`) and OAuth access tokens (`typ` is
-//! `at+jwt`) have to be asked for, best in a verifier of their own with the [`Clerk::audience`] that they are for. The
-//! class stands in the header's `cat`; a token without it counts as a session's unless `sub` or `typ` says otherwise,
-//! and marks that contradict each other are refused.
+//! An instance signs all its tokens with one key. By default, only session tokens are accepted. [`Clerk::token_classes`]
+//! accepts others: tokens made from JWT templates, machine tokens (`sub` is `mch_…`) and OAuth access tokens (`typ` is
+//! `at+jwt`). Give each class its own verifier, with the audience of its tokens ([`Clerk::audience`]).
+//!
+//! The header's `cat` names the class. A token without `cat` is a session token, unless `sub` or `typ` says otherwise. A
+//! token with contradicting marks is refused.
 //!
 //! # What goes wrong
 //!
-//! | reason | why, mostly |
-//! |---|---|
-//! | `expired` | the client keeps a token; call `getToken()` for each request |
-//! | `wrong_issuer` | the publishable key is that of another instance: development and production differ |
-//! | `missing_claim`, `wrong_party` | `azp` is absent, or an origin that is not among the authorized parties |
-//! | `session_pending` | the user has still to do something, such as choosing an organization ([`Clerk::allow_pending`]) |
-//! | `wrong_token_class` | a template's, a machine's or an OAuth token: see above |
-//! | `wrong_audience` | the token has an `aud`, from a template or a custom claim, and [`Clerk::audience`] is not set |
-//! | `opaque_token` | an API key (`ak_`) or an opaque token (`mt_`, `oat_`), which Clerk's API alone can verify |
+//! | refused as | cause | fix |
+//! |---|---|---|
+//! | `expired` | the client reuses an old token | call `getToken()` for each request |
+//! | `wrong_issuer` | the publishable key belongs to another instance, often development instead of production | copy the key of the instance that the frontend uses |
+//! | `missing_claim`, `wrong_party` | `azp` is absent or not one of the authorized parties | add the origin to [`Clerk::authorized_parties`] |
+//! | `session_pending` | the user still has a task to complete, for example choosing an organization | complete the task; or [`Clerk::allow_pending`] |
+//! | `wrong_token_class` | a template, machine or OAuth token | [`Clerk::token_classes`] |
+//! | `wrong_audience` | the token has an `aud` from a template or a custom claim | [`Clerk::audience`] |
+//! | `opaque_token` | an API key (`ak_`) or an opaque token (`mt_`, `oat_`), which only Clerk's API can verify | send a session token |
 
 mod claims;
 mod cookies;

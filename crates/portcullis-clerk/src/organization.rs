@@ -1,4 +1,4 @@
-//! The organization that is active in a session, and what the user may do in it.
+//! The active organization of a session, with the user's role and permissions in it.
 
 use std::fmt;
 
@@ -6,26 +6,27 @@ use serde_json::Value;
 
 use crate::entitlements::Entitlements;
 
-/// What roles and permissions start with.
+/// The prefix of roles and permissions.
 const PREFIX: &str = "org:";
 
-/// The organization that is active in a session.
+/// The active organization of a session.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Organization {
-    /// Its identifier, `org_…`.
+    /// The organization's identifier, `org_…`.
     pub id: String,
-    /// Its name in URLs.
+    /// The organization's name in URLs.
     pub slug: Option<String>,
-    /// The user's role in it, such as `org:admin`, in one form whatever the token's version: with `org:`.
+    /// The user's role in the organization, for example `org:admin`. It has the prefix `org:` for both token versions.
     pub role: Option<String>,
-    /// The user's permissions in it, such as `org:invoices:create`.
+    /// The user's permissions in the organization, for example `org:invoices:create`.
     pub permissions: Vec<String>,
 }
 
 impl Organization {
-    /// The organization of a token whose claims `claim` gives. A token of another version than 1 and 2 has none that
-    /// could be read, and neither has one without an identifier.
+    /// Reads the organization of a token. `claim` returns a claim of the token by its name.
+    ///
+    /// `None` means that the token has no organization with an identifier, or that its version is not 1 or 2.
     pub(crate) fn read(claim: impl Fn(&'static str) -> Option<Value>) -> Option<Self> {
         match claim("v") {
             None => Self::read_v1(claim),
@@ -57,17 +58,17 @@ impl Organization {
             id: non_empty(organization.get("id"))?,
             slug: non_empty(organization.get("slg")),
             role: non_empty(organization.get("rol")).map(|role| with_prefix(&role)),
-            permissions: decode_permissions(features.places(), text("per"), text("fpm")),
+            permissions: decode_permissions(features.numbered_features(), text("per"), text("fpm")),
         })
     }
 
-    /// Whether the user's role is `role`, with or without `org:`.
+    /// Tells whether the user's role is `role`, written with or without `org:`.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.role.as_ref().is_some_and(|held| *held == with_prefix(role))
     }
 
-    /// Whether the user has `permission`, with or without `org:`.
+    /// Tells whether the user has `permission`, written with or without `org:`.
     #[must_use]
     pub fn has_permission(&self, permission: &str) -> bool {
         let permission = with_prefix(permission);
@@ -81,8 +82,10 @@ impl fmt::Debug for Organization {
     }
 }
 
-/// The i-th of `numbers` belongs to the i-th feature; its lowest bit says whether the first of `permissions` is held.
-/// What is no number grants nothing, and a bit without a permission means nothing.
+/// Decodes the permissions of a token of version 2.
+///
+/// The i-th of `numbers` belongs to the i-th feature. Its lowest bit tells whether the user has the first of
+/// `permissions`, and so on. An invalid number grants nothing. Bits beyond the last permission are ignored.
 fn decode_permissions<'a>(features: impl Iterator<Item = &'a str>, permissions: &str, numbers: &str) -> Vec<String> {
     let permissions: Vec<&str> = permissions.split(',').map(str::trim).collect();
     let mut held = Vec::new();
@@ -103,20 +106,20 @@ fn non_empty(value: Option<&Value>) -> Option<String> {
     value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// A whole number of any length.
+/// A whole number of any size.
 struct Bits {
-    /// 32 bits each, the lowest first.
+    /// The bits, 32 in each word, the lowest word first.
     words: Vec<u32>,
 }
 
 impl Bits {
-    /// Reads decimal digits, and nothing else.
+    /// Reads a number that consists of decimal digits only.
     fn of_decimal(digits: &str) -> Option<Self> {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
         let mut words: Vec<u32> = Vec::new();
-        // Nine digits are the most that fit into a word at once.
+        // Nine digits always fit into one word.
         for chunk in digits.as_bytes().chunks(9) {
             let mut carry = chunk.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
             let factor = chunk.iter().fold(1, |factor, _| factor * 10);
@@ -136,8 +139,8 @@ impl Bits {
     }
 }
 
-/// The lowest 32 bits.
-#[allow(clippy::cast_possible_truncation, reason = "which is what it is for")]
+/// Returns the lowest 32 bits.
+#[allow(clippy::cast_possible_truncation, reason = "the function truncates on purpose")]
 fn low(number: u64) -> u32 {
     number as u32
 }
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn version_1_names_everything_in_full() {
+    fn version_1_lists_full_names() {
         let one = organization(&json!({"org_id": "org_1", "org_slug": "acme", "org_role": "org:admin",
             "org_permissions": ["org:invoices:create", 7]}))
         .unwrap();
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn version_2_packs_them_and_leaves_the_prefix_out() {
+    fn version_2_packs_names_without_prefix() {
         let two = organization(&json!({"v": 2, "fea": "o:articles,o:invoices",
             "o": {"id": "org_1", "slg": "acme", "rol": "admin", "per": "manage,read", "fpm": "3,2"}}))
         .unwrap();
@@ -178,38 +181,38 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_bit_is_the_first_permission() {
+    fn lowest_bit_is_the_first_permission() {
         assert_eq!(permissions("o:a", "one,two,three", "1"), ["org:a:one"]);
         assert_eq!(permissions("o:a", "one,two,three", "4"), ["org:a:three"]);
         assert_eq!(permissions("o:a", "one,two,three", "6"), ["org:a:two", "org:a:three"]);
         assert!(permissions("o:a", "one,two,three", "0").is_empty());
-        // Bits past the last permission mean nothing.
+        // Bits beyond the last permission are ignored.
         assert_eq!(permissions("o:a", "one", "255"), ["org:a:one"]);
     }
 
     #[test]
-    fn numbers_belong_to_the_organizations_features_and_users_are_skipped() {
+    fn numbers_skip_features_of_the_user() {
         assert_eq!(permissions("u:x,o:a,ou:b,u:y,uo:c", "p", "1,1,1"), ["org:a:p", "org:b:p", "org:c:p"]);
         assert_eq!(permissions("u:x,o:a,uo:c", "p", "0,1"), ["org:c:p"]);
-        // A number too few, and one too many.
+        // One number too few, then one too many.
         assert_eq!(permissions("o:a,o:b", "p", "1"), ["org:a:p"]);
         assert_eq!(permissions("o:a", "p", "1,1"), ["org:a:p"]);
     }
 
     #[test]
-    fn numbers_may_be_longer_than_any_machine_word() {
+    fn numbers_may_exceed_64_bits() {
         let names: Vec<String> = (0..200).map(|at| format!("p{at}")).collect();
         let per = names.join(",");
         // 2^199 + 2^64 + 1.
         let number = "803469022129495137770981046170581301261119943635470127202305";
         assert_eq!(permissions("o:a", &per, number), ["org:a:p0", "org:a:p64", "org:a:p199"]);
-        // 2^64, which wraps to zero in 64 bits, and zeros in front, which change nothing.
+        // 2^64 would wrap to zero in 64 bits. Leading zeros change nothing.
         assert_eq!(permissions("o:a", &per, "18446744073709551616"), ["org:a:p64"]);
         assert_eq!(permissions("o:a", &per, &format!("{}5", "0".repeat(100))), ["org:a:p0", "org:a:p2"]);
     }
 
     #[test]
-    fn a_bad_number_is_no_permission_and_leaves_the_others_alone() {
+    fn invalid_number_grants_nothing() {
         for bad in ["", "-1", "+1", "1.0", "1e3", "0x1", "one", "1 1", "\u{661}", "1_0"] {
             assert_eq!(permissions("o:a,o:b", "p", &format!("{bad},1")), ["org:b:p"], "{bad}");
         }
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_features_that_cannot_be_read_grants_nothing() {
+    fn unreadable_features_grant_nothing() {
         assert!(permissions("a,o:b", "p", "1,1").is_empty());
         assert_eq!(permissions("o:a,x:b,o:c", "p", "1,1,1"), ["org:a:p"]);
         let claims = json!({"v": 2, "fea": ["o:a"], "o": {"id": "org_1", "per": "p", "fpm": "1"}});
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_identifier_or_a_known_version_there_is_no_organization() {
+    fn organization_needs_id_and_known_version() {
         for claims in [
             json!({}),
             json!({"org_role": "org:admin", "org_permissions": ["org:a:p"]}),
@@ -248,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_and_permissions_are_asked_for_with_or_without_the_prefix() {
+    fn prefix_is_optional_in_questions() {
         let one =
             organization(&json!({"org_id": "org_1", "org_role": "admin", "org_permissions": ["org:a:p"]})).unwrap();
         assert_eq!(one.role.as_deref(), Some("org:admin"));

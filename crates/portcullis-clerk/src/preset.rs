@@ -1,4 +1,4 @@
-//! The preset: an instance, and what of its tokens is accepted.
+//! The preset: an instance, and the tokens to accept from it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ const AUTHORIZED_PARTIES: &str = "CLERK_AUTHORIZED_PARTIES";
 
 const BACKEND_API: &str = "https://api.clerk.com";
 
-/// What opaque tokens start with: API keys, machines' and OAuth access tokens.
+/// The prefixes of opaque tokens: API keys, machine tokens and OAuth access tokens.
 const OPAQUE_PREFIXES: [&str; 3] = ["ak_", "mt_", "oat_"];
 
-/// A verifier of the tokens of one Clerk instance.
+/// Settings of a verifier for the tokens of one Clerk instance.
 #[derive(Clone)]
 #[must_use = "call verifier() or builder()"]
 pub struct Clerk {
@@ -46,48 +46,56 @@ pub struct Clerk {
 enum Instance {
     FrontendApi(String),
     PublishableKey(PublishableKey),
-    /// Known by its public key alone.
+    /// Only the public key is known.
     FromPem,
 }
 
 impl Clerk {
-    /// The instance of this publishable key, from the API keys page of the Clerk dashboard.
+    /// Accepts the tokens of the instance that this publishable key names. Copy the key from the API keys page of the
+    /// Clerk dashboard.
     ///
     /// # Errors
-    /// [`ConfigError`] when it is no publishable key.
+    /// [`ConfigError`] says why the text is not a publishable key.
     pub fn from_publishable_key(key: impl AsRef<str>) -> Result<Self, ConfigError> {
         Ok(Self::new(Instance::PublishableKey(PublishableKey::parse(key.as_ref())?)))
     }
 
-    /// The instance whose Frontend API is at `host`, such as `clerk.example.com` or `lucky-cat-1.clerk.accounts.dev`.
-    /// What is wrong with it, [`Self::builder`] says.
+    /// Accepts the tokens of the instance whose Frontend API is at `host`.
+    ///
+    /// `host` is, for example, `clerk.example.com` or `lucky-cat-1.clerk.accounts.dev`. [`Self::builder`] returns an
+    /// error for an invalid host.
     pub fn from_frontend_api(host: impl Into<String>) -> Self {
         Self::new(Instance::FrontendApi(host.into()))
     }
 
-    /// The instance whose public key is `pem`, from the API keys page of the Clerk dashboard. Nothing is fetched, ever;
-    /// when the key is changed, this one has to be changed too.
+    /// Accepts the tokens that are signed with this instance's public key, without any network access.
     ///
-    /// The key is the instance's own, so all else that is known of the issuer is its form: `https://clerk.{domain}` or
-    /// `https://{slug}.clerk.accounts.dev`. To have it compared as a whole, name the instance and give the key to
-    /// [`Self::pem`]. What is wrong with the key, [`Self::builder`] says.
+    /// Copy the key from the API keys page of the Clerk dashboard. When the instance's key changes, change this one, too.
+    ///
+    /// The key identifies the instance. `iss` is only checked for its form, `https://clerk.{domain}` or
+    /// `https://{slug}.clerk.accounts.dev`. To compare the whole issuer, use another constructor and pass the key to
+    /// [`Self::pem`]. [`Self::builder`] returns an error for an invalid key.
     pub fn from_pem(pem: impl Into<String>) -> Self {
         Self::new(Instance::FromPem).pem(pem)
     }
 
-    /// Reads `CLERK_PUBLISHABLE_KEY`, or `CLERK_JWT_KEY` with the public key in PEM, or both, which names the instance
-    /// and fetches nothing; and `CLERK_AUTHORIZED_PARTIES`, separated by commas.
+    /// Reads the settings from environment variables.
+    ///
+    /// - `CLERK_PUBLISHABLE_KEY` names the instance.
+    /// - `CLERK_JWT_KEY` is the public key in PEM. With it, nothing is fetched. It can also be used without
+    ///   `CLERK_PUBLISHABLE_KEY`: see [`Self::from_pem`].
+    /// - `CLERK_AUTHORIZED_PARTIES` is a list of origins, separated by commas (optional).
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable and what to write.
+    /// [`ConfigError`] names the variable and says what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(variables::environment)
     }
 
-    /// [`Self::from_env`], with variables that `lookup` knows.
+    /// Reads the same variables as [`Self::from_env`] through `lookup`.
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable and what to write.
+    /// [`ConfigError`] names the variable and says what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let variable = |name| variables::given(&lookup, name);
         let pem = variable(JWT_KEY)?;
@@ -125,29 +133,30 @@ impl Clerk {
         }
     }
 
-    /// Accepts tokens that one of these origins asked for, such as `https://app.example.com`, and no others: `azp` must be
-    /// there and be one of them. Name them always: they keep out what another application on your domain obtains.
+    /// Accepts only tokens that one of these origins asked for, for example `https://app.example.com`. `azp` is required.
     ///
-    /// Tokens of machines have no `azp`, so that they need a verifier without this.
+    /// Always set this for session tokens: it refuses tokens that another application on your domain got. Machine tokens
+    /// have no `azp`, so they need a verifier without this option.
     pub fn authorized_parties<S: Into<String>>(mut self, origins: impl IntoIterator<Item = S>) -> Self {
         self.authorized_parties = Some(origins.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Accepts sessions that are pending (`sts`): users who have still to choose an organization, say. Clerk does not
-    /// count them as signed in, and neither do we otherwise.
+    /// Also accepts pending sessions (`sts`), for example of users who have not chosen an organization yet.
+    ///
+    /// Default: they are refused as `session_pending`, because Clerk does not count them as signed in.
     pub fn allow_pending(mut self) -> Self {
         self.pending_allowed = true;
         self
     }
 
-    /// Accepts tokens of these classes and no others. Default: [`TokenClass::Session`].
+    /// Accepts only tokens of these classes. Default: [`TokenClass::Session`].
     ///
     /// ```
     /// # fn main() -> Result<(), portcullis::ConfigError> {
     /// use portcullis_clerk::{Clerk, TokenClass};
     ///
-    /// // Calls between machines: the token is for this one, `mch_…`.
+    /// // Accepts calls from other machines to this one, `mch_…`.
     /// let machines = Clerk::from_publishable_key("pk_live_Y2xlcmsuZXhhbXBsZS5jb20k")?
     ///     .token_classes([TokenClass::MachineToMachine])
     ///     .audience("mch_2xNPrLEvSPbwNGVPYqhxQ3lOGCk")
@@ -160,40 +169,45 @@ impl Clerk {
         self
     }
 
-    /// Accepts tokens for this audience, and none without one. Call it once for each. Default: session tokens have no
-    /// `aud`, and a token that has one is for somebody else.
+    /// Accepts only tokens for this audience. Each call adds one audience.
+    ///
+    /// Default: only tokens without `aud` are accepted. Session tokens have none, so a token with `aud` is for another
+    /// service.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Uses this public key, in PEM, and fetches nothing. When the key is changed, this one has to be changed too.
+    /// Verifies with this public key, in PEM, and fetches nothing. When the instance's key changes, change this one, too.
     pub fn pem(mut self, pem: impl Into<String>) -> Self {
         self.pem = Some(pem.into());
         self
     }
 
-    /// Takes the keys from here instead of from the instance's Frontend API.
+    /// Takes the keys from this key provider. Default: they are fetched from the instance's Frontend API.
     pub fn keys(mut self, keys: impl KeyProvider + 'static) -> Self {
         self.keys = Some(Arc::new(keys));
         self
     }
 
-    /// Fetches the keys from Clerk's Backend API with this secret key, `sk_…`, instead of from the Frontend API, which
-    /// has them for everybody: for services that reach `api.clerk.com` alone. The secret is shown nowhere.
+    /// Fetches the keys from Clerk's Backend API, with this secret key (`sk_…`), instead of from the public Frontend API.
+    ///
+    /// Use it for a service that can reach only `api.clerk.com`. The secret appears in no log, error or `Debug` output.
     pub fn secret_key(mut self, key: impl Into<String>) -> Self {
         self.secret_key = Some(key.into());
         self
     }
 
-    /// Where the Backend API is, for [`Self::secret_key`]. Default: `https://api.clerk.com`. The secret goes there.
+    /// Sets the URL of the Backend API, which gets the secret of [`Self::secret_key`]. Default: `https://api.clerk.com`.
     pub fn backend_api(mut self, url: impl Into<String>) -> Self {
         self.backend_api = url.into();
         self
     }
 
-    /// Where browsers have the session token: in `__session`, and where the publishable key is known, in `__session_` and
-    /// a suffix that is the instance's own. Where both are there, the one of this instance is taken, and of two the newer.
+    /// Returns the token source for the session cookies that browsers send.
+    ///
+    /// It reads `__session`. If the publishable key is known, it also reads `__session_{suffix}` with the instance's
+    /// suffix. Of several cookies it takes one with a token of this instance, and of those the newest.
     ///
     /// ```
     /// # fn main() -> Result<(), portcullis::ConfigError> {
@@ -208,8 +222,8 @@ impl Clerk {
     /// # Ok(()) }
     /// ```
     ///
-    /// Browsers send cookies along with whatever request any site causes: name [`Self::authorized_parties`], and guard
-    /// what changes something against cross-site requests.
+    /// Browsers also send cookies with requests that other sites cause. Set [`Self::authorized_parties`], and protect
+    /// every route that changes something against cross-site requests.
     #[must_use]
     pub fn session_cookies(&self) -> TokenSource {
         let suffix = match &self.instance {
@@ -219,15 +233,17 @@ impl Clerk {
         cookies::session(suffix, self.issuer().ok().flatten())
     }
 
-    /// The general builder, with all of this set: RS256, the instance's issuer and keys, the audience, `sub`, the rules
-    /// for parties, classes and sessions, and [`ClerkGrants`].
+    /// Returns the general builder, to change further options.
+    ///
+    /// It has the algorithm RS256, the instance's issuer and keys, the audience, a required `sub`, the checks of
+    /// authorized parties, token class and session status, and [`ClerkGrants`].
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    /// [`ConfigError`] names the invalid field and says what to write instead.
     pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
         self.validate_parties()?;
         if self.classes.is_empty() {
-            return Err(ConfigError::new("token_classes", "none is given", "name at least one, such as Session"));
+            return Err(ConfigError::new("token_classes", "empty", "name at least one, such as Session"));
         }
         let issuer = self.issuer()?;
         let keys = self.key_provider(issuer.as_deref())?;
@@ -250,10 +266,10 @@ impl Clerk {
             .check(SessionSignedIn { pending_allowed: self.pending_allowed }))
     }
 
-    /// The verifier.
+    /// Builds the verifier.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    /// [`ConfigError`] names the invalid field and says what to write instead.
     pub fn verifier(&self) -> Result<JwtVerifier, ConfigError> {
         self.builder()?.build()
     }
@@ -269,13 +285,13 @@ impl Clerk {
     fn validate_parties(&self) -> Result<(), ConfigError> {
         let Some(parties) = &self.authorized_parties else { return Ok(()) };
         let problem = if parties.is_empty() {
-            "none is given"
+            "empty"
         } else if parties.iter().any(String::is_empty) {
             "one is empty"
         } else if parties.iter().any(|party| party.ends_with('/')) {
-            "one ends with a slash, which no origin does"
+            "one ends with a slash, but an origin does not"
         } else if parties.iter().any(|party| !party.contains("://") || party.contains('*')) {
-            "one has no scheme, or a wildcard: each is compared whole"
+            "one has no scheme, or has a wildcard, but the whole origin is compared"
         } else {
             return Ok(());
         };
@@ -290,7 +306,7 @@ impl Clerk {
         match (&self.keys, &self.pem, &self.secret_key, issuer) {
             (Some(_), _, _, None) => Err(ConfigError::new(
                 "keys",
-                "given beside from_pem, which knows the instance by its key alone",
+                "set together with from_pem, which identifies the instance by its key",
                 "name the instance with from_publishable_key or from_frontend_api",
             )),
             (Some(keys), ..) => Ok(Arc::clone(keys)),
@@ -300,7 +316,7 @@ impl Clerk {
                 let keys = RemoteKeys::at(&format!("{issuer}/.well-known/jwks.json"));
                 Ok(Arc::new(keys.map_err(|error| error.with_field("frontend_api"))?))
             }
-            (_, _, _, None) => Err(ConfigError::new("pem", "none is given", "give the public key in PEM")),
+            (_, _, _, None) => Err(ConfigError::new("pem", "missing", "write the public key in PEM")),
         }
     }
 
@@ -327,7 +343,7 @@ impl fmt::Debug for Clerk {
     }
 }
 
-/// Clerk's opaque tokens have to be shown to Clerk's API; no key helps.
+/// Names opaque tokens as such. Only Clerk's API can verify them.
 fn name_opaque(token: &UnverifiedToken<'_>, found: InvalidToken) -> InvalidToken {
     match found {
         InvalidToken::NotCompactJws if OPAQUE_PREFIXES.iter().any(|prefix| token.text().starts_with(prefix)) => {

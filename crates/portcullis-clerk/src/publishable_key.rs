@@ -1,4 +1,5 @@
-//! The publishable key, which names the instance's Frontend API: <https://clerk.com/docs/guides/development/clerk-environment-variables>.
+//! The publishable key, which contains the host of the instance's Frontend API:
+//! <https://clerk.com/docs/guides/development/clerk-environment-variables>.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
@@ -9,16 +10,16 @@ use portcullis::ConfigError;
 
 use crate::frontend_api;
 
-/// Keys are issued without padding mostly, and with it sometimes.
+/// Most keys have no padding, and some have it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// How much of the hash a cookie's name has.
+/// The number of characters of the hash in a cookie's name.
 const SUFFIX_BYTES: usize = 8;
 
-/// A publishable key: `pk_test_` or `pk_live_`, and the base64 of the Frontend API's host and a `$`.
+/// A publishable key: `pk_test_` or `pk_live_`, then the base64 of the Frontend API's host and a `$`.
 #[derive(Clone)]
 pub(crate) struct PublishableKey {
     text: String,
@@ -36,11 +37,11 @@ impl PublishableKey {
             return Err(problem("empty".to_owned()));
         }
         if text.starts_with("sk_") {
-            return Err(problem("it is a secret key, which must not be here".to_owned()));
+            return Err(problem("it is a secret key, which must stay secret".to_owned()));
         }
         let parts: Vec<&str> = text.split('_').collect();
         let ["pk", "test" | "live", encoded] = parts.as_slice() else {
-            return Err(problem("not pk_test_ or pk_live_ and one part after it".to_owned()));
+            return Err(problem("not pk_test_ or pk_live_ with one part after it".to_owned()));
         };
         let decoded = BASE64.decode(encoded).map_err(|_| problem("its last part is not base64".to_owned()))?;
         let host = std::str::from_utf8(&decoded).ok().and_then(|text| text.strip_suffix('$'));
@@ -51,13 +52,14 @@ impl PublishableKey {
         Ok(Self { text: text.to_owned(), issuer })
     }
 
-    /// The issuer of the instance's tokens.
+    /// Returns the issuer of the instance's tokens.
     pub(crate) fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// What the names of the instance's cookies end with, so that several instances can share a domain: the first
-    /// characters of the base64url of the key's SHA-1. It tells cookies apart, and protects nothing.
+    /// Returns the suffix of the instance's cookie names: the first characters of the base64url of the key's SHA-1.
+    ///
+    /// The suffix lets several instances share a domain. It is not a security measure.
     pub(crate) fn cookie_suffix(&self) -> String {
         let mut hash = URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, self.text.as_bytes()));
         hash.truncate(SUFFIX_BYTES);
@@ -76,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_names_the_frontend_api_with_or_without_padding() {
+    fn padding_is_optional() {
         for text in [
             "pk_test_bHVja3ktY2F0LTEuY2xlcmsuYWNjb3VudHMuZGV2JA",
             "pk_test_bHVja3ktY2F0LTEuY2xlcmsuYWNjb3VudHMuZGV2JA==",
@@ -90,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_this_machine_serves_tests_and_local_proxies() {
+    fn loopback_key_is_accepted() {
         let local = PublishableKey::parse(&key("test", "http://127.0.0.1:3000$")).unwrap();
         assert_eq!(local.issuer(), "http://127.0.0.1:3000");
         assert!(PublishableKey::parse(&key("test", "http://clerk.example.com$")).is_err());
     }
 
     #[test]
-    fn a_key_of_another_form_is_refused_and_not_repeated() {
+    fn error_does_not_repeat_an_invalid_key() {
         let good = PADDED.encode("clerk.example.com$");
         for text in [
             String::new(),
@@ -128,8 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn the_cookies_suffix_is_that_of_the_vendors_sdk() {
-        // What `getCookieSuffix` of @clerk/shared 4.36.0 gives.
+    fn cookie_suffix_equals_the_sdks() {
+        // The results of `getCookieSuffix` of @clerk/shared 4.36.0.
         for (text, suffix) in [
             ("pk_test_bHVja3ktY2F0LTEuY2xlcmsuYWNjb3VudHMuZGV2JA", "D_2U9dj_"),
             ("pk_live_Y2xlcmsuZXhhbXBsZS5jb20k", "naoXFJnI"),

@@ -1,11 +1,11 @@
-//! What Clerk's tokens must have beyond signature, issuer, audience and time.
+//! The check for the status of a session.
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 
 use crate::claims::SessionStatus;
 
-/// The session is not waiting for something, such as the choice of an organization, unless that is fine.
+/// Checks that the session is signed in. A pending session passes only if `pending_allowed` is set.
 pub(crate) struct SessionSignedIn {
     pub(crate) pending_allowed: bool,
 }

@@ -1,39 +1,40 @@
-//! The classes of token that an instance signs, all with one key.
+//! The classes of tokens that an instance signs with its one key.
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 use serde_json::Value;
 
-/// What a token was issued as. One key signs them all, so a service says which it accepts.
+/// The class of a token. An instance signs all classes with one key, so a service must choose which it accepts.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum TokenClass {
-    /// A machine's own, for calling another machine: `sub` is `mch_…`.
+    /// The token of a machine for calls to another machine. `sub` is `mch_…`.
     /// See <https://clerk.com/docs/guides/development/machine-auth/m2m-tokens>.
     MachineToMachine,
-    /// An OAuth access token of a user, issued to an application: `typ` is `at+jwt`.
+    /// An OAuth access token of a user, issued to an application. `typ` is `at+jwt`.
     /// See <https://clerk.com/docs/guides/configure/auth-strategies/oauth/overview>.
     OAuth,
-    /// A signed-in user's session.
+    /// The session token of a user.
     Session,
-    /// Made from a JWT template, mostly for another service.
+    /// A token made from a JWT template, usually for another service.
     /// See <https://clerk.com/docs/guides/sessions/jwt-templates>.
     Template,
 }
 
-/// Values of the header's `cat`, as in the vendor's SDK (`tokens/jwtCategories` of @clerk/backend).
+/// The values of the header's `cat`, as in Clerk's SDK (`tokens/jwtCategories` of @clerk/backend).
 const SESSION: &str = "cl_B7d4PD111AAA";
 const TEMPLATE: &str = "cl_B7d4PD222AAA";
 const MACHINE_TO_MACHINE: &str = "cl_B7d4PD333AAA";
-/// The category that the vendor's SDK ignores: it says nothing. A machine's token that has it is no good, there too.
+/// The category that says nothing about the class. Clerk's SDK ignores it, and refuses a machine token with it.
 const ANY: &str = "cl_I7d4PD111III";
 
-/// What machines' identifiers start with.
+/// The prefix of a machine's identifier.
 pub(crate) const MACHINE: &str = "mch_";
 
 impl TokenClass {
-    /// The class of a token; `None` when its marks are unknown or contradict each other. Tokens from before `cat` have
-    /// none, and count as a session's unless another mark says otherwise.
+    /// Returns the class of a token. `None` means that its marks are unknown or contradict each other.
+    ///
+    /// Old tokens have no `cat`. They are session tokens unless another mark says otherwise.
     fn of(token: &TokenView<'_>) -> Option<Self> {
         let header = token.header();
         let category = match header.get::<Value>("cat") {
@@ -55,7 +56,7 @@ impl TokenClass {
     }
 }
 
-/// The token is of one of these classes.
+/// Checks that the token has one of these classes.
 pub(crate) struct TokenClassCheck(pub(crate) Vec<TokenClass>);
 
 impl ClaimCheck for TokenClassCheck {

@@ -1,4 +1,4 @@
-//! Checks of features, plans and reverification.
+//! Tests of the checks for features, plans and reverification.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn gate(checks: impl IntoIterator<Item = Box<dyn ClaimCheck>>, instance: &portcu
 }
 
 #[tokio::test]
-async fn a_feature_or_plan_that_is_not_held_keeps_out() {
+async fn missing_feature_or_plan_is_refused() {
     let instance = instance();
     let token = || instance.token().claim("fea", "o:export,u:theme").claim("pla", "o:pro");
     for (check, expected) in [
@@ -51,7 +51,7 @@ async fn a_feature_or_plan_that_is_not_held_keeps_out() {
 }
 
 #[tokio::test]
-async fn checks_hold_only_together() {
+async fn every_added_check_must_pass() {
     let instance = instance();
     let ten_minutes = Duration::from_secs(600);
     let gate = gate(
@@ -71,7 +71,7 @@ async fn checks_hold_only_together() {
 }
 
 #[tokio::test]
-async fn a_factor_has_to_be_enabled_and_fresh() {
+async fn factor_must_be_enabled_and_fresh() {
     let instance = instance();
     let ten_minutes = Duration::from_secs(600);
     let first = gate([Box::new(checks::first_factor_within(ten_minutes)) as Box<dyn ClaimCheck>], &instance);

@@ -1,4 +1,4 @@
-//! Classes of token that one key signs.
+//! Tests of the token classes.
 
 use portcullis::{Reason, scopes};
 use portcullis_clerk::{ClerkClaims, TokenClass};
@@ -23,7 +23,7 @@ fn one_of_each(instance: &TestIssuer) -> [(TokenClass, TokenBuilder); 4] {
 }
 
 #[tokio::test]
-async fn only_session_tokens_are_accepted_unless_others_are_asked_for() {
+async fn only_session_tokens_are_accepted_by_default() {
     let instance = instance();
     let gate = gate(clerk(), &instance);
     let refused = Some(Reason::WrongTokenClass);
@@ -37,7 +37,7 @@ async fn only_session_tokens_are_accepted_unless_others_are_asked_for() {
     assert_eq!(reason(&gate, instance.token().header("cat", 7)).await, refused);
     assert_eq!(reason(&gate, instance.token().header("cat", [SESSION])).await, refused);
     assert_eq!(reason(&gate, instance.token().header("cat", ())).await, refused);
-    // Without `cat`, machines and applications give themselves away.
+    // Without `cat`, `sub` and `typ` tell machine tokens and OAuth access tokens apart.
     assert_eq!(reason(&gate, instance.token().without_header("cat").subject("mch_1")).await, refused);
     for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
         assert_eq!(reason(&gate, instance.token().without_header("cat").header("typ", typ)).await, refused, "{typ}");
@@ -45,19 +45,19 @@ async fn only_session_tokens_are_accepted_unless_others_are_asked_for() {
 }
 
 #[tokio::test]
-async fn each_class_is_accepted_where_it_is_asked_for_and_nowhere_else() {
+async fn each_class_is_accepted_only_if_configured() {
     let instance = instance();
     for (asked, _) in one_of_each(&instance) {
         let gate = gate(clerk().token_classes([asked]), &instance);
         for (class, token) in one_of_each(&instance) {
             let expected = (class != asked).then_some(Reason::WrongTokenClass);
-            assert_eq!(reason(&gate, token).await, expected, "{class:?} where {asked:?} is asked for");
+            assert_eq!(reason(&gate, token).await, expected, "{class:?} where {asked:?} is accepted");
         }
     }
 }
 
 #[tokio::test]
-async fn marks_that_contradict_each_other_are_refused_everywhere() {
+async fn contradicting_marks_are_refused() {
     let instance = instance();
     let all = one_of_each(&instance).map(|(class, _)| class);
     let gate = gate(clerk().token_classes(all), &instance);
@@ -75,7 +75,7 @@ async fn marks_that_contradict_each_other_are_refused_everywhere() {
 }
 
 #[tokio::test]
-async fn machines_and_oauth_have_scopes_and_have_to_be_asked_for() {
+async fn machine_and_oauth_tokens_are_accepted_if_configured() {
     let instance = instance();
     let usual = gate(clerk(), &instance);
     let (machine, oauth) = (instance.clerk_machine().token(), instance.clerk_oauth().token());
@@ -98,7 +98,7 @@ async fn machines_and_oauth_have_scopes_and_have_to_be_asked_for() {
 }
 
 #[tokio::test]
-async fn opaque_tokens_are_named() {
+async fn opaque_tokens_are_refused_as_such() {
     let instance = instance();
     let gate = gate(clerk(), &instance);
     for (token, expected) in [

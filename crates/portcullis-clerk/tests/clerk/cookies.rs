@@ -1,4 +1,4 @@
-//! The session cookies of an instance.
+//! Tests of the session cookies.
 
 use portcullis::adapter::HeaderList;
 use portcullis::{Gate, Policy, TokenSource};
@@ -12,7 +12,8 @@ const KEY: &str = "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k";
 const OWN: &str = "__session_naoXFJnI";
 const PLAIN: &str = "__session";
 
-/// Who a gate of `clerk` takes a request with these cookies for; `Err` holds the reason or the code of the refusal.
+/// Sends a request with these cookies to a gate for `clerk`. Returns the caller's subject, or the reason or code of the
+/// refusal.
 async fn subject(clerk: &Clerk, instance: &TestIssuer, cookies: &[(&str, &str)]) -> Result<Option<String>, String> {
     let gate = Gate::new(clerk.clone().keys(instance.keys()).verifier().unwrap())
         .with_token_sources([TokenSource::Authorization, clerk.session_cookies()]);
@@ -26,7 +27,7 @@ async fn subject(clerk: &Clerk, instance: &TestIssuer, cookies: &[(&str, &str)])
 }
 
 #[tokio::test]
-async fn of_both_cookies_the_instances_own_and_newer_one_is_taken() {
+async fn own_and_newest_cookie_wins() {
     let instance = instance();
     let clerk = Clerk::from_publishable_key(KEY).unwrap();
     let now = instance.token().claims()["iat"].as_i64().unwrap();
@@ -39,15 +40,15 @@ async fn of_both_cookies_the_instances_own_and_newer_one_is_taken() {
         (vec![(OWN, &old), (PLAIN, &new)], "new"),
         (vec![(OWN, &new), (PLAIN, &old)], "new"),
         (vec![(PLAIN, &new), (OWN, &old)], "new"),
-        // The issuer comes before the date.
+        // The issuer counts more than the date.
         (vec![(OWN, &old), (PLAIN, &foreign)], "old"),
         (vec![(OWN, &foreign), (PLAIN, &old)], "old"),
-        // What is no token is no match.
+        // A value that is not a token never wins.
         (vec![(OWN, "rubbish"), (PLAIN, &old)], "old"),
     ] {
         assert_eq!(subject(&clerk, &instance, &cookies).await.unwrap().as_deref(), Some(expected));
     }
-    // Of two that are equally old, the one under the instance's own name.
+    // Of two equally old tokens, the one in the cookie with the instance's suffix wins.
     let (one, other) = (of("own", now), of("plain", now));
     for cookies in [[(OWN, one.as_str()), (PLAIN, &other)], [(PLAIN, &other), (OWN, &one)]] {
         assert_eq!(subject(&clerk, &instance, &cookies).await.unwrap().as_deref(), Some("own"));
@@ -56,12 +57,12 @@ async fn of_both_cookies_the_instances_own_and_newer_one_is_taken() {
 }
 
 #[tokio::test]
-async fn a_chosen_cookie_is_verified_like_any_token() {
+async fn chosen_cookie_is_verified() {
     let instance = instance();
     let clerk = Clerk::from_publishable_key(KEY).unwrap();
     let now = instance.token().claims()["iat"].as_i64().unwrap();
     let good = instance.token().claim("iat", now - 1).sign();
-    // Newer, in our issuer's name, and not ours: it is refused, and the good one is no way out.
+    // The forged token is newer and names our issuer. It is refused, and the good one is not tried.
     let forged = TestIssuer::clerk(HOST).token().claim("iat", now).sign();
     let both = [(OWN, good.as_str()), (PLAIN, forged.as_str())];
     assert_eq!(subject(&clerk, &instance, &both).await, Err("bad_signature".to_owned()));
@@ -70,10 +71,10 @@ async fn a_chosen_cookie_is_verified_like_any_token() {
 }
 
 #[tokio::test]
-async fn without_the_publishable_key_the_plain_cookie_is_known_alone() {
+async fn plain_cookie_is_read_without_publishable_key() {
     let instance = instance();
-    let token = instance.token().subject("somebody").sign();
+    let token = instance.token().subject("user_1").sign();
     let clerk = Clerk::from_frontend_api(HOST);
-    assert_eq!(subject(&clerk, &instance, &[(PLAIN, &token)]).await, Ok(Some("somebody".to_owned())));
+    assert_eq!(subject(&clerk, &instance, &[(PLAIN, &token)]).await, Ok(Some("user_1".to_owned())));
     assert_eq!(subject(&clerk, &instance, &[(OWN, &token)]).await, Ok(None));
 }

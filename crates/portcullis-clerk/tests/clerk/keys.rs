@@ -1,4 +1,4 @@
-//! Where the keys come from: the Frontend API, the Backend API, or a PEM.
+//! Tests of the key sources: the Frontend API, the Backend API, and a PEM.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -9,7 +9,7 @@ use portcullis_testing::{Fault, IssuerServer, TestIssuer};
 
 use crate::{HOST, clerk, instance, reason};
 
-/// An instance at a port of this machine; its issuer has no slash at its end.
+/// An instance that is served on loopback. Its issuer has no slash at the end.
 fn served() -> IssuerServer {
     instance().serve_under("")
 }
@@ -37,7 +37,7 @@ async fn keys_are_fetched_once_from_the_frontend_api() {
 }
 
 #[tokio::test]
-async fn the_key_is_named_after_the_instance() {
+async fn kid_is_the_instance_identifier() {
     let server = served();
     let gate = Gate::new(Clerk::from_frontend_api(server.url()).verifier().unwrap());
     let token = server.issuer().token();
@@ -49,7 +49,7 @@ async fn the_key_is_named_after_the_instance() {
 }
 
 #[tokio::test]
-async fn keys_come_from_the_backend_api_with_the_secret_key() {
+async fn secret_key_fetches_from_the_backend_api() {
     let (server, backend) = (served(), TestIssuer::new().serve());
     backend.serve_at("/v1/jwks", server.issuer().jwks());
     let secret = "sk_test_3vDpYnzhcUyDtqRbEEhpDYzLVAhTIVbTEF1NoBNZMo";
@@ -69,10 +69,10 @@ async fn keys_come_from_the_backend_api_with_the_secret_key() {
 }
 
 #[tokio::test]
-async fn the_secret_key_goes_to_the_configured_host_alone() {
+async fn secret_key_goes_only_to_the_configured_host() {
     let (configured, other) = (TestIssuer::new().serve(), TestIssuer::new().serve());
     let instance = instance();
-    // Paths that a careless join would read as another host, and an answer that leads to one.
+    // These paths could be read as another host when they are joined. The redirect leads to another host.
     for base in [configured.url_of(&format!("//{}", other.address())), configured.url_of("/..//")] {
         let clerk = clerk().secret_key("sk_test_secret").backend_api(base);
         let refused = Gate::new(clerk.verifier().unwrap()).verify(&instance.token().sign()).await.unwrap_err();
@@ -86,7 +86,7 @@ async fn the_secret_key_goes_to_the_configured_host_alone() {
 }
 
 #[tokio::test]
-async fn a_pem_opens_no_connection() {
+async fn pem_opens_no_connection() {
     let server = served();
     let pem = server.issuer().public_key_pem();
     let named = Clerk::from_frontend_api(server.url()).pem(pem.as_str());
@@ -94,10 +94,10 @@ async fn a_pem_opens_no_connection() {
     for clerk in [named, by_key] {
         let gate = Gate::new(clerk.secret_key("sk_test_secret").verifier().unwrap());
         assert_eq!(reason(&gate, server.issuer().token()).await, None);
-        // The PEM says nothing of `kid`: any will do, and none has anything fetched.
+        // A PEM has no `kid`, so every `kid` is accepted, and nothing is fetched.
         assert_eq!(reason(&gate, server.issuer().token().header("kid", "ins_other")).await, None);
         assert_eq!(reason(&gate, instance().token().issuer(&server.url())).await, Some(Reason::BadSignature));
-        // The instance is named, so another issuer is wrong, whatever its form.
+        // The instance is known, so every other issuer is refused.
         let other = server.issuer().token().issuer("https://clerk.example.com");
         assert_eq!(reason(&gate, other).await, Some(Reason::WrongIssuer));
     }
@@ -107,7 +107,7 @@ async fn a_pem_opens_no_connection() {
 }
 
 #[tokio::test]
-async fn by_its_pem_alone_an_instance_is_known_by_the_form_of_its_issuer() {
+async fn pem_without_instance_checks_the_issuer_form() {
     let instance = instance();
     let gate = Gate::new(Clerk::from_pem(instance.public_key_pem()).verifier().unwrap());
     for issuer in ["https://clerk.example.com", "https://lucky-cat-1.clerk.accounts.dev"] {
@@ -118,13 +118,13 @@ async fn by_its_pem_alone_an_instance_is_known_by_the_form_of_its_issuer() {
         assert_eq!(reason(&gate, instance.token().issuer(issuer)).await, Some(Reason::WrongIssuer), "{issuer}");
     }
     assert_eq!(reason(&gate, instance.token().without("iss")).await, Some(Reason::MissingClaim));
-    // Keys of another source know no instance by themselves.
+    // Other keys would not identify the instance.
     let error = Clerk::from_pem(instance.public_key_pem()).keys(instance.keys()).verifier().unwrap_err();
     assert_eq!(error.field(), "keys");
 }
 
 #[tokio::test]
-async fn the_environment_is_read_and_its_faults_are_named() {
+async fn errors_name_the_environment_variable() {
     let instance = instance();
     let (key, pem) = (publishable_key(HOST), instance.public_key_pem().replace('\n', "\\n"));
     let read = |variables: &[(&str, &str)]| {

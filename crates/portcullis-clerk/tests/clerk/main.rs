@@ -1,37 +1,37 @@
-//! Tokens of Clerk, from the outside: what is known of them, and the test that shows it.
+//! Tests of the preset with Clerk's tokens. Each documented fact about Clerk names the test that shows it:
 //!
 //! | fact | test |
 //! |---|---|
-//! | a publishable key is `pk_test_` or `pk_live_` and base64, often unpadded, of the host and `$` | `a_key_names_the_frontend_api_with_or_without_padding` |
-//! | it has three parts, one `$` at its end, and a dot in the host | `a_key_of_another_form_is_refused_and_not_repeated` |
-//! | the issuer has no slash at its end | `the_issuer_has_no_slash` |
-//! | the keys are at `/.well-known/jwks.json` of the issuer, for everybody | `keys_are_fetched_once_from_the_frontend_api` |
-//! | or at the Backend API's `/v1/jwks`, with the secret key | `keys_come_from_the_backend_api_with_the_secret_key` |
-//! | a PEM public key makes verification networkless | `a_pem_opens_no_connection` |
-//! | `kid` is the instance's identifier | `the_key_is_named_after_the_instance` |
-//! | session tokens live for a minute, and clocks may differ by five seconds | `a_session_token_lives_for_a_minute_and_five_seconds` |
-//! | session tokens have no `aud` | `a_session_token_is_for_no_audience_unless_one_is_asked_for` |
-//! | `azp` may be absent, and is required once parties are named | `authorized_parties_require_azp` |
+//! | a publishable key is `pk_test_` or `pk_live_` and base64, often unpadded, of the host and `$` | `padding_is_optional` |
+//! | it has three parts, one `$` at its end, and a dot in the host | `error_does_not_repeat_an_invalid_key` |
+//! | the issuer has no slash at its end | `issuer_has_no_slash` |
+//! | the keys are public, at `/.well-known/jwks.json` of the issuer | `keys_are_fetched_once_from_the_frontend_api` |
+//! | the keys are also at `/v1/jwks` of the Backend API, with the secret key | `secret_key_fetches_from_the_backend_api` |
+//! | a PEM public key makes verification networkless | `pem_opens_no_connection` |
+//! | `kid` is the instance's identifier | `kid_is_the_instance_identifier` |
+//! | session tokens live for a minute, and clocks may differ by five seconds | `session_token_lives_for_65_seconds` |
+//! | session tokens have no `aud` | `session_token_has_no_aud_by_default` |
+//! | `azp` may be absent, unless authorized parties are set | `authorized_parties_require_azp` |
 //! | claims of version 1 | `version_1_session_tokens_are_read` |
 //! | claims of version 2 | `version_2_session_tokens_are_read` |
-//! | −1 in `fva` is a factor that is not enabled | `a_factor_that_is_not_enabled_never_was_verified` |
-//! | roles of version 2 come without `org:` | `version_2_packs_them_and_leaves_the_prefix_out` |
-//! | the i-th number of `fpm` belongs to the i-th feature of the organization; `u:` is skipped | `numbers_belong_to_the_organizations_features_and_users_are_skipped` |
-//! | the least significant bit is the first of `per` | `the_lowest_bit_is_the_first_permission` |
-//! | the numbers are of any length | `numbers_may_be_longer_than_any_machine_word` |
-//! | a bad number means no permission | `a_bad_number_is_no_permission_and_leaves_the_others_alone` |
-//! | permissions are `org:{feature}:{permission}`, and serve policies | `the_organizations_role_and_permissions_serve_policies` |
-//! | pending sessions are not signed in | `a_pending_session_is_refused_unless_allowed` |
-//! | `cat` tells classes apart that one key signs; absent is accepted | `only_session_tokens_are_accepted_unless_others_are_asked_for` |
-//! | the cookies are `__session` and one with a suffix of the publishable key's SHA-1 | `the_cookies_suffix_is_that_of_the_vendors_sdk` |
-//! | of both cookies the instance's own is taken, then the newer | `of_both_cookies_the_instances_own_and_newer_one_is_taken` |
-//! | opaque tokens start with `ak_`, `mt_`, `oat_` | `opaque_tokens_are_named` |
-//! | a machine's token has `sub` `mch_…` and `scopes` | `machines_and_oauth_have_scopes_and_have_to_be_asked_for` |
-//! | an OAuth access token has `typ` `at+jwt`, `client_id`, and `scope` or `scp` | `tokens_of_machines_and_of_oauth_have_scopes` |
-//! | keys of one instance never serve another, whatever their `kid` (advisory of 2026) | `instances_with_the_same_kid_do_not_share_keys` |
-//! | a missing `azp` passes no list of parties (clerk/javascript#8877) | `authorized_parties_require_azp` |
-//! | combined conditions hold only if each does (CVE-2026-42349) | `checks_hold_only_together` |
-//! | the secret key goes to the configured host alone (CVE-2026-34076) | `the_secret_key_goes_to_the_configured_host_alone` |
+//! | −1 in `fva` is a factor that is not enabled | `disabled_factor_has_no_age` |
+//! | roles of version 2 have no `org:` | `version_2_packs_names_without_prefix` |
+//! | the i-th number of `fpm` belongs to the i-th feature of the organization; `u:` is skipped | `numbers_skip_features_of_the_user` |
+//! | the least significant bit is the first of `per` | `lowest_bit_is_the_first_permission` |
+//! | the numbers have any size | `numbers_may_exceed_64_bits` |
+//! | a bad number means no permission | `invalid_number_grants_nothing` |
+//! | policies see permissions as `org:{feature}:{permission}` | `policies_see_the_organization_role_and_permissions` |
+//! | pending sessions are not signed in | `pending_session_is_refused_unless_allowed` |
+//! | one key signs all classes of tokens, `cat` names the class, and old tokens have no `cat` | `only_session_tokens_are_accepted_by_default` |
+//! | the cookies are `__session` and one with a suffix of the publishable key's SHA-1 | `cookie_suffix_equals_the_sdks` |
+//! | a cookie of this instance wins over others, then the newest | `own_and_newest_cookie_wins` |
+//! | opaque tokens start with `ak_`, `mt_`, `oat_` | `opaque_tokens_are_refused_as_such` |
+//! | a machine token has `mch_…` in `sub`, and `scopes` | `machine_and_oauth_tokens_are_accepted_if_configured` |
+//! | an OAuth access token has `typ` `at+jwt`, `client_id`, and `scope` or `scp` | `machine_and_oauth_tokens_have_scopes` |
+//! | the keys of one instance never verify another's tokens, even if `kid` is equal (advisory of 2026) | `equal_kids_do_not_share_keys` |
+//! | a token without `azp` is refused if authorized parties are set (clerk/javascript#8877) | `authorized_parties_require_azp` |
+//! | of combined conditions, each must hold (CVE-2026-42349) | `every_added_check_must_pass` |
+//! | the secret key is sent only to the configured host (CVE-2026-34076) | `secret_key_goes_only_to_the_configured_host` |
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
@@ -51,7 +51,7 @@ pub(crate) fn instance() -> TestIssuer {
     TestIssuer::clerk(HOST)
 }
 
-/// A gate of the instance, whose keys are at hand.
+/// A gate for the instance, which takes its keys without a fetch.
 pub(crate) fn gate(clerk: Clerk, instance: &TestIssuer) -> Gate {
     Gate::new(clerk.keys(instance.keys()).verifier().unwrap())
 }
@@ -65,7 +65,7 @@ pub(crate) async fn reason(gate: &Gate, token: TokenBuilder) -> Option<Reason> {
 }
 
 #[test]
-fn every_fact_names_a_test_that_exists() {
+fn every_fact_names_an_existing_test() {
     let folder = env!("CARGO_MANIFEST_DIR");
     let read = |path: &str| std::fs::read_to_string(format!("{folder}/{path}")).unwrap();
     let names = ["claims", "organization", "publishable_key"].map(|name| format!("src/{name}.rs"));

@@ -1,4 +1,4 @@
-//! Session tokens, good and bad.
+//! Tests of good and bad session tokens.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{HOST, clerk, gate, instance, reason};
 
 #[tokio::test]
-async fn both_versions_are_accepted() {
+async fn both_token_versions_are_accepted() {
     let instance = instance();
     let gate = gate(clerk(), &instance);
     for issuer in [&instance, &instance.clerk_v1()] {
@@ -23,7 +23,7 @@ async fn both_versions_are_accepted() {
 }
 
 #[tokio::test]
-async fn the_issuer_has_no_slash() {
+async fn issuer_has_no_slash() {
     let instance = instance();
     let gate = gate(clerk(), &instance);
     assert_eq!(reason(&gate, instance.token()).await, None);
@@ -33,7 +33,7 @@ async fn the_issuer_has_no_slash() {
 }
 
 #[tokio::test]
-async fn a_session_token_lives_for_a_minute_and_five_seconds() {
+async fn session_token_lives_for_65_seconds() {
     let instance = instance();
     let token = instance.token();
     let issued_at = token.claims()["iat"].as_i64().unwrap();
@@ -45,7 +45,7 @@ async fn a_session_token_lives_for_a_minute_and_five_seconds() {
 }
 
 #[tokio::test]
-async fn a_session_token_is_for_no_audience_unless_one_is_asked_for() {
+async fn session_token_has_no_aud_by_default() {
     let instance = instance();
     let api = "https://api.example.com";
     let (none, some) = (gate(clerk(), &instance), gate(clerk().audience(api).audience("other"), &instance));
@@ -80,7 +80,7 @@ async fn authorized_parties_require_azp() {
 }
 
 #[tokio::test]
-async fn a_pending_session_is_refused_unless_allowed() {
+async fn pending_session_is_refused_unless_allowed() {
     let instance = instance();
     let pending = instance.token().claim("sts", "pending");
     let strict = gate(clerk(), &instance);
@@ -95,7 +95,7 @@ async fn a_pending_session_is_refused_unless_allowed() {
 }
 
 #[tokio::test]
-async fn a_token_of_nobody_is_refused() {
+async fn token_without_sub_is_refused() {
     let instance = instance();
     let gate = gate(clerk(), &instance);
     assert_eq!(reason(&gate, instance.token().without("sub")).await, Some(Reason::MissingClaim));
@@ -103,7 +103,7 @@ async fn a_token_of_nobody_is_refused() {
 }
 
 #[tokio::test]
-async fn the_organizations_role_and_permissions_serve_policies() {
+async fn policies_see_the_organization_role_and_permissions() {
     let instance = instance();
     let gate = gate(clerk(), &instance);
     let two = instance.token().clerk_organization("admin", "o:articles,u:export,o:invoices", "manage,read", "3,2");
@@ -118,7 +118,7 @@ async fn the_organizations_role_and_permissions_serve_policies() {
         assert_eq!(caller.roles(), ["org:admin"]);
         assert_eq!(caller.permissions(), ["org:articles:manage", "org:articles:read", "org:invoices:read"]);
         assert!(roles(["org:admin"]).and(permissions(["org:invoices:read"])).check(&caller).is_ok());
-        // Grants have one form, with the prefix.
+        // Policies see names with the prefix only.
         for policy in [permissions(["org:invoices:manage"]), permissions(["org:export:read"]), roles(["admin"])] {
             assert!(policy.check(&caller).is_err(), "{policy:?}");
         }
@@ -128,7 +128,7 @@ async fn the_organizations_role_and_permissions_serve_policies() {
 }
 
 #[tokio::test]
-async fn a_hostile_token_is_refused_on_the_presets_own_path() {
+async fn every_forgery_is_refused_for_its_reason() {
     let api = "https://api.example.com";
     let instance = instance().with_audience(api).clerk_template();
     let clerk = clerk().audience(api).token_classes([portcullis_clerk::TokenClass::Template]);
@@ -141,10 +141,10 @@ async fn a_hostile_token_is_refused_on_the_presets_own_path() {
 }
 
 #[tokio::test]
-async fn a_hostile_token_without_an_audience_is_refused_too() {
+async fn every_forgery_without_aud_is_refused() {
     let instance = instance();
     let gate = gate(clerk(), &instance);
-    // Without an audience a token that lacks one is good, and any other is for somebody else.
+    // Without a configured audience, a token without `aud` is good, and one with `aud` is for another service.
     for forgery in instance.forgeries().into_iter().filter(|forgery| forgery.name != "aud missing") {
         let refused = gate.verify(&forgery.token).await.expect_err(forgery.name);
         assert_eq!(refused.reason(), Some(forgery.reason), "{}", forgery.name);
@@ -166,7 +166,7 @@ async fn rs256_alone_is_allowed_even_with_other_keys() {
 }
 
 #[tokio::test]
-async fn instances_with_the_same_kid_do_not_share_keys() {
+async fn equal_kids_do_not_share_keys() {
     let (ours, theirs) = (instance(), TestIssuer::clerk("clerk.example.org"));
     assert_eq!(ours.first_key().id(), theirs.first_key().id());
     let gates = [gate(clerk(), &ours), gate(Clerk::from_frontend_api("clerk.example.org"), &theirs)];
@@ -176,7 +176,7 @@ async fn instances_with_the_same_kid_do_not_share_keys() {
         let forged = named.token().forged_with(Arc::clone(other.first_key()));
         assert_eq!(reason(gate, forged).await, Some(Reason::BadSignature));
     }
-    // Signed by our key, in the name of the other instance.
+    // Signed with our key, but with the other instance's issuer.
     assert_eq!(reason(&gates[0], ours.token().issuer(theirs.url())).await, Some(Reason::WrongIssuer));
 }
 
@@ -191,7 +191,7 @@ fn debug_shows_no_secret() {
 }
 
 #[test]
-fn what_cannot_be_used_is_named_when_it_is_built() {
+fn errors_name_the_invalid_field() {
     let field = |clerk: Clerk| clerk.verifier().unwrap_err().field().to_owned();
     assert_eq!(field(Clerk::from_frontend_api("")), "frontend_api");
     assert_eq!(field(Clerk::from_frontend_api("http://clerk.example.com")), "frontend_api");
