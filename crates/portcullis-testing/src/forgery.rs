@@ -220,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_forgery_is_refused_for_its_reason_under_every_algorithm() {
-        for algorithm in Algorithm::ALL {
+        for &algorithm in Algorithm::ALL {
             let issuer = TestIssuer::from_algorithms([algorithm]);
             let gate = issuer.gate();
             assert!(gate.verify(&issuer.token().sign()).await.is_ok(), "{algorithm}");

@@ -6,7 +6,8 @@ use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, PqdsaKeyPair, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, PqdsaKeyPair, PqdsaSigningAlgorithm,
+    RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
 };
 use aws_lc_rs::{error::Unspecified, hmac};
 use base64::Engine as _;
@@ -23,11 +24,12 @@ pub struct SigningKey {
 }
 
 enum Pair {
-    Ecdsa(EcdsaKeyPair),
+    /// With the name of the curve.
+    Ecdsa(&'static str, EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     MlDsa(PqdsaKeyPair),
-    Rsa(Box<RsaKeyPair>),
-    Secret(Vec<u8>),
+    Rsa(&'static dyn RsaEncoding, Box<RsaKeyPair>),
+    Secret(hmac::Algorithm, Vec<u8>),
 }
 
 impl SigningKey {
@@ -60,13 +62,13 @@ impl SigningKey {
     #[must_use]
     #[allow(clippy::expect_used, reason = "a test can't go on without signatures")]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.pair.sign(self.algorithm, message).expect("messages can be signed")
+        self.pair.sign(message).expect("messages can be signed")
     }
 
     /// The public JWK with `kid`, `alg` and `use`; of a secret, the secret itself.
     #[must_use]
     pub fn jwk(&self) -> Value {
-        let mut jwk = self.pair.jwk(self.algorithm);
+        let mut jwk = self.pair.jwk();
         if let Some(members) = jwk.as_object_mut() {
             members.insert("kid".to_owned(), self.id.clone().into());
             members.insert("alg".to_owned(), self.algorithm.name().into());
@@ -94,11 +96,11 @@ impl SigningKey {
     #[must_use]
     pub fn public_key_der(&self) -> Option<Vec<u8>> {
         let der: Result<PublicKeyX509Der<'_>, _> = match &self.pair {
-            Pair::Ecdsa(pair) => pair.public_key().as_der(),
+            Pair::Ecdsa(_, pair) => pair.public_key().as_der(),
             Pair::Ed25519(pair) => pair.public_key().as_der(),
             Pair::MlDsa(pair) => pair.public_key().as_der(),
-            Pair::Rsa(pair) => pair.public_key().as_der(),
-            Pair::Secret(_) => return None,
+            Pair::Rsa(_, pair) => pair.public_key().as_der(),
+            Pair::Secret(..) => return None,
         };
         der.ok().map(|der| der.as_ref().to_vec())
     }
@@ -113,7 +115,7 @@ impl SigningKey {
     #[must_use]
     pub fn secret(&self) -> Option<&[u8]> {
         match &self.pair {
-            Pair::Secret(secret) => Some(secret),
+            Pair::Secret(_, secret) => Some(secret),
             _ => None,
         }
     }
@@ -127,26 +129,22 @@ impl fmt::Debug for SigningKey {
 
 impl Pair {
     fn generate(algorithm: Algorithm) -> Result<Self, Unspecified> {
-        Ok(match algorithm {
-            Algorithm::Es256 => Self::Ecdsa(EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?),
-            Algorithm::Es384 => Self::Ecdsa(EcdsaKeyPair::generate(&signature::ECDSA_P384_SHA384_FIXED_SIGNING)?),
-            Algorithm::Es512 => Self::Ecdsa(EcdsaKeyPair::generate(&signature::ECDSA_P521_SHA512_FIXED_SIGNING)?),
-            Algorithm::EdDsa => Self::Ed25519(Ed25519KeyPair::generate()?),
-            Algorithm::MlDsa44 => Self::MlDsa(PqdsaKeyPair::generate(&signature::ML_DSA_44_SIGNING)?),
-            Algorithm::MlDsa65 => Self::MlDsa(PqdsaKeyPair::generate(&signature::ML_DSA_65_SIGNING)?),
-            Algorithm::MlDsa87 => Self::MlDsa(PqdsaKeyPair::generate(&signature::ML_DSA_87_SIGNING)?),
-            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
+        Ok(match Scheme::of(algorithm).ok_or(Unspecified)? {
+            Scheme::Ecdsa(curve, scheme) => Self::Ecdsa(curve, EcdsaKeyPair::generate(scheme)?),
+            Scheme::Ed25519 => Self::Ed25519(Ed25519KeyPair::generate()?),
+            Scheme::MlDsa(scheme) => Self::MlDsa(PqdsaKeyPair::generate(scheme)?),
+            Scheme::Rsa(encoding) => Self::Rsa(encoding, Box::new(RsaKeyPair::generate(KeySize::Rsa2048)?)),
+            Scheme::Secret(hash) => {
                 let mut secret = vec![0; 64];
                 SystemRandom::new().fill(&mut secret)?;
-                Self::Secret(secret)
+                Self::Secret(hash, secret)
             }
-            _ => Self::Rsa(Box::new(RsaKeyPair::generate(KeySize::Rsa2048)?)),
         })
     }
 
-    fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         match self {
-            Self::Ecdsa(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
+            Self::Ecdsa(_, pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
             Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
             Self::MlDsa(pair) => {
                 let mut signature = vec![0; pair.algorithm().signature_len()];
@@ -154,51 +152,74 @@ impl Pair {
                 signature.truncate(length);
                 Ok(signature)
             }
-            Self::Rsa(pair) => {
-                let encoding: &'static dyn RsaEncoding = match algorithm {
-                    Algorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
-                    Algorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
-                    Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
-                    Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
-                    Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
-                    _ => &signature::RSA_PKCS1_SHA256,
-                };
+            Self::Rsa(encoding, pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(encoding, &SystemRandom::new(), message, &mut signature)?;
+                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature)?;
                 Ok(signature)
             }
-            Self::Secret(secret) => {
-                let hash = match algorithm {
-                    Algorithm::Hs384 => hmac::HMAC_SHA384,
-                    Algorithm::Hs512 => hmac::HMAC_SHA512,
-                    _ => hmac::HMAC_SHA256,
-                };
-                Ok(hmac::sign(&hmac::Key::new(hash, secret), message).as_ref().to_vec())
-            }
+            Self::Secret(hash, secret) => Ok(hmac::sign(&hmac::Key::new(*hash, secret), message).as_ref().to_vec()),
         }
     }
 
-    fn jwk(&self, algorithm: Algorithm) -> Value {
+    fn jwk(&self) -> Value {
         let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
-            Self::Ecdsa(pair) => {
+            Self::Ecdsa(curve, pair) => {
                 // An uncompressed point: 4, x, y.
                 let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
                 let (x, y) = point.split_at(point.len() / 2);
-                let curve = match algorithm {
-                    Algorithm::Es384 => "P-384",
-                    Algorithm::Es512 => "P-521",
-                    _ => "P-256",
-                };
                 json!({"kty": "EC", "crv": curve, "x": b64(x), "y": b64(y)})
             }
             Self::Ed25519(pair) => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(pair.public_key().as_ref())}),
             Self::MlDsa(pair) => json!({"kty": "AKP", "pub": b64(pair.public_key().as_ref())}),
-            Self::Rsa(pair) => {
+            Self::Rsa(_, pair) => {
                 let key = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
                 json!({"kty": "RSA", "n": b64(&key.n), "e": b64(&key.e)})
             }
-            Self::Secret(secret) => json!({"kty": "oct", "k": b64(secret)}),
+            Self::Secret(_, secret) => json!({"kty": "oct", "k": b64(secret)}),
         }
     }
 }
+
+/// How to generate and use the keys of an algorithm.
+enum Scheme {
+    /// With the name of the curve.
+    Ecdsa(&'static str, &'static EcdsaSigningAlgorithm),
+    Ed25519,
+    MlDsa(&'static PqdsaSigningAlgorithm),
+    Rsa(&'static dyn RsaEncoding),
+    Secret(hmac::Algorithm),
+}
+
+impl Scheme {
+    const fn of(algorithm: Algorithm) -> Option<Self> {
+        Some(match algorithm {
+            Algorithm::Es256 => Self::Ecdsa("P-256", &signature::ECDSA_P256_SHA256_FIXED_SIGNING),
+            Algorithm::Es384 => Self::Ecdsa("P-384", &signature::ECDSA_P384_SHA384_FIXED_SIGNING),
+            Algorithm::Es512 => Self::Ecdsa("P-521", &signature::ECDSA_P521_SHA512_FIXED_SIGNING),
+            Algorithm::EdDsa => Self::Ed25519,
+            Algorithm::Hs256 => Self::Secret(hmac::HMAC_SHA256),
+            Algorithm::Hs384 => Self::Secret(hmac::HMAC_SHA384),
+            Algorithm::Hs512 => Self::Secret(hmac::HMAC_SHA512),
+            Algorithm::MlDsa44 => Self::MlDsa(&signature::ML_DSA_44_SIGNING),
+            Algorithm::MlDsa65 => Self::MlDsa(&signature::ML_DSA_65_SIGNING),
+            Algorithm::MlDsa87 => Self::MlDsa(&signature::ML_DSA_87_SIGNING),
+            Algorithm::Ps256 => Self::Rsa(&signature::RSA_PSS_SHA256),
+            Algorithm::Ps384 => Self::Rsa(&signature::RSA_PSS_SHA384),
+            Algorithm::Ps512 => Self::Rsa(&signature::RSA_PSS_SHA512),
+            Algorithm::Rs256 => Self::Rsa(&signature::RSA_PKCS1_SHA256),
+            Algorithm::Rs384 => Self::Rsa(&signature::RSA_PKCS1_SHA384),
+            Algorithm::Rs512 => Self::Rsa(&signature::RSA_PKCS1_SHA512),
+            _ => return None,
+        })
+    }
+}
+
+/// Every algorithm has a scheme: the build fails for one that is missing above.
+const _: () = {
+    let mut rest = Algorithm::ALL;
+    while let [algorithm, others @ ..] = rest {
+        assert!(Scheme::of(*algorithm).is_some(), "an algorithm has no scheme");
+        rest = others;
+    }
+};

@@ -160,7 +160,7 @@ pub(crate) fn algorithms(issuer: &TestIssuer) -> Vec<Case> {
         cases.push(case(format!("signed with {}", key.algorithm()), &token));
         cases.push(case(format!("signed with {}, without kid", key.algorithm()), &token.without_header("kid")));
     }
-    for algorithm in Algorithm::ALL {
+    for &algorithm in Algorithm::ALL {
         let token = issuer.token().header("alg", algorithm.name());
         if issuer.first_key().algorithm() != algorithm {
             cases.push(case(format!("alg {algorithm} over another's signature"), &token));

@@ -145,7 +145,7 @@ async fn cve_2022_23541_a_look_up_that_returns_another_key_is_not_believed() {
         }
 
         fn algorithms(&self) -> AlgorithmSet {
-            Algorithm::ALL.into_iter().collect()
+            Algorithm::ALL.iter().copied().collect()
         }
     }
 
@@ -168,7 +168,7 @@ async fn cve_2022_23541_a_look_up_that_returns_another_key_is_not_believed() {
 async fn cve_2026_22817_without_alg_in_the_jwk_type_and_curve_decide() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
     let gate = gate_for_jwks(&issuer, &[with_member(issuer.first_key().jwk(), "alg", Value::Null)]);
-    for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::Es256) {
+    for &algorithm in Algorithm::ALL.iter().filter(|algorithm| **algorithm != Algorithm::Es256) {
         // Signed by a key of the attacker's that does serve the algorithm.
         let (key, _) = generated(algorithm, issuer.first_key().id());
         let token = issuer.token().signed_with(key).sign();

@@ -98,7 +98,7 @@ async fn rsa_signatures_are_smaller_than_the_modulus() {
 /// CVE-2020-14966, CVE-2020-14967 and CVE-2020-14968: leading zeros and other bytes around a signature.
 #[tokio::test]
 async fn cve_2020_14966_a_signature_has_its_exact_length() {
-    for algorithm in Algorithm::ALL {
+    for &algorithm in Algorithm::ALL {
         let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
         let token = issuer.token().sign();

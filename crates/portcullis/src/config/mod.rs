@@ -112,7 +112,7 @@ impl Config {
     /// types.
     pub fn apply_options(&self, mut builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
         if let Some(algorithms) = &self.algorithms {
-            builder = builder.algorithms(algorithms.iter().copied().collect::<crate::jose::AlgorithmSet>());
+            builder = builder.algorithms(algorithms.as_slice());
         }
         if let Some(seconds) = self.leeway_seconds {
             builder = builder.leeway(Duration::from_secs(seconds));

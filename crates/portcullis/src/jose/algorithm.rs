@@ -1,109 +1,196 @@
-//! Signature algorithms (RFC 7518, RFC 8037, RFC 9864, RFC 9964) and sets of them.
+//! The signature algorithms (RFC 7518, RFC 8037, RFC 9864, RFC 9964): one table of names, keys and parameters.
 
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{self, RsaParameters, VerificationAlgorithm};
 use serde::{Deserialize, Serialize};
+use x509_cert::der::oid::ObjectIdentifier;
 
-/// A signature algorithm that this crate implements, named as in the IANA registry
-/// "JSON Web Signature and Encryption Algorithms".
-///
-/// `none` is not a value of this type, so it can be neither allowed nor reached.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[non_exhaustive]
-#[serde(try_from = "String", into = "&'static str")]
-pub enum Algorithm {
+use crate::jose::algorithm_set::AlgorithmSet;
+
+/// Makes [`Algorithm`] from a table with a row `Variant = "name" ("other name"), key type` for each algorithm.
+macro_rules! algorithm_table {
+    (
+        $(#[$attribute:meta])*
+        pub enum Algorithm;
+
+        $(
+            $(#[doc = $doc:literal])+
+            $variant:ident = $name:literal $(($other_name:literal))?, $key:expr;
+        )+
+    ) => {
+        $(#[$attribute])*
+        pub enum Algorithm {
+            $(
+                $(#[doc = $doc])+
+                $variant,
+            )+
+        }
+
+        impl Algorithm {
+            /// Every algorithm, in the order of the variants.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Returns the registered name, which is the value of a header's `alg`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// Returns the algorithm with a registered name. Names are case-sensitive (RFC 7515 §4.1.1).
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name $(| $other_name)? => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// The keys that serve the algorithm.
+            pub(crate) const fn key_type(self) -> &'static KeyType {
+                match self {
+                    $(Self::$variant => const { &$key },)+
+                }
+            }
+        }
+    };
+}
+
+algorithm_table! {
+    /// A signature algorithm that this crate implements, named as in the IANA registry
+    /// "JSON Web Signature and Encryption Algorithms".
+    ///
+    /// There is no variant for `none`, so no configuration can allow unsigned tokens.
+    #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+    #[non_exhaustive]
+    #[serde(try_from = "String", into = "&'static str")]
+    pub enum Algorithm;
+
     /// ECDSA with P-256 and SHA-256 (RFC 7518 §3.4).
-    Es256,
+    Es256 = "ES256", KeyType::Ec(Curve {
+        name: "P-256",
+        coordinate_bytes: 32,
+        oid: oid("1.2.840.10045.3.1.7"),
+        parameters: &signature::ECDSA_P256_SHA256_FIXED,
+    });
     /// ECDSA with P-384 and SHA-384 (RFC 7518 §3.4).
-    Es384,
+    Es384 = "ES384", KeyType::Ec(Curve {
+        name: "P-384",
+        coordinate_bytes: 48,
+        oid: oid("1.3.132.0.34"),
+        parameters: &signature::ECDSA_P384_SHA384_FIXED,
+    });
     /// ECDSA with P-521 and SHA-512 (RFC 7518 §3.4).
-    Es512,
-    /// EdDSA with Ed25519 (RFC 8037 §3.1); the name `Ed25519` of RFC 9864 counts as the same.
-    EdDsa,
-    /// HMAC with SHA-256 (RFC 7518 §3.2). Needs a secret that was given on purpose.
-    Hs256,
-    /// HMAC with SHA-384 (RFC 7518 §3.2). Needs a secret that was given on purpose.
-    Hs384,
-    /// HMAC with SHA-512 (RFC 7518 §3.2). Needs a secret that was given on purpose.
-    Hs512,
+    Es512 = "ES512", KeyType::Ec(Curve {
+        name: "P-521",
+        coordinate_bytes: 66,
+        oid: oid("1.3.132.0.35"),
+        parameters: &signature::ECDSA_P521_SHA512_FIXED,
+    });
+    /// EdDSA with Ed25519 (RFC 8037 §3.1). The name `Ed25519` of RFC 9864 means the same.
+    EdDsa = "EdDSA" ("Ed25519"), KeyType::Ed25519;
+    /// HMAC with SHA-256 (RFC 7518 §3.2). Needs a secret that was configured as one.
+    Hs256 = "HS256", KeyType::Secret(hmac::HMAC_SHA256);
+    /// HMAC with SHA-384 (RFC 7518 §3.2). Needs a secret that was configured as one.
+    Hs384 = "HS384", KeyType::Secret(hmac::HMAC_SHA384);
+    /// HMAC with SHA-512 (RFC 7518 §3.2). Needs a secret that was configured as one.
+    Hs512 = "HS512", KeyType::Secret(hmac::HMAC_SHA512);
     /// ML-DSA-44 (FIPS 204, RFC 9964).
-    MlDsa44,
+    MlDsa44 = "ML-DSA-44", KeyType::MlDsa(ParameterSet {
+        public_key_bytes: 1312,
+        oid: oid("2.16.840.1.101.3.4.3.17"),
+        parameters: &signature::ML_DSA_44,
+    });
     /// ML-DSA-65 (FIPS 204, RFC 9964).
-    MlDsa65,
+    MlDsa65 = "ML-DSA-65", KeyType::MlDsa(ParameterSet {
+        public_key_bytes: 1952,
+        oid: oid("2.16.840.1.101.3.4.3.18"),
+        parameters: &signature::ML_DSA_65,
+    });
     /// ML-DSA-87 (FIPS 204, RFC 9964).
-    MlDsa87,
+    MlDsa87 = "ML-DSA-87", KeyType::MlDsa(ParameterSet {
+        public_key_bytes: 2592,
+        oid: oid("2.16.840.1.101.3.4.3.19"),
+        parameters: &signature::ML_DSA_87,
+    });
     /// RSASSA-PSS with SHA-256 (RFC 7518 §3.5).
-    Ps256,
+    Ps256 = "PS256", KeyType::Rsa(&signature::RSA_PSS_2048_8192_SHA256);
     /// RSASSA-PSS with SHA-384 (RFC 7518 §3.5).
-    Ps384,
+    Ps384 = "PS384", KeyType::Rsa(&signature::RSA_PSS_2048_8192_SHA384);
     /// RSASSA-PSS with SHA-512 (RFC 7518 §3.5).
-    Ps512,
+    Ps512 = "PS512", KeyType::Rsa(&signature::RSA_PSS_2048_8192_SHA512);
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
-    Rs256,
+    Rs256 = "RS256", KeyType::Rsa(&signature::RSA_PKCS1_2048_8192_SHA256);
     /// RSASSA-PKCS1-v1_5 with SHA-384 (RFC 7518 §3.3).
-    Rs384,
+    Rs384 = "RS384", KeyType::Rsa(&signature::RSA_PKCS1_2048_8192_SHA384);
     /// RSASSA-PKCS1-v1_5 with SHA-512 (RFC 7518 §3.3).
-    Rs512,
+    Rs512 = "RS512", KeyType::Rsa(&signature::RSA_PKCS1_2048_8192_SHA512);
+}
+
+/// The keys that serve an algorithm, with the parameters that their signatures are checked with.
+pub(crate) enum KeyType {
+    /// `kty` is `EC`. Each algorithm has its own curve.
+    Ec(Curve),
+    /// `kty` is `OKP` and `crv` is `Ed25519`.
+    Ed25519,
+    /// `kty` is `AKP` (RFC 9964). Each algorithm has its own parameter set.
+    MlDsa(ParameterSet),
+    /// `kty` is `RSA`. Each key serves all algorithms of this type.
+    Rsa(&'static RsaParameters),
+    /// `kty` is `oct`. A secret serves the algorithms whose hash is not longer than the secret.
+    Secret(hmac::Algorithm),
+}
+
+/// An elliptic curve.
+pub(crate) struct Curve {
+    /// The value of `crv`.
+    pub(crate) name: &'static str,
+    /// The length of each coordinate.
+    pub(crate) coordinate_bytes: usize,
+    /// RFC 5480 §2.1.1.
+    pub(crate) oid: ObjectIdentifier,
+    pub(crate) parameters: &'static dyn VerificationAlgorithm,
+}
+
+/// A parameter set of ML-DSA.
+pub(crate) struct ParameterSet {
+    /// FIPS 204, table 2.
+    pub(crate) public_key_bytes: usize,
+    /// RFC 9881 §2.
+    pub(crate) oid: ObjectIdentifier,
+    pub(crate) parameters: &'static dyn VerificationAlgorithm,
+}
+
+impl Curve {
+    /// The length of an uncompressed point (SEC 1 §2.3.3): a tag and two coordinates.
+    pub(crate) const fn point_bytes(&self) -> usize {
+        1 + 2 * self.coordinate_bytes
+    }
+}
+
+const fn oid(text: &str) -> ObjectIdentifier {
+    ObjectIdentifier::new_unwrap(text)
 }
 
 impl Algorithm {
-    /// Every algorithm, in the order of the variants.
-    pub const ALL: [Self; 16] = [
-        Self::Es256,
-        Self::Es384,
-        Self::Es512,
-        Self::EdDsa,
-        Self::Hs256,
-        Self::Hs384,
-        Self::Hs512,
-        Self::MlDsa44,
-        Self::MlDsa65,
-        Self::MlDsa87,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-    ];
-
-    /// The registered name, as it stands in a header's `alg`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Es512 => "ES512",
-            Self::EdDsa => "EdDSA",
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-            Self::MlDsa44 => "ML-DSA-44",
-            Self::MlDsa65 => "ML-DSA-65",
-            Self::MlDsa87 => "ML-DSA-87",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-        }
-    }
-
-    /// The algorithm of a registered name; names are case-sensitive (RFC 7515 §4.1.1).
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        if name == "Ed25519" {
-            return Some(Self::EdDsa);
-        }
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
     /// Whether verifier and signer share one secret.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
-        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+        matches!(self.key_type(), KeyType::Secret(_))
+    }
+
+    /// The algorithm whose keys are on the first curve that `fits`.
+    pub(crate) fn with_curve(fits: impl Fn(&Curve) -> bool) -> Option<Self> {
+        Self::with_key_type(|key_type| matches!(key_type, KeyType::Ec(curve) if fits(curve)))
+    }
+
+    /// The first algorithm whose key type `fits`.
+    pub(crate) fn with_key_type(fits: impl Fn(&KeyType) -> bool) -> Option<Self> {
+        Self::ALL.iter().copied().find(|algorithm| fits(algorithm.key_type()))
     }
 }
 
@@ -135,109 +222,10 @@ impl TryFrom<String> for Algorithm {
     }
 }
 
-/// A name that is no algorithm of this crate.
+/// The error for a name that is not one of an [`Algorithm`]. Its text lists the names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "unknown signature algorithm; write one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, \
-     ES384, ES512, EdDSA, ML-DSA-44, ML-DSA-65, ML-DSA-87, HS256, HS384, HS512"
-)]
+#[error("unknown signature algorithm; write one of {}, {}", AlgorithmSet::ASYMMETRIC, AlgorithmSet::SYMMETRIC)]
 pub struct UnknownAlgorithm;
-
-/// A set of algorithms: an allow-list.
-#[derive(Clone, Copy, Default, Eq, Hash, PartialEq)]
-pub struct AlgorithmSet(u32);
-
-impl AlgorithmSet {
-    /// The set without members: it allows nothing.
-    pub const EMPTY: Self = Self(0);
-
-    /// All implemented algorithms but the HMAC family: what a verifier allows unless told otherwise.
-    pub const ASYMMETRIC: Self = {
-        let mut set = Self::EMPTY;
-        let mut index = 0;
-        while index < Algorithm::ALL.len() {
-            // A constant index into a constant array, checked by the compiler.
-            #[allow(clippy::indexing_slicing)]
-            let algorithm = Algorithm::ALL[index];
-            if !algorithm.is_symmetric() {
-                set = set.with(algorithm);
-            }
-            index += 1;
-        }
-        set
-    };
-
-    /// This set and `algorithm`.
-    #[must_use]
-    pub const fn with(self, algorithm: Algorithm) -> Self {
-        Self(self.0 | 1 << algorithm as u32)
-    }
-
-    /// Whether `algorithm` is a member.
-    #[must_use]
-    pub const fn contains(self, algorithm: Algorithm) -> bool {
-        self.0 & (1 << algorithm as u32) != 0
-    }
-
-    /// Whether there are no members.
-    #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The members of both sets.
-    #[must_use]
-    pub const fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// The members of either set.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The members, in the order of [`Algorithm::ALL`].
-    pub fn iter(self) -> impl Iterator<Item = Algorithm> {
-        Algorithm::ALL.into_iter().filter(move |algorithm| self.contains(*algorithm))
-    }
-}
-
-impl fmt::Debug for AlgorithmSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
-    }
-}
-
-impl fmt::Display for AlgorithmSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, algorithm) in self.iter().enumerate() {
-            if position > 0 {
-                f.write_str(", ")?;
-            }
-            f.write_str(algorithm.name())?;
-        }
-        Ok(())
-    }
-}
-
-impl From<Algorithm> for AlgorithmSet {
-    fn from(algorithm: Algorithm) -> Self {
-        Self::EMPTY.with(algorithm)
-    }
-}
-
-impl<const N: usize> From<[Algorithm; N]> for AlgorithmSet {
-    fn from(algorithms: [Algorithm; N]) -> Self {
-        algorithms.into_iter().collect()
-    }
-}
-
-impl FromIterator<Algorithm> for AlgorithmSet {
-    fn from_iter<I: IntoIterator<Item = Algorithm>>(algorithms: I) -> Self {
-        algorithms.into_iter().fold(Self::EMPTY, Self::with)
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -246,7 +234,7 @@ mod tests {
     #[test]
     fn names_go_both_ways() {
         for algorithm in Algorithm::ALL {
-            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(*algorithm));
         }
         assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
         for name in ["none", "None", "NONE", "", "rs256", "RS1", "ES256K", "Ed448", "ES521"] {
@@ -255,8 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn the_default_set_has_no_hmac() {
-        assert_eq!(AlgorithmSet::ASYMMETRIC.iter().count(), 13);
-        assert!(!AlgorithmSet::ASYMMETRIC.iter().any(Algorithm::is_symmetric));
+    fn an_unknown_name_is_answered_with_all_names() {
+        let names = "ES256, ES384, ES512, EdDSA, ML-DSA-44, ML-DSA-65, ML-DSA-87, PS256, PS384, PS512, RS256, RS384, \
+                     RS512, HS256, HS384, HS512";
+        let expected = format!("unknown signature algorithm; write one of {names}");
+        assert_eq!("rs256".parse::<Algorithm>().unwrap_err().to_string(), expected);
+        assert_eq!(Algorithm::ALL.len(), names.split(", ").count());
     }
 }

@@ -10,7 +10,7 @@ use jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey};
 use pkcs1::RsaPrivateKeyRef;
 use pkcs1::der::Decode;
 
-use crate::jose::material::{Curve, Material};
+use crate::jose::material::Material;
 use crate::jose::{Algorithm, InvalidKey, UnknownAlgorithm, VerifyingKey};
 
 impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
@@ -18,22 +18,8 @@ impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
 
     /// Fails for algorithms that jsonwebtoken may gain: its list is open.
     fn try_from(algorithm: jsonwebtoken::Algorithm) -> Result<Self, UnknownAlgorithm> {
-        use jsonwebtoken::Algorithm as Theirs;
-        Ok(match algorithm {
-            Theirs::HS256 => Self::Hs256,
-            Theirs::HS384 => Self::Hs384,
-            Theirs::HS512 => Self::Hs512,
-            Theirs::ES256 => Self::Es256,
-            Theirs::ES384 => Self::Es384,
-            Theirs::RS256 => Self::Rs256,
-            Theirs::RS384 => Self::Rs384,
-            Theirs::RS512 => Self::Rs512,
-            Theirs::PS256 => Self::Ps256,
-            Theirs::PS384 => Self::Ps384,
-            Theirs::PS512 => Self::Ps512,
-            Theirs::EdDSA => Self::EdDsa,
-            _ => return Err(UnknownAlgorithm),
-        })
+        let mut all = Self::ALL.iter().copied();
+        all.find(|ours| ours.name().parse() == Ok(algorithm)).ok_or(UnknownAlgorithm)
     }
 }
 
@@ -58,11 +44,9 @@ impl TryFrom<&DecodingKey> for VerifyingKey {
             AlgorithmFamily::Hmac => Self::from_secret(bytes),
             AlgorithmFamily::Rsa => Self::from_der(bytes),
             // Made from PEM or components these two are the bare point, made from DER whatever the caller gave.
-            AlgorithmFamily::Ec => match bytes.len() {
-                65 => Self::prepare(Material::ec_point(Curve::P256, bytes.clone())?),
-                97 => Self::prepare(Material::ec_point(Curve::P384, bytes.clone())?),
-                133 => Self::prepare(Material::ec_point(Curve::P521, bytes.clone())?),
-                _ => Self::from_der(bytes),
+            AlgorithmFamily::Ec => match Algorithm::with_curve(|curve| curve.point_bytes() == bytes.len()) {
+                Some(algorithm) => Self::prepare(Material::ec_point(algorithm, bytes.clone())?),
+                None => Self::from_der(bytes),
             },
             AlgorithmFamily::Ed if bytes.len() == 32 => Self::prepare(Material::ed25519(bytes)?),
             AlgorithmFamily::Ed => Self::from_der(bytes),
@@ -99,13 +83,15 @@ impl TryFrom<&EncodingKey> for VerifyingKey {
                 Self::prepare(Material::rsa(modulus, exponent)?)
             }
             AlgorithmFamily::Ec => {
-                let curves =
-                    [(Curve::P256, &ECDSA_P256_SHA256_FIXED_SIGNING), (Curve::P384, &ECDSA_P384_SHA384_FIXED_SIGNING)];
+                let curves = [
+                    (Algorithm::Es256, &ECDSA_P256_SHA256_FIXED_SIGNING),
+                    (Algorithm::Es384, &ECDSA_P384_SHA384_FIXED_SIGNING),
+                ];
                 let fitting = curves
                     .into_iter()
-                    .find_map(|(curve, algorithm)| Some((curve, EcdsaKeyPair::from_pkcs8(algorithm, der).ok()?)));
-                let (curve, pair) = fitting.ok_or(InvalidKey::Der)?;
-                Self::prepare(Material::ec_point(curve, pair.public_key().as_ref().to_vec())?)
+                    .find_map(|(algorithm, signing)| Some((algorithm, EcdsaKeyPair::from_pkcs8(signing, der).ok()?)));
+                let (algorithm, pair) = fitting.ok_or(InvalidKey::Der)?;
+                Self::prepare(Material::ec_point(algorithm, pair.public_key().as_ref().to_vec())?)
             }
             AlgorithmFamily::Ed => {
                 let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| InvalidKey::Der)?;
@@ -166,7 +152,7 @@ mod tests {
 
     #[test]
     fn algorithms_convert_where_both_have_them() {
-        let shared = Algorithm::ALL.into_iter().filter(|ours| jsonwebtoken::Algorithm::try_from(*ours).is_ok());
+        let shared = Algorithm::ALL.iter().copied().filter(|ours| jsonwebtoken::Algorithm::try_from(*ours).is_ok());
         let shared: Vec<_> = shared.collect();
         assert_eq!(shared.len(), 12);
         for ours in shared {

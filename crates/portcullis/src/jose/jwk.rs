@@ -1,10 +1,11 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037, RFC 9964).
 
-use crate::jose::algorithm::{Algorithm, AlgorithmSet};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::algorithm_set::AlgorithmSet;
 use crate::jose::base64url;
 use crate::jose::json::{JsonError, JsonObject};
 use crate::jose::key::VerifyingKey;
-use crate::jose::material::{Curve, InvalidKey, Material, MlDsa};
+use crate::jose::material::{InvalidKey, Material};
 
 /// Members that hold key material, public or private: they are not kept beside the prepared key.
 const MATERIAL: [&str; 14] = ["n", "e", "x", "y", "pub", "priv", "d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -48,16 +49,16 @@ fn public_material(jwk: &JsonObject, key_type: &str) -> Result<Material, Invalid
     match key_type {
         "RSA" => Material::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?),
         "EC" => {
-            let curve = Curve::from_name(&required_string(jwk, "crv")?).ok_or(InvalidKey::UnsupportedCurve)?;
-            Material::ec(curve, &bytes(jwk, "x")?, &bytes(jwk, "y")?)
+            let name = required_string(jwk, "crv")?;
+            let algorithm = Algorithm::with_curve(|curve| curve.name == name).ok_or(InvalidKey::UnsupportedCurve)?;
+            Material::ec(algorithm, &bytes(jwk, "x")?, &bytes(jwk, "y")?)
         }
         "OKP" if required_string(jwk, "crv")? == "Ed25519" => Material::ed25519(&bytes(jwk, "x")?),
         "OKP" => Err(InvalidKey::UnsupportedCurve),
         "AKP" => {
             // RFC 9964: for this key type `alg` is required and names the parameter set.
             let algorithm = Algorithm::from_name(&required_string(jwk, "alg")?).ok_or(InvalidKey::AlgorithmUnknown)?;
-            let parameters = MlDsa::from_algorithm(algorithm).ok_or(InvalidKey::AlgorithmUnfit)?;
-            Material::ml_dsa(parameters, bytes(jwk, "pub")?)
+            Material::ml_dsa(algorithm, bytes(jwk, "pub")?)
         }
         _ => Err(InvalidKey::UnsupportedType),
     }

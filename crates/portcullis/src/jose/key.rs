@@ -3,14 +3,15 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm};
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
 use serde::de::DeserializeOwned;
 
 use crate::hash::sha256;
-use crate::jose::algorithm::{Algorithm, AlgorithmSet};
+use crate::jose::algorithm::{Algorithm, KeyType};
+use crate::jose::algorithm_set::AlgorithmSet;
 use crate::jose::base64url;
 use crate::jose::json::JsonObject;
-use crate::jose::material::{Curve, InvalidKey, Material, MlDsa};
+use crate::jose::material::{InvalidKey, Material};
 
 /// A key that verifies signatures, parsed and prepared when it is made, so that verifying costs only the arithmetic.
 ///
@@ -145,44 +146,21 @@ impl Prepared {
         let public = |parameters: &'static dyn VerificationAlgorithm, bytes: &[u8]| {
             ParsedPublicKey::new(parameters, bytes).map(Self::Public).map_err(|_| InvalidKey::NotOnCurve)
         };
-        match material {
-            Material::Rsa { modulus, exponent } => {
+        match (material, algorithm.key_type()) {
+            (Material::Ec { point, .. }, KeyType::Ec(curve)) => public(curve.parameters, point),
+            (Material::Ed25519(point), KeyType::Ed25519) => public(&signature::ED25519, point),
+            (Material::MlDsa { public_key, .. }, KeyType::MlDsa(set)) => public(set.parameters, public_key),
+            (Material::Rsa { modulus, exponent }, KeyType::Rsa(parameters)) => {
                 let components = RsaPublicKeyComponents { n: modulus.as_slice(), e: exponent.as_slice() };
-                let parameters = rsa_parameters(algorithm).ok_or(InvalidKey::AlgorithmUnfit)?;
                 let key = components.to_parsed_public_key(parameters).map_err(|_| InvalidKey::RsaExponent)?;
                 Ok(Self::Public(key))
             }
-            Material::Ec { curve: Curve::P256, point } => public(&signature::ECDSA_P256_SHA256_FIXED, point),
-            Material::Ec { curve: Curve::P384, point } => public(&signature::ECDSA_P384_SHA384_FIXED, point),
-            Material::Ec { curve: Curve::P521, point } => public(&signature::ECDSA_P521_SHA512_FIXED, point),
-            Material::Ed25519(point) => public(&signature::ED25519, point),
-            Material::MlDsa { parameters, public_key } => match parameters {
-                MlDsa::MlDsa44 => public(&signature::ML_DSA_44, public_key),
-                MlDsa::MlDsa65 => public(&signature::ML_DSA_65, public_key),
-                MlDsa::MlDsa87 => public(&signature::ML_DSA_87, public_key),
-            },
-            Material::Secret(bytes) => {
-                let hash = match algorithm {
-                    Algorithm::Hs384 => hmac::HMAC_SHA384,
-                    Algorithm::Hs512 => hmac::HMAC_SHA512,
-                    _ => hmac::HMAC_SHA256,
-                };
-                Ok(Self::Secret(Box::new(hmac::Key::new(hash, bytes))))
+            (Material::Secret(bytes), KeyType::Secret(hash)) => {
+                Ok(Self::Secret(Box::new(hmac::Key::new(*hash, bytes))))
             }
+            _ => Err(InvalidKey::AlgorithmUnfit),
         }
     }
-}
-
-fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
-    Some(match algorithm {
-        Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-        Algorithm::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-        Algorithm::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-        Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
-        Algorithm::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
-        Algorithm::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -199,7 +177,7 @@ mod tests {
         assert_eq!(key.algorithms(), Algorithm::Es256.into());
         assert_eq!(key.member::<String>("issuer").as_deref(), Some("https://i.example"));
         for algorithm in Algorithm::ALL {
-            assert_eq!(key.verify(algorithm, b"m", &[0; 64]), Err(InvalidSignature));
+            assert_eq!(key.verify(*algorithm, b"m", &[0; 64]), Err(InvalidSignature));
         }
         assert_eq!(key.with_algorithms(Algorithm::Rs256).unwrap_err(), InvalidKey::AlgorithmUnfit);
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::jose::algorithm::{Algorithm, AlgorithmSet};
+use crate::jose::algorithm::Algorithm;
+use crate::jose::algorithm_set::AlgorithmSet;
 use crate::jose::json::JsonObject;
 use crate::jose::jwk;
 use crate::jose::key::VerifyingKey;

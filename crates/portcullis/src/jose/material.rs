@@ -1,6 +1,7 @@
 //! What a key is made of, checked once, before anything is verified with it.
 
-use crate::jose::algorithm::{Algorithm, AlgorithmSet};
+use crate::jose::algorithm::{Algorithm, Curve, KeyType, ParameterSet};
+use crate::jose::algorithm_set::AlgorithmSet;
 use crate::jose::base64url;
 
 /// Bits of the smallest RSA modulus (RFC 7518 §3.3).
@@ -13,25 +14,22 @@ const MAX_RSA_EXPONENT_BITS: usize = 33;
 /// The checked parts of a key, by type.
 #[derive(Eq, PartialEq)]
 pub(crate) enum Material {
-    Ec { curve: Curve, point: Vec<u8> },
+    /// The algorithm tells the curve.
+    Ec {
+        algorithm: Algorithm,
+        point: Vec<u8>,
+    },
     Ed25519([u8; 32]),
-    MlDsa { parameters: MlDsa, public_key: Vec<u8> },
-    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    /// The algorithm tells the parameter set.
+    MlDsa {
+        algorithm: Algorithm,
+        public_key: Vec<u8>,
+    },
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
     Secret(Vec<u8>),
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Curve {
-    P256,
-    P384,
-    P521,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum MlDsa {
-    MlDsa44,
-    MlDsa65,
-    MlDsa87,
 }
 
 /// Why a key can't be used. No text here repeats any part of the key.
@@ -126,22 +124,23 @@ impl Material {
         Ok(Self::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
     }
 
-    /// An elliptic-curve public key from its coordinates, each of the curve's exact length.
-    pub(crate) fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, InvalidKey> {
+    /// An elliptic-curve public key for `algorithm` from its coordinates, each of the curve's exact length.
+    pub(crate) fn ec(algorithm: Algorithm, x: &[u8], y: &[u8]) -> Result<Self, InvalidKey> {
+        let curve = curve_of(algorithm)?;
         for (member, coordinate) in [("x", x), ("y", y)] {
-            if coordinate.len() != curve.coordinate_bytes() {
+            if coordinate.len() != curve.coordinate_bytes {
                 return Err(InvalidKey::MalformedMember { member });
             }
         }
-        Self::ec_point(curve, [&[4], x, y].concat())
+        Self::ec_point(algorithm, [&[4], x, y].concat())
     }
 
-    /// An elliptic-curve public key from an uncompressed point (SEC 1 §2.3.3).
-    pub(crate) fn ec_point(curve: Curve, point: Vec<u8>) -> Result<Self, InvalidKey> {
-        if point.first() != Some(&4) || point.len() != 1 + 2 * curve.coordinate_bytes() {
+    /// An elliptic-curve public key for `algorithm` from an uncompressed point (SEC 1 §2.3.3).
+    pub(crate) fn ec_point(algorithm: Algorithm, point: Vec<u8>) -> Result<Self, InvalidKey> {
+        if point.first() != Some(&4) || point.len() != curve_of(algorithm)?.point_bytes() {
             return Err(InvalidKey::NotOnCurve);
         }
-        Ok(Self::Ec { curve, point })
+        Ok(Self::Ec { algorithm, point })
     }
 
     /// An Ed25519 public key: canonical, and not of small order.
@@ -153,12 +152,12 @@ impl Material {
         Ok(Self::Ed25519(point))
     }
 
-    /// An ML-DSA public key of its parameter set's exact length.
-    pub(crate) fn ml_dsa(parameters: MlDsa, public_key: Vec<u8>) -> Result<Self, InvalidKey> {
-        if public_key.len() != parameters.public_key_bytes() {
+    /// An ML-DSA public key for `algorithm`, of its parameter set's exact length.
+    pub(crate) fn ml_dsa(algorithm: Algorithm, public_key: Vec<u8>) -> Result<Self, InvalidKey> {
+        if public_key.len() != parameter_set_of(algorithm)?.public_key_bytes {
             return Err(InvalidKey::MalformedMember { member: "pub" });
         }
-        Ok(Self::MlDsa { parameters, public_key })
+        Ok(Self::MlDsa { algorithm, public_key })
     }
 
     /// A shared secret, at least as long as the shortest hash.
@@ -171,19 +170,17 @@ impl Material {
 
     /// The algorithms that go with this type, curve and length.
     pub(crate) fn algorithms(&self) -> AlgorithmSet {
-        use Algorithm::{Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        let serves = |key_type: &KeyType| match (self, key_type) {
+            (Self::Rsa { .. }, KeyType::Rsa(_)) => true,
+            (Self::Secret(bytes), KeyType::Secret(hash)) => bytes.len() >= hash.tag_len(),
+            _ => false,
+        };
         match self {
-            Self::Rsa { .. } => [Rs256, Rs384, Rs512, Ps256, Ps384, Ps512].into(),
-            Self::Ec { curve: Curve::P256, .. } => Algorithm::Es256.into(),
-            Self::Ec { curve: Curve::P384, .. } => Algorithm::Es384.into(),
-            Self::Ec { curve: Curve::P521, .. } => Algorithm::Es512.into(),
+            Self::Ec { algorithm, .. } | Self::MlDsa { algorithm, .. } => (*algorithm).into(),
             Self::Ed25519(_) => Algorithm::EdDsa.into(),
-            Self::MlDsa { parameters, .. } => parameters.algorithm().into(),
-            Self::Secret(bytes) => [(Hs256, 32), (Hs384, 48), (Hs512, 64)]
-                .into_iter()
-                .filter(|(_, least)| bytes.len() >= *least)
-                .map(|(algorithm, _)| algorithm)
-                .collect(),
+            Self::Rsa { .. } | Self::Secret(_) => {
+                Algorithm::ALL.iter().copied().filter(|algorithm| serves(algorithm.key_type())).collect()
+            }
         }
     }
 
@@ -195,62 +192,31 @@ impl Material {
             Self::Rsa { modulus, exponent } => {
                 format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, b64(exponent), b64(modulus))
             }
-            Self::Ec { curve, point } => {
-                let (x, y) = point.get(1..)?.split_at_checked(curve.coordinate_bytes())?;
-                format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, curve.name(), b64(x), b64(y))
+            Self::Ec { algorithm, point } => {
+                let curve = curve_of(*algorithm).ok()?;
+                let (x, y) = point.get(1..)?.split_at_checked(curve.coordinate_bytes)?;
+                format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, curve.name, b64(x), b64(y))
             }
             Self::Ed25519(x) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, b64(x)),
-            Self::MlDsa { parameters, public_key } => {
-                let alg = parameters.algorithm().name();
-                format!(r#"{{"alg":"{alg}","kty":"AKP","pub":"{}"}}"#, b64(public_key))
+            Self::MlDsa { algorithm, public_key } => {
+                format!(r#"{{"alg":"{algorithm}","kty":"AKP","pub":"{}"}}"#, b64(public_key))
             }
             Self::Secret(_) => return None,
         })
     }
 }
 
-impl Curve {
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.name() == name)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::P256 => "P-256",
-            Self::P384 => "P-384",
-            Self::P521 => "P-521",
-        }
-    }
-
-    fn coordinate_bytes(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P384 => 48,
-            Self::P521 => 66,
-        }
+fn curve_of(algorithm: Algorithm) -> Result<&'static Curve, InvalidKey> {
+    match algorithm.key_type() {
+        KeyType::Ec(curve) => Ok(curve),
+        _ => Err(InvalidKey::AlgorithmUnfit),
     }
 }
 
-impl MlDsa {
-    pub(crate) fn from_algorithm(algorithm: Algorithm) -> Option<Self> {
-        [Self::MlDsa44, Self::MlDsa65, Self::MlDsa87].into_iter().find(|parameters| parameters.algorithm() == algorithm)
-    }
-
-    fn algorithm(self) -> Algorithm {
-        match self {
-            Self::MlDsa44 => Algorithm::MlDsa44,
-            Self::MlDsa65 => Algorithm::MlDsa65,
-            Self::MlDsa87 => Algorithm::MlDsa87,
-        }
-    }
-
-    /// FIPS 204, table 2.
-    fn public_key_bytes(self) -> usize {
-        match self {
-            Self::MlDsa44 => 1312,
-            Self::MlDsa65 => 1952,
-            Self::MlDsa87 => 2592,
-        }
+fn parameter_set_of(algorithm: Algorithm) -> Result<&'static ParameterSet, InvalidKey> {
+    match algorithm.key_type() {
+        KeyType::MlDsa(parameter_set) => Ok(parameter_set),
+        _ => Err(InvalidKey::AlgorithmUnfit),
     }
 }
 

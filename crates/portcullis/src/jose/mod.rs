@@ -3,6 +3,7 @@
 //! Design notes: [Tokens and algorithms](crate::_docs::tokens).
 
 pub(crate) mod algorithm;
+pub(crate) mod algorithm_set;
 pub(crate) mod base64url;
 pub(crate) mod compact;
 #[cfg(feature = "jsonwebtoken")]
@@ -16,7 +17,8 @@ pub(crate) mod key_set;
 pub(crate) mod material;
 mod pem_der;
 
-pub use algorithm::{Algorithm, AlgorithmSet, UnknownAlgorithm};
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use algorithm_set::AlgorithmSet;
 pub use header::Header;
 pub use key::InvalidSignature;
 pub(crate) use key::VerifyingKey;

@@ -6,18 +6,13 @@ use x509_cert::der::Decode;
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
-use crate::jose::material::{Curve, InvalidKey, Material, MlDsa};
+use crate::jose::algorithm::{Algorithm, KeyType};
+use crate::jose::material::{InvalidKey, Material};
 
-// RFC 8017 appendix C; RFC 5480 §2.1.1; RFC 8410 §3; the NIST registry for ML-DSA (RFC 9881).
+// RFC 8017 appendix C, RFC 5480 §2.1.1, RFC 8410 §3. The identifiers of curves and of ML-DSA are those of the algorithms.
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
-const ML_DSA_44: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17");
-const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
-const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
 
 /// The first section of a PEM text that is a public key or a certificate.
 pub(crate) fn read_pem(text: &str) -> Result<Material, InvalidKey> {
@@ -63,19 +58,17 @@ fn read_spki(der: &[u8]) -> Result<Material, InvalidKey> {
     match spki.algorithm.oid {
         RSA => read_pkcs1(bytes),
         EC => {
-            let curve = match spki.algorithm.parameters_oid().map_err(|_| InvalidKey::Der)? {
-                P256 => Curve::P256,
-                P384 => Curve::P384,
-                P521 => Curve::P521,
-                _ => return Err(InvalidKey::UnsupportedCurve),
-            };
-            Material::ec_point(curve, bytes.to_vec())
+            let oid = spki.algorithm.parameters_oid().map_err(|_| InvalidKey::Der)?;
+            let algorithm = Algorithm::with_curve(|curve| curve.oid == oid).ok_or(InvalidKey::UnsupportedCurve)?;
+            Material::ec_point(algorithm, bytes.to_vec())
         }
         ED25519 => Material::ed25519(bytes),
-        ML_DSA_44 => Material::ml_dsa(MlDsa::MlDsa44, bytes.to_vec()),
-        ML_DSA_65 => Material::ml_dsa(MlDsa::MlDsa65, bytes.to_vec()),
-        ML_DSA_87 => Material::ml_dsa(MlDsa::MlDsa87, bytes.to_vec()),
-        _ => Err(InvalidKey::UnsupportedType),
+        oid => {
+            let is_ml_dsa =
+                |key_type: &KeyType| matches!(key_type, KeyType::MlDsa(parameters) if parameters.oid == oid);
+            let algorithm = Algorithm::with_key_type(is_ml_dsa).ok_or(InvalidKey::UnsupportedType)?;
+            Material::ml_dsa(algorithm, bytes.to_vec())
+        }
     }
 }
 
