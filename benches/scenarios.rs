@@ -1,16 +1,16 @@
-//! What callers meet while the provider is slow, down, attacked, or rotating its keys.
+//! What callers get while the issuer is slow, down, attacked, or rotates its keys.
 //!
-//! The run fails when one of the limits is broken. `benches/peers/run.sh` puts other libraries through the same.
+//! The run fails when a limit is broken. `benches/peers/run.sh` runs the same scenarios with other libraries.
 //!
 //! `cargo bench -p portcullis-benches --bench scenarios`
 
-#![allow(clippy::unwrap_used, reason = "a bench may stop where it stands")]
+#![allow(clippy::unwrap_used, reason = "a bench may panic")]
 
 use std::process::ExitCode;
 
 use portcullis::keys::RemoteKeys;
 use portcullis::{Audience, AuthError, Gate, JwtVerifier};
-use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 
 fn main() -> ExitCode {
     let version = concat!("portcullis ", env!("CARGO_PKG_VERSION"));
@@ -25,13 +25,13 @@ fn main() -> ExitCode {
     if both.contains(&ExitCode::FAILURE) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// With the key set's URL.
+/// Keys from a configured URL.
 struct AtUrl(Gate);
 
 impl Contender for AtUrl {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
-        let keys = options(provider).at(&provider.jwks_url).unwrap();
-        Ok(Self(gate(provider, keys)))
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
+        let keys = options(settings).at(&settings.jwks_url).unwrap();
+        Ok(Self(gate(settings, keys)))
     }
 
     async fn verify(&self, token: &str) -> Answer {
@@ -39,13 +39,13 @@ impl Contender for AtUrl {
     }
 }
 
-/// With the issuer's name alone.
+/// Keys from a URL in the metadata.
 struct Discovered(Gate);
 
 impl Contender for Discovered {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
-        let keys = options(provider).discover(&provider.issuer).unwrap();
-        Ok(Self(gate(provider, keys)))
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
+        let keys = options(settings).discover(&settings.issuer).unwrap();
+        Ok(Self(gate(settings, keys)))
     }
 
     async fn verify(&self, token: &str) -> Answer {
@@ -53,16 +53,16 @@ impl Contender for Discovered {
     }
 }
 
-fn options(provider: &Provider) -> portcullis::keys::RemoteKeysBuilder {
-    match provider.lifetime {
+fn options(settings: &IssuerSettings) -> portcullis::keys::RemoteKeysBuilder {
+    match settings.lifetime {
         None => RemoteKeys::builder(),
         Some(lifetime) => RemoteKeys::builder().lifetime(lifetime, lifetime, lifetime),
     }
 }
 
-fn gate(provider: &Provider, keys: RemoteKeys) -> Gate {
-    let audience = Audience::any_of([provider.audience.as_str()]);
-    Gate::new(JwtVerifier::builder(provider.issuer.as_str(), audience, keys).build().unwrap())
+fn gate(settings: &IssuerSettings, keys: RemoteKeys) -> Gate {
+    let audience = Audience::any_of([settings.audience.as_str()]);
+    Gate::new(JwtVerifier::builder(settings.issuer.as_str(), audience, keys).build().unwrap())
 }
 
 async fn verify(gate: &Gate, token: &str) -> Answer {

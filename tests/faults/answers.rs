@@ -1,4 +1,4 @@
-//! Statuses, redirects and header fields.
+//! Responses with a wrong status, a redirect or unusual header fields.
 
 use portcullis_testing::{Fault, TestIssuer};
 
@@ -15,12 +15,12 @@ async fn fault_01_server_errors_keep_keys_and_back_off() {
     let token = scene.token();
     scene.server.misbehave(Fault::status(503));
     scene.fail_to_refresh(&token).await;
-    // A second and up to a quarter more, then twice that.
-    assert!(!scene.asks_again(secs(0), &token).await);
-    assert!(scene.asks_again(secs(2), &token).await);
+    // One second and up to a quarter of it, then two seconds and up to a quarter of them.
+    assert!(!scene.fetches_again(secs(0), &token).await);
+    assert!(scene.fetches_again(secs(2), &token).await);
     eventually("the attempt has failed", || scene.keys.status().next_attempt > Some(secs(1))).await;
-    assert!(!scene.asks_again(secs(1), &token).await);
-    assert!(scene.asks_again(secs(2), &token).await);
+    assert!(!scene.fetches_again(secs(1), &token).await);
+    assert!(scene.fetches_again(secs(2), &token).await);
 }
 
 #[tokio::test]
@@ -57,10 +57,10 @@ async fn fault_03_retry_after_is_a_minimum_within_bounds() {
     for (retry_after, not_yet, then) in [
         ("120", 119, 2),
         ("Sun, 06 Nov 1994 08:51:37 GMT", 119, 2),
-        // Ten years, and more than any date: five minutes.
+        // Ten years, and the largest number: five minutes.
         ("315360000", 299, 2),
         ("18446744073709551615", 299, 2),
-        // In the past, or nothing that can be read: as if it were not there.
+        // A time in the past, or an unreadable value: no effect.
         ("0", 0, 2),
         ("Sun, 06 Nov 1994 08:00:00 GMT", 0, 2),
         ("-120", 0, 2),
@@ -73,8 +73,8 @@ async fn fault_03_retry_after_is_a_minimum_within_bounds() {
         let headers = vec![("retry-after".to_owned(), retry_after.to_owned()), ("date".to_owned(), DATE.to_owned())];
         scene.server.misbehave(Fault::Status { status: 429, headers });
         scene.fail_to_refresh(&token).await;
-        assert!(!scene.asks_again(secs(not_yet), &token).await, "{retry_after}");
-        assert!(scene.asks_again(secs(then), &token).await, "{retry_after}");
+        assert!(!scene.fetches_again(secs(not_yet), &token).await, "{retry_after}");
+        assert!(scene.fetches_again(secs(then), &token).await, "{retry_after}");
     }
 }
 
@@ -165,7 +165,7 @@ async fn fault_68_informational_responses_are_skipped() {
 
 #[tokio::test]
 async fn no_status_of_the_issuer_makes_a_token_bad() {
-    // Whatever the provider answers, a caller without keys gets 503 and never 401.
+    // A caller without keys gets 503 for each of them, and never 401.
     let server = TestIssuer::from_algorithms([portcullis::jose::Algorithm::EdDsa]).serve();
     for status in (200..600).step_by(7).filter(|status| *status != 200) {
         server.misbehave(Fault::status(status));

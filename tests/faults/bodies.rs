@@ -1,4 +1,4 @@
-//! Bodies that are no key set, or too much of one.
+//! Bodies that are not a key set, or are too large.
 
 use portcullis::keys::RemoteKeys;
 use portcullis_testing::Fault;
@@ -12,7 +12,7 @@ async fn fault_09_truncated_body_fails() {
     assert_fails(|server| server.misbehave(Fault::CutShort)).await;
     assert_fails(|server| server.misbehave(Fault::WrongContentLength(100_000))).await;
     assert_fails(|server| server.misbehave(Fault::WrongContentLength(20))).await;
-    // Whole keys, and the end of the set missing.
+    // All keys are complete, but the end of the set is missing.
     assert_fails(|server| {
         let jwks = server.issuer().jwks();
         server.set_jwks_body(jwks.trim_end_matches('}'));
@@ -27,11 +27,11 @@ async fn fault_10_endless_body_is_read_up_to_the_limit() {
     scene.server.misbehave(Fault::Oversize(HUNDRED_MEGABYTES));
     let error = scene.fail_to_refresh(&scene.token()).await;
     assert!(error.contains("larger than"), "{error}");
-    // What the sockets hold beyond the limit is sent in vain.
+    // The socket buffers take some bytes beyond the limit.
     let sent = scene.server.bytes_sent();
     assert!(sent < HUNDRED_MEGABYTES / 2, "{sent}");
     assert_fails(|server| server.misbehave(Fault::Oversize(HUNDRED_MEGABYTES))).await;
-    // A length that is announced is not read at all.
+    // With an announced length beyond the limit, nothing is read.
     let error = assert_fails(|server| server.misbehave(Fault::WrongContentLength(HUNDRED_MEGABYTES))).await;
     assert!(error.contains("larger than"), "{error}");
 }
@@ -48,7 +48,7 @@ async fn fault_10_body_limit_is_exact() {
     scene.refresh(&token).await;
     server_body(&scene, 5_001);
     scene.fail_to_refresh(&token).await;
-    // More than a key set may have at all is a mistake in the configuration.
+    // A limit of zero, or beyond the largest key set, is a configuration error.
     let url = scene.server.jwks_url();
     for (bytes, usable) in [(0, false), (1, true), (1024 * 1024, true), (1024 * 1024 + 1, false)] {
         assert_eq!(RemoteKeys::builder().max_body_bytes(bytes).at(&url).is_ok(), usable, "{bytes}");
@@ -63,7 +63,7 @@ async fn fault_11_no_encoding_is_requested_or_decoded() {
     for encoding in ["gzip", "br", "zstd", "deflate", "identity, gzip"] {
         assert_fails(|server| server.misbehave(Fault::encoded(encoding, &bomb))).await;
     }
-    // Not even a harmless one: it was not asked for.
+    // A small body with an encoding fails as well.
     let small = gzip(scene.server.issuer().jwks().as_bytes(), 0);
     assert_fails(|server| server.misbehave(Fault::encoded("gzip", &small))).await;
 
@@ -101,7 +101,7 @@ async fn fault_14_deep_or_long_json_fails() {
             server.set_jwks_body(format!(r#"{{"keys":{}1{}}}"#, open.repeat(levels), close.repeat(levels)));
         })
         .await;
-        // Beside a good key.
+        // Together with a good key.
         assert_fails(|server| {
             let jwks = server.issuer().jwks();
             let deep = format!(r#"{{"a":{}1{},"#, open.repeat(levels), close.repeat(levels));
@@ -121,13 +121,13 @@ async fn fault_15_duplicate_member_invalidates_key_or_set() {
     let token = scene.token();
     let good = scene.server.issuer().first_key().jwk();
     let text = good.to_string();
-    // In one key: this key.
+    // A duplicate member in one key invalidates this key.
     let twice = text.replacen('{', r#"{"x":"AAAA","#, 1);
     let other = with_members(good.clone(), json!({"kid": "other"}));
     scene.server.set_jwks_body(format!(r#"{{"keys":[{twice},{other}]}}"#));
     scene.refuses(&token, portcullis::Reason::UnknownKey).await;
     assert_eq!(scene.keys.status().keys, 1);
-    // In the set: all of it, whichever of the two is good.
+    // A duplicate member in the set invalidates the set, in either order.
     for body in [format!(r#"{{"keys":[],"keys":[{text}]}}"#), format!(r#"{{"keys":[{text}],"keys":[]}}"#)] {
         assert_fails(|server| server.set_jwks_body(body.clone())).await;
     }
@@ -151,7 +151,7 @@ async fn fault_22_empty_set_does_not_replace_good_keys() {
     let error = assert_fails(|server| server.set_jwks_body(r#"{"keys":[]}"#)).await;
     assert!(error.contains("no key"), "{error}");
 
-    // Loudly, and until the held keys are too old.
+    // The log has a warning, and the cached keys are used until they are too old.
     let (log, _guards) = Log::capture();
     let scene = Scene::warm().await;
     let token = scene.token();
@@ -186,7 +186,7 @@ async fn fault_31_a_thousand_keys_are_the_maximum() {
     assert_accepted(|server| with_fillers(server, 1_000)).await;
     let error = assert_fails(|server| with_fillers(server, 1_001)).await;
     assert!(error.contains("more than 1,000 keys"), "{error}");
-    // As small as they can be.
+    // The smallest members.
     let error = assert_fails(|server| server.set_jwks_body(set_of(&vec![json!({}); 10_000]))).await;
     assert!(error.contains("more than 1,000 keys"), "{error}");
     assert_fails(|server| with_fillers(server, 10_000)).await;
@@ -202,12 +202,12 @@ async fn fault_66_character_split_between_chunks_is_read() {
     scene.admits(&scene.server.issuer().token().signed_with(key).sign()).await;
 }
 
-/// A key set and ten megabytes of spaces.
+/// A gzip stream of `content` and ten megabytes of spaces.
 fn gzip_bomb(content: &[u8]) -> Vec<u8> {
     gzip(content, 10 * 1024 * 1024 / 258)
 }
 
-/// RFC 1952 around one block of RFC 1951 with fixed codes: `content`, and so many runs of 258 spaces.
+/// A gzip stream (RFC 1952) with one block of fixed codes (RFC 1951): `content`, then `runs` times 258 spaces.
 fn gzip(content: &[u8], runs: usize) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.low_first(0b011, 3);
@@ -218,13 +218,13 @@ fn gzip(content: &[u8], runs: usize) -> Vec<u8> {
         }
     }
     for _ in 0..runs {
-        // Length 258, distance 1.
+        // A copy of length 258 and distance 1.
         bits.high_first(0b1100_0101, 8);
         bits.high_first(0, 5);
     }
     bits.high_first(0, 7);
-    let checksum_of_nobody = [0; 8];
-    [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &bits.bytes, &checksum_of_nobody].concat()
+    let no_checksum = [0; 8];
+    [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &bits.bytes, &no_checksum].concat()
 }
 
 #[derive(Default)]

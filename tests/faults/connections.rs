@@ -1,4 +1,4 @@
-//! Connections that fail, hang, drip or break.
+//! Connections that fail, hang, break or are very slow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use reqwest::dns::{Name, Resolve, Resolving};
 
 use crate::support::{Scene, assert_fails, assert_fails_with, es256, eventually, secs};
 
-/// Short, and long enough for an answer on a busy machine.
-fn hasty(builder: RemoteKeysBuilder) -> RemoteKeysBuilder {
+/// A short time limit that still allows a response on a busy machine.
+fn short_timeout(builder: RemoteKeysBuilder) -> RemoteKeysBuilder {
     builder.timeout(Duration::from_millis(1_500))
 }
 
@@ -42,13 +42,13 @@ async fn fault_06_unresolvable_name_fails() {
 
 #[tokio::test]
 async fn fault_07_silent_server_fails_at_the_time_limit() {
-    let error = assert_fails_with(hasty, |server| server.misbehave(Fault::Hang)).await;
+    let error = assert_fails_with(short_timeout, |server| server.misbehave(Fault::Hang)).await;
     assert!(error.contains("no answer within"), "{error}");
 }
 
 #[tokio::test]
 async fn fault_07_each_waiting_caller_may_leave() {
-    let scene = Scene::with(hasty);
+    let scene = Scene::with(short_timeout);
     scene.server.misbehave(Fault::Hang);
     let token = scene.token();
     let callers: Vec<_> = (0..20)
@@ -57,9 +57,9 @@ async fn fault_07_each_waiting_caller_may_leave() {
             tokio::spawn(async move { crate::support::unavailable(&gate, &token).await })
         })
         .collect();
-    // One with less patience than the fetch.
-    let hurried = tokio::time::timeout(Duration::from_millis(50), scene.gate.verify(&token)).await;
-    assert!(hurried.is_err());
+    // One caller stops waiting before the fetch ends.
+    let canceled = tokio::time::timeout(Duration::from_millis(50), scene.gate.verify(&token)).await;
+    assert!(canceled.is_err());
     for caller in callers {
         caller.await.unwrap();
     }
@@ -70,7 +70,7 @@ async fn fault_07_each_waiting_caller_may_leave() {
 async fn fault_08_slow_drip_does_not_extend_the_time_limit() {
     let pause = Duration::from_millis(40);
     for fault in [Fault::DripAll(pause), Fault::DripBody(pause)] {
-        let error = assert_fails_with(hasty, |server| server.misbehave(fault.clone())).await;
+        let error = assert_fails_with(short_timeout, |server| server.misbehave(fault.clone())).await;
         assert!(error.contains("no answer within"), "{error}");
     }
 }
@@ -135,7 +135,7 @@ async fn dropping_the_last_clone_ends_the_fetch() {
     eventually("the fetch has arrived", || server.held() == 1).await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
-    // The runtime has no task left but this one.
+    // The runtime has no other task left.
     let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     eventually("the task is gone", || alive() == 0).await;
 }

@@ -1,4 +1,4 @@
-//! Metadata that is wrong, or leads astray.
+//! Metadata that is wrong, or names a wrong URL.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Log, REFRESH_DUE, Scene, es256, eventually, key, refuses, secs, set_of, with_members};
 
-/// The document of `server` with these members, or without those that are null.
-fn document(server: &IssuerServer, changes: Value) -> String {
+/// The metadata of `server` with these members. `null` removes a member.
+fn metadata(server: &IssuerServer, changes: Value) -> String {
     with_members(json!({"issuer": server.url(), "jwks_uri": server.jwks_url()}), changes).to_string()
 }
 
-/// No keys are fetched by this document, at the start or later. Returns what the status says of it.
+/// Expects that this metadata is refused, without and with cached keys. Returns the error in the status.
 async fn assert_refused(body: impl Fn(&IssuerServer) -> String) -> String {
     let cold = Scene::discovering();
     cold.server.set_metadata_body(body(&cold.server));
@@ -33,7 +33,7 @@ async fn assert_refused(body: impl Fn(&IssuerServer) -> String) -> String {
     let warm = Scene::discovering().warmed().await;
     let token = warm.token();
     warm.server.set_metadata_body(body(&warm.server));
-    // The document is read again after an hour.
+    // The metadata is read again after an hour.
     warm.clock.advance(secs(3_600));
     warm.fail_to_refresh(&token).await;
     warm.admits(&token).await;
@@ -55,7 +55,7 @@ async fn fault_53_metadata_of_another_issuer_is_refused() {
         |_: &str| "https://attacker.example/".to_owned(),
         |_: &str| String::new(),
     ] {
-        let error = assert_refused(|server| document(server, json!({"issuer": change(&server.url())}))).await;
+        let error = assert_refused(|server| metadata(server, json!({"issuer": change(&server.url())}))).await;
         assert!(error.contains("expected issuer"), "{error}");
     }
 }
@@ -63,20 +63,20 @@ async fn fault_53_metadata_of_another_issuer_is_refused() {
 #[tokio::test]
 async fn fault_54_metadata_without_an_issuer_is_refused() {
     for issuer in [json!(null), json!(7), json!({}), json!(true)] {
-        assert_refused(|server| document(server, json!({ "issuer": issuer }))).await;
+        assert_refused(|server| metadata(server, json!({ "issuer": issuer }))).await;
     }
-    assert_refused(|server| document(server, json!({"issuer": [server.url()]}))).await;
+    assert_refused(|server| metadata(server, json!({"issuer": [server.url()]}))).await;
     for body in ["", "null", "[]", "<html></html>", "{\"issuer\":"] {
         assert_refused(|_| body.to_owned()).await;
     }
-    assert_refused(|server| document(server, json!({})).replace("{\"issuer\"", "{\"issuer\":\"x\",\"issuer\"")).await;
-    assert_refused(|server| format!("{}{}", document(server, json!({})), " ".repeat(2 * 1024 * 1024))).await;
+    assert_refused(|server| metadata(server, json!({})).replace("{\"issuer\"", "{\"issuer\":\"x\",\"issuer\"")).await;
+    assert_refused(|server| format!("{}{}", metadata(server, json!({})), " ".repeat(2 * 1024 * 1024))).await;
 }
 
 #[tokio::test]
 async fn fault_55_unusable_jwks_uri_is_refused() {
     for uri in [json!(null), json!(7), json!([]), json!("")] {
-        assert_refused(|server| document(server, json!({ "jwks_uri": uri }))).await;
+        assert_refused(|server| metadata(server, json!({ "jwks_uri": uri }))).await;
     }
     for uri in [
         "/.well-known/jwks.json",
@@ -88,24 +88,24 @@ async fn fault_55_unusable_jwks_uri_is_refused() {
         "javascript:alert(1)",
         "https://",
     ] {
-        assert_refused(|server| document(server, json!({ "jwks_uri": uri }))).await;
+        assert_refused(|server| metadata(server, json!({ "jwks_uri": uri }))).await;
     }
     for change in [
         |url: &str| url.replace("http://", "http://user@"),
         |url: &str| url.replace("http://", "http://user:password@"),
         |url: &str| format!("{url}#keys"),
     ] {
-        assert_refused(|server| document(server, json!({"jwks_uri": change(&server.jwks_url())}))).await;
+        assert_refused(|server| metadata(server, json!({"jwks_uri": change(&server.jwks_url())}))).await;
     }
 }
 
 #[tokio::test]
 async fn fault_56_jwks_uri_over_http_is_refused() {
     for uri in ["http://issuer.example/jwks.json", "HTTP://issuer.example/jwks.json", "http://localhost.example/"] {
-        let error = assert_refused(|server| document(server, json!({ "jwks_uri": uri }))).await;
+        let error = assert_refused(|server| metadata(server, json!({ "jwks_uri": uri }))).await;
         assert!(error.contains("https"), "{error}");
     }
-    // So is a configured one, before anything is fetched.
+    // A configured URL is refused as well, before anything is fetched.
     assert!(RemoteKeys::at("http://issuer.example/jwks.json").is_err());
     assert!(RemoteKeys::discover("http://issuer.example/").is_err());
 }
@@ -115,29 +115,29 @@ async fn fault_57_jwks_uri_on_another_host_is_followed() {
     let scene = Scene::discovering();
     let keys = es256().serve();
     let uri = keys.jwks_url();
-    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": uri })));
+    scene.server.set_metadata_body(metadata(&scene.server, json!({ "jwks_uri": uri })));
     let token = keys.issuer().token().issuer(&scene.server.url()).sign();
     scene.admits(&token).await;
     assert_eq!((scene.server.metadata_hits(), scene.server.jwks_hits(), keys.jwks_hits()), (1, 0, 1));
-    // Whose keys they are is still the configured issuer's word: tokens that name the other host are not.
+    // The keys still belong to the configured issuer: a token that names the other host is refused.
     scene.refuses(&keys.issuer().token().sign(), Reason::WrongIssuer).await;
 }
 
 #[tokio::test]
 async fn fault_58_metadata_cannot_lead_to_private_http() {
     for host in ["169.254.169.254", "10.0.0.1", "192.168.0.1", "172.16.0.1", "0.0.0.0", "[fd00::1]", "[fe80::1]"] {
-        assert_refused(|server| document(server, json!({"jwks_uri": format!("http://{host}/keys")}))).await;
+        assert_refused(|server| metadata(server, json!({"jwks_uri": format!("http://{host}/keys")}))).await;
     }
-    // Over https it is asked: the document is that of a configured issuer. Nothing there can answer without a
-    // certificate for it.
+    // Over https the address is connected to, because the metadata is that of a configured issuer. A server there needs a
+    // certificate for the address.
     let scene = Scene::discovering();
     let port = scene.server.address().port();
     let uri = format!("https://{}:{port}/.well-known/jwks.json", Ipv4Addr::LOCALHOST);
-    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": uri })));
+    scene.server.set_metadata_body(metadata(&scene.server, json!({ "jwks_uri": uri })));
     let before = scene.server.connections();
     let answer = tokio::time::timeout(std::time::Duration::from_millis(200), scene.gate.verify(&scene.token())).await;
     assert!(!matches!(answer, Ok(Ok(_))));
-    eventually("it was tried", || scene.server.connections() == before + 2).await;
+    eventually("the connection was attempted", || scene.server.connections() == before + 2).await;
     assert_eq!(scene.server.jwks_hits(), 0);
 }
 
@@ -147,7 +147,7 @@ async fn fault_59_metadata_never_widens_the_allow_list() {
     let (secret, other) = (key(Algorithm::Hs256, "secret"), key(Algorithm::EdDsa, "other"));
     server.set_jwks_body(set_of(&[server.issuer().first_key().jwk(), secret.jwk(), other.jwk()]));
     let algorithms = json!(["none", "HS256", "EdDSA", "ES256"]);
-    server.set_metadata_body(document(&server, json!({"id_token_signing_alg_values_supported": algorithms})));
+    server.set_metadata_body(metadata(&server, json!({"id_token_signing_alg_values_supported": algorithms})));
     let issuer = server.issuer();
     let keys = RemoteKeys::discover(issuer.url()).unwrap();
     let verifier = JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), keys)
@@ -159,7 +159,7 @@ async fn fault_59_metadata_never_widens_the_allow_list() {
     let unsigned = format!("{}.", issuer.token().header("alg", "none").signing_input());
     for token in [issuer.token().signed_with(secret).sign(), issuer.token().signed_with(other).sign(), unsigned] {
         let error = gate.verify(&token).await.unwrap_err();
-        // A missing signature is seen before the algorithm.
+        // A missing signature is found before the algorithm is checked.
         assert!(matches!(error.reason(), Some(Reason::AlgorithmNotAllowed | Reason::Malformed)), "{error}");
     }
     assert_eq!(server.all_hits(), 2);
@@ -169,18 +169,18 @@ async fn fault_59_metadata_never_widens_the_allow_list() {
 async fn fault_60_metadata_and_keys_are_replaced_together() {
     let scene = Scene::discovering().warmed().await;
     let old = scene.token();
-    // The document is good, the keys can't be had.
+    // The metadata is good, and the keys are unavailable.
     scene.server.misbehave_at(Endpoint::Jwks, Fault::status(503));
     scene.fail_to_refresh(&old).await;
     scene.admits(&old).await;
-    // The document leads somewhere else, where nothing is: the pair that is held goes on.
+    // The metadata names a URL without a key set: the cached keys stay in use.
     let moved = scene.server.url_of("/moved.json");
     scene.server.behave();
-    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": moved })));
+    scene.server.set_metadata_body(metadata(&scene.server, json!({ "jwks_uri": moved })));
     scene.fail_to_refresh(&old).await;
     scene.admits(&old).await;
     assert_eq!(scene.server.hits("/moved.json"), 1);
-    // It leads back: what was read last is not stuck to.
+    // The metadata names the old URL again, and it is used.
     scene.server.behave();
     scene.refresh(&old).await;
     scene.admits(&old).await;
@@ -192,7 +192,7 @@ async fn fault_60_validators_are_not_sent_to_another_url() {
     scene.server.set_header("etag", "\"1\"");
     let old = scene.token();
     scene.admits(&old).await;
-    // A failure makes the document be read anew, and it names another set, which happens to have the same ETag.
+    // After a failure the metadata is read again. It names another key set, which has the same ETag.
     scene.server.misbehave(Fault::status(503));
     scene.fail_to_refresh(&old).await;
     scene.server.behave();
@@ -200,7 +200,7 @@ async fn fault_60_validators_are_not_sent_to_another_url() {
     let moved = key(Algorithm::Es256, "moved");
     scene.server.serve_at("/moved.json", set_of(&[moved.jwk()]));
     let uri = scene.server.url_of("/moved.json");
-    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": uri })));
+    scene.server.set_metadata_body(metadata(&scene.server, json!({ "jwks_uri": uri })));
     scene.refresh(&old).await;
     let requests = scene.server.requests();
     assert_eq!(requests.last().unwrap().path(), "/moved.json");
@@ -213,12 +213,12 @@ async fn fault_60_validators_are_not_sent_to_another_url() {
 async fn fault_60_metadata_is_read_again_after_a_failure() {
     let scene = Scene::discovering().warmed().await;
     let old = scene.token();
-    // The provider has moved its keys; nothing is left at the old place.
+    // The issuer has moved its keys. The old URL has none.
     let moved = key(Algorithm::Es256, "moved");
     scene.server.serve_at("/moved.json", set_of(&[moved.jwk()]));
     scene.server.misbehave_at(Endpoint::Jwks, Fault::status(404));
     let uri = scene.server.url_of("/moved.json");
-    scene.server.set_metadata_body(document(&scene.server, json!({ "jwks_uri": uri })));
+    scene.server.set_metadata_body(metadata(&scene.server, json!({ "jwks_uri": uri })));
     scene.fail_to_refresh(&old).await;
     scene.clock.advance(secs(2));
     scene.admits(&old).await;
@@ -229,7 +229,7 @@ async fn fault_60_metadata_is_read_again_after_a_failure() {
 #[tokio::test]
 async fn fault_61_issuer_template_is_refused() {
     let template = "https://login.microsoftonline.com/{tenantid}/v2.0";
-    let error = assert_refused(|server| document(server, json!({ "issuer": template }))).await;
+    let error = assert_refused(|server| metadata(server, json!({ "issuer": template }))).await;
     assert!(error.contains("expected issuer"), "{error}");
 }
 
@@ -241,7 +241,7 @@ async fn fault_61_template_matches_only_the_tokens_tenant() {
     let server = TestIssuer::azure(TENANT, API).serve();
     let authority = format!("http://{}", server.address());
     let name = |tenant: &str| format!("{authority}/{tenant}/v2.0");
-    // As `common` publishes them: a key for all tenants, and one for a tenant of its own.
+    // `common` publishes keys for all tenants and keys for one tenant.
     let [for_all, for_other] = ["for-all", "for-other"].map(|id| key(Algorithm::Rs256, id));
     let publish = |jwk: Value, tenant: &str| with_members(jwk, json!({"alg": null, "issuer": name(tenant)}));
     let keys = [publish(for_all.jwk(), "{tenantid}"), publish(for_other.jwk(), OTHER)];

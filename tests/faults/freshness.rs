@@ -1,4 +1,4 @@
-//! What a provider says about caching, validators, and clocks that jump.
+//! Cache lifetimes, cache validators, and clocks that jump.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use portcullis_testing::Fault;
 
 use crate::support::{REFRESH_DUE, Scene, es256, secs, set_of};
 
-const FLOOR: u64 = 60;
+const MIN: u64 = 60;
 const DEFAULT: u64 = 600;
-const CEILING: u64 = 3_600;
+const MAX: u64 = 3_600;
 const YEAR: i64 = 365 * 24 * 3_600;
 
-/// Keys that come with these header fields are fresh for `lifetime` seconds: refreshed ahead of the end, at 75 to 85
-/// parts of a hundred.
+/// Expects that keys with these header fields have a lifetime of `lifetime` seconds: they are refreshed after 75 to 85 %
+/// of it.
 async fn assert_lifetime(headers: &[(&str, &str)], lifetime: u64) {
     let scene = Scene::cold();
     for (name, value) in headers {
@@ -24,8 +24,8 @@ async fn assert_lifetime(headers: &[(&str, &str)], lifetime: u64) {
         scene.admits(&token).await;
     }
     let early = lifetime * 75 / 100 - 1;
-    assert!(!scene.asks_again(secs(early), &token).await, "{headers:?}");
-    assert!(scene.asks_again(secs(lifetime * 85 / 100 + 1 - early), &token).await, "{headers:?}");
+    assert!(!scene.fetches_again(secs(early), &token).await, "{headers:?}");
+    assert!(scene.fetches_again(secs(lifetime * 85 / 100 + 1 - early), &token).await, "{headers:?}");
     scene.refreshed().await;
     assert_eq!(scene.server.jwks_hits(), 2, "{headers:?}");
 }
@@ -33,7 +33,7 @@ async fn assert_lifetime(headers: &[(&str, &str)], lifetime: u64) {
 #[tokio::test]
 async fn fault_45_no_store_gets_the_minimum_lifetime() {
     for control in ["no-store", "no-cache", "max-age=0", "private, max-age=0", "no-store, max-age=900"] {
-        assert_lifetime(&[("cache-control", control)], FLOOR).await;
+        assert_lifetime(&[("cache-control", control)], MIN).await;
     }
     assert_lifetime(&[("cache-control", "private")], DEFAULT).await;
     assert_lifetime(&[("pragma", "no-cache")], DEFAULT).await;
@@ -45,13 +45,13 @@ async fn fault_46_max_age_is_kept_within_bounds() {
     for (control, lifetime) in [
         ("max-age=900", 900),
         ("public, max-age=900, must-revalidate", 900),
-        ("max-age=5", FLOOR),
-        // The extremes of what providers of identities were seen to send: 15 seconds, and 38 days.
-        ("max-age=15", FLOOR),
-        ("max-age=3283200", CEILING),
-        ("max-age=31536000", CEILING),
-        ("max-age=9223372036854775808", CEILING),
-        ("max-age=18446744073709551615", CEILING),
+        ("max-age=5", MIN),
+        // The extremes that identity providers were seen to send: 15 seconds and 38 days.
+        ("max-age=15", MIN),
+        ("max-age=3283200", MAX),
+        ("max-age=31536000", MAX),
+        ("max-age=9223372036854775808", MAX),
+        ("max-age=18446744073709551615", MAX),
         ("max-age=18446744073709551616", DEFAULT),
         ("max-age=-1", DEFAULT),
         ("max-age=900.5", DEFAULT),
@@ -73,7 +73,7 @@ async fn fault_47_s_maxage_and_age_are_ignored() {
     assert_lifetime(&[("cache-control", "s-maxage=5")], DEFAULT).await;
     assert_lifetime(&[("cache-control", "s-maxage=5, max-age=900")], 900).await;
     for age in ["3000", "3601", "18446744073709551615", "-1", "garbage"] {
-        assert_lifetime(&[("cache-control", "max-age=3600"), ("age", age)], CEILING).await;
+        assert_lifetime(&[("cache-control", "max-age=3600"), ("age", age)], MAX).await;
     }
 }
 
@@ -101,7 +101,7 @@ async fn fault_49_conditional_304_makes_cached_keys_fresh() {
         assert_eq!(requests.len(), 4);
         assert_eq!(requests[0].header(condition), None);
         assert!(requests[1..].iter().all(|request| request.header(condition) == Some(value)), "{requests:?}");
-        // Never stale, since they are said to stand.
+        // They do not become stale, because each 304 confirms them.
         scene.clock.advance(secs(24 * 3_600));
         scene.admits(&token).await;
         scene.refreshed().await;
@@ -124,7 +124,7 @@ async fn fault_50_body_counts_despite_an_unchanged_etag() {
     scene.server.set_header("etag", "\"v1\"");
     let old = scene.token();
     scene.admits(&old).await;
-    // The same ETag over other keys.
+    // The same ETag with other keys.
     let other = es256();
     let jwks = other.jwks();
     let head = format!(
@@ -151,7 +151,7 @@ async fn fault_50_weak_validator_is_kept_huge_one_is_dropped() {
     scene.admits(&scene.token()).await;
     scene.refresh(&scene.token()).await;
     assert!(scene.server.requests().iter().all(|request| request.header("if-none-match").is_none()));
-    // A megabyte of it is a bomb.
+    // With a validator of a megabyte the fetch fails.
     scene.server.set_header("etag", &"x".repeat(1024 * 1024));
     scene.fail_to_refresh(&scene.token()).await;
 }
@@ -181,10 +181,10 @@ async fn fault_51_wall_clock_jumps_do_not_affect_keys() {
             assert!(gate.verify(&at(start + jump)).await.is_ok());
         }
     }
-    assert!(!scene.asks_again(secs(0), &scene.token()).await);
+    assert!(!scene.fetches_again(secs(0), &scene.token()).await);
     assert_eq!(scene.server.jwks_hits(), 1);
     assert!(scene.keys.status().ready);
-    // A step back does not keep the set fresh.
+    // A step back does not keep the keys fresh.
     scene.clock.set_unix(start - YEAR);
     scene.clock.advance(REFRESH_DUE);
     assert!(gate.verify(&at(start - YEAR)).await.is_ok());
@@ -194,19 +194,19 @@ async fn fault_51_wall_clock_jumps_do_not_affect_keys() {
 
 #[tokio::test]
 async fn fault_52_refresh_may_be_late_after_a_suspension() {
-    // The monotonic clock ran on: stale, served, and refreshed at once.
+    // The monotonic clock continued: the keys are stale, used, and refreshed at once.
     let scene = Scene::warm().await;
     let token = scene.token();
     scene.clock.advance(secs(8 * 3_600));
     scene.admits(&token).await;
     scene.refreshed().await;
-    // It stood still, as on Linux: the refresh comes when the rest of the lifetime is over.
+    // The monotonic clock stopped, as on Linux: the refresh comes after the rest of the lifetime.
     let scene = Scene::warm().await;
     let token = scene.token();
     scene.clock.set_unix(1_700_000_000 + 8 * 3_600);
-    assert!(!scene.asks_again(secs(0), &token).await);
-    assert!(scene.asks_again(secs(511), &token).await);
-    // A key that came meanwhile is fetched all the same.
+    assert!(!scene.fetches_again(secs(0), &token).await);
+    assert!(scene.fetches_again(secs(511), &token).await);
+    // A new key is still fetched at once.
     scene.server.rotate(portcullis::jose::Algorithm::Es256);
     scene.admits(&scene.token()).await;
 }

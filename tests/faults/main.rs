@@ -1,7 +1,7 @@
-//! What a JWKS or discovery endpoint can do wrong, at the level of the network: seventy numbered faults, each served by
-//! a real server on this machine, and each with what callers then get and what the provider sees of it.
+//! Seventy numbered faults of JWKS and discovery endpoints. For each fault a real server on this machine misbehaves, and
+//! the tests check what callers get and which requests the server receives.
 //!
-//! Deadlines of the network are real and short; every other time is a manual clock's.
+//! Network time limits are real and short. All other times are those of a manual clock.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Providers that are down: at the start, while keys are held, and for too long.
+//! Outages of the issuer: at the start, with cached keys, and for too long.
 
 use portcullis::keys::{KeyError, RemoteKeys};
 use portcullis::verifier::ByIssuer;
@@ -13,7 +13,7 @@ async fn fault_40_outage_at_the_start_has_no_later_effect() {
         server.go_down();
         builder.at(&server.jwks_url()).unwrap()
     });
-    // Explicit: an error that the caller may stop at.
+    // An explicit warm-up returns the error.
     assert!(matches!(scene.gate.warm_up().await, Err(AuthError::Unavailable(_))));
     assert!(matches!(scene.keys.warm_up().await, Err(KeyError::Unavailable(_))));
     assert!(!scene.gate.status().ready);
@@ -22,7 +22,7 @@ async fn fault_40_outage_at_the_start_has_no_later_effect() {
         scene.is_unavailable(&scene.token()).await;
     }
     scene.server.come_back();
-    // Without keys no pause is longer than a second.
+    // Without keys a pause is at most one second.
     scene.clock.advance(secs(1));
     scene.admits(&scene.token()).await;
     assert!(scene.gate.status().ready);
@@ -49,7 +49,7 @@ async fn fault_40_seed_serves_during_an_outage() {
     scene.admits(&scene.token()).await;
     scene.server.come_back();
     scene.recovers().await;
-    // The seed is as old as the start: it too is used up.
+    // A seed becomes too old as well, counted from the start.
     let other = es256();
     let server = TestIssuer::new().serve();
     server.misbehave(Fault::status(503));
@@ -68,7 +68,7 @@ async fn fault_41_cached_keys_serve_during_an_outage() {
         scene.admits(&token).await;
     }
     assert!(scene.gate.status().ready);
-    // Up to a day after the ten minutes.
+    // The limit is 24 hours after the lifetime of ten minutes.
     scene.clock.advance(secs(3_600 + 599));
     scene.admits(&token).await;
     scene.server.come_back();
@@ -83,7 +83,7 @@ async fn fault_42_stale_keys_are_refused_after_the_bound() {
     scene.clock.advance(secs(24 * 3_600 + 600));
     scene.is_unavailable(&token).await;
     assert!(!scene.gate.status().ready);
-    // Nor is a cached token.
+    // A cached token is refused as well.
     let short = Scene::with(|builder| builder.stale(secs(60)));
     let caching = crate::support::caching_gate(&short.server, short.keys.clone());
     let token = short.token();
@@ -107,7 +107,7 @@ async fn fault_63_outage_of_one_issuer_does_not_affect_another() {
         up.admits(&up.token()).await;
     }
     assert_eq!((up.server.jwks_hits(), down.server.jwks_hits()), (1, 1));
-    // Neither does a cache that they share, nor a flood at the other.
+    // A shared cache, and a flood of unknown keys, do not change that.
     let cache = portcullis::keys::KeySetCache::new(10);
     let shared = |scene: &Scene| RemoteKeys::builder().cache(&cache).at(&scene.server.jwks_url()).unwrap();
     let (with_up, with_down) = (gate(&up.server, shared(&up)), gate(&down.server, shared(&down)));
@@ -116,7 +116,7 @@ async fn fault_63_outage_of_one_issuer_does_not_affect_another() {
         assert!(with_up.verify(&up.token()).await.is_ok());
     }
     assert_eq!(up.server.jwks_hits(), 2);
-    // A key of one is no key of the other.
+    // A key of one issuer is not a key of the other.
     let theirs = up.server.issuer().token().issuer(&down.server.url()).sign();
     down.server.behave();
     down.recovers().await;
@@ -139,14 +139,14 @@ async fn fault_63_one_gate_keeps_two_issuers_apart() {
         unavailable(&gate, &down.token_of_unknown_key(&number.to_string())).await;
     }
     assert_eq!((up.server.all_hits(), down.server.all_hits()), (2, 1));
-    // A flood at one leaves the other's budget alone.
+    // A flood at one issuer does not use the budget of the other.
     for number in 0..20 {
         refuses(&gate, &up.token_of_unknown_key(&number.to_string()), Reason::UnknownKey).await;
     }
     down.server.behave();
     down.clock.advance(secs(1));
     assert!(gate.verify(&down.token()).await.is_ok());
-    // Nor do the keys of one serve the other.
+    // A key of one issuer does not serve the other.
     refuses(&gate, &up.server.issuer().token().issuer(&down.server.url()).sign(), Reason::BadSignature).await;
 }
 

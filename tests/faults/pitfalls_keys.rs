@@ -1,4 +1,4 @@
-//! Faults that caches of keys had before this one, each by its name.
+//! Defects that other caches of keys had.
 
 use std::process::Command;
 
@@ -53,7 +53,7 @@ async fn every_fetch_sends_the_configured_headers() {
 #[test]
 fn proxies_of_the_environment_are_ignored() {
     let proxy = es256().serve();
-    // The environment of this process is not ours to change while other tests run.
+    // Another process, because other tests share the environment of this one.
     let mut again = Command::new(std::env::current_exe().unwrap());
     again.args(["--exact", "pitfalls_keys::keys_work_without_a_warm_up"]);
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
@@ -110,7 +110,7 @@ async fn failed_fetches_count_towards_the_cooldown() {
     }
     scene.server.come_back();
     scene.server.misbehave(Fault::status(500));
-    // One pause later, and with all of the burst that is left: not one for each request.
+    // After each pause, at most the rest of the budget is used.
     for _ in 0..5 {
         scene.clock.advance(secs(2));
         for number in 0..50 {
@@ -127,7 +127,7 @@ async fn rotation_is_found_by_token_or_refresh() {
     scene.server.rotate(Algorithm::Rs256);
     scene.server.withdraw(&kid);
     scene.admits(&scene.token()).await;
-    // And without any new token, by the timer.
+    // Without a token of the new key, the refresh finds the rotation.
     let quiet = Scene::warm().await;
     let old = quiet.token();
     let kid = quiet.server.issuer().first_key().id().to_owned();
@@ -164,16 +164,16 @@ async fn no_task_outlives_its_keys() {
     let server = es256().serve();
     let keys = RemoteKeys::at(&server.jwks_url()).unwrap();
     keys.warm_up().await.unwrap();
-    // Between fetches there is none.
+    // Between fetches there is no task.
     eventually("the fetch has ended", || alive() == 0).await;
-    // One that is under way ends with the keys, or when it is told to.
+    // A fetch in flight ends when it is stopped, and when the keys are dropped.
     server.misbehave(Fault::Hold);
     for stop in [true, false] {
         let keys = RemoteKeys::at(&server.jwks_url()).unwrap();
         let held = server.held();
         let provider: Box<dyn KeyProvider> = Box::new(keys.clone());
         tokio::select! {
-            _ = provider.warm_up() => panic!("the provider holds its answer"),
+            _ = provider.warm_up() => panic!("the server holds its response"),
             () = eventually("the fetch has arrived", || server.held() > held) => {}
         }
         assert!(alive() > 0);

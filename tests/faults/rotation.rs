@@ -1,4 +1,4 @@
-//! Keys that come and go.
+//! Keys that are added, replaced and withdrawn.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ async fn fault_35_new_key_is_fetched_once_for_all_callers() {
         })
         .collect();
     eventually("the fetch has arrived", || scene.server.held() == 1).await;
-    // Callers with the old key do not wait meanwhile.
+    // Callers with the old key do not wait.
     scene.admits(&old).await;
     assert!(scene.server.release(0));
     for caller in callers {
@@ -54,7 +54,7 @@ async fn fault_35_new_key_is_fetched_once_for_all_callers() {
 #[tokio::test]
 async fn fault_35_unknown_keys_get_a_burst_then_one_per_cooldown() {
     let scene = Scene::warm().await;
-    // The first fetch counts: two more at once.
+    // The first fetch counts, so two more are allowed at once.
     for number in 0..50 {
         scene.refuses(&scene.token_of_unknown_key(&format!("burst-{number}")), Reason::UnknownKey).await;
     }
@@ -70,7 +70,7 @@ async fn fault_35_unknown_keys_get_a_burst_then_one_per_cooldown() {
         }
         assert_eq!(scene.server.jwks_hits(), 3 + cooldown);
     }
-    // A rotation in the middle of it is noticed with the next fetch.
+    // A rotation during the flood is found with the next fetch.
     scene.server.rotate(Algorithm::Es256);
     scene.clock.advance(secs(30));
     scene.admits(&scene.token()).await;
@@ -85,7 +85,7 @@ async fn fault_35_late_published_key_is_found_after_a_cooldown() {
     for _ in 0..10 {
         scene.refuses(&token, Reason::UnknownKey).await;
     }
-    assert_eq!(scene.server.jwks_hits(), 2, "remembered as absent");
+    assert_eq!(scene.server.jwks_hits(), 2, "remembered as missing");
     let old = scene.server.issuer().first_key().jwk();
     scene.server.set_jwks_body(set_of(&[old, next.jwk()]));
     scene.clock.advance(secs(30));
@@ -100,7 +100,7 @@ async fn fault_36_fetch_before_the_publication_is_repeated() {
     scene.clock.advance(crate::support::REFRESH_DUE);
     scene.admits(&old).await;
     eventually("the refresh has arrived", || scene.server.held() == 1).await;
-    // Published after the answer was made.
+    // The new key is published after the response was created.
     scene.server.rotate(Algorithm::EdDsa);
     let (gate, new) = (scene.gate.clone(), scene.token());
     let caller = tokio::spawn(async move { gate.verify(&new).await.is_ok() });
@@ -119,7 +119,7 @@ async fn fault_37_withdrawn_key_is_refused_after_the_next_fetch() {
     scene.server.rotate(Algorithm::Es256);
     scene.server.withdraw(&kid);
     scene.admits(&old).await;
-    // Whoever causes the fetch.
+    // The token of another key causes the fetch.
     scene.admits(&scene.token()).await;
     scene.refuses(&old, Reason::UnknownKey).await;
     refuses(&caching, &old, Reason::UnknownKey).await;
@@ -133,7 +133,7 @@ async fn fault_38_flood_of_made_up_kids_causes_a_burst() {
     let good = scene.token();
     let input = scene.server.issuer().token();
     for number in 0..5_000 {
-        // Signing is the slow part, and nobody looks at the signature.
+        // Without a real signature, because signing is slow and the signature is not checked.
         let forged = input.clone().header("kid", format!("made-up-{number}")).signing_input() + ".AAAA";
         scene.refuses(&forged, Reason::UnknownKey).await;
         if number % 500 == 0 {
@@ -141,10 +141,10 @@ async fn fault_38_flood_of_made_up_kids_causes_a_burst() {
         }
     }
     assert_eq!(scene.server.jwks_hits(), 3);
-    // Nothing of the names went out.
+    // The made-up names are not sent to the issuer.
     assert!(scene.server.requests().iter().all(|request| !format!("{request:?}").contains("made-up")));
 
-    // Nor do they wait when the flood has a fetch under way.
+    // Known callers do not wait while a fetch for the flood is in flight.
     scene.clock.advance(secs(30));
     scene.server.misbehave(Fault::Hold);
     let (gate, unknown) = (scene.gate.clone(), scene.token_of_unknown_key("one-more"));
@@ -187,17 +187,17 @@ async fn fault_69_key_set_of_another_tenant_admits_no_token() {
     let scene = Scene::warm().await;
     let (good, other) = (scene.token(), es256());
     let kid = scene.server.issuer().first_key().id().to_owned();
-    // The other tenant's key goes by the same name, as names like "1" do.
+    // The other tenant's key has the same `kid`, for example "1".
     let theirs = with_members(other.first_key().jwk(), json!({ "kid": kid }));
     scene.server.set_jwks_body(set_of(&[theirs]));
     scene.refresh(&good).await;
     for _ in 0..50 {
         scene.refuses(&good, Reason::BadSignature).await;
     }
-    assert_eq!(scene.server.jwks_hits(), 2, "no storm");
-    // Their own tokens verify, and are not for us.
+    assert_eq!(scene.server.jwks_hits(), 2, "no further fetches");
+    // Tokens of the other tenant have a valid signature and another issuer.
     scene.refuses(&other.token().header("kid", kid).sign(), Reason::WrongIssuer).await;
-    // The set is right again with the next refresh.
+    // The next refresh finds the right set.
     scene.server.behave();
     scene.clock.advance(crate::support::REFRESH_DUE);
     scene.refuses(&good, Reason::BadSignature).await;
@@ -212,13 +212,13 @@ async fn fault_70_flapping_set_stays_within_the_budget() {
     let lacking = set_of(&[key(Algorithm::Es256, "of-another-node").jwk()]);
     scene.server.set_jwks_body(lacking);
     scene.refresh(&good).await;
-    // No grace: what a fresh set lacks is withdrawn.
+    // A key that the new set does not have is withdrawn at once.
     let before = scene.server.jwks_hits();
     for _ in 0..100 {
         scene.refuses(&good, Reason::UnknownKey).await;
     }
     assert_eq!(scene.server.jwks_hits(), before + 1);
-    // The node with the key answers again: found after a cooldown.
+    // The node with the key responds again: the key is found after a cooldown.
     scene.server.behave();
     scene.clock.advance(secs(29));
     scene.refuses(&good, Reason::UnknownKey).await;

@@ -1,4 +1,4 @@
-//! Callers that leave, runtimes that stall or end, and fetches that panic: whoever else waits gets the key.
+//! Canceled callers, runtimes that stall or end, and fetches that panic. All other callers still get the key.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,11 +17,11 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Asks the gate, and leaves when the fetch has reached the provider.
+/// Verifies a token, and cancels that when the fetch has reached the server.
 async fn start_a_fetch(scene: &Scene, token: &str) {
     let mut caller = pin!(scene.gate.verify(token));
     tokio::select! {
-        _ = &mut caller => panic!("the provider holds its answer"),
+        _ = &mut caller => panic!("the server holds its response"),
         () = eventually("the fetch has arrived", || scene.server.held() == 1) => {}
     }
 }
@@ -41,13 +41,13 @@ async fn fault_43_canceled_caller_does_not_cancel_the_fetch() {
     assert!(waiter.await.unwrap());
     assert_eq!(scene.server.jwks_hits(), 1);
 
-    // Nor does it need anybody to wait for it.
-    let alone = Scene::cold();
-    alone.server.misbehave(Fault::Hold.first(1));
-    start_a_fetch(&alone, &token).await;
-    assert!(alone.server.release(0));
-    eventually("the keys are held", || alone.keys.status().ready).await;
-    assert_eq!(alone.server.jwks_hits(), 1);
+    // The fetch completes without a waiting caller as well.
+    let unattended = Scene::cold();
+    unattended.server.misbehave(Fault::Hold.first(1));
+    start_a_fetch(&unattended, &token).await;
+    assert!(unattended.server.release(0));
+    eventually("the keys are cached", || unattended.keys.status().ready).await;
+    assert_eq!(unattended.server.jwks_hits(), 1);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn fault_43_dropped_runtime_leaves_no_caller_waiting() {
     let token = scene.token();
     let first = runtime();
     first.block_on(start_a_fetch(&scene, &token));
-    // Somebody waits for that fetch on a runtime of their own when it ends.
+    // A caller on another runtime waits for the fetch when its runtime ends.
     let (waiting, waits) = mpsc::channel();
     let second = {
         let (scene, token) = (Arc::clone(&scene), token.clone());
@@ -66,7 +66,7 @@ fn fault_43_dropped_runtime_leaves_no_caller_waiting() {
                 let mut caller = pin!(scene.gate.verify(&token));
                 tokio::select! {
                     biased;
-                    _ = &mut caller => panic!("the provider holds its answer"),
+                    _ = &mut caller => panic!("the server holds its response"),
                     () = tokio::task::yield_now() => waiting.send(()).unwrap(),
                 }
                 caller.await.is_ok()
@@ -76,7 +76,7 @@ fn fault_43_dropped_runtime_leaves_no_caller_waiting() {
     waits.recv().unwrap();
     drop(first);
     assert!(second.join().unwrap());
-    // Whoever comes later finds no trace of it.
+    // A later caller uses the cached keys.
     runtime().block_on(scene.admits(&token));
     assert_eq!(scene.server.jwks_hits(), 2);
 }
@@ -87,12 +87,12 @@ fn fault_43_blocked_runtime_leaves_no_caller_waiting() {
     scene.server.misbehave(Fault::Hold.first(1));
     let token = scene.token();
     let blocked = BlockedRuntime::in_mid_fetch(&scene, &token);
-    // On two other runtimes, one after the other.
+    // Callers on two other runtimes, one after the other.
     for _ in 0..2 {
         runtime().block_on(scene.admits(&token));
     }
-    assert_eq!(scene.server.jwks_hits(), 2, "taken over once");
-    // Its own caller is served by what the others fetched, though its own fetch is still under way.
+    assert_eq!(scene.server.jwks_hits(), 2, "replaced once");
+    // The blocked caller gets the keys that another caller fetched, while its own fetch is still in flight.
     let caller = blocked.unblock();
     assert!(caller.admitted && caller.early);
     assert_eq!(scene.server.jwks_hits(), 2, "nothing is left to fetch");
@@ -124,7 +124,7 @@ fn fault_43_refresh_on_an_idle_runtime_is_restarted() {
     let kid = scene.server.issuer().first_key().id().to_owned();
     scene.server.rotate(Algorithm::EdDsa);
     scene.server.withdraw(&kid);
-    // The refresh is started on a runtime that nobody turns any more, though it is not gone.
+    // The refresh starts on a runtime that is no longer driven, but not dropped.
     let idle = runtime();
     scene.clock.advance(REFRESH_DUE);
     idle.block_on(scene.admits(&token));
@@ -135,7 +135,7 @@ fn fault_43_refresh_on_an_idle_runtime_is_restarted() {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("a withdrawn key goes on serving: {:?}", scene.keys.status());
+        panic!("a withdrawn key is still accepted: {:?}", scene.keys.status());
     });
     drop(idle);
 }
@@ -145,7 +145,7 @@ fn fault_36_fetch_that_started_later_wins() {
     let scene = Arc::new(Scene::cold());
     scene.server.misbehave(Fault::Hold.first(1));
     let (old, kid) = (scene.token(), scene.server.issuer().first_key().id().to_owned());
-    // Begins with the old set, and ends last.
+    // This fetch starts with the old set and ends last.
     let blocked = BlockedRuntime::in_mid_fetch(&scene, &old);
     scene.server.rotate(Algorithm::EdDsa);
     scene.server.withdraw(&kid);
@@ -153,7 +153,7 @@ fn fault_36_fetch_that_started_later_wins() {
     let other = runtime();
     other.block_on(scene.admits(&new));
     assert!(scene.server.release(0));
-    // Its own caller is judged by the newer set too.
+    // Its own caller gets the newer set as well.
     assert!(!blocked.unblock().admitted);
     other.block_on(async {
         scene.admits(&new).await;
@@ -193,7 +193,7 @@ async fn fault_44_panic_of_a_fetch_is_a_failure() {
     panics.on.store(false, Ordering::SeqCst);
     scene.admits(&token).await;
 
-    // The same while keys are held.
+    // The same with cached keys.
     panics.on.store(true, Ordering::SeqCst);
     let error = scene.fail_to_refresh(&token).await;
     assert!(error.contains("panicked"), "{error}");
@@ -206,7 +206,7 @@ async fn fault_44_panic_of_a_fetch_is_a_failure() {
 fn without_a_runtime_keys_are_unavailable() {
     let scene = Scene::cold();
     let token = scene.token();
-    // Any executor that is not tokio.
+    // An executor other than tokio.
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match pin!(scene.gate.verify(&token)).poll(&mut context) {
         std::task::Poll::Ready(Err(error)) => assert_eq!(scene.gate.refuse(&error).status, 503),
@@ -237,10 +237,10 @@ struct BlockedRuntime {
     thread: std::thread::JoinHandle<Outcome>,
 }
 
-/// What became of the caller on a blocked runtime.
+/// The result of the caller on a blocked runtime.
 struct Outcome {
     admitted: bool,
-    /// Whether its own fetch was under way still when it had its answer.
+    /// Whether its own fetch was still in flight when it had its result.
     early: bool,
 }
 
@@ -253,15 +253,15 @@ impl BlockedRuntime {
             runtime().block_on(async {
                 let mut caller = pin!(scene.gate.verify(&token));
                 tokio::select! {
-                    _ = &mut caller => panic!("the provider holds its answer"),
+                    _ = &mut caller => panic!("the server holds its response"),
                     () = eventually("the fetch has arrived", || scene.server.held() == 1) => {}
                 }
                 started.send(()).unwrap();
-                // What no caller should do, and some do.
+                // Some callers block their runtime, although they should not.
                 blocked.recv().unwrap();
                 let admitted = caller.await.is_ok();
                 let early = Handle::current().metrics().num_alive_tasks() > 0;
-                // Unless the test did.
+                // Releases the response, unless the test has done so.
                 scene.server.release(0);
                 eventually("the fetch has ended", || Handle::current().metrics().num_alive_tasks() == 0).await;
                 Outcome { admitted, early }
@@ -271,7 +271,7 @@ impl BlockedRuntime {
         Self { unblock, thread }
     }
 
-    /// Lets it go on until its fetch has ended too.
+    /// Unblocks the runtime, and waits until its fetch has ended.
     fn unblock(self) -> Outcome {
         self.unblock.send(()).unwrap();
         self.thread.join().unwrap()

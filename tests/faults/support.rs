@@ -1,4 +1,4 @@
-//! A provider on this machine, a gate that fetches its keys, and a clock that stands still.
+//! An issuer on this machine, a gate that fetches its keys, and a manual clock.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -14,16 +14,16 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Past the time at which keys of the default lifetime are refreshed.
+/// A time after which keys of the default lifetime are refreshed.
 pub(crate) const REFRESH_DUE: Duration = Duration::from_secs(11 * 60);
-/// Past every pause after a failure.
+/// Longer than every pause after a failure.
 pub(crate) const ANY_PAUSE: Duration = Duration::from_secs(400);
 
 pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// A provider, and a gate for its tokens.
+/// An issuer and a gate for its tokens.
 pub(crate) struct Scene {
     pub(crate) server: IssuerServer,
     pub(crate) clock: Arc<ManualClock>,
@@ -32,22 +32,22 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Nothing is fetched yet; the URL of the keys is known.
+    /// Without cached keys. The URL of the keys is configured.
     pub(crate) fn cold() -> Self {
         Self::with(|builder| builder)
     }
 
-    /// As [`Self::cold`], with options.
+    /// [`Self::cold`], with options.
     pub(crate) fn with(options: impl FnOnce(RemoteKeysBuilder) -> RemoteKeysBuilder) -> Self {
         Self::over(es256().serve(), |server, builder| options(builder).at(&server.jwks_url()).unwrap())
     }
 
-    /// Nothing is fetched yet; the keys are found by metadata.
+    /// Without cached keys. The metadata names the URL of the keys.
     pub(crate) fn discovering() -> Self {
         Self::over(es256().serve(), |server, builder| builder.discover(&server.url()).unwrap())
     }
 
-    /// Keys are held.
+    /// With cached keys.
     pub(crate) async fn warm() -> Self {
         Self::cold().warmed().await
     }
@@ -67,12 +67,12 @@ impl Scene {
         self
     }
 
-    /// A good token by the provider's current key.
+    /// A good token, signed with the current key.
     pub(crate) fn token(&self) -> String {
         self.server.issuer().token().sign()
     }
 
-    /// A token whose `kid` the provider does not have.
+    /// A token with a `kid` that the issuer does not have.
     pub(crate) fn token_of_unknown_key(&self, kid: &str) -> String {
         self.server.issuer().token().header("kid", kid).sign()
     }
@@ -83,17 +83,17 @@ impl Scene {
         }
     }
 
-    /// 401 with this reason.
+    /// Expects 401 with this reason.
     pub(crate) async fn refuses(&self, token: &str, reason: Reason) {
         refuses(&self.gate, token, reason).await;
     }
 
-    /// 503 with `Retry-After`, whose seconds come back, and without a challenge.
+    /// Expects 503 without a challenge, and returns the seconds of its `Retry-After`.
     pub(crate) async fn is_unavailable(&self, token: &str) -> u64 {
         unavailable(&self.gate, token).await
     }
 
-    /// Makes the keys due, starts the refresh with a good request, and waits until it has failed.
+    /// Makes the keys due for a refresh, starts it with a good token, and waits until it has failed. Returns its error.
     pub(crate) async fn fail_to_refresh(&self, token: &str) -> String {
         self.clock.advance(REFRESH_DUE);
         self.admits(token).await;
@@ -102,27 +102,27 @@ impl Scene {
         self.keys.status().last_error.unwrap()
     }
 
-    /// Makes the keys due, starts the refresh with a good request, and waits until it has landed.
+    /// Makes the keys due for a refresh, starts it with a good token, and waits until it is complete.
     pub(crate) async fn refresh(&self, token: &str) {
         self.clock.advance(REFRESH_DUE);
         self.admits(token).await;
         self.refreshed().await;
     }
 
-    /// Waits until the keys are as new as the clock.
+    /// Waits until the cached keys have been fetched at the current time of the clock.
     pub(crate) async fn refreshed(&self) {
-        eventually("the refresh has landed", || self.keys.status().age == Some(Duration::ZERO)).await;
+        eventually("the refresh is complete", || self.keys.status().age == Some(Duration::ZERO)).await;
     }
 
-    /// Whether a request that comes `after` makes the gate ask for keys again; the request is admitted either way.
-    pub(crate) async fn asks_again(&self, after: Duration, token: &str) -> bool {
+    /// Whether a request after this time starts a fetch. The request is admitted in both cases.
+    pub(crate) async fn fetches_again(&self, after: Duration, token: &str) -> bool {
         let before = self.server.jwks_hits();
         self.clock.advance(after);
         self.admits(token).await;
         happens(|| self.server.jwks_hits() > before).await
     }
 
-    /// Well again within a few attempts; a busy machine may need more than one.
+    /// Expects a successful fetch within a few attempts; a busy machine may need more than one.
     pub(crate) async fn recovers(&self) {
         let token = self.token();
         for _ in 0..20 {
@@ -138,9 +138,8 @@ impl Scene {
     }
 }
 
-/// A fetch that meets this fault fails: callers without keys are told to come back, callers with keys notice nothing, a
-/// token with an unknown key is neither good nor bad, and none of it asks the provider more than once. Returns what the
-/// status says of it.
+/// Expects that a fetch with this fault fails: without cached keys every token gets 503; with cached keys good tokens are
+/// admitted and tokens with an unknown key get 503; and the issuer sees one request. Returns the error in the status.
 pub(crate) async fn assert_fails(break_it: impl Fn(&IssuerServer)) -> String {
     assert_fails_with(|builder| builder, break_it).await
 }
@@ -153,14 +152,14 @@ pub(crate) async fn assert_fails_with(
     let cold = Scene::with(&options);
     break_it(&cold.server);
     cold.is_unavailable(&cold.token()).await;
-    let asked = cold.server.jwks_hits();
-    assert!(asked <= 1, "one attempt: {asked}");
+    let hits = cold.server.jwks_hits();
+    assert!(hits <= 1, "one attempt: {hits}");
     let status = cold.keys.status();
     assert!(!status.ready && status.last_error.is_some() && status.next_attempt.is_some(), "{status:?}");
     for _ in 0..5 {
         cold.is_unavailable(&cold.token()).await;
     }
-    assert_eq!(cold.server.jwks_hits(), asked, "not once for each request");
+    assert_eq!(cold.server.jwks_hits(), hits, "not once for each request");
     cold.server.behave();
     cold.server.come_back();
     cold.recovers().await;
@@ -170,13 +169,13 @@ pub(crate) async fn assert_fails_with(
     let before = warm.server.jwks_hits();
     break_it(&warm.server);
     let error = warm.fail_to_refresh(&token).await;
-    let asked = warm.server.jwks_hits();
-    assert!(asked <= before + 1, "one attempt: {asked}");
+    let hits = warm.server.jwks_hits();
+    assert!(hits <= before + 1, "one attempt: {hits}");
     for _ in 0..5 {
         warm.admits(&token).await;
         warm.is_unavailable(&warm.token_of_unknown_key("other")).await;
     }
-    assert_eq!(warm.server.jwks_hits(), asked, "not once for each request");
+    assert_eq!(warm.server.jwks_hits(), hits, "not once for each request");
     assert!(warm.keys.status().ready);
     warm.server.behave();
     warm.server.come_back();
@@ -185,7 +184,7 @@ pub(crate) async fn assert_fails_with(
     error
 }
 
-/// A fetch that meets this is a good one, cold and warm.
+/// Expects that a fetch with this change succeeds, without and with cached keys.
 pub(crate) async fn assert_accepted(change: impl Fn(&IssuerServer)) {
     let scene = Scene::cold();
     change(&scene.server);
@@ -202,7 +201,7 @@ pub(crate) fn gate(server: &IssuerServer, keys: impl KeyProvider + 'static) -> G
     Gate::new(JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), keys).build().unwrap())
 }
 
-/// [`gate`], remembering verified tokens.
+/// [`gate`], with cached tokens.
 pub(crate) fn caching_gate(server: &IssuerServer, keys: impl KeyProvider + 'static) -> Gate {
     let issuer = server.issuer();
     let verifier = JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), keys);
@@ -227,7 +226,7 @@ pub(crate) async fn unavailable(gate: &Gate, token: &str) -> u64 {
     seconds
 }
 
-/// An issuer whose keys are quickly made.
+/// An issuer with keys that are generated quickly.
 pub(crate) fn es256() -> TestIssuer {
     TestIssuer::from_algorithms([Algorithm::Es256])
 }
@@ -237,7 +236,7 @@ pub(crate) fn set_of(jwks: &[Value]) -> String {
     json!({ "keys": jwks }).to_string()
 }
 
-/// `jwk` with these members, or without those that are null.
+/// Returns `jwk` with these members. `null` removes a member.
 pub(crate) fn with_members(mut jwk: Value, changes: Value) -> Value {
     let members = jwk.as_object_mut().unwrap();
     for (name, value) in changes.as_object().unwrap() {
@@ -249,12 +248,12 @@ pub(crate) fn with_members(mut jwk: Value, changes: Value) -> Value {
     jwk
 }
 
-/// A fresh key.
+/// A new key.
 pub(crate) fn key(algorithm: Algorithm, id: &str) -> Arc<SigningKey> {
     Arc::new(SigningKey::generate(algorithm, id))
 }
 
-/// Fails unless `holds` becomes true within a bounded number of looks.
+/// Waits until `holds` is true, and fails after a bounded number of checks.
 pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..4_000 {
         if holds() {
@@ -262,11 +261,11 @@ pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("it never came to this: {what}");
+    panic!("this never happened: {what}");
 }
 
-/// Whether `holds` becomes true within a few looks; too few to prove on a slow machine that it never does, which can
-/// let a fault pass but never fail without one.
+/// Whether `holds` becomes true within a few checks. On a slow machine they may be too few, so a caller that expects
+/// `false` may miss a defect, but never fails without one.
 pub(crate) async fn happens(mut holds: impl FnMut() -> bool) -> bool {
     for _ in 0..20 {
         if holds() {
@@ -277,7 +276,7 @@ pub(crate) async fn happens(mut holds: impl FnMut() -> bool) -> bool {
     holds()
 }
 
-/// What this thread logs while it lives.
+/// The events that this thread logs.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -288,7 +287,7 @@ impl Log {
             let everything = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
             everything.with_writer(log.clone()).finish()
         };
-        // Two: with only one, an event that another thread met first, without any, is taken as wanted by nobody.
+        // Two subscribers: with one, tracing may cache that an event is disabled, when another thread emitted it first.
         let guards = (subscriber().set_default(), subscriber().set_default());
         (log, guards)
     }
@@ -297,7 +296,7 @@ impl Log {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Whether a line has all of these.
+    /// Whether one line contains all of these.
     pub(crate) fn has_line(&self, parts: &[&str]) -> bool {
         self.text().lines().any(|line| parts.iter().all(|part| line.contains(part)))
     }

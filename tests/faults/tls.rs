@@ -1,4 +1,4 @@
-//! TLS: what is not the provider is not asked, and nothing falls back to plain HTTP.
+//! TLS: a server without a valid certificate gets no request, and nothing falls back to plain HTTP.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::support::{Scene, es256};
 
-/// A root of trust, as of a company's own.
+/// A private certificate authority.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -42,7 +42,7 @@ fn params(name: &str) -> CertificateParams {
     CertificateParams::new(vec![name.to_owned()]).unwrap()
 }
 
-/// TLS in front of a provider, on a thread of its own.
+/// A TLS server in front of an issuer, on its own thread.
 struct TlsFront {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -99,7 +99,7 @@ impl Drop for TlsFront {
 const JWKS: &str = "/.well-known/jwks.json";
 const METADATA: &str = "/.well-known/openid-configuration";
 
-/// A provider behind TLS, and a gate that asks it.
+/// An issuer behind TLS, and a gate that fetches its keys.
 fn behind_tls(
     certificate: (Certificate, KeyPair),
     options: impl FnOnce(RemoteKeysBuilder) -> RemoteKeysBuilder,
@@ -115,7 +115,7 @@ async fn assert_not_trusted(scene: &Scene) {
         scene.is_unavailable(&scene.token()).await;
     }
     assert!(scene.keys.status().last_error.is_some());
-    // Neither behind TLS nor beside it.
+    // No request arrived, over TLS or without.
     assert_eq!(scene.server.all_hits(), 0);
 }
 
@@ -125,7 +125,7 @@ async fn fault_06_certificate_of_a_trusted_root_is_accepted() {
     let certificate = || authority.certify(params("127.0.0.1"));
     let (scene, _front) = behind_tls(certificate(), |builder| builder.root_certificate(authority.pem.as_str()));
     scene.admits(&scene.token()).await;
-    // And not when it isn't.
+    // Without its root certificate it is refused.
     let (scene, _front) = behind_tls(certificate(), |builder| builder);
     assert_not_trusted(&scene).await;
     let (scene, _front) = behind_tls(certificate(), |builder| builder.root_certificate(Authority::new().pem));
@@ -152,7 +152,7 @@ async fn fault_06_invalid_certificates_fail() {
 
 #[tokio::test]
 async fn fault_06_old_protocol_and_plain_http_fail() {
-    // A ServerHello of TLS 1.0 that takes TLS_RSA_WITH_AES_128_CBC_SHA.
+    // A ServerHello of TLS 1.0 that chooses TLS_RSA_WITH_AES_128_CBC_SHA.
     let hello = [&[0x16, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
     for answer in [hello, b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}".to_vec()] {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -163,7 +163,7 @@ async fn fault_06_old_protocol_and_plain_http_fail() {
             let read = stream.read(&mut hello).unwrap();
             assert!(read > 0 && hello[0] == 0x16, "TLS was spoken");
             stream.write_all(&answer).unwrap();
-            // Until the other side gives up.
+            // Reads until the client closes the connection.
             while stream.read(&mut hello).is_ok_and(|read| read > 0) {}
         });
         let scene = Scene::over(es256().serve(), |_, builder| builder.at(&url).unwrap());
@@ -201,7 +201,7 @@ async fn fault_56_metadata_over_https_never_leads_to_http() {
     scene.is_unavailable(&scene.token()).await;
     assert!(scene.keys.status().last_error.unwrap().contains("https"));
     assert_eq!((scene.server.hits(METADATA), scene.server.jwks_hits()), (1, 0));
-    // Its own address over https does.
+    // Metadata that names its own https address is accepted.
     scene.server.set_metadata_body(document(front.url(JWKS)));
     scene.clock.advance(crate::support::ANY_PAUSE);
     scene.keys.warm_up().await.unwrap();

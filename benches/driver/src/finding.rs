@@ -1,4 +1,4 @@
-//! What there is to find out, and what was found.
+//! The scenarios and their results.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl Scenario {
     }
 }
 
-/// What was seen in one scenario.
+/// The result of one scenario.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) scenario: Scenario,
@@ -48,16 +48,17 @@ pub(crate) struct Row {
 
 #[derive(Debug, Default)]
 pub(crate) struct Finding {
-    /// Requests for the metadata and for the keys.
+    /// The numbers of requests for the metadata and for the keys.
     pub(crate) requests: [usize; 2],
-    /// Of all tokens, forged ones among them.
+    /// The outcomes of all tokens, with the forged ones.
     pub(crate) tally: Tally,
-    /// Until all were answered, or until what the scenario waits for.
+    /// The time until all callers have an answer, or until the event that the scenario waits for.
     pub(crate) time: Option<Duration>,
-    /// Of valid callers.
+    /// The latency of callers with good tokens.
     pub(crate) latency: Option<Latency>,
-    /// Limits that were broken, the ones on time apart: another process can break those.
+    /// The broken limits, except those on time.
     pub(crate) broken: Vec<String>,
+    /// The broken limits on time. Another process on this machine can cause them.
     pub(crate) late: Vec<String>,
 }
 
@@ -68,12 +69,12 @@ pub(crate) struct Latency {
 }
 
 impl Row {
-    /// Whether all limits hold; one that does not apply holds.
+    /// Whether all limits hold. A limit that does not apply holds.
     pub(crate) fn holds(&self) -> bool {
         self.finding.as_ref().map_or(true, |finding| finding.broken.is_empty() && finding.late.is_empty())
     }
 
-    /// Whether nothing but limits on time are broken.
+    /// Whether only limits on time are broken.
     pub(crate) fn is_only_late(&self) -> bool {
         self.finding.as_ref().is_ok_and(|finding| finding.broken.is_empty() && !finding.late.is_empty())
     }
@@ -87,7 +88,7 @@ impl Latency {
     }
 }
 
-/// Three digits are enough.
+/// Formats a duration with about three digits.
 pub(crate) fn show(time: Duration) -> String {
     let micros = time.as_secs_f64() * 1e6;
     match micros {

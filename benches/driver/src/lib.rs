@@ -1,14 +1,14 @@
-//! What happens to callers while a provider is slow, down, attacked, or rotating its keys: the same scenarios for every
-//! verifier of tokens, against the same server on this machine.
+//! Scenarios in which an issuer is slow, down, attacked, or rotates its keys. They are the same for all token verifiers, and
+//! use the same server on this machine.
 //!
-//! A verifier is driven through [`Contender`], and [`compare`] prints a row for each scenario.
+//! A verifier implements [`Contender`], and [`compare`] prints one row per scenario.
 
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a bench may stop where it stands"
+    reason = "a bench may panic"
 )]
 
 mod finding;
@@ -23,63 +23,63 @@ use crate::finding::Scenario;
 
 /// A verifier that fetches its keys.
 pub trait Contender: Send + Sync + Sized + 'static {
-    /// Builds it as its documentation says.
-    fn build(provider: &Provider) -> impl Future<Output = Result<Self, NotBuilt>>;
+    /// Builds the verifier as its documentation says.
+    fn build(settings: &IssuerSettings) -> impl Future<Output = Result<Self, NotBuilt>>;
 
     /// Verifies a token.
     fn verify(&self, token: &str) -> impl Future<Output = Answer> + Send;
 }
 
-/// Who is who in the table.
+/// The description of a contender in the table.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
-    /// The name and version.
+    /// Its name and version.
     pub name: &'static str,
-    /// How it is set, in a few words.
+    /// Its settings, in a few words.
     pub settings: &'static str,
     /// Whether a broken limit makes the run fail.
     pub must_hold: bool,
 }
 
-/// Where the keys are, and what tokens are made for.
+/// The issuer, its keys, and the audience of its tokens.
 #[derive(Clone, Debug)]
-pub struct Provider {
-    /// `iss` of its tokens; its metadata is below it.
+pub struct IssuerSettings {
+    /// The `iss` of its tokens. The URL of its metadata starts with it.
     pub issuer: String,
-    /// `aud` of its tokens.
+    /// The `aud` of its tokens.
     pub audience: String,
-    /// Its key set.
+    /// The URL of its key set.
     pub jwks_url: String,
-    /// How long keys are to be fresh; `None` for the contender's default.
+    /// The lifetime of keys. `None` means the default of the contender.
     pub lifetime: Option<Duration>,
 }
 
 /// Why a contender was not built.
 #[derive(Clone, Debug)]
 pub enum NotBuilt {
-    /// It failed, and may be tried again.
+    /// Building failed, and may succeed later.
     Failed(String),
-    /// It has no option for what was asked.
+    /// The contender has no option for the settings.
     NoSuchOption(&'static str),
 }
 
-/// What became of a token.
+/// The result of a verification.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
-    /// The caller is let in.
+    /// The token is accepted.
     Accepted,
-    /// The caller is told that the token is bad.
+    /// The caller is told that the token is invalid.
     Refused,
-    /// The caller is told to come back.
+    /// The caller is told to try again later.
     Unavailable,
 }
 
-/// An outcome, and how long it took where only the contender knows.
+/// An outcome, and its duration if the contender measures it.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
-    /// What became of the token.
+    /// The result of the verification.
     pub outcome: Outcome,
-    /// How long it took, for a contender in a process of its own.
+    /// The duration, for a contender in another process. `None` means that the driver measures it.
     pub took: Option<Duration>,
 }
 
@@ -89,7 +89,7 @@ impl From<Outcome> for Answer {
     }
 }
 
-/// Drives `C` through all scenarios and prints a table; fails when a limit is broken that must hold.
+/// Runs all scenarios with `C` and prints a table. Fails when a limit is broken that must hold.
 pub fn compare<C: Contender>(about: About) -> ExitCode {
     println!("{}: {}", about.name, about.settings);
     table::head();

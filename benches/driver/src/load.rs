@@ -1,4 +1,4 @@
-//! Callers: each a task of its own, timed from the moment that it is there.
+//! Callers. Each is a task, and its time is measured from its creation.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,29 +8,29 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{Answer, Contender, Outcome};
 
-/// How long callers that are left are waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest wait for the last callers.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many tokens came to which end.
+/// The number of tokens per outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) accepted: usize,
     pub(crate) refused: usize,
     pub(crate) unavailable: usize,
-    /// Without an answer when patience ended.
+    /// Tokens without an answer within the time limit.
     pub(crate) unanswered: usize,
 }
 
-/// Callers of one kind that are on their way.
+/// Callers of one kind that wait for an answer.
 pub(crate) struct Callers<C> {
     contender: Arc<C>,
     tasks: JoinSet<(Outcome, Duration)>,
     sent: Vec<Instant>,
 }
 
-/// What became of them.
+/// The outcomes and latencies of the callers.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct Answers {
     pub(crate) tally: Tally,
     pub(crate) latencies: Vec<Duration>,
 }
@@ -73,24 +73,24 @@ impl<C: Contender> Callers<C> {
         });
     }
 
-    /// Waits for all answers, but not for ever.
-    pub(crate) async fn hear(mut self) -> Heard {
+    /// Waits for all answers, up to the time limit.
+    pub(crate) async fn answers(mut self) -> Answers {
         let mut tally = Tally::default();
         let mut latencies = Vec::with_capacity(self.sent.len());
-        let give_up = tokio::time::Instant::now() + PATIENCE;
-        while let Ok(Some(answered)) = tokio::time::timeout_at(give_up, self.tasks.join_next()).await {
+        let deadline = tokio::time::Instant::now() + TIME_LIMIT;
+        while let Ok(Some(answered)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await {
             let (outcome, took) = answered.expect("the verifier did not panic");
             tally.count(outcome);
             latencies.push(took);
         }
         tally.unanswered = self.tasks.len();
-        // They have waited at least this long.
-        latencies.extend(std::iter::repeat_n(PATIENCE, tally.unanswered));
-        Heard { tally, latencies }
+        // The others have waited at least this long.
+        latencies.extend(std::iter::repeat_n(TIME_LIMIT, tally.unanswered));
+        Answers { tally, latencies }
     }
 }
 
-/// Calls `each` every millisecond, `times` times, late ones in a burst.
+/// Calls `each` once per millisecond, `times` times. Late calls follow in a burst.
 pub(crate) async fn every_millisecond(times: usize, mut each: impl FnMut(usize)) {
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);

@@ -7,22 +7,23 @@ use portcullis::jose::Algorithm;
 use portcullis_testing::{Fault, IssuerServer, TestIssuer, TokenBuilder};
 
 use crate::finding::{Finding, Latency, Row, Scenario, show};
-use crate::load::{Callers, Heard, Tally, every_millisecond};
-use crate::{Contender, NotBuilt, Outcome, Provider};
+use crate::load::{Answers, Callers, Tally, every_millisecond};
+use crate::{Contender, IssuerSettings, NotBuilt, Outcome};
 
-/// What the server takes to answer, where it is neither down nor hanging.
+/// The response time of a server that is slow, but neither down nor hanging.
 const LATENCY: Duration = Duration::from_millis(50);
-/// How long keys are fresh where a refresh has to come about.
+/// The lifetime of keys in scenarios with a refresh.
 const LIFETIME: Duration = Duration::from_secs(1);
-/// A caller whose key is held is answered in less.
+/// The largest p99 latency of callers whose key is cached.
 const BYSTANDER_LIMIT: Duration = Duration::from_millis(1);
-/// The requests that forged key identifiers may cause at once.
+/// The number of requests that forged `kid`s may cause at once.
 const BURST: usize = 3;
-/// Limits on time are judged by the best of so many rounds: whatever else the machine does can only break them.
+/// The number of rounds for limits on time. The best round counts, because other processes can only break a limit.
 const ROUNDS: usize = 3;
+/// The pause of a caller before its next attempt.
 const RETRY: Duration = Duration::from_millis(10);
-/// The longest that a rotation is waited for: longer than any contender's pause between two fetches.
-const ROTATION_PATIENCE: Duration = Duration::from_secs(65);
+/// The longest wait for a rotation: longer than the pause between two fetches of any contender.
+const ROTATION_TIME_LIMIT: Duration = Duration::from_secs(65);
 
 impl Scenario {
     fn lifetime(self) -> Option<Duration> {
@@ -33,7 +34,7 @@ impl Scenario {
     }
 }
 
-/// The best of a few rounds; each has a server and a runtime of its own.
+/// Returns the best of a few rounds. Each has its own server and runtime.
 pub(crate) fn run<C: Contender>(scenario: Scenario) -> Row {
     let mut row = round::<C>(scenario);
     for _ in 1..ROUNDS {
@@ -67,34 +68,34 @@ fn round<C: Contender>(scenario: Scenario) -> Row {
     Row { scenario, finding }
 }
 
-/// The server and how to use it.
+/// The server, and the settings for a contender.
 #[derive(Clone)]
 struct Stage {
     server: Arc<IssuerServer>,
-    provider: Provider,
+    settings: IssuerSettings,
 }
 
 impl Stage {
     fn new(lifetime: Option<Duration>) -> Self {
         let server = TestIssuer::new().serve();
-        let provider = Provider {
+        let settings = IssuerSettings {
             issuer: server.url(),
             audience: server.issuer().audience().to_owned(),
             jwks_url: server.jwks_url(),
             lifetime,
         };
-        Self { server: Arc::new(server), provider }
+        Self { server: Arc::new(server), settings }
     }
 
     async fn build<C: Contender>(&self) -> Result<Arc<C>, String> {
-        match C::build(&self.provider).await {
+        match C::build(&self.settings).await {
             Ok(contender) => Ok(Arc::new(contender)),
             Err(NotBuilt::NoSuchOption(instead)) => Err(instead.to_owned()),
             Err(NotBuilt::Failed(why)) => Err(format!("it can't be built: {why}")),
         }
     }
 
-    /// Built, and holding keys.
+    /// Returns a contender with cached keys.
     async fn warm<C: Contender>(&self) -> Result<Arc<C>, String> {
         let contender = self.build::<C>().await?;
         let (token, start) = (self.token(), Instant::now());
@@ -109,7 +110,7 @@ impl Stage {
         Self::minted(&self.server.issuer()).sign().into()
     }
 
-    /// All that RFC 9068 asks for.
+    /// A token with all claims of RFC 9068.
     fn minted(issuer: &TestIssuer) -> TokenBuilder {
         issuer.token().scope("read:messages").claim("client_id", "client-1").claim("jti", "token-1")
     }
@@ -124,21 +125,21 @@ impl Stage {
     }
 }
 
-/// A thousand callers before any key is held.
+/// A thousand callers before any key is cached.
 async fn first_requests<C: Contender>(stage: &Stage) -> Result<Finding, String> {
     stage.server.misbehave(Fault::Delay(LATENCY));
     let tokens: Vec<_> = (0..16).map(|_| stage.token()).collect();
     let building = Instant::now();
     let contender = stage.build::<C>().await?;
-    // Building counts where it fetches.
+    // If building the contender fetches, its time counts.
     let start = if stage.requests() == [0, 0] { Instant::now() } else { building };
     let mut callers = Callers::of(&contender);
     for number in 0..1_000 {
         callers.send(Arc::clone(&tokens[number % tokens.len()]));
     }
-    let heard = callers.hear().await;
+    let answers = callers.answers().await;
     let time = start.elapsed();
-    let mut finding = Finding { time: Some(time), requests: stage.requests(), ..judge_all_accepted(heard) };
+    let mut finding = Finding { time: Some(time), requests: stage.requests(), ..judge_all_accepted(answers) };
     finding.latency = None;
     finding.late.clear();
     let documents = finding.requests.iter().filter(|requests| **requests > 0).count();
@@ -152,7 +153,7 @@ async fn first_requests<C: Contender>(stage: &Stage) -> Result<Finding, String> 
     Ok(finding)
 }
 
-/// A thousand made-up key identifiers in a second, beside callers with good tokens.
+/// A thousand made-up `kid`s in a second, together with callers with good tokens.
 async fn forged_keys<C: Contender>(stage: &Stage) -> Result<Finding, String> {
     let contender = stage.warm::<C>().await?;
     let (good, before) = (stage.token(), stage.requests());
@@ -164,7 +165,7 @@ async fn forged_keys<C: Contender>(stage: &Stage) -> Result<Finding, String> {
         bystanders.send(Arc::clone(&good));
     })
     .await;
-    let (forgers, bystanders) = tokio::join!(forgers.hear(), bystanders.hear());
+    let (forgers, bystanders) = tokio::join!(forgers.answers(), bystanders.answers());
     let mut finding = judge_all_accepted(bystanders);
     finding.requests = stage.requests_since(before);
     finding.tally = finding.tally.and(forgers.tally);
@@ -180,15 +181,15 @@ async fn forged_keys<C: Contender>(stage: &Stage) -> Result<Finding, String> {
     Ok(finding)
 }
 
-/// Keys are due for a refresh, and the server has this fault.
+/// Keys are due for a refresh while the server has this fault.
 async fn refresh<C: Contender>(stage: &Stage, fault: Fault) -> Result<Finding, String> {
     let contender = stage.warm::<C>().await?;
     let (good, before) = (stage.token(), stage.requests());
     stage.server.misbehave(fault);
     let mut callers = Callers::of(&contender);
-    // Until a second after the refresh was due.
+    // The callers continue until more than a second after the refresh is due.
     every_millisecond(2_500, |_| callers.send(Arc::clone(&good))).await;
-    let mut finding = judge_all_accepted(callers.hear().await);
+    let mut finding = judge_all_accepted(callers.answers().await);
     finding.requests = stage.requests_since(before);
     if finding.requests[1] == 0 {
         finding.broken.push("no refresh".to_owned());
@@ -196,15 +197,16 @@ async fn refresh<C: Contender>(stage: &Stage, fault: Fault) -> Result<Finding, S
     Ok(finding)
 }
 
-/// The provider signs with a new key, just after its keys were fetched.
+/// The issuer signs with a new key right after its keys were fetched.
 async fn rotation<C: Contender>(stage: &Stage) -> Result<Finding, String> {
     let contender = stage.warm::<C>().await?;
     stage.server.rotate(Algorithm::Rs256);
     let (new, before) = (stage.token(), stage.requests());
-    let (tally, time) = until(Outcome::Accepted, Duration::from_millis(100), ROTATION_PATIENCE, &contender, &new).await;
+    let (tally, time) =
+        until(Outcome::Accepted, Duration::from_millis(100), ROTATION_TIME_LIMIT, &contender, &new).await;
     let mut finding = Finding { requests: stage.requests_since(before), tally, time, ..Finding::default() };
     match time {
-        None => finding.broken.push(format!("not accepted within {}", show(ROTATION_PATIENCE))),
+        None => finding.broken.push(format!("not accepted within {}", show(ROTATION_TIME_LIMIT))),
         Some(_) if tally.all() > 1 => finding.broken.push("not accepted at the first token".to_owned()),
         Some(_) => {}
     }
@@ -220,7 +222,7 @@ async fn slow_start<C: Contender>(stage: Stage) -> Result<Finding, String> {
     const FETCHES: usize = 4;
     stage.server.misbehave(failure(503));
     let (token, recovering) = (stage.token(), Arc::clone(&stage.server));
-    // The tenth of a second begins with the first request.
+    // The time of failure starts with the first request.
     let first_request = tokio::spawn(async move {
         while recovering.all_hits() == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -233,15 +235,15 @@ async fn slow_start<C: Contender>(stage: Stage) -> Result<Finding, String> {
     // A service that can't be built is started again.
     let mut restarts = 0;
     let contender = loop {
-        match C::build(&stage.provider).await {
+        match C::build(&stage.settings).await {
             Ok(contender) => break Arc::new(contender),
             Err(NotBuilt::NoSuchOption(instead)) => return Err(instead.to_owned()),
             Err(NotBuilt::Failed(_)) => restarts += 1,
         }
         tokio::time::sleep(RETRY).await;
     };
-    let patience = Duration::from_secs(65);
-    let (tally, accepted) = until(Outcome::Accepted, RETRY, patience, &contender, &token).await;
+    let time_limit = Duration::from_secs(65);
+    let (tally, accepted) = until(Outcome::Accepted, RETRY, time_limit, &contender, &token).await;
     let time = match accepted {
         Some(_) => {
             let now = Instant::now();
@@ -251,7 +253,7 @@ async fn slow_start<C: Contender>(stage: Stage) -> Result<Finding, String> {
     };
     let mut finding = Finding { requests: stage.requests(), tally, time, ..Finding::default() };
     match time {
-        None => finding.broken.push(format!("not accepted within {}", show(patience))),
+        None => finding.broken.push(format!("not accepted within {}", show(time_limit))),
         Some(time) if time > FIRST_ACCEPT => {
             finding.late.push(format!("first accepted after more than {}", show(FIRST_ACCEPT)));
         }
@@ -265,18 +267,18 @@ async fn slow_start<C: Contender>(stage: Stage) -> Result<Finding, String> {
     Ok(finding)
 }
 
-/// The provider withdraws a key, and all callers go on using it.
+/// The issuer withdraws a key that all callers continue to use.
 async fn withdrawal<C: Contender>(stage: &Stage) -> Result<Finding, String> {
     let contender = stage.warm::<C>().await?;
     let (old, kid) = (stage.token(), stage.server.issuer().first_key().id().to_owned());
     stage.server.rotate(Algorithm::Rs256);
     stage.server.withdraw(&kid);
     let before = stage.requests();
-    let patience = LIFETIME * 5;
-    let (tally, time) = until(Outcome::Refused, RETRY, patience, &contender, &old).await;
+    let time_limit = LIFETIME * 5;
+    let (tally, time) = until(Outcome::Refused, RETRY, time_limit, &contender, &old).await;
     let mut finding = Finding { requests: stage.requests_since(before), tally, time, ..Finding::default() };
     match time {
-        None => finding.broken.push(format!("not refused within {}", show(patience))),
+        None => finding.broken.push(format!("not refused within {}", show(time_limit))),
         Some(time) if time > LIFETIME => finding.late.push(format!("refused after more than {}", show(LIFETIME))),
         Some(_) => {}
     }
@@ -289,17 +291,17 @@ async fn withdrawal<C: Contender>(stage: &Stage) -> Result<Finding, String> {
     Ok(finding)
 }
 
-/// One caller that comes again after each `pause` until it meets `wanted`: all answers, and when it did.
+/// Verifies the token again after each `pause` until the outcome is `wanted`. Returns all outcomes, and the time it took.
 async fn until<C: Contender>(
     wanted: Outcome,
     pause: Duration,
-    patience: Duration,
+    time_limit: Duration,
     contender: &Arc<C>,
     token: &str,
 ) -> (Tally, Option<Duration>) {
     let (mut tally, start) = (Tally::default(), Instant::now());
-    while start.elapsed() < patience {
-        let Ok(answer) = tokio::time::timeout(patience, contender.verify(token)).await else {
+    while start.elapsed() < time_limit {
+        let Ok(answer) = tokio::time::timeout(time_limit, contender.verify(token)).await else {
             tally.unanswered += 1;
             break;
         };
@@ -312,9 +314,9 @@ async fn until<C: Contender>(
     (tally, None)
 }
 
-/// The limits on callers whose key is held.
-fn judge_all_accepted(heard: Heard) -> Finding {
-    let Heard { tally, latencies } = heard;
+/// Checks the limits for callers whose key is cached.
+fn judge_all_accepted(answers: Answers) -> Finding {
+    let Answers { tally, latencies } = answers;
     let mut finding = Finding { tally, latency: Latency::of(latencies), ..Finding::default() };
     let turned_away = tally.all() - tally.accepted;
     if turned_away > 0 {
@@ -326,7 +328,7 @@ fn judge_all_accepted(heard: Heard) -> Finding {
     finding
 }
 
-/// An answer with this status and nothing of use.
+/// A response with this status and an error body.
 fn failure(status: u16) -> Fault {
     let body = r#"{"error":"server_error"}"#;
     let length = body.len();
@@ -335,7 +337,7 @@ fn failure(status: u16) -> Fault {
     Fault::Raw([head.as_bytes(), body.as_bytes()].concat())
 }
 
-/// A token that names a key which was never there. Its signature is a good one of another token.
+/// A token with a made-up `kid`. Its signature is valid for another token.
 fn forge(good: &str, stage: &Stage, number: usize) -> Arc<str> {
     let input = Stage::minted(&stage.server.issuer()).header("kid", format!("forged-{number}")).signing_input();
     let (_, signature) = good.rsplit_once('.').expect("a token has dots");

@@ -1,4 +1,4 @@
-//! A row for each scenario, in Markdown.
+//! A Markdown table with one row per scenario.
 
 use std::time::Duration;
 

@@ -15,62 +15,62 @@ use portcullis_axum::{KeyProvider, async_trait};
 /// The keys in the files of a folder: `.pem` with one public key or certificate, whose `kid` is the file's name without
 /// `.pem`; `.jwk`, `.jwks` or `.json` with a JWK or a JWK Set.
 ///
-/// A change counts a moment after it was made; the files need not be written in one go. One that can't be read keeps the
-/// keys that it had, and so does the whole folder, so to withdraw a key, remove its file. Tokens whose `kid` two files
-/// have are refused.
+/// A change takes effect after a moment. A file may be written in several steps: while it can't be read, its last keys
+/// stay in use, and so do those of the whole folder. To withdraw a key, remove its file. Tokens whose `kid` is in two
+/// files are refused.
 ///
-/// The notices come from the operating system. Network file systems often have none: use `notify::PollWatcher` there. And
-/// a folder that was deleted and made anew is another one, which is not watched.
+/// The operating system reports the changes. Many network file systems report none; use `notify::PollWatcher` for them. A
+/// folder that is deleted and created again is a new one, and is not watched.
 pub struct KeyFolder {
-    held: Arc<ArcSwap<FixedKeys>>,
-    /// Its end is the end of the channel, and so of the thread that reads the files.
+    keys: Arc<ArcSwap<FixedKeys>>,
+    /// Dropping it closes the channel, which ends the thread that reads the files.
     _watcher: RecommendedWatcher,
 }
 
-/// One change is several events; so long they may go on before the files are read.
-const SETTLING: Duration = Duration::from_millis(50);
+/// The wait between the first event of a change and the reading of the files, because one change causes several events.
+const SETTLE_TIME: Duration = Duration::from_millis(50);
 
 impl KeyFolder {
-    /// Reads the folder, and goes on watching it until the value is dropped. A file that can't be read is logged.
+    /// Reads the folder, and watches it until this value is dropped. Files that can't be read are logged.
     ///
     /// # Errors
-    /// When the folder can't be read or watched.
+    /// [`notify::Error`] when the folder can't be read or watched.
     pub fn open(path: impl Into<PathBuf>) -> notify::Result<Self> {
         let path = path.into();
         let (changed, changes) = mpsc::channel();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // That a file was opened is an event as well: our own doing, and no change.
+            // Reading a file causes an event as well, but is not a change.
             if !event.is_ok_and(|event| matches!(event.kind, EventKind::Access(_))) {
                 let _ = changed.send(());
             }
         })?;
-        // Watched before it is read, so that nothing can change in between.
+        // The watch starts before the first reading, so that no change is missed.
         watcher.watch(&path, RecursiveMode::NonRecursive)?;
-        let mut files = Files { folder: path, good: HashMap::new() };
-        let held = Arc::new(ArcSwap::from_pointee(files.read()?));
-        let shared = Arc::clone(&held);
+        let mut files = Files { folder: path, last_keys: HashMap::new() };
+        let current = Arc::new(ArcSwap::from_pointee(files.read()?));
+        let shared = Arc::clone(&current);
         thread::Builder::new().name("key-folder".to_owned()).spawn(move || {
             while changes.recv().is_ok() {
-                thread::sleep(SETTLING);
+                thread::sleep(SETTLE_TIME);
                 while changes.try_recv().is_ok() {}
                 match files.read() {
                     Ok(keys) => shared.store(Arc::new(keys)),
-                    Err(error) => tracing::warn!(%error, "key folder not read; its last keys stay"),
+                    Err(error) => tracing::warn!(%error, "key folder not read; its last keys stay in use"),
                 }
             }
         })?;
-        Ok(Self { held, _watcher: watcher })
+        Ok(Self { keys: current, _watcher: watcher })
     }
 }
 
 #[async_trait]
 impl KeyProvider for KeyFolder {
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        self.held.load_full().key(query).await
+        self.keys.load_full().key(query).await
     }
 
     fn status(&self) -> KeyStatus {
-        let keys = self.held.load().key_set().len();
+        let keys = self.keys.load().key_set().len();
         let mut status = if keys > 0 { KeyStatus::ready() } else { KeyStatus::waiting() };
         status.keys = keys;
         status
@@ -79,40 +79,40 @@ impl KeyProvider for KeyFolder {
 
 impl fmt::Debug for KeyFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyFolder").field("held", &self.held.load()).finish_non_exhaustive()
+        f.debug_struct("KeyFolder").field("keys", &self.keys.load()).finish_non_exhaustive()
     }
 }
 
 struct Files {
     folder: PathBuf,
-    /// What each file held when it could last be read.
-    good: HashMap<PathBuf, Keys>,
+    /// The keys of each file when it was last readable.
+    last_keys: HashMap<PathBuf, Keys>,
 }
 
 type Keys = Vec<Arc<VerifyingKey>>;
 
 impl Files {
     fn read(&mut self) -> io::Result<FixedKeys> {
-        let mut good = HashMap::new();
+        let mut current = HashMap::new();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             match keys_of(&path) {
                 None => {}
                 Some(Ok(keys)) => {
-                    good.insert(path, keys);
+                    current.insert(path, keys);
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(path = %path.display(), error, "key file not read; its last keys stay");
-                    good.extend(self.good.remove_entry(&path));
+                    tracing::warn!(path = %path.display(), error, "key file not read; its last keys stay in use");
+                    current.extend(self.last_keys.remove_entry(&path));
                 }
             }
         }
-        self.good = good;
-        Ok(FixedKeys::keys(self.good.values().flatten().cloned()))
+        self.last_keys = current;
+        Ok(FixedKeys::keys(self.last_keys.values().flatten().cloned()))
     }
 }
 
-/// The keys of a file; `None` when it is not for keys, as the hidden files that editors leave.
+/// Returns the keys of a file. `None` means that it is not a key file, for example a hidden file of an editor.
 fn keys_of(path: &Path) -> Option<Result<Keys, Box<dyn Error>>> {
     let name = path.file_stem()?.to_str().filter(|name| !name.starts_with('.'))?;
     let read = match path.extension()?.to_str()? {

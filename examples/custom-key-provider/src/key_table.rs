@@ -1,4 +1,4 @@
-//! Keys in a table of a database.
+//! Keys in a table of an SQL database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use portcullis_axum::{KeyProvider, async_trait};
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteConnectOptions;
 
-/// The keys in the table `verifying_keys`: a JWK for each `kid`, which can be disabled.
+/// The keys in the table `verifying_keys`: one JWK per `kid`. A row can be disabled.
 ///
-/// It asks the database for each token, so what a row says counts at once. Behind `CachedKeys` it asks once in a while,
-/// and what a row says counts after that while.
+/// It queries the database for each token, so a change takes effect at once. In `CachedKeys` it queries once per lifetime,
+/// and a change takes effect after the lifetime.
 #[derive(Debug)]
 pub struct KeyTable(SqlitePool);
 
@@ -23,10 +23,10 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS verifying_keys (
 )";
 
 impl KeyTable {
-    /// Opens the database, and creates it and its table where they are not there.
+    /// Opens the database. Creates it and its table if they are missing.
     ///
     /// # Errors
-    /// What the database says.
+    /// [`sqlx::Error`] when the database can't be opened.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
         let pool = SqlitePool::connect_with(options).await?;
@@ -44,7 +44,7 @@ impl KeyProvider for KeyTable {
             .fetch_optional(&self.0)
             .await
             .map_err(|error| Unavailable::new().with_source(error))?;
-        // A row that can't be read is our own mistake, so the token is not called bad for it.
+        // An unreadable row is an error of the service, so the token is not refused for it.
         let key = VerifyingKey::from_jwk(&jwk.ok_or(KeyError::NotFound)?)
             .map_err(|error| Unavailable::new().with_source(error))?;
         Ok(Arc::new(key.with_id(kid)))

@@ -1,9 +1,9 @@
-//! Two key providers of one's own, behind the same routes on Axum and on Actix Web:
+//! Two custom key providers, behind the same routes on Axum and on Actix Web:
 //!
-//! - [`KeyFolder`]: a folder of PEM, JWK and JWK Set files, read again whenever one changes;
-//! - [`KeyTable`]: a table of keys in SQL, asked for each key.
+//! - [`KeyFolder`]: a folder of PEM, JWK and JWK Set files, which is read again after each change;
+//! - [`KeyTable`]: an SQL table of keys, which is queried for each key.
 //!
-//! The program `example-custom-key-provider` serves them; its first lines say how to try it.
+//! The program `example-custom-key-provider` serves them. The comment at the start of `main.rs` says how to try it.
 
 pub mod on_actix;
 pub mod on_axum;

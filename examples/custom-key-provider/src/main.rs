@@ -1,4 +1,4 @@
-//! A service whose keys come from a folder or from a table, on Axum and on Actix Web at once.
+//! A service whose keys come from a folder or from a table, on Axum and on Actix Web at the same time.
 //!
 //! ```sh
 //! mkdir keys
@@ -12,11 +12,11 @@
 //! cargo run -p example-custom-key-provider -- mint k1
 //! ```
 //!
-//! makes a key pair, and prints lines to paste: how to add the public key to the folder or the table, a request with a
-//! token that the private key signed, and how to take the key away again. The server is not restarted in between. What it
-//! knows of the table may be 10 seconds old.
+//! creates a key pair, and prints commands to paste: they add the public key to the folder or the table, send a request
+//! with a token that the private key signed, and remove the key again. The server does not restart. A change in the table
+//! takes effect after up to 10 seconds.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program with a user interface in the terminal")]
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -34,10 +34,10 @@ const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "https://api.example";
 const USAGE: &str = "usage: example-custom-key-provider (folder PATH | table FILE | mint KID)";
 
-/// How long a request waits for the database.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long the table is not asked again: a disabled key goes on for so long at most. Without `CachedKeys` it is none.
-const MEMORY: Duration = Duration::from_secs(10);
+/// The longest time that a request waits for the database.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+/// How long a row is cached. A disabled key is accepted for up to this time; without `CachedKeys` it is refused at once.
+const LIFETIME: Duration = Duration::from_secs(10);
 
 #[actix_web::main]
 async fn main() -> ExitCode {
@@ -56,8 +56,8 @@ async fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     match arguments {
         [what, path] if what == "folder" => serve(KeyFolder::open(path)?, port).await,
         [what, path] if what == "table" => {
-            let table = TimeLimited::new(KeyTable::open(path).await?, PATIENCE)?;
-            serve(CachedKeys::new(table, 1_000, MEMORY)?, port).await
+            let table = TimeLimited::new(KeyTable::open(path).await?, TIME_LIMIT)?;
+            serve(CachedKeys::new(table, 1_000, LIFETIME)?, port).await
         }
         [what, kid] if what == "mint" => mint(kid, port),
         _ => Err(USAGE.into()),
@@ -69,13 +69,15 @@ async fn serve(keys: impl KeyProvider + 'static, port: u16) -> Result<(), Box<dy
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     println!("Axum listens on http://{}", listener.local_addr()?);
     let routes = gate.clone();
-    let actix = HttpServer::new(move || App::new().configure(on_actix::routes(routes.clone())))
-        .bind(("127.0.0.1", port.checked_add(1).ok_or("PORT must leave room for the next one")?))?;
+    let actix = HttpServer::new(move || App::new().configure(on_actix::routes(routes.clone()))).bind((
+        "127.0.0.1",
+        port.checked_add(1).ok_or("PORT: write a number below 65535, because the next port is used as well")?,
+    ))?;
     for address in actix.addrs() {
         println!("Actix Web listens on http://{address}");
     }
     tokio::spawn(async move { axum::serve(listener, on_axum::app(gate)).await });
-    // Actix stops at Ctrl-C by itself, and the program with it.
+    // Actix Web stops at Ctrl-C, and then the program ends.
     actix.run().await?;
     Ok(())
 }
@@ -93,17 +95,19 @@ fn mint(kid: &str, port: u16) -> Result<(), Box<dyn Error>> {
     println!("sqlite3 keys.db \"INSERT INTO verifying_keys (kid, jwk) VALUES ('{kid}', '{}')\"", {
         jwk.to_string().replace('"', "\\\"")
     });
-    println!("\n# 200 from now on; 401 before, and after the key is taken away (the table is asked every 10 seconds)");
+    println!(
+        "\n# 401 before the key is added, 200 after it, and 401 after it is removed (the table: after up to 10 seconds)"
+    );
     for port in [port, port.saturating_add(1)] {
         println!("curl -i -H 'Authorization: Bearer {token}' http://127.0.0.1:{port}/");
     }
-    println!("\n# take it away");
+    println!("\n# remove the key");
     println!("rm keys/{kid}.jwk");
     println!("sqlite3 keys.db \"UPDATE verifying_keys SET enabled = 0 WHERE kid = '{kid}'\"");
     Ok(())
 }
 
-/// What `RUST_LOG` says, else refusals and what became of the files.
+/// The filter of `RUST_LOG`. Default: refusals, and files that can't be read.
 fn log_filter() -> tracing_subscriber::EnvFilter {
     tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,portcullis=debug".into())
 }

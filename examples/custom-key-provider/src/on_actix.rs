@@ -11,5 +11,5 @@ pub fn routes(gate: Gate) -> impl FnOnce(&mut ServiceConfig) {
 }
 
 async fn hello(auth: Auth) -> String {
-    format!("hello, {}\n", auth.subject().unwrap_or("somebody"))
+    format!("hello, {}\n", auth.subject().unwrap_or("anonymous"))
 }

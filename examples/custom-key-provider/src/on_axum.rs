@@ -10,5 +10,5 @@ pub fn app(gate: Gate) -> Router {
 }
 
 async fn hello(auth: Auth) -> String {
-    format!("hello, {}\n", auth.subject().unwrap_or("somebody"))
+    format!("hello, {}\n", auth.subject().unwrap_or("anonymous"))
 }

@@ -1,10 +1,10 @@
-//! axum-jwt-auth, as its README has it.
+//! axum-jwt-auth, used as in its README.
 
 use std::process::ExitCode;
 
 use axum_jwt_auth::{Error, JwtDecoder, RemoteJwksDecoder, RemoteJwksDecoderConfig};
 use jsonwebtoken::{Algorithm, TokenData, Validation};
-use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -22,16 +22,16 @@ struct Peer {
 }
 
 impl Contender for Peer {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
         let mut rules = Validation::new(Algorithm::RS256);
-        rules.set_audience(&[&provider.audience]);
-        rules.set_issuer(&[&provider.issuer]);
+        rules.set_audience(&[&settings.audience]);
+        rules.set_issuer(&[&settings.issuer]);
         let mut config = RemoteJwksDecoderConfig::builder();
-        if let Some(lifetime) = provider.lifetime {
+        if let Some(lifetime) = settings.lifetime {
             config = config.cache_duration(lifetime);
         }
         let decoder = RemoteJwksDecoder::builder()
-            .jwks_url(provider.jwks_url.clone())
+            .jwks_url(settings.jwks_url.clone())
             .validation(rules)
             .config(config.build())
             .build()

@@ -1,4 +1,4 @@
-//! huskarl-resource-server, as its guide has it. What a caller is told is the status of its own rejection.
+//! huskarl-resource-server, used as in its guide. The status of its rejection decides the outcome.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use huskarl_reqwest::ReqwestClient;
 use huskarl_resource_server::core::jwk::JwksSource;
 use huskarl_resource_server::core::server_metadata::AuthorizationServerMetadata;
 use huskarl_resource_server::validator::rfc9068::Rfc9068Validator;
-use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 
 fn main() -> ExitCode {
     compare::<Peer>(About {
@@ -25,17 +25,17 @@ struct Peer {
 }
 
 impl Contender for Peer {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
         let failed = |error: &dyn std::error::Error| NotBuilt::Failed(causes(error));
         let client = ReqwestClient::builder().build().await.map_err(|error| failed(&error))?;
         let metadata = AuthorizationServerMetadata::oidc_fetch()
             .http_client(&client)
-            .issuer(&provider.issuer)
+            .issuer(&settings.issuer)
             .call()
             .await
             .map_err(|error| failed(&error))?;
-        let builder = Rfc9068Validator::builder_from_metadata(&metadata).audience(&provider.audience);
-        let validator = match provider.lifetime {
+        let builder = Rfc9068Validator::builder_from_metadata(&metadata).audience(&settings.audience);
+        let validator = match settings.lifetime {
             None => builder.jwks_source(client).build().await,
             Some(lifetime) => {
                 let source = JwksSource::builder().http_client(client).ttl(lifetime).build();

@@ -1,11 +1,11 @@
-//! jwks_client_rs, as its README has it.
+//! jwks_client_rs, used as in its README.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use jwks_client_rs::JwksClient;
 use jwks_client_rs::source::WebSource;
-use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 use serde_json::Value;
 
 fn main() -> ExitCode {
@@ -22,18 +22,18 @@ struct Peer {
 }
 
 impl Contender for Peer {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
         let timeout = Duration::from_secs(5);
         let source = WebSource::builder()
             .with_timeout(timeout)
             .with_connect_timeout(timeout)
-            .build(provider.jwks_url.parse().expect("a URL"))
+            .build(settings.jwks_url.parse().expect("a URL"))
             .map_err(|error| NotBuilt::Failed(error.to_string()))?;
         let mut builder = JwksClient::builder();
-        if let Some(lifetime) = provider.lifetime {
+        if let Some(lifetime) = settings.lifetime {
             builder = builder.time_to_live(lifetime);
         }
-        Ok(Self { client: builder.build(source), audience: provider.audience.clone() })
+        Ok(Self { client: builder.build(source), audience: settings.audience.clone() })
     }
 
     async fn verify(&self, token: &str) -> Answer {

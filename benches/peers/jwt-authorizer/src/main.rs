@@ -1,11 +1,11 @@
-//! jwt-authorizer, as its README has it. What a caller is told is the status of its own response.
+//! jwt-authorizer, used as in its README. The status of its response decides the outcome.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use axum_core::response::IntoResponse as _;
 use jwt_authorizer::{Authorizer, JwtAuthorizer, Refresh, RefreshStrategy, Validation};
-use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 
 fn main() -> ExitCode {
     compare::<Peer>(About {
@@ -18,10 +18,10 @@ fn main() -> ExitCode {
 struct Peer(Authorizer);
 
 impl Contender for Peer {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
-        let rules = Validation::new().iss(&[&provider.issuer]).aud(&[&provider.audience]);
-        let mut builder = JwtAuthorizer::from_jwks_url(&provider.jwks_url).validation(rules);
-        if let Some(refresh_interval) = provider.lifetime {
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
+        let rules = Validation::new().iss(&[&settings.issuer]).aud(&[&settings.audience]);
+        let mut builder = JwtAuthorizer::from_jwks_url(&settings.jwks_url).validation(rules);
+        if let Some(refresh_interval) = settings.lifetime {
             let strategy = RefreshStrategy::Interval;
             let retry_interval = Duration::from_secs(10);
             builder = builder.refresh(Refresh { strategy, refresh_interval, retry_interval });

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use jwtk::jwk::RemoteJwksVerifier;
-use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 use serde_json::{Map, Value};
 
 fn main() -> ExitCode {
@@ -17,9 +17,9 @@ fn main() -> ExitCode {
 struct Peer(RemoteJwksVerifier);
 
 impl Contender for Peer {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
-        let mut builder = RemoteJwksVerifier::builder(provider.jwks_url.clone());
-        if let Some(lifetime) = provider.lifetime {
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
+        let mut builder = RemoteJwksVerifier::builder(settings.jwks_url.clone());
+        if let Some(lifetime) = settings.lifetime {
             builder = builder.with_cache_duration(lifetime);
         }
         Ok(Self(builder.build()))

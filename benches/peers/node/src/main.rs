@@ -1,4 +1,4 @@
-//! Libraries for Node.js, in a process of their own: latencies are those that the process measures itself.
+//! Libraries for Node.js, in a separate process, which measures the latencies itself.
 
 use std::collections::HashMap;
 use std::process::{ExitCode, Stdio};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -51,12 +51,12 @@ struct Peer<L> {
 }
 
 impl<L: Library> Contender for Peer<L> {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
         let given = json!({
-            "issuer": provider.issuer,
-            "audience": provider.audience,
-            "jwksUrl": provider.jwks_url,
-            "lifetime": provider.lifetime.map(|lifetime| lifetime.as_millis() as u64),
+            "issuer": settings.issuer,
+            "audience": settings.audience,
+            "jwksUrl": settings.jwks_url,
+            "lifetime": settings.lifetime.map(|lifetime| lifetime.as_millis() as u64),
         });
         let mut process = Command::new("node")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/verify.mjs"))
@@ -95,7 +95,7 @@ impl<L: Library> Contender for Peer<L> {
         });
         let peer =
             Self { lines, waiting, next: AtomicU64::new(1), _process: process, _library: std::marker::PhantomData };
-        // An answer to anything shows that the process is up; this is no token.
+        // Any answer shows that the process runs; this is not a token.
         peer.verify("x").await;
         Ok(peer)
     }

@@ -1,10 +1,10 @@
-//! oauth-resource-server, as its quickstart has it. What a caller is told is the status of its own refusal.
+//! oauth-resource-server, used as in its quickstart. The status of its refusal decides the outcome.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator, refusal};
-use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 
 fn main() -> ExitCode {
     compare::<Peer>(About {
@@ -17,14 +17,14 @@ fn main() -> ExitCode {
 struct Peer(Arc<OAuthValidator>);
 
 impl Contender for Peer {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
-        if provider.lifetime.is_some() {
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
+        if settings.lifetime.is_some() {
             return Err(NotBuilt::NoSuchOption("not configurable, keys are refreshed hourly"));
         }
         let config = OAuthConfig {
             enabled: true,
-            issuer: provider.issuer.clone(),
-            audience: provider.audience.clone(),
+            issuer: settings.issuer.clone(),
+            audience: settings.audience.clone(),
             resource: "https://api.example.com".into(),
             required_scope: Some("read:messages".into()),
             ..OAuthConfig::default()

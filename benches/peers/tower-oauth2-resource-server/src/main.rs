@@ -1,10 +1,10 @@
-//! tower-oauth2-resource-server, with the issuer's metadata as its documentation has it.
+//! tower-oauth2-resource-server, with the issuer's metadata, used as in its documentation.
 
 use std::convert::Infallible;
 use std::process::ExitCode;
 
 use http::{Request, Response, StatusCode};
-use portcullis_bench_driver::{About, Answer, Contender, NotBuilt, Outcome, Provider, compare};
+use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_oauth2_resource_server::claims::DefaultClaims;
@@ -22,9 +22,9 @@ fn main() -> ExitCode {
 struct Peer(BoxCloneSyncService<Request<String>, Response<String>, Infallible>);
 
 impl Contender for Peer {
-    async fn build(provider: &Provider) -> Result<Self, NotBuilt> {
-        let mut tenant = TenantConfiguration::builder(&provider.issuer).audiences(&[&provider.audience]);
-        if let Some(lifetime) = provider.lifetime {
+    async fn build(settings: &IssuerSettings) -> Result<Self, NotBuilt> {
+        let mut tenant = TenantConfiguration::builder(&settings.issuer).audiences(&[&settings.audience]);
+        if let Some(lifetime) = settings.lifetime {
             tenant = tenant.jwks_refresh_interval(lifetime);
         }
         let tenant = tenant.build().await.map_err(|error| NotBuilt::Failed(error.to_string()))?;

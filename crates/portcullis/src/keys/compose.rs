@@ -173,7 +173,8 @@ impl<P: KeyProvider> KeyProvider for CachedKeys<P> {
 fn query_digest(query: &KeyQuery<'_>) -> QueryDigest {
     let mut context = digest::Context::new(&digest::SHA256);
     let algorithm: Algorithm = query.algorithm();
-    for part in [Some(algorithm.name()), query.key_id(), query.issuer()] {
+    let names = [query.key_id(), query.x5t(), query.x5t_s256(), query.issuer()];
+    for part in [Some(algorithm.name())].into_iter().chain(names) {
         // The length before each part makes the digests of different queries differ.
         let (present, part) = (part.is_some(), part.unwrap_or_default());
         context.update(&[u8::from(present)]);
@@ -339,6 +340,8 @@ mod tests {
             ask().with_key_id("ab"),
             ask().with_key_id("a").with_issuer("b"),
             ask().with_issuer("ab"),
+            ask().with_x5t("ab"),
+            ask().with_x5t_s256("ab"),
             KeyQuery::new(Algorithm::Hs384),
         ];
         let digests: std::collections::HashSet<_> = queries.iter().map(query_digest).collect();

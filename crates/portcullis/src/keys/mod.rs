@@ -163,9 +163,10 @@ impl KeyStatus {
     }
 }
 
-/// What a verifier wants to know from its [`KeyProvider`].
+/// Which key a verifier needs from its [`KeyProvider`].
 ///
-/// The issuer is the configured one. `kid`, `x5t` and `x5t#S256` are text from the token: opaque names to compare.
+/// The issuer is the configured one. `kid`, `x5t` and `x5t#S256` are unverified text from the token: names to compare, never
+/// part of a URL, a path or an SQL statement.
 #[derive(Clone, Copy)]
 pub struct KeyQuery<'a> {
     key_id: Option<&'a str>,
@@ -182,7 +183,7 @@ impl<'a> KeyQuery<'a> {
         Self { key_id: None, x5t: None, x5t_s256: None, algorithm, issuer: None }
     }
 
-    /// Asks for the key that goes by `id`.
+    /// Asks for the key with this `kid`.
     #[must_use]
     pub fn with_key_id(mut self, id: impl Into<Option<&'a str>>) -> Self {
         self.key_id = id.into();
@@ -210,33 +211,31 @@ impl<'a> KeyQuery<'a> {
         self
     }
 
-    /// The token's `kid`: a name to compare, never part of a URL, a path or a statement.
+    /// Returns the token's `kid` (RFC 7515 §4.1.4).
     #[must_use]
     pub fn key_id(&self) -> Option<&'a str> {
         self.key_id
     }
 
-    /// The token's `x5t`: the base64url-encoded SHA-1 thumbprint of the key's certificate (RFC 7515 §4.1.7). Like `kid`, it
-    /// is unverified text from the token: a name to compare.
+    /// Returns the token's `x5t`, the base64url-encoded SHA-1 thumbprint of the key's certificate (RFC 7515 §4.1.7).
     #[must_use]
     pub fn x5t(&self) -> Option<&'a str> {
         self.x5t
     }
 
-    /// The token's `x5t#S256`: the base64url-encoded SHA-256 thumbprint of the key's certificate (RFC 7515 §4.1.8). Like
-    /// `kid`, it is unverified text from the token: a name to compare.
+    /// Returns the token's `x5t#S256`, the base64url-encoded SHA-256 thumbprint of the key's certificate (RFC 7515 §4.1.8).
     #[must_use]
     pub fn x5t_s256(&self) -> Option<&'a str> {
         self.x5t_s256
     }
 
-    /// The algorithm that the key must serve; it is on the verifier's allow-list.
+    /// Returns the algorithm that the key must serve. It is on the verifier's allow-list.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The verifier's first configured issuer; `None` where any issuer is accepted.
+    /// Returns the verifier's first configured issuer. `None` means that every issuer is accepted.
     #[must_use]
     pub fn issuer(&self) -> Option<&'a str> {
         self.issuer

@@ -31,7 +31,7 @@ impl Folder {
         fs::remove_file(self.0.path().join(name)).unwrap();
     }
 
-    /// Returns when whatever was done before has been read: files are read all at once.
+    /// Waits until all earlier changes have been read, because the files are read together.
     async fn has_been_read_by(&self, service: &Service) {
         let probe = new_key("probe");
         self.write("probe.jwk", probe.jwk().to_string());
@@ -54,7 +54,7 @@ async fn key_is_accepted_while_its_file_exists() {
     let (first, second) = (new_key("first-of-set"), new_key_for(Algorithm::Es384, "second-of-set"));
     folder.write("of-pem.pem", pem(&of_pem));
     let service = folder.serve();
-    // What is there from the start needs no waiting.
+    // Keys that exist at the start are accepted at once.
     assert_eq!(service.answer(&token(&of_pem)).await, GOOD);
     assert_eq!(service.answer(&token(&of_jwk)).await, "401 unknown_key");
 
@@ -93,11 +93,11 @@ async fn unreadable_file_keeps_its_last_keys() {
         assert_eq!(service.answer(&token(&other)).await, GOOD, "{garbage:?}");
         folder.remove("probe.jwk");
     }
-    // A set of which nothing can be used is no withdrawal either.
+    // A set without usable keys withdraws no key.
     folder.write("other.jwk", r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#);
     folder.has_been_read_by(&service).await;
     assert_eq!(service.answer(&token(&other)).await, GOOD);
-    // A file that is gone is one.
+    // Removing the file withdraws the key.
     folder.remove("other.jwk");
     service.comes_to_answer(&token(&other), "401 unknown_key").await;
     assert_eq!(service.answer(&token(&ours)).await, GOOD);
@@ -123,7 +123,7 @@ async fn moved_file_replaces_its_key() {
     let (old, new) = (new_key("k"), new_key("k"));
     folder.write("k.pem", pem(&old));
     let service = folder.serve();
-    // Neither hidden files nor those of other kinds are read.
+    // Hidden files and files with other extensions are not read.
     folder.write(".k.pem", pem(&new));
     folder.write(".k.jwk", new.jwk().to_string());
     folder.write("k.pem~", pem(&new));
@@ -144,7 +144,7 @@ async fn moved_folder_keeps_its_keys() {
     let service = Service::with(KeyFolder::open(&here).unwrap());
     fs::rename(&here, &away).unwrap();
     fs::write(away.join("later.pem"), pem(&later)).unwrap();
-    // Long enough for the change to have been noticed.
+    // Long enough to notice the change.
     for _ in 0..10 {
         assert_eq!(service.answer(&token(&key)).await, GOOD);
         actix_web::rt::time::sleep(Duration::from_millis(30)).await;

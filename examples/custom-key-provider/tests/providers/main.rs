@@ -1,11 +1,11 @@
-//! Keys that come and go, and providers that misbehave, through both adapters.
+//! Keys that are added and removed, and key providers that misbehave, through both adapters.
 
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "tests may fail by panic; clippy can't tell that these functions are tests"
+    reason = "tests may panic; clippy does not recognize these functions as tests"
 )]
 
 mod folder;

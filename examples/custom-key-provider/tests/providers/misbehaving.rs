@@ -1,5 +1,5 @@
-//! Providers that are slow, fail, panic or return what they were not asked for: what the documentation of `KeyProvider`
-//! says of each.
+//! Key providers that are slow, fail, panic or return a wrong key. Each behaves as the documentation of `KeyProvider`
+//! says.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use portcullis_testing::SigningKey;
 
 use crate::support::{GOOD, Service, new_key, new_key_for, token};
 
-/// Does as it is told with each question, which are numbered from 0.
+/// Runs a script for each call. The first call has the number 0.
 struct Scripted<F> {
     script: F,
     asked: AtomicUsize,
@@ -37,7 +37,7 @@ impl<F: Fn(usize, &KeyQuery<'_>) -> Act + Send + Sync> KeyProvider for Scripted<
         match (self.script)(self.asked.fetch_add(1, Ordering::SeqCst), query) {
             Act::Answer(key) => Ok(Arc::new(key.verifying_key())),
             Act::Fail => Err(Unavailable::new().with_source("the vault is sealed").into()),
-            Act::Panic => panic!("a mistake in the provider"),
+            Act::Panic => panic!("a defect of the key provider"),
             Act::Wait => std::future::pending().await,
         }
     }
@@ -62,7 +62,7 @@ async fn slow_provider_is_503_and_delays_no_other_request() {
     };
     let service = Service::with(TimeLimited::new(scripted(provider.clone()), SOON).unwrap());
     assert_eq!(service.answer(&token(&slow)).await, "503 temporarily_unavailable");
-    // While a question is waiting, others are answered: this one waits for an hour.
+    // Other requests are served while one waits. This one waits for an hour.
     let service = Service::with(TimeLimited::new(scripted(provider.clone()), LONG).unwrap());
     let (held_up, quick_token) = (token(&slow), token(&quick));
     tokio::select! {
@@ -70,7 +70,7 @@ async fn slow_provider_is_503_and_delays_no_other_request() {
         answer = service.answer(&held_up) => panic!("{answer}"),
         answer = service.answer(&quick_token) => assert_eq!(answer, GOOD),
     }
-    // That it took too long is not remembered as the absence of the key.
+    // A passed time limit is not cached as a missing key.
     let limited = TimeLimited::new(scripted(provider), SOON).unwrap();
     let service = Service::with(CachedKeys::new(limited, 10, LONG).unwrap());
     for _ in 0..2 {
@@ -99,10 +99,10 @@ async fn canceled_request_leaves_no_other_request_waiting() {
     let service = Service::with(CachedKeys::new(provider, 10, LONG).unwrap());
     let token = token(&key);
     {
-        let given_up = service.on_axum(&token);
+        let canceled = service.on_axum(&token);
         tokio::select! {
             biased;
-            answer = given_up => panic!("{answer}"),
+            answer = canceled => panic!("{answer}"),
             () = tokio::time::sleep(SOON) => {}
         }
     }
@@ -113,11 +113,11 @@ async fn canceled_request_leaves_no_other_request_waiting() {
 async fn failing_provider_is_503_while_it_fails() {
     let key = new_key("k");
     let answer = Arc::clone(&key);
-    // Each answer is asked for twice, once through each adapter.
+    // Each response takes two calls, one per adapter.
     let script = move |nth, _: &KeyQuery<'_>| if nth < 4 { Act::Fail } else { Act::Answer(Arc::clone(&answer)) };
-    let alone = Service::with(scripted(script.clone()));
+    let uncached = Service::with(scripted(script.clone()));
     let cached = Service::with(CachedKeys::new(scripted(script), 10, LONG).unwrap());
-    for service in [alone, cached] {
+    for service in [uncached, cached] {
         assert_eq!(service.answer(&token(&key)).await, "503 temporarily_unavailable");
         assert_eq!(service.answer(&token(&key)).await, "503 temporarily_unavailable");
         assert_eq!(service.answer(&token(&key)).await, GOOD);
@@ -169,7 +169,7 @@ async fn key_that_was_not_asked_for_verifies_nothing() {
     let ours = new_key("k");
     let returning = |key: Arc<SigningKey>| Service::with(scripted(move |_, _| Act::Answer(Arc::clone(&key))));
     assert_eq!(returning(Arc::clone(&ours)).answer(&token(&ours)).await, GOOD);
-    // Another name, although it is the key that signed: the token names one that may have been withdrawn.
+    // The key that signed, with another `kid`: the key that the token names may have been withdrawn.
     let renamed = Service::with(FixedKeys::key(ours.verifying_key().with_id("other")));
     assert_eq!(renamed.answer(&token(&ours)).await, "401 unknown_key");
     let other_name = returning(new_key("other"));

@@ -1,4 +1,4 @@
-//! A service on both adapters, and whoever signs its tokens.
+//! A service on both adapters, and the signer of its tokens.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub(crate) const GOOD: &str = "200 hello, alice\n";
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "https://api.example";
 
-/// One gate, asked through Axum and through Actix Web.
+/// One gate behind Axum and behind Actix Web.
 pub(crate) struct Service {
     pub(crate) gate: Gate,
 }
@@ -35,14 +35,14 @@ impl Service {
         Self { gate: Gate::new(verifier) }
     }
 
-    /// What both answer: the status and, of a refusal, its reason or else its code.
+    /// The response of both: the status, and the reason or error code of a refusal.
     pub(crate) async fn answer(&self, token: &str) -> String {
         let answer = self.on_axum(token).await;
         assert_eq!(answer, self.on_actix(token).await, "Axum's answer, and Actix's");
         answer
     }
 
-    /// Asks both until they answer so.
+    /// Sends requests until both respond with `expected`.
     pub(crate) async fn comes_to_answer(&self, token: &str, expected: &str) {
         let started_at = Instant::now();
         loop {
@@ -59,7 +59,7 @@ impl Service {
         let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap();
         let response = on_axum::app(self.gate.clone()).oneshot(request).await.unwrap();
         let status = response.status().as_u16();
-        told(status, &axum::body::to_bytes(response.into_body(), 10_000).await.unwrap())
+        summary(status, &axum::body::to_bytes(response.into_body(), 10_000).await.unwrap())
     }
 
     pub(crate) async fn on_actix(&self, token: &str) -> String {
@@ -67,11 +67,11 @@ impl Service {
         let request = TestRequest::get().uri("/").insert_header(("authorization", format!("Bearer {token}")));
         let response = test::call_service(&app, request.to_request()).await;
         let status = response.status().as_u16();
-        told(status, &test::read_body(response).await)
+        summary(status, &test::read_body(response).await)
     }
 }
 
-fn told(status: u16, body: &[u8]) -> String {
+fn summary(status: u16, body: &[u8]) -> String {
     let text = std::str::from_utf8(body).unwrap();
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(refusal) => {
@@ -90,7 +90,7 @@ pub(crate) fn new_key_for(algorithm: Algorithm, kid: &str) -> Arc<SigningKey> {
     Arc::new(SigningKey::generate(algorithm, kid))
 }
 
-/// A good token, if the key is one of the service's.
+/// A token that is good if the service has the key.
 pub(crate) fn token(key: &Arc<SigningKey>) -> String {
     let issuer = TestIssuer::from_algorithms([Algorithm::EdDsa]).with_url(ISSUER).with_audience(AUDIENCE);
     issuer.token().subject("alice").signed_with(Arc::clone(key)).sign()

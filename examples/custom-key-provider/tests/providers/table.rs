@@ -1,4 +1,4 @@
-//! Keys in a table.
+//! Keys in an SQL table.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::{GOOD, Service, new_key, token};
 
-/// A database file, and a connection to it that is not the provider's.
+/// A database file, and a connection to it that is separate from that of the key provider.
 struct Database {
     _folder: TempDir,
     path: PathBuf,
@@ -94,7 +94,7 @@ async fn cached_rows_take_effect_after_the_lifetime() {
     assert_eq!(service.answer(&token(&key)).await, GOOD);
     database.run("DELETE FROM verifying_keys").await;
     service.comes_to_answer(&token(&key), "401 unknown_key").await;
-    // And the other way around, after a token named the key before its row was there.
+    // A new row is accepted after a token named its key too early.
     database.insert(&key).await;
     service.comes_to_answer(&token(&key), GOOD).await;
 }
