@@ -1,4 +1,4 @@
-//! Servers of both frameworks on this machine, each on a thread and a runtime of its own, which end with their value.
+//! Servers of both frameworks on this machine. Each has its own thread and runtime, and stops when it is dropped.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -62,12 +62,12 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         match self.stop.take() {
-            // The command is sent by the call; the future only waits for its end, as the join does.
+            // The call sends the command. The future only waits for the end, as the join below does.
             Some(Stop::Actix(handle)) => drop(handle.stop(false)),
             Some(Stop::Axum(stop)) => drop(stop),
             None => {}
         }
-        // A server that failed fails its test, unless that is failing already.
+        // A server that failed fails its test, unless the test already fails.
         let ended = self.thread.take().map(JoinHandle::join);
         if !std::thread::panicking() {
             assert!(matches!(ended, Some(Ok(()))), "the server panicked");

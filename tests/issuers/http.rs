@@ -1,4 +1,4 @@
-//! Two issuers over HTTP, on both frameworks, before extractors and before guards.
+//! Two issuers over HTTP, on both frameworks, with extractors and with guards.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use reqwest::Client;
 use crate::running::Running;
 use crate::{served, two};
 
-/// What is behind each of two gates, and behind one gate of two issuers; each by an extractor and by a guard.
+/// A gate for each of two issuers, and one gate for both. Each has a route with an extractor and one with a guard.
 #[derive(Clone)]
 struct Gates {
     a: Gate,
@@ -86,7 +86,7 @@ async fn issuers_with_one_kid_do_not_pass_for_each_other() {
                 assert_eq!(extracted, (200, issuer.url().to_owned()));
                 assert_eq!(ask(format!("guarded-{part}"), good.clone()).await, (200, "behind".to_owned()));
             }
-            // As it is, and in the name of the one whose part it is, signed with the other's key under the same kid.
+            // Tokens in the name of one issuer, signed with the key of the other under the same kid.
             let posing = issuer.token().issuer(other.url()).sign();
             let secretly = other.token().forged_with(Arc::clone(issuer.first_key())).sign();
             for kind in ["extracted", "guarded"] {
@@ -117,7 +117,7 @@ async fn unknown_issuers_open_no_connection_through_a_framework() {
     let client = Client::new();
     for server in gates.serve() {
         for number in 0..1_000 {
-            // Each names an address that would answer, if anybody asked.
+            // Each token names an address that would answer.
             let token = stranger.issuer().token().issuer(&format!("{}{number}", stranger.url())).sign();
             let part = if number % 2 == 0 { "extracted-both" } else { "guarded-both" };
             let (status, body) = ask(&client, server.address(), part, &token).await;
@@ -125,7 +125,7 @@ async fn unknown_issuers_open_no_connection_through_a_framework() {
         }
         assert_eq!((known.connections(), stranger.connections()), (0, 0));
     }
-    // The one that is known is asked.
+    // The known issuer is asked for its keys.
     for server in gates.serve() {
         let token = known.issuer().token().sign();
         assert_eq!(ask(&client, server.address(), "guarded-both", &token).await.0, 200);

@@ -1,4 +1,4 @@
-//! Several issuers behind one gate, fixed and open sets.
+//! Several issuers behind one gate, in fixed and open sets.
 
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
@@ -16,7 +16,7 @@ use portcullis::verifier::{ByIssuer, IssuerDirectory, OpenIssuers};
 use portcullis::{Audience, Gate, JwtVerifier, Reason, async_trait};
 use portcullis_testing::{IssuerServer, TestIssuer};
 
-/// Two issuers whose keys are different and go by the same `kid`.
+/// Two issuers with different keys under the same `kid`.
 fn two() -> (TestIssuer, TestIssuer) {
     let (a, b) = (TestIssuer::new().with_url("https://a.test/"), TestIssuer::new().with_url("https://b.test/"));
     assert_eq!(a.first_key().id(), b.first_key().id());
@@ -39,7 +39,7 @@ async fn each_issuer_is_verified_with_its_own_keys() {
         let caller = gate.verify(&issuer.token().sign()).await.unwrap();
         assert_eq!(caller.issuer(), Some(issuer.url()));
     }
-    // A token in the name of one, signed by the other under the same kid.
+    // A token in the name of one issuer, signed by the other under the same kid.
     for (named, signer) in [(&a, &b), (&b, &a)] {
         let forged = named.token().forged_with(Arc::clone(signer.first_key())).sign();
         assert_eq!(reason(&gate, &forged).await, Some(Reason::BadSignature));
@@ -93,14 +93,14 @@ async fn unknown_issuers_open_no_connection() {
     let stranger = TestIssuer::new().serve();
     let gate = Gate::new(ByIssuer::new([verifier]).unwrap());
     for number in 0..1_000 {
-        // Each names an address that would answer, if anybody asked.
+        // Each token names an address that would answer.
         let token = stranger.issuer().token().issuer(&format!("{}{number}", stranger.url())).sign();
         assert_eq!(reason(&gate, &token).await, Some(Reason::WrongIssuer));
     }
     assert_eq!((known.connections(), stranger.connections()), (0, 0));
 }
 
-/// Approves `https://customer-N.test/` for the customers that it has.
+/// Approves `https://customer-N.test/` for each known customer.
 #[derive(Debug)]
 struct Customers {
     keys: TestIssuer,

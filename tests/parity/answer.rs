@@ -1,6 +1,7 @@
-//! What servers answer, and the answers of the contract, spelled out.
+//! The answers of servers, and the answers that the contract demands.
 
-/// One answer. All its fields count but those of the connection and `date`, in the order of their names; fields of one name stay in order.
+/// One answer. Its fields are sorted by name, and fields of one name keep their order. `connection` and `date` are left
+/// out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -18,7 +19,7 @@ impl Answer {
         Self { status, fields, body: Body(body) }
     }
 
-    /// What a handler says.
+    /// The answer of a handler.
     pub(crate) fn ok(text: &str) -> Self {
         Self::spelled_out(200, &[("content-type", "text/plain; charset=utf-8")], text)
     }
@@ -28,7 +29,7 @@ impl Answer {
         Self::spelled_out(200, &[("content-type", "application/json")], json)
     }
 
-    /// Nothing is there.
+    /// A path without a resource.
     pub(crate) fn not_found() -> Self {
         Self::spelled_out(404, &[], "")
     }
@@ -47,7 +48,7 @@ impl Answer {
         Self::invalid_request("The Authorization field is not of the form Bearer token")
     }
 
-    /// A header or a cookie of the gate's that does not hold a b64token.
+    /// A header or cookie of the gate that does not hold a b64token.
     pub(crate) fn malformed_token() -> Self {
         Self::invalid_request("The header or cookie for the token does not hold one")
     }
@@ -67,7 +68,7 @@ impl Answer {
         )
     }
 
-    /// A caller without what a policy requires that names these scopes.
+    /// A caller without the grants of a policy that names these scopes.
     pub(crate) fn insufficient_scope(scope: &str) -> Self {
         Self::refused(
             403,
@@ -80,7 +81,7 @@ impl Answer {
         )
     }
 
-    /// A caller without what a policy requires that names no scope.
+    /// A caller without the grants of a policy that names no scope.
     pub(crate) fn insufficient() -> Self {
         Self::refused(
             403,
@@ -91,7 +92,7 @@ impl Answer {
         )
     }
 
-    /// Keys that can't be had.
+    /// Keys that are unavailable.
     pub(crate) fn unavailable(retry_after: &str) -> Self {
         Self::refused(
             503,
@@ -110,7 +111,7 @@ impl Answer {
         )
     }
 
-    /// A refusal of any kind: JSON that nobody stores.
+    /// A refusal of any kind: JSON that must not be stored.
     pub(crate) fn refused(status: u16, challenge: Option<&str>, body: &str) -> Self {
         let answer =
             Self::spelled_out(status, &[("cache-control", "no-store"), ("content-type", "application/json")], body);
@@ -127,7 +128,7 @@ impl Answer {
         Self::new(status, fields, body.0)
     }
 
-    /// As the answer to HEAD: all fields, no body.
+    /// The answer to HEAD: all fields, no body.
     pub(crate) fn without_body(mut self) -> Self {
         self.body.0.clear();
         self

@@ -1,4 +1,4 @@
-//! As little of an HTTP/1.1 client as the answers need: it sends any bytes, and forgives nothing.
+//! A minimal HTTP/1.1 client. It sends any bytes, and it panics when an answer is not valid.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use crate::answer::Answer;
 pub(crate) struct Connection {
     address: SocketAddr,
     stream: BufReader<TcpStream>,
-    /// What the last answer said of the connection (RFC 9112 §9.6).
+    /// Whether the last answer closed the connection (RFC 9112 §9.6).
     is_closed: bool,
 }
 
@@ -17,7 +17,7 @@ impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        // A server that does not answer fails the test instead of stopping it.
+        // A server that does not answer fails the test instead of blocking it.
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         Self { address, stream: BufReader::new(stream), is_closed: false }
     }
@@ -34,7 +34,7 @@ impl Connection {
         self.stream.get_mut().write_all(bytes).unwrap();
     }
 
-    /// Reads one answer; one to HEAD has no body, whatever its `content-length` says (RFC 9112 §6.3).
+    /// Reads one answer. The answer to HEAD has no body, even with a `content-length` (RFC 9112 §6.3).
     pub(crate) fn read_answer(&mut self, head: bool) -> Answer {
         let status_line = self.line();
         let status = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).expect(&status_line);

@@ -1,4 +1,4 @@
-//! The gates and guards that both servers share, each under a prefix of its own.
+//! The gates and guards that all servers share, each under its own prefix.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use portcullis_testing::{SigningKey, TestIssuer};
 
 pub(crate) struct Gates {
     pub(crate) issuer: TestIssuer,
-    /// With another name and another key, for the same audience.
+    /// An issuer with another name and another key, for the same audience.
     pub(crate) other_issuer: TestIssuer,
     scopes: Vec<Scope>,
     metadata: Gate,
@@ -31,7 +31,7 @@ pub(crate) struct Scope {
     pub(crate) guards: Guards,
 }
 
-/// What stands before a scope.
+/// The guards of a scope.
 #[derive(Clone)]
 pub(crate) enum Guards {
     None,
@@ -95,7 +95,7 @@ impl Gates {
             Scope::guarded("/guarded-outage-optional", Guard::new(outage(None)).optional()),
             Scope::guarded("/guarded-custom", Guard::new(Gate::new(AsksForMore))),
             Scope::guarded("/guarded-nonce", Guard::new(Gate::new(GivesNonce))),
-            // The guard stands further in than the application's gate.
+            // The guard is inside the application's gate.
             Scope { prefix: "/guarded-otherwise", gate: Some(other()), guards: Guards::One(Guard::new(gate())) },
             Scope::nested(
                 "/nested",
@@ -117,7 +117,7 @@ impl Gates {
         self.scopes.iter().cloned()
     }
 
-    /// The gate whose metadata stands at the well-known place, and that place.
+    /// The gate whose metadata is at the well-known path, and that path.
     pub(crate) fn metadata(&self) -> (Gate, String) {
         (self.metadata.clone(), self.metadata.resource_metadata().unwrap().path())
     }
@@ -137,7 +137,7 @@ impl Scope {
     }
 }
 
-/// Another status, another body, a field more and a field changed.
+/// Changes the status, the body and a field, and adds a field.
 fn reworded(error: &AuthError, refusal: &mut Refusal) {
     refusal.body = format!("<p>{}</p>", error.description());
     refusal.headers.retain(|(name, _)| name != "content-type");
@@ -148,7 +148,7 @@ fn reworded(error: &AuthError, refusal: &mut Refusal) {
     }
 }
 
-/// With fields that are none, an empty value, bytes beyond ASCII, and a status that is none.
+/// Adds invalid fields, an empty value and characters outside ASCII, and sets an invalid status.
 fn spoilt(_: &AuthError, refusal: &mut Refusal) {
     refusal.status = 1_000;
     refusal.body = String::new();
@@ -208,17 +208,17 @@ struct Panics;
 #[async_trait]
 impl KeyProvider for Panics {
     async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        panic!("a mistake in the provider")
+        panic!("a bug in the provider")
     }
 }
 
-/// The issuer's key, and another that serves the same algorithm.
+/// The issuer's key, and another key for the same algorithm.
 fn two_keys(issuer: &TestIssuer) -> FixedKeys {
     let other = SigningKey::generate(issuer.first_key().algorithm(), "other");
     FixedKeys::keys([issuer.first_key().verifying_key(), other.verifying_key()].map(Arc::new))
 }
 
-/// A verifier of another scheme, with an answer of its own words.
+/// A verifier that writes its own challenges.
 #[derive(Debug)]
 struct AsksForMore;
 
@@ -235,7 +235,7 @@ impl Verifier for AsksForMore {
     }
 }
 
-/// Verifies nothing, and has something to say with each response.
+/// Admits every token, and adds header fields to each response.
 #[derive(Debug)]
 struct GivesNonce;
 

@@ -1,4 +1,4 @@
-//! The tables of what stands before handlers: guards, refusals that a service words itself, resource metadata.
+//! The tables for guards, for refusals that a service changes, and for resource metadata.
 
 use portcullis_testing::TokenBuilder;
 
@@ -49,7 +49,7 @@ pub(crate) fn let_in(gates: &Gates) -> Vec<Row> {
             Answer::ok("alice"),
         ),
         row("and for all", bearing("/guarded-otherwise/greeting", &both), Answer::ok("alice")),
-        // What a scheme has to say, it says once, and to a refused caller of its own too.
+        // The caller's fields appear once, also when the handler's policy refuses the caller.
         row("a field of the scheme's", bearing("/guarded-nonce/private", "x"), nonce(Answer::ok("alice"))),
         row("the same, nobody asks who", bearing("/guarded-nonce/open", "x"), nonce(Answer::ok("open"))),
         row(
@@ -138,7 +138,7 @@ pub(crate) fn optional(gates: &Gates) -> Vec<Row> {
     let others = bob(gates).sign();
     let with = |path: &str, value: &str| get(path, &[("Authorization", value)]);
     let mut rows = Vec::new();
-    // A good token before a request without one: the answer must not be the former's.
+    // A good token before a request without one: the second answer must not be that of the first.
     for (route, known, unknown) in [
         ("private", Answer::ok("alice"), Answer::missing_token()),
         ("greeting", Answer::ok("alice"), Answer::ok("anonymous")),
@@ -204,7 +204,7 @@ pub(crate) fn preflights(gates: &Gates) -> Vec<Row> {
         ),
         row("that would be another method", whole(OPEN, &[("X-HTTP-Method-Override", "DELETE")]), Answer::ok("open")),
         row("bad token", whole(OPEN, &[expired]), Answer::ok("open")),
-        // The guard lets it through as nobody, and handlers that ask who is calling ask on.
+        // The guard lets it through without a caller, and a handler that needs a caller refuses it.
         row("whole, who", whole("/guarded-cors/private", &[]), Answer::missing_token()),
         row("whole, who if anybody", whole("/guarded-cors/greeting", &[]), Answer::ok("anonymous")),
         row("admin, who", whole("/guarded-cors/private", &[admin]), Answer::ok("alice")),
@@ -253,7 +253,7 @@ pub(crate) fn nested(gates: &Gates) -> Vec<Row> {
     let (outer, inner) = (outer.as_str(), inner.as_str());
     let outer_expired = alice(gates).expired().sign();
     let inner_expired = bob(gates).expired().sign();
-    // The one's key under the other's name.
+    // The key of one issuer under the name of the other.
     let posing = alice(gates).issuer(gates.other_issuer.url()).sign();
     let admin = alice(gates).scope("admin").sign();
     let pair = |path: &str, authorization: &str, named: &str| {
@@ -284,11 +284,11 @@ pub(crate) fn nested(gates: &Gates) -> Vec<Row> {
         ]);
     }
     rows.extend([
-        // Whom the outer guard let in is nobody to the inner one.
+        // The caller of the outer guard does not count for the inner one.
         row("the outer's alone", bearing("/nested-optional/private", outer), inner_missing_token()),
         row("the outer's alone", bearing("/nested-optional/greeting", outer), Answer::ok("anonymous")),
         row("the outer's alone", bearing("/nested-optional/open", outer), Answer::ok("open")),
-        // Two issuers who read the same field let nobody through both.
+        // No token passes two issuers that read the same field.
         row("outer's", bearing("/nested-one-place/open", outer), inner_bad_signature()),
         row("inner's", bearing("/nested-one-place/open", inner), Answer::invalid_token("bad_signature")),
         row("posing", bearing("/nested-one-place/open", &posing), Answer::invalid_token("wrong_issuer")),
@@ -397,7 +397,7 @@ pub(crate) fn reworded(gates: &Gates) -> Vec<Row> {
             ),
         ]);
     }
-    // What can't be sent is left out, and a status that is none is the server's own mistake.
+    // Fields that cannot be sent are left out, and an invalid status becomes 500.
     let spoilt = Answer::refused(500, Some(r#"Bearer realm="api""#), "")
         .with_field("x-empty", "")
         .with_field("x-twice", "1")
@@ -425,7 +425,7 @@ pub(crate) fn metadata(gates: &Gates) -> Vec<Row> {
         row("well-known", get(WELL_KNOWN, &NONE), document()),
         row("well-known, HEAD", send("HEAD", WELL_KNOWN, &NONE, b""), document().without_body()),
         row("well-known, query", get(&format!("{WELL_KNOWN}?a=%FF"), &NONE), document()),
-        // It is there for those who have no token yet, or a bad one.
+        // It is served without a token, and with a bad one.
         row("well-known, token", bearing(WELL_KNOWN, &good), document()),
         row("well-known, bad token", bearing(WELL_KNOWN, &expired), document()),
         row("well-known, malformed", get(WELL_KNOWN, &[("Authorization", "Bearer")]), document()),
@@ -440,7 +440,7 @@ pub(crate) fn metadata(gates: &Gates) -> Vec<Row> {
             get("/guarded-metadata/document", &NONE),
             challenged(401, "", BODY_OF_MISSING_TOKEN),
         ),
-        // Where the policy names scopes, whoever lacks a good token is told them.
+        // The challenge for a missing or bad token names the scopes of the policy.
         row(
             "a policy, no token",
             get("/metadata/any-scope", &NONE),
@@ -508,7 +508,7 @@ pub(crate) fn outages(gates: &Gates) -> Vec<Row> {
         .iter()
         .flat_map(|route| {
             [
-                // Whether the caller is an admin can't be known either.
+                // The policy cannot be checked either.
                 row("down", bearing(&format!("/guarded-outage/{route}"), &good), Answer::unavailable("7")),
                 row("optional", bearing(&format!("/guarded-outage-optional/{route}"), &good), Answer::unavailable("5")),
             ]
@@ -527,7 +527,7 @@ pub(crate) fn outages(gates: &Gates) -> Vec<Row> {
     rows
 }
 
-/// A good token of the other issuer, but for what a row changes.
+/// A good token of the other issuer. Rows change it.
 fn bob(gates: &Gates) -> TokenBuilder {
     gates.other_issuer.token().subject("bob")
 }

@@ -1,9 +1,9 @@
-//! The same requests, byte by byte, to a server on Axum and to one on Actix: the same answers, and the right ones.
+//! Sends the same bytes to a server on Axum and to one on Actix. The answers are equal, and they are the expected ones.
 //!
-//! Each request is sent twice on one connection, which then must still serve another. Only where a server says that it
-//! closes the connection, as Actix does after a body that nobody read, the next request goes over a new one.
+//! Each request is sent twice on one connection, which then must serve another request. The client opens a new connection
+//! only when a server says that it closes the old one, as Actix does when a handler does not read the body.
 //!
-//! What the frameworks refuse before a gate sees it is no part of that, and listed in `unread`.
+//! The module `unread` lists the requests that a framework refuses before they reach a gate.
 
 #![allow(
     clippy::expect_used,
@@ -128,7 +128,7 @@ fn outages_behind_a_guard() {
     answer_as_expected(guarded::outages);
 }
 
-/// What a guard leaves with a request must not outlive it, as it might where a server uses its requests again.
+/// A server may reuse the memory of a request, so the extensions of one request must not reach the next.
 #[test]
 fn no_request_gets_the_caller_of_another() {
     let gates = Gates::new();
@@ -145,7 +145,7 @@ fn no_request_gets_the_caller_of_another() {
     }
 }
 
-/// So that nobody takes a table for complete that has lost its rows.
+/// Fails when a table loses its rows.
 #[test]
 fn tables_reach_every_reason_and_status() {
     let gates = Gates::new();
@@ -163,7 +163,7 @@ fn tables_reach_every_reason_and_status() {
     }
 }
 
-/// A request arrives in as many pieces as the network likes.
+/// A request can arrive in many pieces.
 #[test]
 fn requests_that_arrive_byte_by_byte() {
     let gates = Gates::new();
@@ -186,8 +186,8 @@ fn answer_as_expected(table: requests::Table) {
     assert!(!rows.is_empty());
     for row in rows {
         let (from_axum, from_actix) = (send_twice(axum.address(), &row), send_twice(actix.address(), &row));
-        assert_eq!(from_axum, from_actix, "axum's answer, and actix's: {}", row.name);
-        assert_eq!(from_axum, row.expected, "both answers, and the expected one: {}", row.name);
+        assert_eq!(from_axum, from_actix, "left: the answer of axum, right: that of actix: {}", row.name);
+        assert_eq!(from_axum, row.expected, "left: both answers, right: the expected one: {}", row.name);
     }
 }
 
@@ -195,8 +195,8 @@ fn send_twice(address: SocketAddr, row: &Row) -> Answer {
     let mut connection = Connection::open(address);
     let first = connection.exchange(&row.request, row.is_head());
     let second = connection.exchange(&row.request, row.is_head());
-    assert_eq!(first, second, "the first answer, and the second: {}", row.name);
+    assert_eq!(first, second, "left: the first answer, right: the second: {}", row.name);
     let other = connection.exchange(b"GET /healthz HTTP/1.1\r\nHost: api.test\r\n\r\n", false);
-    assert_eq!(other, Answer::ok("ok"), "the next request on the connection, after: {}", row.name);
+    assert_eq!(other, Answer::ok("ok"), "the next request on the connection after: {}", row.name);
     first
 }

@@ -1,4 +1,4 @@
-//! The tables: a request, and the answer that the contract gives it.
+//! The tables: requests, each with the answer of the contract.
 
 use portcullis_testing::TokenBuilder;
 use serde_json::json;
@@ -117,7 +117,7 @@ pub(crate) fn no_credential(_: &Gates) -> Vec<Row> {
         rows.push(row(format!("{value}, required"), get("/main/private", &field), Answer::missing_token()));
         rows.push(row(format!("{value}, optional"), get("/main/greeting", &field), Answer::ok("anonymous")));
     }
-    // A scheme that proves possession is nobody's anonymous request.
+    // A request with a DPoP credential is never anonymous.
     for path in ["/main/private", "/main/greeting"] {
         for value in ["DPoP eyJ.eyJ.c2ln", "dpop x", "DPOP"] {
             let request = get(path, &[("Authorization", value)]);
@@ -226,7 +226,7 @@ pub(crate) fn bad_tokens(gates: &Gates) -> Vec<Row> {
     let field = [("Authorization", format!("Bearer {expired}"))];
     let huge = "x".repeat(60_000);
     rows.extend([
-        // Who is calling is settled before what they may do.
+        // The token is checked before the policy.
         row("expired and without the scope", bearing("/main/scoped", &expired), Answer::invalid_token("expired")),
         row("HEAD", send("HEAD", "/main/private", &field, b""), Answer::invalid_token("expired").without_body()),
         row(
@@ -285,7 +285,7 @@ pub(crate) fn outages(gates: &Gates) -> Vec<Row> {
         row("typed", bearing("/outage/typed", &good), Answer::unavailable("7")),
         row("HEAD", send("HEAD", "/outage/private", &field, b""), Answer::unavailable("7").without_body()),
         row("POST with a body", send("POST", "/outage/private", &field, b"unread"), Answer::unavailable("7")),
-        // What can be said without keys is said.
+        // Answers that need no keys.
         row("no token", get("/outage/private", &NONE), Answer::missing_token()),
         row("no token, optional", get("/outage/greeting", &NONE), Answer::ok("anonymous")),
         row("malformed", get("/outage/private", &[("Authorization", "Bearer")]), Answer::malformed_authorization()),
@@ -311,10 +311,10 @@ pub(crate) fn server_errors(gates: &Gates) -> Vec<Row> {
         row("malformed", get("/no-gate/private", &[("Authorization", "Bearer")]), Answer::server_error()),
         row("HEAD", send("HEAD", "/no-gate/private", &field, b""), Answer::server_error().without_body()),
         row("POST with a body", send("POST", "/no-gate/private", &field, b"unread"), Answer::server_error()),
-        // Why it is broken is for the log alone.
+        // The cause goes to the log only.
         row("broken verifier", bearing("/broken/private", &good), Answer::server_error()),
         row("broken verifier, no token", get("/broken/private", &NONE), Answer::missing_token()),
-        // The connection goes on, as each row shows with a further request.
+        // The connection stays open, as each row shows with one more request.
         row("panicking provider", bearing("/panic/private", &good), Answer::server_error()),
         row("panicking provider, optional", bearing("/panic/greeting", &good), Answer::server_error()),
         row("panicking provider, no token", get("/panic/private", &NONE), Answer::missing_token()),
@@ -441,12 +441,12 @@ pub(crate) fn customised(gates: &Gates) -> Vec<Row> {
 
 pub(crate) const NONE: [(&str, &str); 0] = [];
 
-/// A good token, but for what a row changes.
+/// A good token. Rows change it.
 pub(crate) fn alice(gates: &Gates) -> TokenBuilder {
     gates.issuer.token().subject("alice")
 }
 
-/// Rows of several tables may say the same of different requests, so the request line is part of the name.
+/// Rows of several tables may have one name, so the request line is part of the name.
 pub(crate) fn row(name: impl AsRef<str>, request: Vec<u8>, expected: Answer) -> Row {
     let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let name = format!("{} ({})", name.as_ref(), String::from_utf8_lossy(line));

@@ -1,4 +1,4 @@
-//! The two servers, with the same routes and the same gates.
+//! The servers, with the same routes and the same gates.
 
 use actix_web::web::ServiceConfig;
 use portcullis::{Policy, Require, any_scope, roles, scopes};
@@ -24,7 +24,7 @@ impl Require for ReadOrAdmin {
     }
 }
 
-/// No scope at all, but a role.
+/// A role and no scope.
 pub(crate) struct Editor;
 
 impl Require for Editor {
@@ -113,7 +113,7 @@ mod axum_routes {
         auth.map_or_else(|| "anonymous".to_owned(), |auth| auth.claims.tenant)
     }
 
-    /// It asks for nobody: a guard alone keeps callers out.
+    /// Has no extractor, so only a guard can refuse a request.
     async fn open() -> &'static str {
         "open"
     }
@@ -195,7 +195,7 @@ mod actix_routes {
         auth.0.map_or_else(|| "anonymous".to_owned(), |auth| auth.claims.tenant)
     }
 
-    /// It asks for nobody: a guard alone keeps callers out.
+    /// Has no extractor, so only a guard can refuse a request.
     async fn open() -> &'static str {
         "open"
     }

@@ -1,8 +1,8 @@
-//! What never comes to a gate, because a framework refuses it as no HTTP: listed, framework by framework.
+//! Requests that a framework refuses as invalid HTTP, so that they reach no gate.
 //!
-//! No answer here is ours, so the two need not be alike. What has to hold on both: a refused request reaches neither gate
-//! nor handler, its connection is closed, and other connections are served on. Where one framework takes what the other
-//! refuses, a gate judges it like any request.
+//! The frameworks make these answers, so the two may differ. On both, a refused request reaches neither gate nor handler,
+//! its connection is closed, and other connections are still served. A request that only one framework refuses reaches
+//! the gate of the other like any request.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -21,19 +21,19 @@ use crate::running::Running;
 /// What a framework does with a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Outcome {
-    /// It answers with this status and closes.
+    /// Answers with this status and closes.
     Answers(u16),
-    /// As `Answers`; but what was still on its way when it closed may reset the connection, and the answer be lost.
+    /// Like `Answers`, but bytes that arrive after the close may reset the connection, and then the answer is lost.
     AnswersOrResets(u16),
-    /// It closes without a word.
+    /// Closes without an answer.
     Closes,
-    /// It hands the request on.
+    /// Passes the request on.
     Takes,
 }
 
 use Outcome::{Answers, AnswersOrResets, Closes, Takes};
 
-/// The request between its first line and its end, in which `TOKEN` stands for the fields of a good one.
+/// A request, in which `TOKEN` is replaced by fields with a good token.
 struct Case {
     name: &'static str,
     request: Vec<u8>,
@@ -73,13 +73,13 @@ fn refused_by_both() -> Vec<Case> {
         field("no colon", "nocolon"),
         case("a byte beyond ASCII in a name", b"GET / HTTP/1.1\r\nTOKENx\xff: a\r\n\r\n", Answers(400), Answers(400)),
         bad("lines that end at CR alone", "GET / HTTP/1.1\rTOKEN\r\r"),
-        bad("a method that is no token", "G(T / HTTP/1.1\r\nTOKEN\r\n"),
+        bad("an invalid method", "G(T / HTTP/1.1\r\nTOKEN\r\n"),
         bad("no method", " / HTTP/1.1\r\nTOKEN\r\n"),
         target("a space in the target", "/a b"),
         target("NUL in the target", "/a\0"),
         target("angle brackets in the target", "/a<b>"),
         target("no target", ""),
-        target("an authority that is none", "http://[::1/"),
+        target("an invalid authority", "http://[::1/"),
         version("HTTP/2.0 in plain text", "HTTP/2.0"),
         version("HTTP/1.2", "HTTP/1.2"),
         version("HTTP/0.9", "HTTP/0.9"),
@@ -91,12 +91,12 @@ fn refused_by_both() -> Vec<Case> {
             Answers(400),
             Answers(400),
         ),
-        // RFC 9112 §6.3: lengths that contradict each other, or are none.
+        // RFC 9112 §6.3: lengths that contradict each other or are invalid.
         body("two lengths", "Content-Length: 3\r\nContent-Length: 4"),
         body("two lengths in one field", "Content-Length: 3, 4"),
         body("a negative length", "Content-Length: -1"),
         body("a length with a sign", "Content-Length: +3"),
-        body("a length that is no number", "Content-Length: x"),
+        body("a length that is not a number", "Content-Length: x"),
         body("a length beyond 64 bits", "Content-Length: 99999999999999999999999"),
         body("an unknown coding", "Transfer-Encoding: xchunked"),
         body("chunked, but not last", "Transfer-Encoding: chunked, identity"),
@@ -133,14 +133,14 @@ fn taken_by_one_or_both() -> Vec<Case> {
     vec![
         // RFC 9112 §2.2 lets a recipient take a lone LF as the end of a line.
         case("lines that end at LF", "GET / HTTP/1.1\nTOKEN\n", Takes, Takes),
-        case("a method in lower case, which is another", "get / HTTP/1.1\r\nTOKEN\r\n", Takes, Takes),
-        case("a method that nobody knows", "FROBNICATE / HTTP/1.1\r\nTOKEN\r\n", Takes, Takes),
+        case("a method in lower case", "get / HTTP/1.1\r\nTOKEN\r\n", Takes, Takes),
+        case("an unknown method", "FROBNICATE / HTTP/1.1\r\nTOKEN\r\n", Takes, Takes),
         case("two Host fields", get("Host: other.test\r\n"), Takes, Answers(400)),
         case("100 fields", get(&fields), Takes, Answers(431)),
         case("a field of 200,000 bytes", get(&format!("x: {}\r\n", "x".repeat(200_000))), Takes, AnswersOrResets(431)),
-        case("a length that stands twice", post("Content-Length: 3\r\nContent-Length: 3", "abc"), Takes, Answers(400)),
+        case("the same length twice", post("Content-Length: 3\r\nContent-Length: 3", "abc"), Takes, Answers(400)),
         case(
-            "a length beside chunks",
+            "a length and chunks",
             post("Content-Length: 3\r\nTransfer-Encoding: chunked", chunked),
             Takes,
             Answers(400),
@@ -179,7 +179,7 @@ fn bad_request_behind_a_good_one_is_separate() {
     }
 }
 
-/// Both servers, each with a guard before everything, and how often guard and handler were reached.
+/// Both servers, each with a guard before all routes, and the numbers of requests that reached guard and handler.
 struct Service {
     issuer: TestIssuer,
     servers: [Server; 2],
@@ -231,12 +231,12 @@ impl Service {
 }
 
 impl Server {
-    /// How often the gate and the handler were reached.
+    /// The numbers of requests that reached the gate and the handler.
     fn counts(&self) -> (usize, usize) {
         (self.judged.load(Ordering::SeqCst), self.handled.load(Ordering::SeqCst))
     }
 
-    /// Sends the request, and compares what becomes of it; where it is taken, with `status`.
+    /// Sends the request and compares the outcome. A request that is taken is answered with `status`.
     fn meets(&self, request: &[u8], expected: Outcome, status: u16, name: &str) {
         if expected == Takes {
             let mut connection = Connection::open(self.address);
@@ -245,9 +245,9 @@ impl Server {
             return;
         }
         let mut stream = TcpStream::connect(self.address).unwrap();
-        // A server that neither answers nor closes fails the test instead of stopping it.
+        // A server that neither answers nor closes fails the test instead of blocking it.
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        // It may close before all is written.
+        // The server may close before the whole request is written.
         let _ = stream.write_all(request);
         let mut answer = Vec::new();
         let end = stream.read_to_end(&mut answer).map_err(|error| error.kind());
@@ -265,12 +265,12 @@ impl Server {
         }
         if !answer.is_empty() {
             assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{name}: {answer}");
-            assert!(answer.ends_with("\r\n\r\n"), "no body, which might repeat something: {name}: {answer}");
+            assert!(answer.ends_with("\r\n\r\n"), "no body, which could repeat the request: {name}: {answer}");
         }
     }
 }
 
-/// A good verifier that counts.
+/// Counts the calls of a verifier.
 #[derive(Debug)]
 struct Counting {
     asked: Arc<AtomicUsize>,

@@ -1,4 +1,4 @@
-//! The extractors in an app, and what other adapters got wrong.
+//! The extractors in an app, and errors of other adapters.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
@@ -111,7 +111,7 @@ async fn answer(app: &impl Fn(&mut ServiceConfig), request: TestRequest) -> Answ
     Answer { status, headers, body }
 }
 
-/// What is logged on this thread, at every level, while the guard lives.
+/// The log of this thread, at every level, until the guard is dropped.
 fn captured_log() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let writer = log.clone();
@@ -221,7 +221,7 @@ async fn query_is_not_read() {
         assert_eq!(send_bare(&app, &path).await.status, 401, "{query}");
         assert_eq!(send(&app, &path, format!("Bearer {token}")).await.body, "u1", "{query}");
     }
-    // A token is not looked for in the query.
+    // A token in the query is not read.
     assert_eq!(send_bare(&app, &format!("/subject?access_token={token}")).await.status, 401);
 }
 
@@ -437,7 +437,7 @@ async fn refusal_swallowed_by_option_is_logged() {
     let expired = format!("Bearer {}", issuer.token().expired().sign());
 
     let (log, guard) = captured_log();
-    // What Actix makes of a bad token, and why MaybeAuth exists.
+    // Actix turns a bad token into an anonymous caller, which is why MaybeAuth exists.
     assert_eq!(send(&careless, "/", &expired).await.body, "anonymous");
     let swallowed = log.text();
     let line = swallowed.lines().find(|line| line.contains(WARNING)).unwrap();

@@ -1,4 +1,4 @@
-//! An app with public, optional, guarded and nested parts: each way in, and each way that must stay shut.
+//! An app with public, optional, guarded and nested parts: the requests that each part admits and refuses.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -41,7 +41,7 @@ fn routes(staff: Gate, customers: Gate) -> impl FnOnce(&mut ServiceConfig) {
                     .route("/orders", web::get().to(subject))
                     .route("/welcome", web::get().to(greeting)),
             )
-            // Behind both gates: only who passes the outer one reaches the inner one.
+            // Behind both gates: a request that passes the outer one reaches the inner one.
             .service(
                 web::scope("/vault")
                     .wrap(AuthMiddleware::new(staff.clone()))
@@ -123,7 +123,7 @@ async fn each_part_of_an_app_admits_its_own_callers() {
     assert_eq!(ask("/shop/welcome", expired()).await.0, 401);
     assert_eq!(ask("/shop/welcome", None).await.0, 200);
 
-    // Two nested middlewares with two issuers: neither's admission passes for the other's.
+    // Two nested middlewares with two issuers: the admission of one does not count for the other.
     assert_eq!(ask("/vault/gold", customer()).await.0, 401);
     assert_eq!(ask("/vault/gold", boss()).await.0, 401);
     assert_eq!(ask("/vault/gold", None).await.0, 401);
@@ -212,7 +212,7 @@ async fn no_spelling_of_a_path_avoids_the_guard() {
     }
 }
 
-/// Other ways to write `/admin/stop`, or to lead there by way of what is open.
+/// Other ways to write `/admin/stop`, or to reach it through an open route.
 const SPELLINGS: [&str; 14] = [
     "/admin/stop/",
     "/admin/stop?",
@@ -257,7 +257,7 @@ async fn app_scope_and_resource_can_be_guarded() {
     }
 }
 
-/// A service that is ready when it is told to be.
+/// A service that is ready as told.
 struct Told(bool);
 
 impl Service<ServiceRequest> for Told {
@@ -297,11 +297,11 @@ async fn cors_preflight_passes_only_where_allowed() {
     assert_eq!(ask(Method::GET, "/preflight-allowed", preflight.to_vec()).await, 401);
     assert_eq!(ask(Method::OPTIONS, "/preflight-allowed", Vec::new()).await, 401);
     assert_eq!(ask(Method::OPTIONS, "/preflight-refused", preflight.to_vec()).await, 401);
-    // The guard lets it through; what is behind is an extractor, which still wants a caller.
+    // The guard lets it through, and the extractor behind it needs a caller.
     assert_eq!(ask(Method::OPTIONS, "/admin/stop", preflight.to_vec()).await, 401);
 }
 
-/// Counts how often it is asked, and adds a header to the response.
+/// Counts its calls, and adds a header field to the response.
 #[derive(Debug)]
 struct Counting(Arc<AtomicUsize>);
 
@@ -326,7 +326,7 @@ async fn caller_of_a_middleware_is_not_verified_again() {
     let response = test::call_service(&app, request).await;
     assert_eq!(response.status().as_u16(), 200);
     assert_eq!(response.headers().get("dpop-nonce").unwrap(), "fresh");
-    // Once by each of the two middlewares, and not by the extractor.
+    // Once for each of the two middlewares, and not for the extractor.
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 

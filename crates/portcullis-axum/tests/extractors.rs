@@ -1,4 +1,4 @@
-//! The extractors in a router, and what other adapters got wrong.
+//! The extractors in a router, and errors of other adapters.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
@@ -109,7 +109,7 @@ async fn answer(app: &Router, request: Request<Body>) -> Answer {
     Answer { status: parts.status, headers: parts.headers, body }
 }
 
-/// What is logged on this thread, at every level, while the guard lives.
+/// The log of this thread, at every level, until the guard is dropped.
 fn captured_log() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let writer = log.clone();
@@ -219,7 +219,7 @@ async fn query_is_not_read() {
         assert_eq!(send_bare(&app, &path).await.status, 401, "{query}");
         assert_eq!(send(&app, &path, format!("Bearer {token}")).await.body, "u1", "{query}");
     }
-    // A token is not looked for in the query.
+    // A token in the query is not read.
     assert_eq!(send_bare(&app, &format!("/subject?access_token={token}")).await.status, 401);
 }
 

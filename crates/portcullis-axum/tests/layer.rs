@@ -1,4 +1,4 @@
-//! A router with public, optional, guarded and nested parts: each way in, and each way that must stay shut.
+//! A router with public, optional, guarded and nested parts: the requests that each part admits and refuses.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -36,7 +36,7 @@ fn app(staff: &Gate, customers: &Gate) -> Router {
         .route("/orders", get(subject))
         .route("/welcome", get(greeting))
         .layer(AuthLayer::new(customers.clone()).optional());
-    // Behind both gates: only who passes the outer one reaches the inner one.
+    // Behind both gates: a request that passes the outer one reaches the inner one.
     let vault = Router::new()
         .route("/gold", get(subject))
         .layer(AuthLayer::new(staff.clone()))
@@ -93,7 +93,7 @@ async fn each_part_of_a_router_admits_its_own_callers() {
     assert_eq!(get_with(&app, "/shop/welcome", &expired).await.0, 401);
     assert_eq!(get_bare(&app, "/shop/welcome").await, 200);
 
-    // Two nested layers with two issuers: neither's admission passes for the other's.
+    // Two nested layers with two issuers: the admission of one does not count for the other.
     assert_eq!(get_with(&app, "/vault/gold", &customer).await.0, 401);
     assert_eq!(get_with(&app, "/vault/gold", &boss).await.0, 401);
     assert_eq!(get_bare(&app, "/vault/gold").await, 401);
@@ -189,7 +189,7 @@ async fn no_spelling_of_a_path_avoids_the_guard() {
     }
 }
 
-/// Other ways to write `/admin/stop`, or to lead there by way of what is open.
+/// Other ways to write `/admin/stop`, or to reach it through an open route.
 const SPELLINGS: [&str; 14] = [
     "/admin/stop/",
     "/admin/stop?",
@@ -227,7 +227,7 @@ async fn cors_preflight_passes_only_where_allowed() {
     let preflight = |method: &str| {
         [("origin", "https://app.test".to_owned()), ("access-control-request-method", method.to_owned())]
     };
-    // The guard lets it through; what is behind is an extractor, which still wants a caller.
+    // The guard lets it through, and the extractor behind it needs a caller.
     let (status, body) = send(&app, "OPTIONS", "/admin/stop", &preflight("DELETE")).await;
     assert_eq!((status.as_u16(), body.contains("missing_token")), (401, true));
     let open = Router::new().route("/", any(|| async { "behind" }));
@@ -239,7 +239,7 @@ async fn cors_preflight_passes_only_where_allowed() {
     assert_eq!(send(&refused, "OPTIONS", "/", &preflight("GET")).await.0, StatusCode::UNAUTHORIZED);
 }
 
-/// Counts how often it is asked, and adds a header to the response.
+/// Counts its calls, and adds a header field to the response.
 #[derive(Debug)]
 struct Counting(Arc<AtomicUsize>);
 
@@ -261,11 +261,11 @@ async fn caller_of_a_layer_is_not_verified_again() {
     let response = app.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["dpop-nonce"], "fresh");
-    // Once by each of the two layers, and not by the extractor.
+    // Once for each of the two layers, and not for the extractor.
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
-/// Refuses to be called unless it was polled ready.
+/// Panics when it is called before it was polled ready.
 #[derive(Debug, Default)]
 struct Strict {
     ready: bool,
@@ -296,7 +296,7 @@ impl Service<Request<String>> for Strict {
 #[tokio::test]
 async fn service_that_was_polled_ready_is_called() {
     let issuer = TestIssuer::new();
-    // Any request body will do: the layer is for every tower service.
+    // The layer accepts any request body.
     let mut service = AuthLayer::new(issuer.gate()).layer(Strict::default());
     for _ in 0..3 {
         let field = format!("Bearer {}", issuer.token().sign());
