@@ -1,23 +1,23 @@
-//! Who stands behind a token: a user, or an application by itself.
+//! The caller of a token: a user, or an application that acts for itself.
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 
 use crate::grants;
 
-/// Who calls.
+/// The kind of caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Caller {
-    /// An application for itself: its rights are in `roles`.
+    /// An application that acts for itself. Its rights are in `roles`.
     Application,
-    /// A user, through an application: its rights are in `scp`, those of the user may be in `roles`.
+    /// A user who calls through an application. The application's rights are in `scp`, the user's in `roles`.
     User,
-    /// The token does not say. Have the API ask for the optional claim `idtyp`, with `include_user_token`.
+    /// The token does not say. To avoid this, add the optional claim `idtyp` with `include_user_token` to the API.
     Undecided,
 }
 
-/// What a token says of its caller.
+/// The claims that tell the kind of caller.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallerClaims<'a> {
     pub(crate) idtyp: Option<&'a str>,
@@ -27,8 +27,10 @@ pub(crate) struct CallerClaims<'a> {
 }
 
 impl Caller {
-    /// `idtyp` decides. Where it is absent, a scope means a user: `scp` is only included for users. Where that is absent
-    /// too, an `oid` that is also the `sub` means an application, since the `sub` of users is another one for each API.
+    /// Decides the kind of caller.
+    ///
+    /// `idtyp` decides if it is present. Otherwise a scope means a user, because only users' tokens have `scp`. Without
+    /// a scope, an `oid` that equals `sub` means an application, because a user's `sub` differs from its `oid`.
     /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>,
     /// <https://learn.microsoft.com/en-us/entra/identity-platform/optional-claims-reference>.
     pub(crate) fn of(traits: CallerClaims<'_>) -> Self {
@@ -43,7 +45,7 @@ impl Caller {
     }
 }
 
-/// Lets access tokens through that grant something, and of those the ones of one kind of caller.
+/// Checks that the token is an access token that grants a scope or a role, and that its caller is of the accepted kind.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CallerCheck {
     pub(crate) without_grants: bool,
@@ -56,7 +58,7 @@ impl ClaimCheck for CallerCheck {
         let scopes = claims.get::<String>("scp")?;
         let has_scope = scopes.is_some_and(|text| grants::names(&text).next().is_some());
         let has_role = claims.get::<Vec<String>>("roles")?.is_some_and(|roles| !roles.is_empty());
-        // An ID token of the same application has the same `aud`, and may have its user's roles; it has no client.
+        // An ID token of the same application has the same `aud` and can have the user's roles, but it has no client.
         let has_client = claims.get::<String>("azp")?.or(claims.get::<String>("appid")?).is_some();
         let is_access_token = has_scope || has_client && (has_role || self.without_grants);
         if !is_access_token {
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_caller_is_decided_by_idtyp_then_scopes_then_identifiers() {
+    fn caller_follows_idtyp_then_scopes_then_oid() {
         let of = |idtyp, has_scope, object, subject| Caller::of(CallerClaims { idtyp, has_scope, object, subject });
         for (idtyp, has_scope, object, subject, expected) in [
             (Some("app"), false, Some("o"), Some("o"), Caller::Application),

@@ -1,4 +1,4 @@
-//! What Entra ID puts into an access token.
+//! The claims of an Entra ID access token.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use crate::caller::{Caller, CallerClaims};
 use crate::grants;
 use crate::groups::{self, Groups};
 
-/// The claims of an access token, of either version. A person is [`Self::tid`] and [`Self::oid`] together.
+/// The claims of an access token, version 1.0 or 2.0. Identify users by [`Self::tid`] and [`Self::oid`] together.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>
 ///
 /// ```
@@ -19,41 +19,41 @@ use crate::groups::{self, Groups};
 /// )?;
 /// assert!(claims.has_scope("Files.Read") && claims.is_delegated() && !claims.is_app_only());
 /// assert_eq!(claims.client_id(), Some("client"));
-/// // More groups than fit into the token: not none.
+/// // The user has more groups than fit into the token.
 /// assert_eq!(claims.groups, Groups::Overage);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Deserialize)]
 #[non_exhaustive]
 pub struct AzureClaims {
-    /// Who is calling, as this API alone knows them: another one for each API.
+    /// The caller's identifier for this API. It is different for each API.
     pub sub: String,
-    /// The user's or application's object in the tenant, the same for all APIs.
+    /// The identifier of the user or application in the tenant. It is the same for all APIs.
     pub oid: Option<String>,
     /// The tenant.
     pub tid: Option<String>,
-    /// The scopes that a user granted to the client.
+    /// The scopes that the user granted to the client.
     #[serde(default, deserialize_with = "space_delimited")]
     pub scp: Vec<String>,
-    /// The roles of the application, or of the user: [`Self::caller`] tells which.
+    /// The roles of the application or of the user. [`Self::caller`] tells which of them.
     #[serde(default, deserialize_with = "list")]
     pub roles: Vec<String>,
-    /// The groups, or why there are none.
+    /// The groups, or the reason why the token does not list them.
     #[serde(flatten, deserialize_with = "groups::read")]
     pub groups: Groups,
-    /// Roles of the whole tenant, by their template identifiers.
+    /// The user's roles in the whole tenant, by their template identifiers.
     #[serde(default, deserialize_with = "list")]
     pub wids: Vec<String>,
-    /// `app` or `user`, where the registration asks for it.
+    /// The kind of caller, `app` or `user`. Tokens have it if the API's registration asks for it.
     pub idtyp: Option<String>,
     /// The token's version, `1.0` or `2.0`.
     pub ver: Option<String>,
-    /// The token's identifier, as `jti`.
+    /// The token's identifier, like `jti`.
     pub uti: Option<String>,
-    /// The authentication contexts that were satisfied, for step-up.
+    /// The satisfied authentication contexts, for step-up authentication.
     #[serde(default, deserialize_with = "list")]
     pub acrs: Vec<String>,
-    /// What the client can do: `cp1` means that it understands claims challenges.
+    /// The client's capabilities. `cp1` means that it understands claims challenges.
     #[serde(default, deserialize_with = "list")]
     pub xms_cc: Vec<String>,
     appid: Option<String>,
@@ -71,15 +71,17 @@ pub struct AzureClaims {
 }
 
 impl AzureClaims {
-    /// The client that the token was issued to: `azp` in version 2.0, `appid` in version 1.0.
+    /// Returns the client to which the token was issued: `azp` in version 2.0, `appid` in version 1.0.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.azp.as_deref().or(self.appid.as_deref())
     }
 
-    /// Who calls. `idtyp` says it where the registration asks for it: `app` is an application (unless the token has
-    /// scopes as well), `user` a user, anything else undecided. Without it, scopes mean a user; without those too, an
-    /// `oid` that equals `sub` means an application, and all else is undecided.
+    /// Returns the kind of caller.
+    ///
+    /// `idtyp` decides if the token has it: `user` is a user, `app` is an application (undecided if the token also has
+    /// scopes), and any other value is undecided. Without `idtyp`, scopes mean a user. Without scopes, an `oid` that
+    /// equals `sub` means an application, and everything else is undecided.
     #[must_use]
     pub fn caller(&self) -> Caller {
         Caller::of(CallerClaims {
@@ -90,39 +92,42 @@ impl AzureClaims {
         })
     }
 
-    /// Whether an application surely calls for itself. `false` does not mean a user: see [`Caller::Undecided`].
+    /// Tells whether the caller is certainly an application that acts for itself. `false` does not mean a user: see
+    /// [`Caller::Undecided`].
     #[must_use]
     pub fn is_app_only(&self) -> bool {
         self.caller() == Caller::Application
     }
 
-    /// Whether a user surely calls through the client. `false` does not mean an application.
+    /// Tells whether the caller is certainly a user. `false` does not mean an application: see [`Caller::Undecided`].
     #[must_use]
     pub fn is_delegated(&self) -> bool {
         self.caller() == Caller::User
     }
 
-    /// Whether `scope` was granted.
+    /// Tells whether `scope` was granted.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scp.iter().any(|granted| granted == scope)
     }
 
-    /// Whether `role` is held.
+    /// Tells whether the caller has `role`.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|held| held == role)
     }
 
-    /// The user flow or custom policy of B2C. Of an Entra ID token it means nothing.
+    /// Returns the user flow or custom policy of a B2C token. It has no meaning for an Entra ID token.
     #[must_use]
     pub fn policy(&self) -> Option<&str> {
         self.tfp.as_deref().or(self.acr.as_deref())
     }
 
-    /// How to call the user on a screen. **Never authorise on it**, nor look an account up by it: names, user names and
-    /// e-mail addresses change, pass to other people, and in a tenant of somebody else are whatever that tenant's
-    /// administrator writes. Use [`Self::tid`] and [`Self::oid`].
+    /// Returns the user's name, to display.
+    ///
+    /// **Never authorize by it, and never look up an account by it.** Names, user names and e-mail addresses change and
+    /// can pass to other people. In another tenant, its administrator can set them to any value. Use [`Self::tid`] and
+    /// [`Self::oid`].
     #[must_use]
     pub fn display_name(&self) -> Option<&str> {
         [&self.name, &self.preferred_username, &self.unique_name, &self.upn, &self.email]
@@ -155,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_listed_elsewhere_or_not_issued() {
+    fn groups_are_listed_overage_or_not_issued() {
         let groups = |more: &str| claims(&format!(r#"{{"sub":"s"{more}}}"#)).groups;
         assert_eq!(groups(r#","groups":["g1","g2"]"#), Groups::Listed(vec!["g1".to_owned(), "g2".to_owned()]));
         assert_eq!(groups(r#","groups":[]"#), Groups::Listed(Vec::new()));
@@ -176,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_a_wrong_type_fit_nothing() {
+    fn claims_of_a_wrong_type_are_an_error() {
         for more in [
             r#","scp":["a"]"#,
             r#","roles":"Admin""#,
@@ -194,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn names_to_show_are_nowhere_else() {
+    fn custom_lacks_the_display_names() {
         let claims = claims(
             r#"{"sub":"s","name":"N","preferred_username":"p@x","unique_name":"u@x","upn":"v@x","email":"e@x","family_name":"F"}"#,
         );
@@ -203,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_that_have_a_place_are_not_among_all_others() {
+    fn custom_lacks_the_typed_claims() {
         let claims = claims(
             r#"{"sub":"s","groups":["g1"],"hasgroups":false,"_claim_names":{},"_claim_sources":{},"scp":"a","roles":null,
                 "wids":["w"],"azp":"c","deviceid":"d"}"#,

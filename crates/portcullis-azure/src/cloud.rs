@@ -1,24 +1,24 @@
-//! Where tokens come from: the clouds, and addresses of one's own.
+//! Microsoft's clouds, and custom hosts.
 
 use portcullis::ConfigError;
 use portcullis::config::values;
 
-/// The clouds of Microsoft, which share nothing:
+/// A cloud of Microsoft. Each cloud has its own tenants, issuers and keys:
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Cloud {
-    /// Operated by 21Vianet in China: `login.partner.microsoftonline.cn`.
+    /// The cloud in China, operated by 21Vianet: `login.partner.microsoftonline.cn`.
     China,
-    /// The cloud of everybody else: `login.microsoftonline.com`.
+    /// The global cloud: `login.microsoftonline.com`.
     #[default]
     Public,
-    /// Azure Government of the United States: `login.microsoftonline.us`.
+    /// The cloud of the US government: `login.microsoftonline.us`.
     UsGovernment,
 }
 
 impl Cloud {
-    /// What the issuers of version 2.0, and the addresses of the keys, begin with.
+    /// Returns the beginning of the key URLs and of the issuers of version 2.0.
     pub(crate) fn login(self) -> &'static str {
         match self {
             Self::China => "https://login.partner.microsoftonline.cn/",
@@ -27,7 +27,7 @@ impl Cloud {
         }
     }
 
-    /// What the issuers of version 1.0 begin with. Azure Government has no host of its own for them.
+    /// Returns the beginning of the issuers of version 1.0. The US government's cloud shares it with the global cloud.
     pub(crate) fn sts(self) -> &'static str {
         match self {
             Self::China => "https://sts.chinacloudapi.cn/",
@@ -35,7 +35,7 @@ impl Cloud {
         }
     }
 
-    /// The cloud that the Azure SDKs mean by this host.
+    /// Returns the cloud that this host names in the Azure SDKs.
     pub(crate) fn of_authority_host(host: &str) -> Option<Self> {
         match host {
             "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some(Self::China),
@@ -46,7 +46,8 @@ impl Cloud {
     }
 }
 
-/// `authority` as the beginning of an address: scheme, host and port, and a slash. Without a scheme it is https.
+/// Reads a host with optional scheme and port. Returns the beginning of a URL, with a slash at its end. The default
+/// scheme is https.
 pub(crate) fn parse_authority(authority: &str) -> Result<String, ConfigError> {
     values::origin("authority", authority, "https://login.contoso.com").map(|origin| format!("{origin}/"))
 }
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_authority_is_a_host_however_it_is_written() {
+    fn authority_is_read_as_a_host() {
         for (authority, expected) in [
             ("login.contoso.com", "https://login.contoso.com/"),
             ("https://Login.Contoso.com/", "https://login.contoso.com/"),
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_of_the_azure_sdks_name_their_clouds() {
+    fn sdk_hosts_select_their_clouds() {
         assert_eq!(Cloud::of_authority_host("login.chinacloudapi.cn"), Some(Cloud::China));
         assert_eq!(Cloud::of_authority_host("login.microsoftonline.us"), Some(Cloud::UsGovernment));
         assert_eq!(Cloud::of_authority_host("login.microsoftonline.com"), Some(Cloud::Public));

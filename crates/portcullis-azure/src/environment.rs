@@ -1,4 +1,4 @@
-//! The preset from environment variables.
+//! Reads the preset from environment variables.
 
 use portcullis::ConfigError;
 use portcullis::config::variables;
@@ -12,19 +12,23 @@ const CLIENT: &str = "AZURE_CLIENT_ID";
 const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 
 impl Azure {
-    /// Reads `AZURE_TENANT_ID` (see [`Self::from_tenant`]), `AZURE_CLIENT_ID` and, where it is set, the variable
-    /// `AZURE_AUTHORITY_HOST` of the Azure SDKs, such as `https://login.microsoftonline.us`.
+    /// Reads the settings from environment variables.
+    ///
+    /// - `AZURE_TENANT_ID`: see [`Self::from_tenant`].
+    /// - `AZURE_CLIENT_ID`: the Application (client) ID of the API.
+    /// - `AZURE_AUTHORITY_HOST` (optional): a cloud or another host, for example `https://login.microsoftonline.us`. The
+    ///   Azure SDKs read this variable, too.
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable and what to write.
+    /// [`ConfigError`] names the variable and says what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(variables::environment)
     }
 
-    /// [`Self::from_env`], with variables that `lookup` knows.
+    /// Reads the same variables as [`Self::from_env`] through `lookup`.
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable and what to write.
+    /// [`ConfigError`] names the variable and says what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let read = |name| Ok(variables::given(&lookup, name)?.map(|text| text.trim().to_owned()));
         let tenant = read(TENANT)?.ok_or_else(|| {

@@ -1,9 +1,10 @@
-//! Where scopes and roles stand in tokens of Entra ID.
+//! The claims in which policies find scopes and roles.
 
 use portcullis::claims::{Claims, GrantReader, Grants};
 
-/// Scopes in `scp`, roles in `roles`, and permissions nowhere. Claims that a tenant maps to other names grant nothing,
-/// since what they hold may be a user's own to write.
+/// Reads scopes from `scp` and roles from `roles`. Entra ID has no permissions.
+///
+/// Claims that a tenant maps to other names grant nothing, because users may be able to write their values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AzureGrants;
 
@@ -12,7 +13,7 @@ impl GrantReader for AzureGrants {
         if let Ok(scopes) = claims.get::<&str>("scp") {
             return scopes.into_iter().flat_map(names).map(Into::into).collect();
         }
-        // With escapes, or no string at all.
+        // The string has escapes, or the claim is not a string.
         let scopes = claims.get::<String>("scp").ok().flatten().unwrap_or_default();
         names(&scopes).map(|scope| scope.to_owned().into()).collect()
     }
@@ -23,7 +24,7 @@ impl GrantReader for AzureGrants {
     }
 }
 
-/// The scopes of the text of `scp`, separated by spaces.
+/// Splits the text of `scp` into scopes.
 pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split(' ').filter(|name| !name.is_empty())
 }

@@ -1,12 +1,12 @@
-//! Tokens for Microsoft Graph, which clients present to other APIs by mistake.
+//! Recognizes tokens for Microsoft Graph, which clients often send to other APIs by mistake.
 //!
-//! They look like ours, and their signature verifies nowhere but at Graph:
+//! They look like any other token, but only Graph can verify their signature:
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-tokens>.
 
 use portcullis::error::InvalidToken;
 use portcullis::verifier::UnverifiedToken;
 
-/// Microsoft Graph in `aud`: its application, and its address in each cloud
+/// The values of `aud` for Microsoft Graph: its application ID, and its URL in each cloud
 /// (<https://learn.microsoft.com/en-us/graph/deployments>).
 const AUDIENCES: [&str; 5] = [
     "00000003-0000-0000-c000-000000000000",
@@ -16,13 +16,13 @@ const AUDIENCES: [&str; 5] = [
     "https://microsoftgraph.chinacloudapi.cn",
 ];
 
-/// Whether `audience` is Microsoft Graph.
+/// Tells whether `audience` is Microsoft Graph.
 pub(crate) fn is_graph(audience: &str) -> bool {
     let audience = audience.strip_suffix('/').unwrap_or(audience);
     AUDIENCES.iter().any(|graph| audience.eq_ignore_ascii_case(graph))
 }
 
-/// Says of a token for Microsoft Graph that it is one, whatever it was refused for.
+/// Replaces the error for a token for Microsoft Graph by one that says so.
 pub(crate) fn explain(token: &UnverifiedToken<'_>, found: InvalidToken) -> InvalidToken {
     match token.unverified_claims() {
         Some(claims) if claims.audiences().any(is_graph) => {

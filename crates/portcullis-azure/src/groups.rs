@@ -1,31 +1,32 @@
-//! The groups of a caller, and whether all of them are there.
+//! The groups of a caller, and whether the token lists them.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// The caller's groups. A token that does not list them is no token of a caller without groups.
+/// The caller's groups. A caller whose token does not list groups may still have groups.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference#groups-overage-claim>
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Groups {
-    /// All of them: object identifiers, or names where the registration asks for these.
+    /// All groups of the caller: object identifiers, or names if the API's registration asks for names.
     Listed(Vec<String>),
-    /// There are more than fit into the token (200, or 6 by the implicit flow): ask Microsoft Graph.
+    /// The caller has more groups than fit into the token (200, or 6 in the implicit flow). Ask Microsoft Graph for them.
     Overage,
-    /// The API's registration does not ask for groups, or the caller has none: the token does not say which.
+    /// The token says nothing about groups. Either the API's registration does not ask for them, or the caller has no
+    /// group.
     NotIssued,
 }
 
 impl Groups {
-    /// Whether the caller is in `group`; `None` when the token does not say.
+    /// Tells whether the caller is in `group`. `None` means that the token does not say.
     #[must_use]
     pub fn contains(&self, group: &str) -> Option<bool> {
         self.listed().map(|groups| groups.iter().any(|listed| listed == group))
     }
 
-    /// The groups, where the token lists all of them.
+    /// Returns the groups, if the token lists all of them.
     #[must_use]
     pub fn listed(&self) -> Option<&[String]> {
         match self {
@@ -45,7 +46,7 @@ impl fmt::Debug for Groups {
     }
 }
 
-/// The claims that say something of groups.
+/// The claims about groups.
 #[derive(Deserialize)]
 struct Members {
     groups: Option<Vec<String>>,
@@ -54,7 +55,7 @@ struct Members {
     claim_names: Option<Value>,
 }
 
-/// Reads the groups from among all claims. Any sign that groups are missing counts before those that are listed.
+/// Reads the groups. If any claim says that groups are missing, the listed groups are ignored.
 pub(crate) fn read<'de, D: Deserializer<'de>>(claims: D) -> Result<Groups, D::Error> {
     let Members { groups, hasgroups, claim_names } = Members::deserialize(claims)?;
     let elsewhere = claim_names.is_some_and(|names| names.get("groups").is_some());

@@ -2,12 +2,13 @@
 
 use portcullis::ConfigError;
 
-/// The tenant of all personal Microsoft accounts:
+/// The tenant to which all personal Microsoft accounts belong:
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>.
 pub(crate) const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
-/// Whether `text` is a GUID as Entra ID writes them into tokens: hexadecimal in lower case, grouped by hyphens. Any
-/// other spelling would be a second name of the same tenant.
+/// Tells whether `text` is a GUID as Entra ID writes it into tokens: hexadecimal in lower case, with hyphens.
+///
+/// Any other spelling would be a second name of the same tenant.
 pub(crate) fn is_guid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
@@ -16,7 +17,7 @@ pub(crate) fn is_guid(text: &str) -> bool {
         })
 }
 
-/// `text`, as people copy it, in the spelling of tokens.
+/// Reads a GUID from a configuration and returns it in the spelling of tokens.
 pub(crate) fn parse(field: &'static str, text: &str, hint: &'static str) -> Result<String, ConfigError> {
     let guid = text.to_ascii_lowercase();
     if is_guid(&guid) {
@@ -31,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guids_have_one_spelling_in_tokens_and_two_in_configurations() {
+    fn tokens_have_one_spelling_of_a_guid() {
         assert!(is_guid(CONSUMERS));
         let upper = CONSUMERS.to_uppercase();
         assert!(!is_guid(&upper));

@@ -1,37 +1,39 @@
-//! Where Microsoft publishes keys, and how often it may be asked for them.
+//! The places where Microsoft publishes keys, and the schedule for fetching them.
 
 use std::time::Duration;
 
 use portcullis::ConfigError;
 use portcullis::keys::{RemoteKeys, RemoteKeysBuilder};
 
-/// Where Microsoft publishes keys.
+/// A place where Microsoft publishes keys.
 pub(crate) enum KeySource {
     Keys(String),
     Metadata { url: String, issuer: String },
 }
 
 impl KeySource {
-    /// The keys from there; of `application` alone, where it has keys of its own.
+    /// Returns a key provider that fetches from this place. `application` is set for an application with its own keys.
     pub(crate) fn fetched(&self, application: Option<&str>) -> Result<RemoteKeys, ConfigError> {
         let query = application.map(|id| format!("?appid={id}")).unwrap_or_default();
         let keys = match self {
-            Self::Keys(url) => patience().at(&format!("{url}{query}")),
-            Self::Metadata { url, issuer } => patience().metadata_at(format!("{url}{query}")).discover(issuer),
+            Self::Keys(url) => microsofts_schedule().at(&format!("{url}{query}")),
+            Self::Metadata { url, issuer } => {
+                microsofts_schedule().metadata_at(format!("{url}{query}")).discover(issuer)
+            }
         };
         keys.map_err(|error| error.with_field("authority"))
     }
 }
 
-/// Microsoft's rule for keys: refreshed each hour, kept for a day, fetched at most once in five minutes for names that
-/// are unknown.
+/// Returns a builder with Microsoft's schedule: keys are refreshed every hour and kept for a day. An unknown `kid` causes
+/// at most one fetch in five minutes.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/signing-key-rollover#keys-metadata-caching-algorithm>
-fn patience() -> RemoteKeysBuilder {
+fn microsofts_schedule() -> RemoteKeysBuilder {
     const HOUR: Duration = Duration::from_secs(60 * 60);
     RemoteKeys::builder()
         .lifetime(Duration::from_secs(60), HOUR, HOUR)
         .stale(23 * HOUR)
-        // The first fetch, and one for an unknown name.
+        // The first fetch, and one for an unknown kid.
         .cooldown(Duration::from_secs(5 * 60), 2)
 }
 
@@ -48,18 +50,18 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn scene() -> (IssuerServer, Arc<ManualClock>, RemoteKeys, Gate) {
+    fn setup() -> (IssuerServer, Arc<ManualClock>, RemoteKeys, Gate) {
         let server = TestIssuer::new().serve();
         let clock = Arc::new(ManualClock::at_unix(1_700_000_000));
-        let keys = patience().clock(Arc::clone(&clock)).at(&server.jwks_url()).unwrap();
+        let keys = microsofts_schedule().clock(Arc::clone(&clock)).at(&server.jwks_url()).unwrap();
         let issuer = server.issuer();
         let verifier = JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), keys.clone());
         (server, clock, keys, Gate::new(verifier.build().unwrap()))
     }
 
     #[tokio::test]
-    async fn keys_are_good_for_most_of_an_hour_and_are_kept_for_a_day() {
-        let (server, clock, keys, gate) = scene();
+    async fn keys_are_refreshed_hourly_and_kept_a_day() {
+        let (server, clock, keys, gate) = setup();
         let token = server.issuer().token().sign();
         assert!(gate.verify(&token).await.is_ok());
         clock.advance(40 * MINUTE);
@@ -73,8 +75,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unknown_keys_cause_one_fetch_and_no_second_within_five_minutes() {
-        let (server, clock, _, gate) = scene();
+    async fn unknown_keys_cause_one_fetch_in_five_minutes() {
+        let (server, clock, _, gate) = setup();
         assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
         for step in 0..20 {
             let token = server.issuer().token().header("kid", format!("unknown-{step}")).sign();
@@ -82,7 +84,7 @@ mod tests {
             clock.advance(Duration::from_secs(14));
         }
         assert_eq!(server.jwks_hits(), 2);
-        // A rotation later on is noticed by the first token.
+        // After five minutes, the first token with a new key causes a fetch.
         clock.advance(MINUTE);
         server.rotate(Algorithm::Rs256);
         assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());

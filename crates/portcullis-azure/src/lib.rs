@@ -1,4 +1,7 @@
-//! Microsoft Entra ID (Azure) for portcullis.
+//! Verifies the access tokens of Microsoft Entra ID (Azure AD), Azure AD B2C and Entra External ID with portcullis.
+//!
+//! [`Azure`] makes a verifier for one API, from the tenant or tenants and the application's client ID. [`AzureClaims`]
+//! are the claims of a token. Sign-in pages and calls to Microsoft Graph are not part of this crate.
 //!
 //! ```
 //! # fn main() -> Result<(), portcullis::ConfigError> {
@@ -11,22 +14,24 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The gate goes to the extractors and the guards of `portcullis-axum` or `portcullis-actix`.
+//! Pass the gate to the extractors or the guard of `portcullis-axum` or `portcullis-actix`.
 //!
 //! # In the Entra admin center
 //!
-//! 1. *App registrations → New registration*: one for the API, beside those of its clients. Its *Directory (tenant) ID*
-//!    and *Application (client) ID* are the two arguments above. The choice of account types decides the constructor:
-//!    *this organizational directory only* is [`Azure::single_tenant`], *any organizational directory*
-//!    [`Azure::organizations`] or, better, [`Azure::tenants`], *and personal Microsoft accounts* [`Azure::common`].
-//! 2. *Expose an API*: set the Application ID URI (`api://{client id}` is accepted as it is; one of your own goes to
-//!    [`Azure::audience`]) and add scopes, for users: policies of `scopes("Files.Read")`.
-//! 3. *App roles*: add roles, for applications, for users or for both: policies of `roles(["Files.Read.All"])`.
-//! 4. *Manifest*: `requestedAccessTokenVersion: 2` makes tokens of version 2.0. Both are accepted here, unless
-//!    [`Azure::versions`] says otherwise.
-//! 5. *Token configuration*, optional: the claim `idtyp`, with `include_user_token`, makes [`AzureClaims::caller`] certain.
+//! 1. *App registrations → New registration*: register the API, separately from its clients. *Directory (tenant) ID* and
+//!    *Application (client) ID* are the two arguments above. The account types decide the constructor:
+//!    - *this organizational directory only*: [`Azure::single_tenant`];
+//!    - *any organizational directory*: [`Azure::tenants`] if you know the tenants, else [`Azure::organizations`];
+//!    - *and personal Microsoft accounts*: [`Azure::common`].
+//! 2. *Expose an API*: set the Application ID URI. `api://{client id}` is accepted by default; pass any other to
+//!    [`Azure::audience`]. Add scopes for users, for policies such as `scopes("Files.Read")`.
+//! 3. *App roles*: add roles for applications, for users or for both, for policies such as `roles(["Files.Read.All"])`.
+//! 4. *Manifest*: `requestedAccessTokenVersion: 2` gives tokens of version 2.0. Both versions are accepted by default
+//!    ([`Azure::versions`]).
+//! 5. *Token configuration* (optional): add the claim `idtyp` with `include_user_token`. [`AzureClaims::caller`] then
+//!    always tells users and applications apart.
 //!
-//! Clients ask for a scope of the API, `api://{client id}/Files.Read`, or `api://{client id}/.default` for themselves.
+//! Clients ask for a scope of the API, `api://{client id}/Files.Read`. Daemons ask for `api://{client id}/.default`.
 //!
 //! # In the service
 //!
@@ -38,7 +43,7 @@
 //! use portcullis_azure::{Azure, AzureClaims, Groups};
 //! use portcullis_testing::TestIssuer;
 //!
-//! // A stand-in for the tenant, with tokens and keys like those of Entra ID.
+//! // Issues tokens like those of an Entra ID tenant.
 //! let tenant = TestIssuer::azure(TENANT, CLIENT_ID);
 //! let gate = Gate::new(Azure::single_tenant(TENANT, CLIENT_ID).keys(tenant.keys()).verifier()?);
 //!
@@ -46,40 +51,42 @@
 //! assert!(scopes("Files.Write").check(&caller).is_ok());
 //!
 //! let claims: AzureClaims = caller.claims()?;
-//! // Who it is: the object in its tenant. Never the user name or the e-mail address.
+//! // Identify the user by `tid` and `oid`, never by user name or e-mail address.
 //! assert!(claims.is_delegated() && claims.tid.as_deref() == Some(TENANT) && claims.oid.is_some());
 //! assert_eq!(claims.groups, Groups::NotIssued);
 //! # Ok(()) }
 //! ```
 //!
-//! [`Azure::from_env`] reads `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. With several tenants, an object is only unique within
-//! its own: [`AzureClaims::tid`] is part of every key under which something is stored.
+//! [`Azure::from_env`] reads `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. With several tenants, `oid` is unique only within one
+//! tenant, so store users under [`AzureClaims::tid`] and [`AzureClaims::oid`] together. For B2C and External ID, use
+//! [`Azure::b2c`] and [`Azure::external_id`].
 //!
 //! # What is checked
 //!
-//! Besides signature, times and audience: `iss` is the name of a tenant that is accepted, of version 1.0
-//! (`https://sts.windows.net/{tenant}/`) or 2.0 (`https://login.microsoftonline.com/{tenant}/v2.0`); `tid` is that tenant; the
-//! key is for that tenant, as its own member `issuer` says; the algorithm is RS256 and `typ` is `JWT`; the token is an
-//! access token that grants something. An ID token of the same application has the same audience: having neither a scope
-//! nor a client in `azp` or `appid`, it is refused.
+//! In addition to signature, times and audience:
 //!
-//! Keys are fetched from `https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys` with the first token, refreshed each
-//! hour and kept for a day if Microsoft can't be reached, as
-//! <https://learn.microsoft.com/en-us/entra/identity-platform/signing-key-rollover> has it.
+//! - `iss` is the name of an accepted tenant, in version 1.0 (`https://sts.windows.net/{tenant}/`) or 2.0
+//!   (`https://login.microsoftonline.com/{tenant}/v2.0`), and `tid` is that tenant.
+//! - The key is for that tenant: the key's own member `issuer` says so.
+//! - The algorithm is RS256, and `typ` is `JWT`.
+//! - The token is an access token and grants a scope or a role. An ID token of the same application has the same
+//!   audience. It has neither a scope nor a client in `azp` or `appid`, and is refused.
+//!
+//! Keys are fetched from `https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys` when the first token arrives,
+//! refreshed every hour, and kept for a day if Microsoft is unreachable. This follows
+//! <https://learn.microsoft.com/en-us/entra/identity-platform/signing-key-rollover>.
 //!
 //! # What goes wrong
 //!
-//! | refused as | because | do this |
+//! | refused as | cause | fix |
 //! |---|---|---|
-//! | `wrong_audience`, "the token is for Microsoft Graph" | the client asked for `User.Read` or the like, which is a scope of Graph | ask for a scope of the API, `api://{client id}/…` |
-//! | `wrong_audience` | the registration has an Application ID URI of its own | [`Azure::audience`] |
-//! | `wrong_issuer` | a token of another tenant or cloud, or of a version that [`Azure::versions`] leaves out | [`Azure::tenants`], [`Azure::cloud`] |
+//! | `wrong_audience`, "the token is for Microsoft Graph" | the client asked for a scope of Graph, for example `User.Read` | ask for a scope of the API, `api://{client id}/…` |
+//! | `wrong_audience` | the API has another Application ID URI | [`Azure::audience`] |
+//! | `wrong_issuer` | a token of another tenant or cloud, or of a version that [`Azure::versions`] excludes | [`Azure::tenants`], [`Azure::cloud`] |
 //! | `wrong_tenant` | the tenant is not on the list; or `iss` and `tid` differ | [`Azure::tenants`] |
 //! | `wrong_token_class` | an ID token; a token without scope and role; the wrong kind of caller; another policy of B2C | send the access token; assign a role; [`Azure::allow_tokens_without_grants`] |
-//! | `unknown_key` | the application has a claims-mapping policy, and so keys of its own | [`Azure::claims_mapping`] |
-//! | `not_compact_jws`, `encrypted` | tokens for another API of Microsoft, in a format of its own | ask for a scope of this API |
-//!
-//! B2C and External ID have their own constructors, [`Azure::b2c`] and [`Azure::external_id`].
+//! | `unknown_key` | the application has a claims-mapping policy, and so its own keys | [`Azure::claims_mapping`] |
+//! | `not_compact_jws`, `encrypted` | a token for one of Microsoft's own APIs, in another format | ask for a scope of this API |
 
 mod caller;
 mod claims;

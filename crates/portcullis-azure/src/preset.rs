@@ -1,4 +1,4 @@
-//! The preset: tenants, client and options, turned into a verifier.
+//! The preset: tenants, client and options of a verifier.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::tenancy::{AcceptedTenants, IssuerForms, MultiTenantCheck, SingleTenan
 use crate::{graph, guid};
 
 pub(crate) const TENANT_HINT: &str =
-    "write the Directory (tenant) ID, a GUID, which stands on the overview of the app registration";
+    "write the Directory (tenant) ID, a GUID, from the overview of the app registration";
 pub(crate) const CLIENT_HINT: &str =
     "write the API's Application (client) ID, a GUID; an Application ID URI goes to audience()";
 
-/// A verifier of the access tokens that Entra ID issues for one API.
+/// Settings of a verifier for the access tokens that Entra ID issues for one API.
 ///
 /// ```
 /// use portcullis::Gate;
@@ -27,11 +27,11 @@ pub(crate) const CLIENT_HINT: &str =
 ///
 /// # const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
 /// # const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
-/// // One organisation.
+/// // One organization.
 /// let gate = Gate::new(Azure::single_tenant(TENANT, CLIENT_ID).verifier()?);
-/// // Customers that are known, each with a tenant of its own; daemons alone.
+/// // Known customers, each with its own tenant, and only daemons.
 /// let gate = Gate::new(Azure::tenants([TENANT], CLIENT_ID).app_only().verifier()?);
-/// // Any organisation, and the general options.
+/// // Any organization, with an option of the general builder.
 /// let verifier = Azure::organizations(CLIENT_ID).builder()?.require_claims(["oid"]).build()?;
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
@@ -61,37 +61,41 @@ enum Tenancy {
 }
 
 impl Azure {
-    /// Tokens of one organisation: `tenant` is its Directory (tenant) ID, `client_id` the Application (client) ID of the
-    /// API. What is wrong with either, [`Self::builder`] says.
+    /// Accepts the tokens of one organization.
+    ///
+    /// `tenant` is its Directory (tenant) ID, `client_id` the Application (client) ID of the API. [`Self::builder`]
+    /// returns an error when one of them is invalid.
     pub fn single_tenant(tenant: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self::of(Tenancy::Single(tenant.into()), client_id)
     }
 
-    /// Tokens of any organisation and of personal Microsoft accounts. Who may do what is then for the service to say:
-    /// anybody can have a tenant. [`AzureClaims::tid`](crate::AzureClaims::tid) is part of every identity.
+    /// Accepts the tokens of any organization and of personal Microsoft accounts.
+    ///
+    /// Anyone can create a tenant, so the service must decide which callers may do what.
+    /// [`AzureClaims::tid`](crate::AzureClaims::tid) is part of every identity.
     pub fn common(client_id: impl Into<String>) -> Self {
         Self::of(Tenancy::Common, client_id)
     }
 
-    /// Tokens of any organisation, and not of personal accounts. Anybody can have a tenant.
+    /// Accepts the tokens of any organization, but not of personal accounts. Anyone can create a tenant.
     pub fn organizations(client_id: impl Into<String>) -> Self {
         Self::of(Tenancy::Organizations, client_id)
     }
 
-    /// Tokens of personal Microsoft accounts alone.
+    /// Accepts only tokens of personal Microsoft accounts.
     pub fn consumers(client_id: impl Into<String>) -> Self {
         Self::of(Tenancy::Consumers, client_id)
     }
 
-    /// Tokens of these tenants, by their Directory (tenant) IDs.
+    /// Accepts the tokens of these tenants, given by their Directory (tenant) IDs.
     pub fn tenants<S: Into<String>>(tenants: impl IntoIterator<Item = S>, client_id: impl Into<String>) -> Self {
         Self::of(Tenancy::Tenants(tenants.into_iter().map(Into::into).collect()), client_id)
     }
 
-    /// Tokens of an Azure AD B2C tenant, obtained through one of its user flows or custom policies: `name` is that of
-    /// `{name}.onmicrosoft.com`, `tenant` the Directory (tenant) ID, `policy` such as `B2C_1_susi`.
+    /// Accepts the tokens that one user flow or custom policy of an Azure AD B2C tenant issues.
     ///
-    /// The policy's issuer has to be the usual one, without `tfp` in it.
+    /// `name` is the first part of `{name}.onmicrosoft.com`, `tenant` the Directory (tenant) ID. `policy` is the name of
+    /// the user flow or policy, for example `B2C_1_susi`. The policy must use the default issuer, without `tfp` in it.
     pub fn b2c(
         name: impl Into<String>,
         tenant: impl Into<String>,
@@ -101,17 +105,17 @@ impl Azure {
         Self::of(Tenancy::B2c { name: name.into(), tenant: tenant.into(), policy: policy.into() }, client_id)
     }
 
-    /// Tokens of an external tenant (Entra External ID): `name` is that of `{name}.ciamlogin.com`, `tenant` the
-    /// Directory (tenant) ID.
+    /// Accepts the tokens of an external tenant (Entra External ID).
+    ///
+    /// `name` is the first part of `{name}.ciamlogin.com`, `tenant` the Directory (tenant) ID.
     pub fn external_id(name: impl Into<String>, tenant: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self::of(Tenancy::ExternalId { name: name.into(), tenant: tenant.into() }, client_id)
     }
 
-    /// What people write for a tenant: a GUID, several separated by commas, `common`, `organizations` or `consumers`.
+    /// Reads the tenants from a text: a GUID, several GUIDs separated by commas, `common`, `organizations` or `consumers`.
     ///
     /// # Errors
-    /// [`ConfigError`] about anything else. A domain names a tenant too, but no token has it, so there is nothing to
-    /// compare it with.
+    /// [`ConfigError`] for any other text. A tenant's domain is an error, too, because tokens contain only the GUID.
     pub fn from_tenant(tenant: &str, client_id: impl Into<String>) -> Result<Self, ConfigError> {
         let tenants: Vec<&str> = tenant.split(',').map(str::trim).collect();
         let tenancy = match tenants.as_slice() {
@@ -138,72 +142,78 @@ impl Azure {
         }
     }
 
-    /// A national cloud. B2C and External ID are set by [`Self::authority`] instead.
+    /// Selects a national cloud. For B2C and External ID, use [`Self::authority`] instead.
     pub fn cloud(mut self, cloud: Cloud) -> Self {
         self.cloud = cloud;
         self
     }
 
-    /// Another host in place of the cloud's: a custom domain of B2C or External ID, or a stand-in on this machine (http
-    /// only there). The keys are fetched from it, and tokens of version 2.0 have it in `iss`; those of External ID keep
-    /// the tenant's own.
+    /// Replaces the cloud's host, for example by a custom domain of B2C or External ID, or by a test server on loopback
+    /// (only there plain http is allowed).
+    ///
+    /// The keys are fetched from this host, and `iss` of version 2.0 must name it. Tokens of External ID keep the
+    /// tenant's own host in `iss`.
     pub fn authority(mut self, authority: impl Into<String>) -> Self {
         self.authority = Some(authority.into());
         self
     }
 
-    /// Accepts tokens whose `aud` is this too, such as an Application ID URI of one's own. Accepted in any case: the
-    /// client ID and `api://{client id}`.
+    /// Also accepts tokens with this `aud`, for example a custom Application ID URI. The client ID and
+    /// `api://{client id}` are always accepted.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Accepts tokens of these versions. Default: both. B2C and External ID have version 2.0 alone.
+    /// Accepts only tokens of these versions. Default: both. B2C and External ID have only version 2.0.
     pub fn versions(mut self, versions: TokenVersions) -> Self {
         self.versions = versions;
         self
     }
 
-    /// Asks for the keys of this application, as one with a claims-mapping policy needs: such tokens are signed with keys
-    /// of its own, which are published under `?appid={client id}`.
+    /// Fetches the application's own keys, from `?appid={client id}`.
+    ///
+    /// An application with a claims-mapping policy needs this, because its tokens are signed with its own keys.
     /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-the-signature>
     pub fn claims_mapping(mut self) -> Self {
         self.claims_mapping = true;
         self
     }
 
-    /// Accepts access tokens of clients that were granted nothing: no scope, no role. Any client of the tenant can get
-    /// one for any API whose registration does not require assignment, so check the caller by
-    /// [`AzureClaims::client_id`](crate::AzureClaims::client_id). Default: refused as `wrong_token_class`.
+    /// Also accepts access tokens without any scope or role.
+    ///
+    /// Every client of the tenant can get such a token for any API that does not require assignment. Check the caller by
+    /// [`AzureClaims::client_id`](crate::AzureClaims::client_id). Default: they are refused as `wrong_token_class`.
     pub fn allow_tokens_without_grants(mut self) -> Self {
         self.callers.without_grants = true;
         self
     }
 
-    /// Accepts applications alone ([`Caller::Application`]); others are refused as `wrong_token_class`.
+    /// Accepts only applications ([`Caller::Application`]). Other callers are refused as `wrong_token_class`.
     pub fn app_only(mut self) -> Self {
         self.callers.only = Some(Caller::Application);
         self
     }
 
-    /// Accepts users alone ([`Caller::User`]); others are refused as `wrong_token_class`.
+    /// Accepts only users ([`Caller::User`]). Other callers are refused as `wrong_token_class`.
     pub fn delegated_only(mut self) -> Self {
         self.callers.only = Some(Caller::User);
         self
     }
 
-    /// Takes the keys from here instead of from Microsoft.
+    /// Takes the keys from this key provider. Default: they are fetched from Microsoft.
     pub fn keys(mut self, keys: impl KeyProvider + 'static) -> Self {
         self.keys = Some(Arc::new(keys));
         self
     }
 
-    /// The general builder, with all of this set: RS256, `typ` of `JWT`, the issuers, the audiences, the keys, a
-    /// required `sub`, the checks of tenant, key, policy and caller, and scopes and roles where Entra ID has them.
+    /// Returns the general builder, to change further options.
+    ///
+    /// It has the algorithm RS256, the token type `JWT`, the issuers, the audiences, the keys, a required `sub`, the
+    /// checks of tenant, key, policy and caller, and the claims in which policies find scopes and roles.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    /// [`ConfigError`] names the invalid field and says what to write instead.
     pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
         let client_id = guid::parse("client_id", &self.client_id, CLIENT_HINT)?;
         let audience = Audience::any_of(self.accepted_audiences(&client_id)?);
@@ -227,10 +237,10 @@ impl Azure {
         Ok(builder.check(self.callers))
     }
 
-    /// The verifier.
+    /// Builds the verifier.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    /// [`ConfigError`] names the invalid field and says what to write instead.
     pub fn verifier(&self) -> Result<JwtVerifier, ConfigError> {
         self.builder()?.build()
     }
@@ -239,8 +249,8 @@ impl Azure {
         if let Some(graph) = self.audiences.iter().find(|audience| graph::is_graph(audience)) {
             return Err(ConfigError::new(
                 "audience",
-                format!("{graph} is Microsoft Graph, whose tokens nobody else can verify"),
-                "write the Application ID URI of the API, and have clients ask for a scope of it",
+                format!("{graph} is Microsoft Graph, and only Graph can verify its tokens"),
+                "write the Application ID URI of the API, and let clients ask for a scope of it",
             ));
         }
         let usual = [client_id.to_owned(), format!("api://{client_id}")];
@@ -260,9 +270,9 @@ impl Azure {
             Tenancy::Tenants(tenants) => {
                 let tenants = tenants.iter().map(|tenant| tenant_id(tenant)).collect::<Result<Vec<_>, _>>()?;
                 if tenants.is_empty() {
-                    return Err(ConfigError::new("tenant", "none is given", TENANT_HINT));
+                    return Err(ConfigError::new("tenant", "missing", TENANT_HINT));
                 }
-                // The keys of `common` are those of organisations and of personal accounts.
+                // `common` publishes the keys of organizations and of personal accounts.
                 self.many_tenants("common", AcceptedTenants::OneOf(tenants))
             }
         }
@@ -301,7 +311,7 @@ impl Azure {
             return Err(ConfigError::new(
                 "policy",
                 "not the name of a user flow or policy",
-                "write it as it stands in the portal, such as B2C_1_susi",
+                "write it exactly as in the portal, such as B2C_1_susi",
             ));
         }
         let base = self.authority_or(format!("https://{name}.b2clogin.com"))?;
@@ -320,7 +330,7 @@ impl Azure {
         self.has_no_other_version_or_cloud()?;
         let (name, tenant) = (tenant_name(name)?, tenant_id(tenant)?);
         let base = self.authority_or(format!("https://{name}.ciamlogin.com"))?;
-        // The metadata is asked for by name; the issuer has the tenant for its host.
+        // The host of the metadata has the tenant's name. The host of the issuer has its identifier.
         let issuer = format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0");
         Ok(TenancyRules {
             issuer: issuer.as_str().into(),
@@ -346,7 +356,7 @@ impl Azure {
         })
     }
 
-    /// Where the keys of a tenant, or of `common` and the like, are published.
+    /// Returns the place of the keys of a tenant, or of `common`, `consumers` or `organizations`.
     fn published(&self, names: &IssuerForms, tenant: &str) -> KeySource {
         let version = if self.versions == TokenVersions::V1 { "" } else { "v2.0/" };
         KeySource::Keys(format!("{}{tenant}/discovery/{version}keys", names.v2))
@@ -361,13 +371,13 @@ impl Azure {
             return Err(ConfigError::new("versions", "B2C and External ID issue version 2.0", "leave versions() out"));
         }
         if self.cloud != Cloud::Public {
-            return Err(ConfigError::new("cloud", "B2C and External ID have hosts of their own", "call authority()"));
+            return Err(ConfigError::new("cloud", "B2C and External ID have their own hosts", "call authority()"));
         }
         Ok(())
     }
 }
 
-/// What a tenancy comes to.
+/// The settings of the verifier that follow from the tenancy.
 struct TenancyRules {
     issuer: Issuer,
     tenant: Option<SingleTenantCheck>,
@@ -379,23 +389,21 @@ fn tenant_id(tenant: &str) -> Result<String, ConfigError> {
     match tenant {
         "common" | "consumers" | "organizations" => Err(ConfigError::new(
             "tenant",
-            "it stands for many tenants",
+            "it means many tenants",
             "call Azure::common(), Azure::organizations() or Azure::consumers(), or write one GUID",
         )),
-        domain if domain.contains('.') => Err(ConfigError::new("tenant", "a domain, which no token has", TENANT_HINT)),
+        domain if domain.contains('.') => {
+            Err(ConfigError::new("tenant", "a domain, but tokens contain only the GUID", TENANT_HINT))
+        }
         tenant => guid::parse("tenant", tenant, TENANT_HINT),
     }
 }
 
-/// The first part of a tenant's first domain.
+/// Checks the first part of a tenant's `onmicrosoft.com` domain.
 fn tenant_name(name: &str) -> Result<String, ConfigError> {
     let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if is_name {
         return Ok(name.to_ascii_lowercase());
     }
-    Err(ConfigError::new(
-        "name",
-        "not the name of a tenant",
-        "write what stands before .onmicrosoft.com, such as contoso",
-    ))
+    Err(ConfigError::new("name", "not the name of a tenant", "write the part before .onmicrosoft.com, such as contoso"))
 }

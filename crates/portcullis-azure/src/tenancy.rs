@@ -1,4 +1,4 @@
-//! Whose tokens: the tenant in `tid`, the one in `iss`, and the one that the key is for.
+//! The checks of the tenant: in `tid`, in `iss`, and of the key.
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
@@ -7,47 +7,49 @@ use serde_json::Value;
 
 use crate::guid;
 
-/// What stands for the tenant in the metadata and the keys of `common` and `organizations`.
+/// The placeholder for the tenant in the metadata and keys of `common` and `organizations`.
 const TEMPLATE: &str = "{tenantid}";
 
-/// Which versions of access tokens are accepted. The API's registration chooses, with `requestedAccessTokenVersion` in
-/// its manifest; the endpoint that a client called does not.
+/// The accepted versions of access tokens.
+///
+/// `requestedAccessTokenVersion` in the manifest of the API's registration chooses the version. The endpoint that the
+/// client called does not.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum TokenVersions {
-    /// Either: a change of the manifest refuses nobody.
+    /// Versions 1.0 and 2.0. The API keeps working when its manifest changes.
     #[default]
     Both,
-    /// 1.0 alone, from `https://sts.windows.net/{tenant}/`.
+    /// Only version 1.0, with the issuer `https://sts.windows.net/{tenant}/`.
     V1,
-    /// 2.0 alone, from `https://login.microsoftonline.com/{tenant}/v2.0`.
+    /// Only version 2.0, with the issuer `https://login.microsoftonline.com/{tenant}/v2.0`.
     V2,
 }
 
-/// The names that tenants go by.
+/// The forms that the issuer of a tenant can have.
 #[derive(Clone, Debug)]
 pub(crate) struct IssuerForms {
-    /// What `iss` of version 1.0 begins with.
+    /// The beginning of `iss` in version 1.0.
     pub(crate) v1: String,
-    /// What `iss` of version 2.0 begins with.
+    /// The beginning of `iss` in version 2.0.
     pub(crate) v2: String,
-    /// What `iss` of version 2.0 begins with where the keys are published, if that is somewhere else.
+    /// The beginning of the member `issuer` in published keys. It differs from `v2` if a custom host is set.
     pub(crate) of_keys: String,
     pub(crate) versions: TokenVersions,
 }
 
 impl IssuerForms {
-    /// All names of one tenant.
+    /// Returns all issuers of one tenant.
     pub(crate) fn issuers(&self, tenant: &str) -> Vec<String> {
         self.forms().map(|(base, end)| format!("{base}{tenant}{end}")).collect()
     }
 
-    /// Whether `issuer` is a name of `tenant`, which must be a GUID.
+    /// Tells whether `issuer` is an issuer of `tenant`, which must be a GUID.
     fn has(&self, issuer: &str, tenant: &str) -> bool {
         self.forms().any(|(base, end)| is_made_of(issuer, base, tenant, end))
     }
 
-    /// What stands before a tenant in its names, and what behind it.
+    /// Returns the parts of each form: before the tenant, and after it.
     fn forms(&self) -> impl Iterator<Item = (&str, &'static str)> {
         let v1 = (self.versions != TokenVersions::V2).then_some((self.v1.as_str(), "/"));
         let v2 = (self.versions != TokenVersions::V1).then_some((self.v2.as_str(), END_OF_V2));
@@ -61,14 +63,14 @@ fn is_made_of(issuer: &str, base: &str, tenant: &str, end: &str) -> bool {
     issuer.strip_prefix(base).and_then(|rest| rest.strip_prefix(tenant)) == Some(end)
 }
 
-/// Which tenants are accepted.
+/// The accepted tenants.
 #[derive(Clone, Debug)]
 pub(crate) enum AcceptedTenants {
-    /// All, personal accounts included.
+    /// All organizations and personal accounts.
     Any,
-    /// These.
+    /// The listed tenants.
     OneOf(Vec<String>),
-    /// All organisations: the tenant of personal accounts is none.
+    /// All organizations, but no personal accounts.
     Organizations,
 }
 
@@ -82,8 +84,9 @@ impl AcceptedTenants {
     }
 }
 
-/// The issuer rule for many tenants, whose keys are published together: `tid` is a GUID, `iss` is the name of that
-/// tenant, the key is for that tenant, and the tenant is accepted.
+/// The issuer rule for many tenants, whose keys are published together.
+///
+/// `tid` must be a GUID, `iss` must name that tenant, the key must be for that tenant, and the tenant must be accepted.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#multi-tenant-applications>
 #[derive(Clone, Debug)]
 pub(crate) struct MultiTenantCheck {
@@ -106,13 +109,13 @@ impl ClaimCheck for MultiTenantCheck {
     }
 }
 
-/// The same for one tenant, whose name has been compared already.
+/// Checks `tid` and the key for a single tenant. The verifier has already compared `iss`.
 #[derive(Clone, Debug)]
 pub(crate) struct SingleTenantCheck {
     pub(crate) tenant: String,
-    /// Whether tokens may do without `tid`, as those of B2C.
+    /// Tokens without `tid` are accepted, because tokens of B2C may lack it.
     pub(crate) tid_optional: bool,
-    /// What the names that keys are published under begin with.
+    /// The accepted beginnings of the member `issuer` in published keys.
     pub(crate) of_keys: Vec<String>,
 }
 
@@ -128,8 +131,10 @@ impl ClaimCheck for SingleTenantCheck {
     }
 }
 
-/// Whether the key may sign for `tenant`. Its member `issuer` is a name of that tenant, or the template of all; it is
-/// the name of version 2.0 for tokens of version 1.0 too, and keys that are published for version 1.0 have none.
+/// Checks that the key may sign for `tenant`.
+///
+/// The key's member `issuer` must name that tenant or be the template for all tenants. It is the name of version 2.0,
+/// even for tokens of version 1.0. Keys that are published for version 1.0 have no such member and pass.
 fn key_is_for(key: &VerifyingKey, issuer: &str, tenant: &str, bases: &[impl AsRef<str>]) -> Result<(), InvalidToken> {
     match key.member::<Value>("issuer") {
         None | Some(Value::Null) => Ok(()),

@@ -1,4 +1,4 @@
-//! Azure AD B2C.
+//! Tests of the preset for Azure AD B2C.
 
 use portcullis::{Gate, Reason};
 use portcullis_azure::{Azure, AzureClaims};
@@ -15,7 +15,7 @@ fn b2c() -> Azure {
 }
 
 #[tokio::test]
-async fn the_issuer_has_a_slash_and_the_tenant() {
+async fn b2c_issuer_has_tenant_and_slash() {
     let issuer = TestIssuer::azure_b2c(NAME, TENANT, POLICY, API);
     let gate = gate(&b2c(), &issuer);
     assert!(admits(&gate, &issuer.token().sign()).await);
@@ -28,13 +28,13 @@ async fn the_issuer_has_a_slash_and_the_tenant() {
     ] {
         assert_eq!(reason(&gate, &issuer.token().issuer(&name).sign()).await, Some(Reason::WrongIssuer), "{name}");
     }
-    // Where the token has a tenant, it is this one.
+    // A token with `tid` must name this tenant.
     assert!(admits(&gate, &issuer.token().claim("tid", TENANT).sign()).await);
     assert_eq!(reason(&gate, &issuer.token().claim("tid", OTHER).sign()).await, Some(Reason::WrongTenant));
 }
 
 #[tokio::test]
-async fn only_the_policy_itself_is_accepted() {
+async fn other_policies_are_refused() {
     let issuer = TestIssuer::azure_b2c(NAME, TENANT, POLICY, API);
     let gate = gate(&b2c(), &issuer);
     for token in [issuer.token().claim("tfp", "b2c_1_SUSI"), issuer.token().without("tfp").claim("acr", "b2c_1_susi")] {
@@ -56,7 +56,7 @@ async fn only_the_policy_itself_is_accepted() {
 }
 
 #[tokio::test]
-async fn keys_are_found_by_the_policys_metadata() {
+async fn keys_are_found_by_the_policy_metadata() {
     let server = TestIssuer::azure_b2c(NAME, TENANT, POLICY, API).serve_under(&format!("/{TENANT}/v2.0/"));
     let authority = format!("http://{}", server.address());
     let base = format!("/{NAME}.onmicrosoft.com/{POLICY}");
@@ -65,7 +65,7 @@ async fn keys_are_found_by_the_policys_metadata() {
     let document = json!({"issuer": server.url(), "jwks_uri": format!("{authority}{keys}")});
     server.serve_at(&metadata, document.to_string());
     server.serve_at(&keys, server.issuer().jwks());
-    // A custom domain stands in for that of b2clogin.com, in the issuer too.
+    // A custom domain replaces b2clogin.com, in the issuer too.
     let gate = Gate::new(b2c().authority(authority).verifier().unwrap());
     for _ in 0..5 {
         assert!(admits(&gate, &server.issuer().token().sign()).await);
@@ -74,7 +74,7 @@ async fn keys_are_found_by_the_policys_metadata() {
 }
 
 #[tokio::test]
-async fn hostile_tokens_are_refused_for_their_reasons() {
+async fn every_forgery_is_refused_for_its_reason() {
     let issuer = TestIssuer::azure_b2c(NAME, TENANT, POLICY, API);
     let gate = gate(&b2c(), &issuer);
     for forgery in issuer.forgeries() {

@@ -1,4 +1,4 @@
-//! What can be written, and what is said of the rest.
+//! Tests of the configuration, valid and invalid.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ fn read(variables: &[(&str, &str)]) -> Result<Azure, ConfigError> {
 }
 
 #[tokio::test]
-async fn the_environment_names_one_tenant_several_or_all() {
+async fn tenant_variable_is_one_several_or_all() {
     let issuer = TestIssuer::azure(TENANT, API);
     let of = |tenant: &str| {
         let iss = format!("https://login.microsoftonline.com/{tenant}/v2.0");
@@ -38,7 +38,7 @@ async fn the_environment_names_one_tenant_several_or_all() {
 }
 
 #[tokio::test]
-async fn the_authority_host_of_the_azure_sdks_is_a_cloud_or_a_stand_in() {
+async fn authority_variable_is_a_cloud_or_a_host() {
     let issuer = TestIssuer::azure(TENANT, API).with_published_keys(|jwk| {
         jwk.remove("alg");
     });
@@ -57,11 +57,11 @@ async fn the_authority_host_of_the_azure_sdks_is_a_cloud_or_a_stand_in() {
 }
 
 #[test]
-fn faults_of_the_environment_name_the_variable() {
+fn errors_name_the_environment_variable() {
     for (tenant, client, authority, field, says) in [
         ("", API, "", "AZURE_TENANT_ID", "Directory (tenant) ID"),
         ("contoso.onmicrosoft.com", API, "", "AZURE_TENANT_ID", "write the Directory (tenant) ID, a GUID"),
-        ("common,organizations", API, "", "AZURE_TENANT_ID", "stands for many tenants"),
+        ("common,organizations", API, "", "AZURE_TENANT_ID", "it means many tenants"),
         (&format!("{TENANT},"), API, "", "AZURE_TENANT_ID", "empty"),
         ("Common", API, "", "AZURE_TENANT_ID", "not a GUID"),
         (TENANT, " ", "", "AZURE_CLIENT_ID", "not set"),
@@ -77,7 +77,7 @@ fn faults_of_the_environment_name_the_variable() {
 }
 
 #[test]
-fn what_cannot_be_used_is_named_when_it_is_built() {
+fn errors_name_the_invalid_field() {
     let b2c = |name: &str, tenant: &str, policy: &str| Azure::b2c(name, tenant, policy, API);
     for (azure, field) in [
         (Azure::single_tenant("", API), "tenant"),
@@ -107,7 +107,7 @@ fn what_cannot_be_used_is_named_when_it_is_built() {
 }
 
 #[test]
-fn every_way_to_set_it_up_builds_without_a_request() {
+fn every_constructor_builds_without_a_request() {
     for azure in [
         Azure::single_tenant(TENANT, API),
         Azure::common(API),

@@ -1,4 +1,4 @@
-//! Entra External ID.
+//! Tests of the preset for Entra External ID.
 
 use portcullis::{Gate, Reason};
 use portcullis_azure::Azure;
@@ -12,13 +12,13 @@ fn external() -> Azure {
 }
 
 #[tokio::test]
-async fn metadata_at_the_name_leads_to_keys_of_the_tenant() {
+async fn external_id_metadata_leads_to_the_keys() {
     let issuer = TestIssuer::azure_external_id(TENANT, API);
     let server = issuer.clone().serve();
     let authority = format!("http://{}", server.address());
     let metadata = format!("/{TENANT}/v2.0/.well-known/openid-configuration");
     let keys = format!("/{TENANT}/discovery/v2.0/keys");
-    // The host of the issuer is not the one that was asked.
+    // The issuer has another host than the metadata.
     let document = json!({"issuer": issuer.url(), "jwks_uri": format!("{authority}{keys}")});
     server.serve_at(&metadata, document.to_string());
     server.serve_at(&keys, issuer.jwks());
@@ -30,7 +30,7 @@ async fn metadata_at_the_name_leads_to_keys_of_the_tenant() {
 }
 
 #[tokio::test]
-async fn the_issuer_has_the_tenant_for_its_host() {
+async fn external_id_issuer_host_is_the_tenant() {
     let issuer = TestIssuer::azure_external_id(TENANT, API);
     let gate = gate(&external(), &issuer);
     assert!(admits(&gate, &issuer.token().sign()).await);
@@ -48,7 +48,7 @@ async fn the_issuer_has_the_tenant_for_its_host() {
 }
 
 #[tokio::test]
-async fn the_key_is_for_the_tenant_under_any_of_its_names() {
+async fn external_id_key_may_use_either_name() {
     let issuer = TestIssuer::azure_external_id(TENANT, API);
     for (published, accepted) in [
         (issuer.url().to_owned(), true),
@@ -68,7 +68,7 @@ async fn the_key_is_for_the_tenant_under_any_of_its_names() {
 }
 
 #[tokio::test]
-async fn hostile_tokens_are_refused_for_their_reasons() {
+async fn every_forgery_is_refused_for_its_reason() {
     let issuer = TestIssuer::azure_external_id(TENANT, API);
     let gate = gate(&external(), &issuer);
     for forgery in issuer.forgeries() {

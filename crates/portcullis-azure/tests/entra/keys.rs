@@ -1,4 +1,4 @@
-//! Where keys are fetched from, and what they serve.
+//! Tests of the key URLs, and of what the keys verify.
 
 use portcullis::jose::{Algorithm, AlgorithmSet};
 use portcullis::keys::{RemoteKeys, VerifyingKey};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{API, OTHER, TENANT, admits, reason, v1, v2};
 
-/// Entra ID on this machine, with its keys at these paths, and its address.
+/// Serves an Entra ID tenant on loopback, with its keys at these paths. Returns its URL, too.
 fn serve(issuer: TestIssuer, paths: &[&str]) -> (IssuerServer, String) {
     let server = issuer.serve_under(&format!("/{TENANT}/v2.0"));
     for path in paths {
@@ -24,7 +24,7 @@ fn gate(azure: Azure) -> Gate {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_once_from_the_tenants_own_address() {
+async fn keys_are_fetched_once_from_the_tenant() {
     for (azure, published_for) in [
         (Azure::single_tenant(TENANT, API), TENANT),
         (Azure::common(API), "common"),
@@ -39,14 +39,14 @@ async fn keys_are_fetched_once_from_the_tenants_own_address() {
             assert!(admits(&gate, &second).await && admits(&gate, &first).await, "{path}");
         }
         assert_eq!((server.hits(&path), server.all_hits()), (1, 1));
-        // Tokens of the cloud itself are not those of the stand-in.
+        // Tokens of the real cloud have another issuer.
         let token = server.issuer().token().issuer(&v2(TENANT)).sign();
         assert_eq!(reason(&gate, &token).await, Some(Reason::WrongIssuer));
     }
 }
 
 #[tokio::test]
-async fn consumers_have_an_address_of_their_own() {
+async fn consumers_have_their_own_key_url() {
     let path = "/consumers/discovery/v2.0/keys";
     let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[path]);
     let gate = gate(Azure::consumers(API).authority(authority));
@@ -55,7 +55,7 @@ async fn consumers_have_an_address_of_their_own() {
 }
 
 #[tokio::test]
-async fn version_1_alone_has_an_address_of_its_own() {
+async fn version_1_has_its_own_key_url() {
     let path = format!("/{TENANT}/discovery/keys");
     let (server, authority) = serve(TestIssuer::azure_v1(TENANT, API), &[&path]);
     assert!(!server.issuer().jwks().contains("\"issuer\""));
@@ -66,7 +66,7 @@ async fn version_1_alone_has_an_address_of_its_own() {
 }
 
 #[tokio::test]
-async fn metadata_of_version_2_stands_under_its_issuer() {
+async fn version_2_metadata_is_below_the_issuer() {
     let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[]);
     let keys = RemoteKeys::discover(&server.url()).unwrap();
     let gate = gate(Azure::single_tenant(TENANT, API).authority(authority).keys(keys));
@@ -75,13 +75,13 @@ async fn metadata_of_version_2_stands_under_its_issuer() {
 }
 
 #[tokio::test]
-async fn metadata_of_version_1_stands_under_the_tenant() {
+async fn version_1_metadata_is_below_the_tenant() {
     let keys_path = format!("/{TENANT}/discovery/keys");
     let (server, authority) = serve(TestIssuer::azure_v1(TENANT, API), &[&keys_path]);
     let metadata = format!("/{TENANT}/.well-known/openid-configuration");
     let document = json!({"issuer": v1(TENANT), "jwks_uri": format!("{authority}{keys_path}")});
     server.serve_at(&metadata, document.to_string());
-    // Its issuer is on another host, so the address has to be said.
+    // The issuer has another host, so the URL of the metadata must be set.
     let keys = RemoteKeys::builder().metadata_at(format!("{authority}{metadata}")).discover(&v1(TENANT)).unwrap();
     let gate = gate(Azure::single_tenant(TENANT, API).keys(keys));
     assert!(admits(&gate, &server.issuer().token().issuer(&v1(TENANT)).sign()).await);
@@ -89,7 +89,7 @@ async fn metadata_of_version_1_stands_under_the_tenant() {
 }
 
 #[tokio::test]
-async fn applications_with_claims_mapping_have_keys_of_their_own() {
+async fn claims_mapping_fetches_the_applications_keys() {
     let path = format!("/{TENANT}/discovery/v2.0/keys");
     let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[&path]);
     let gate = gate(Azure::single_tenant(TENANT, API.to_uppercase()).authority(authority).claims_mapping());
@@ -98,7 +98,7 @@ async fn applications_with_claims_mapping_have_keys_of_their_own() {
 }
 
 #[tokio::test]
-async fn nothing_is_fetched_for_a_tenant_that_a_token_names() {
+async fn tenant_in_a_token_causes_no_fetch() {
     let path = "/common/discovery/v2.0/keys";
     let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[path]);
     let gate = gate(Azure::common(API).authority(&authority));
@@ -111,11 +111,11 @@ async fn nothing_is_fetched_for_a_tenant_that_a_token_names() {
 }
 
 #[tokio::test]
-async fn keys_without_alg_serve_rs256_alone() {
+async fn keys_without_alg_verify_only_rs256() {
     let issuer = TestIssuer::azure(TENANT, API);
     let published: Value = serde_json::from_str(&issuer.jwks()).unwrap();
     assert_eq!((&published["keys"][0]["alg"], &published["keys"][0]["use"]), (&Value::Null, &json!("sig")));
-    // By itself such a key serves every RSA algorithm; the preset leaves one.
+    // Such a key could verify every RSA algorithm. The preset allows only one.
     let key = VerifyingKey::from_jwk(&published["keys"][0].to_string()).unwrap();
     assert!(key.algorithms().contains(Algorithm::Ps256));
     let verifier = Azure::single_tenant(TENANT, API).keys(issuer.keys()).verifier().unwrap();

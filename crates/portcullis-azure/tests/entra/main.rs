@@ -1,4 +1,4 @@
-//! What Microsoft says of its tokens, keys and issuers, each as a test of the preset; `tests/PROVIDERS.md` says which.
+//! Tests of what Microsoft documents about its tokens, keys and issuers. `tests/PROVIDERS.md` lists them by fact.
 
 #![allow(
     clippy::expect_used,
@@ -24,7 +24,7 @@ const OTHER: &str = "82229342-1101-4ab6-817b-70c0747630f3";
 const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 const API: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 
-/// A gate of `azure` with the keys of `issuer`.
+/// A gate for `azure` with the keys of `issuer`.
 fn gate(azure: &Azure, issuer: &TestIssuer) -> Gate {
     Gate::new(azure.clone().keys(issuer.keys()).verifier().unwrap())
 }

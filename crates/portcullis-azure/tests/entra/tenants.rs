@@ -1,4 +1,4 @@
-//! Whose tokens are accepted.
+//! Tests of the tenants whose tokens are accepted.
 
 use portcullis::Reason;
 use portcullis::error::InvalidToken;
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{API, CONSUMERS, OTHER, TENANT, admits, gate, reason, v1, v2};
 
-/// A token of `tenant` by the keys that Entra ID uses for all tenants.
+/// A token of `tenant`, signed with the key that Entra ID uses for all tenants.
 fn of(issuer: &TestIssuer, tenant: &str) -> TokenBuilder {
     issuer.token().issuer(&v2(tenant)).claim("tid", tenant)
 }
 
-/// The issuer, publishing its keys for whom `published` says.
+/// The issuer, with `published` as member `issuer` of its keys.
 fn with_keys_for(issuer: TestIssuer, published: Value) -> TestIssuer {
     issuer.with_published_keys(move |jwk| {
         jwk.remove("alg");
@@ -21,7 +21,7 @@ fn with_keys_for(issuer: TestIssuer, published: Value) -> TestIssuer {
     })
 }
 
-/// Every way to accept the tokens of [`TENANT`].
+/// Every constructor that accepts the tokens of [`TENANT`].
 fn modes() -> [(&'static str, Azure); 4] {
     [
         ("single tenant", Azure::single_tenant(TENANT, API)),
@@ -32,7 +32,7 @@ fn modes() -> [(&'static str, Azure); 4] {
 }
 
 #[tokio::test]
-async fn version_2_is_named_without_a_slash() {
+async fn version_2_issuer_has_no_slash() {
     let issuer = TestIssuer::azure(TENANT, API);
     for (mode, azure) in modes() {
         let gate = gate(&azure, &issuer);
@@ -58,7 +58,7 @@ async fn version_2_is_named_without_a_slash() {
 }
 
 #[tokio::test]
-async fn version_1_is_named_with_a_slash() {
+async fn version_1_issuer_has_a_slash() {
     let issuer = TestIssuer::azure_v1(TENANT, API);
     for (mode, azure) in modes() {
         let gate = gate(&azure, &issuer);
@@ -76,7 +76,7 @@ async fn version_1_is_named_with_a_slash() {
 }
 
 #[tokio::test]
-async fn both_versions_are_accepted_unless_told_otherwise() {
+async fn both_versions_are_accepted_by_default() {
     let issuer = TestIssuer::azure(TENANT, API);
     let (first, second) = (issuer.token().issuer(&v1(TENANT)).sign(), issuer.token().sign());
     for (mode, azure) in modes() {
@@ -92,9 +92,9 @@ async fn both_versions_are_accepted_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_tenant_is_refused_in_every_mode() {
+async fn other_tenants_are_refused_in_every_mode() {
     let issuer = TestIssuer::azure(TENANT, API);
-    // Anybody can have a tenant, and have tokens for this API made there: the keys are the same.
+    // Anyone can create a tenant and get a token for this API there. The signing keys are the same.
     for (name, azure, expected) in [
         ("single tenant", Azure::single_tenant(TENANT, API), [Reason::WrongIssuer, Reason::WrongIssuer]),
         ("tenants", Azure::tenants([TENANT, CONSUMERS], API), [Reason::WrongTenant, Reason::WrongTenant]),
@@ -112,7 +112,7 @@ async fn a_token_of_another_tenant_is_refused_in_every_mode() {
 }
 
 #[tokio::test]
-async fn tid_and_iss_name_the_same_tenant() {
+async fn tid_and_iss_must_agree() {
     let issuer = TestIssuer::azure(TENANT, API);
     for (mode, azure) in modes() {
         let gate = gate(&azure, &issuer);
@@ -130,7 +130,7 @@ async fn tid_and_iss_name_the_same_tenant() {
 }
 
 #[tokio::test]
-async fn tid_is_a_guid() {
+async fn tid_must_be_a_guid() {
     let issuer = TestIssuer::azure(TENANT, API);
     for (mode, azure) in modes() {
         let gate = gate(&azure, &issuer);
@@ -145,14 +145,14 @@ async fn tid_is_a_guid() {
     for tid in ["common", "organizations", "", "contoso.com", "{tenantid}", "../common", &TENANT.to_uppercase()] {
         assert_eq!(reason(&many, &of(&issuer, tid).sign()).await, Some(Reason::InvalidClaim), "{tid}");
     }
-    // In capitals the tenant of personal accounts would not be recognised as such.
+    // In upper case, the tenant of personal accounts would not be recognized.
     let organizations = gate(&Azure::organizations(API), &issuer);
     let token = of(&issuer, &CONSUMERS.to_uppercase()).sign();
     assert_eq!(reason(&organizations, &token).await, Some(Reason::InvalidClaim));
 }
 
 #[tokio::test]
-async fn braces_are_never_taken_literally() {
+async fn literal_template_is_refused() {
     let issuer = TestIssuer::azure(TENANT, API);
     for (mode, azure) in modes() {
         let gate = gate(&azure, &issuer);
@@ -166,7 +166,7 @@ async fn braces_are_never_taken_literally() {
 }
 
 #[tokio::test]
-async fn organizations_leave_personal_accounts_out_and_consumers_have_nothing_else() {
+async fn personal_accounts_are_kept_apart() {
     let issuer = TestIssuer::azure(TENANT, API);
     let (person, employee) = (of(&issuer, CONSUMERS).sign(), of(&issuer, TENANT).sign());
     for (azure, of_person, of_employee) in [
@@ -181,7 +181,7 @@ async fn organizations_leave_personal_accounts_out_and_consumers_have_nothing_el
 }
 
 #[tokio::test]
-async fn a_list_of_tenants_leaves_all_others_out() {
+async fn unlisted_tenants_are_refused() {
     let issuer = TestIssuer::azure(TENANT, API);
     let gate = gate(&Azure::tenants([TENANT, &OTHER.to_uppercase()], API), &issuer);
     assert!(admits(&gate, &of(&issuer, TENANT).sign()).await);
@@ -190,7 +190,7 @@ async fn a_list_of_tenants_leaves_all_others_out() {
 }
 
 #[tokio::test]
-async fn the_key_is_for_the_tokens_tenant() {
+async fn key_must_be_for_the_tokens_tenant() {
     let issuer = TestIssuer::azure(TENANT, API);
     for (mode, azure) in modes() {
         for (published, accepted) in [
@@ -212,14 +212,14 @@ async fn the_key_is_for_the_tokens_tenant() {
             let gate = gate(&azure, &published_for);
             let expected = (!accepted).then_some(Reason::WrongIssuer);
             assert_eq!(reason(&gate, &issuer.token().sign()).await, expected, "{mode}: {published}");
-            // A token of version 1.0 by a key of version 2.0.
+            // A token of version 1.0, signed with a key of version 2.0.
             let first = issuer.token().issuer(&v1(TENANT)).sign();
             assert_eq!(reason(&gate, &first).await, expected, "{mode}: {published}");
         }
         let own = with_keys_for(issuer.clone(), json!(v1(TENANT)));
         assert!(admits(&gate(&azure, &own), &issuer.token().issuer(&v1(TENANT)).sign()).await, "{mode}");
     }
-    // The key of personal accounts is published beside those of all organisations.
+    // The key of personal accounts is published together with those of all organizations.
     let of_consumers = with_keys_for(issuer.clone(), json!(v2(CONSUMERS)));
     let common = gate(&Azure::common(API), &of_consumers);
     assert!(admits(&common, &of(&issuer, CONSUMERS).sign()).await);
@@ -227,7 +227,7 @@ async fn the_key_is_for_the_tokens_tenant() {
 }
 
 #[tokio::test]
-async fn clouds_have_names_of_their_own() {
+async fn clouds_have_their_own_issuers() {
     let issuer = TestIssuer::azure(TENANT, API).with_published_keys(|jwk| {
         jwk.remove("alg");
     });
@@ -251,9 +251,9 @@ async fn clouds_have_names_of_their_own() {
     }
 }
 
-/// CVE-2025-55241: tokens of one tenant were taken for another's. Whatever names a tenant has to name the same one.
+/// CVE-2025-55241: tokens of one tenant were accepted for another. All claims that name a tenant must agree.
 #[tokio::test]
-async fn a_token_whose_names_of_the_tenant_disagree_is_refused() {
+async fn disagreeing_tenant_names_are_refused() {
     let issuer = TestIssuer::azure(TENANT, API);
     for (mode, azure) in modes() {
         for iss in [TENANT, OTHER] {

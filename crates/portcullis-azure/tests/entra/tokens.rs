@@ -1,4 +1,4 @@
-//! What a token has to say, and what is read from it.
+//! Tests of the claims that a token must have, and of those that are read.
 
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
@@ -20,7 +20,7 @@ fn id_token(issuer: &TestIssuer) -> String {
 }
 
 #[tokio::test]
-async fn the_audience_has_two_usual_forms_and_ones_own() {
+async fn audience_is_client_id_uri_or_custom() {
     let issuer = TestIssuer::azure(TENANT, API);
     let usual = gate(&single(), &issuer);
     let uri = format!("api://{API}");
@@ -35,13 +35,13 @@ async fn the_audience_has_two_usual_forms_and_ones_own() {
     for audience in [API, &uri, custom] {
         assert!(admits(&with_uri, &issuer.token().audience(audience).sign()).await, "{audience}");
     }
-    // Copied in capitals, it is the same application.
+    // In upper case, it is the same application.
     let copied = gate(&Azure::single_tenant(TENANT.to_uppercase(), API.to_uppercase()), &issuer);
     assert!(admits(&copied, &issuer.token().sign()).await);
 }
 
 #[tokio::test]
-async fn a_token_for_graph_is_told_so_whatever_is_wrong_with_it() {
+async fn graph_token_is_named_as_such() {
     let issuer = TestIssuer::azure(TENANT, API);
     let stranger = TestIssuer::azure(TENANT, API);
     for azure in [single(), Azure::common(API)] {
@@ -50,7 +50,7 @@ async fn a_token_for_graph_is_told_so_whatever_is_wrong_with_it() {
             ["00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com", "https://graph.microsoft.com/"]
         {
             for token in [
-                // As Graph's tokens are: the signature is over something else.
+                // Graph signs its tokens in another way, so the signature is invalid.
                 stranger.token().audience(graph).header("nonce", "sC8Y").sign(),
                 stranger.token().audience(graph).header("kid", "unknown").sign(),
                 issuer.token().audience(graph).sign(),
@@ -63,7 +63,7 @@ async fn a_token_for_graph_is_told_so_whatever_is_wrong_with_it() {
                 assert!(error.to_string().starts_with("the token is for Microsoft Graph"), "{error}");
             }
         }
-        // Others are told what was found.
+        // Other tokens keep their own error.
         let own = stranger.token().header("nonce", "sC8Y").sign();
         assert_eq!(reason(&gate, &own).await, Some(Reason::BadSignature));
         let similar = stranger.token().audience("https://graph.microsoft.com.attacker.example").sign();
@@ -72,7 +72,7 @@ async fn a_token_for_graph_is_told_so_whatever_is_wrong_with_it() {
 }
 
 #[tokio::test]
-async fn typ_is_jwt() {
+async fn typ_must_be_jwt() {
     let issuer = TestIssuer::azure(TENANT, API);
     let gate = gate(&single(), &issuer);
     assert!(admits(&gate, &issuer.token().header("typ", "JWT").sign()).await);
@@ -83,7 +83,7 @@ async fn typ_is_jwt() {
 }
 
 #[tokio::test]
-async fn an_id_token_of_the_same_application_is_refused() {
+async fn id_token_of_the_application_is_refused() {
     let issuer = TestIssuer::azure(TENANT, API);
     let lax = single().allow_tokens_without_grants();
     for azure in [single(), Azure::common(API), lax, single().delegated_only(), single().app_only()] {
@@ -95,7 +95,7 @@ async fn an_id_token_of_the_same_application_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_that_grants_nothing_is_refused_unless_allowed() {
+async fn token_without_grants_is_refused_unless_allowed() {
     for issuer in [TestIssuer::azure_app(TENANT, API), TestIssuer::azure_v1_app(TENANT, API)] {
         let (strict, lax) = (gate(&single(), &issuer), gate(&single().allow_tokens_without_grants(), &issuer));
         assert!(admits(&strict, &issuer.token().sign()).await);
@@ -111,7 +111,7 @@ async fn a_token_that_grants_nothing_is_refused_unless_allowed() {
             let caller = lax.verify(&token).await.unwrap();
             assert!(caller.scopes().is_empty() && caller.roles().is_empty());
         }
-        // What can't be read is no grant, and nothing that is absent either.
+        // An unreadable claim is an error: it is neither a grant nor absent.
         for (claim, value) in
             [("scp", json!(7)), ("scp", json!(["a"])), ("roles", json!("a")), ("roles", json!(["a", 1]))]
         {
@@ -123,7 +123,7 @@ async fn a_token_that_grants_nothing_is_refused_unless_allowed() {
 }
 
 #[tokio::test]
-async fn one_kind_of_caller_can_be_kept_to() {
+async fn one_kind_of_caller_can_be_required() {
     let (user, app) = (TestIssuer::azure(TENANT, API), TestIssuer::azure_app(TENANT, API));
     let wrong = Some(Reason::WrongTokenClass);
     for (token, issuer, of_users, of_apps) in [
@@ -135,7 +135,7 @@ async fn one_kind_of_caller_can_be_kept_to() {
         (app.token().claim("idtyp", "app"), &app, wrong, None),
         (app.token().claim("idtyp", "app").without("oid"), &app, wrong, None),
         (app.token().claim("idtyp", "user"), &app, None, wrong),
-        // Neither a scope nor `idtyp`, and the identifiers do not say either.
+        // The token has neither a scope nor `idtyp`, and `oid` is absent or differs from `sub`.
         (app.token().without("oid"), &app, wrong, wrong),
         (app.token().subject("pairwise"), &app, wrong, wrong),
     ] {
@@ -146,12 +146,12 @@ async fn one_kind_of_caller_can_be_kept_to() {
     }
     let token = app.token().claim("idtyp", 7).sign();
     assert_eq!(reason(&gate(&single().app_only(), &app), &token).await, Some(Reason::InvalidClaim));
-    // The filter that is set last holds.
+    // The last filter wins.
     assert!(admits(&gate(&single().delegated_only().app_only(), &app), &app.token().sign()).await);
 }
 
 #[tokio::test]
-async fn scopes_and_roles_serve_policies() {
+async fn policies_see_scopes_and_roles() {
     let user = TestIssuer::azure(TENANT, API);
     let gate_of_users = gate(&single(), &user);
     let caller = gate_of_users.verify(&user.token().claim("scp", "Files.Read Files.Write").sign()).await.unwrap();
@@ -176,7 +176,7 @@ async fn mapped_claims_grant_nothing() {
 }
 
 #[tokio::test]
-async fn claims_of_both_versions_are_typed() {
+async fn both_token_versions_are_read() {
     const CLIENT: &str = "7c1f6b2e-0d3a-4c55-9f0e-3a1b5c7d9e11";
     for (issuer, version, caller, client) in [
         (TestIssuer::azure(TENANT, API), "2.0", Caller::User, "azp"),
@@ -206,7 +206,7 @@ async fn claims_of_both_versions_are_typed() {
 }
 
 #[tokio::test]
-async fn groups_that_do_not_fit_are_not_none() {
+async fn group_overage_is_not_an_empty_list() {
     let issuer = TestIssuer::azure(TENANT, API);
     let gate = gate(&single(), &issuer);
     let sources = json!({"src1": {"endpoint": "https://graph.windows.net/t/users/u/getMemberObjects"}});
@@ -219,7 +219,7 @@ async fn groups_that_do_not_fit_are_not_none() {
 }
 
 #[tokio::test]
-async fn hostile_tokens_are_refused_for_their_reasons_in_every_mode() {
+async fn every_forgery_is_refused_in_every_mode() {
     let modes = [
         single(),
         Azure::common(API),
@@ -241,7 +241,7 @@ async fn hostile_tokens_are_refused_for_their_reasons_in_every_mode() {
 }
 
 #[tokio::test]
-async fn rs256_is_the_only_algorithm_even_with_other_keys() {
+async fn only_rs256_is_allowed() {
     let algorithms = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Rs384, Algorithm::Es256, Algorithm::Hs256];
     let issuer = TestIssuer::from_algorithms(algorithms).with_url(v2(TENANT)).with_audience(API);
     let issuer = issuer.with_tokens(|token| token.header("typ", "JWT").claim("tid", TENANT).claim("scp", "Files.Read"));
@@ -254,14 +254,14 @@ async fn rs256_is_the_only_algorithm_even_with_other_keys() {
 }
 
 #[tokio::test]
-async fn a_token_about_nobody_is_refused() {
+async fn token_without_sub_is_refused() {
     let issuer = TestIssuer::azure(TENANT, API);
     let error = gate(&single(), &issuer).verify(&issuer.token().without("sub").sign()).await.unwrap_err();
     assert_eq!(error.to_string(), InvalidToken::missing("sub").to_string());
 }
 
 #[tokio::test]
-async fn an_error_repeats_no_claim() {
+async fn errors_do_not_repeat_claims() {
     let issuer = TestIssuer::azure(TENANT, API);
     let gate = gate(&Azure::common(API), &issuer);
     let error = gate.verify(&issuer.token().claim("tid", "secret").sign()).await.unwrap_err();
