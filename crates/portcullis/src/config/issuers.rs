@@ -8,11 +8,13 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::config::Config;
-use crate::config::members::{self, ConfigMembers};
+use crate::config::document::ConfigMembers;
+use crate::config::reader::members_hint;
 use crate::error::ConfigError;
 use crate::verifier::{ByIssuer, JwtVerifier, Verifier};
 
-/// One issuer or several, as a configuration file has them: the members of a [`Config`], or `issuers`, a list of such.
+/// One issuer or several, as a configuration file has them: the members of a [`Config`], or `issuers`, a list of such
+/// objects.
 ///
 /// ```
 /// use portcullis::config::IssuersConfig;
@@ -28,8 +30,8 @@ use crate::verifier::{ByIssuer, JwtVerifier, Verifier};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Each entry has an audience, keys and options of its own; no key of one serves the tokens of another. Errors name the
-/// entry and the member, such as `issuers[1].audience`.
+/// Each entry has its own audience, keys and options. A key of one entry never verifies a token of another. Errors name
+/// the entry and the member, for example `issuers[1].audience`.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct IssuersConfig(Form);
@@ -42,12 +44,12 @@ enum Form {
 }
 
 impl IssuersConfig {
-    /// A list of issuers, of one or more.
+    /// Makes a list of one or more issuers.
     pub fn new(issuers: impl IntoIterator<Item = Config>) -> Self {
         Self(Form::List { issuers: issuers.into_iter().collect() })
     }
 
-    /// The configuration of each issuer.
+    /// Returns the configuration of each issuer.
     #[must_use]
     pub fn issuers(&self) -> &[Config] {
         match &self.0 {
@@ -56,23 +58,25 @@ impl IssuersConfig {
         }
     }
 
-    /// The verifier: that of the one configuration, or a [`ByIssuer`] over those of the list.
+    /// Builds the verifier: that of the one configuration, or a [`ByIssuer`] over those of the list.
     ///
     /// # Errors
-    /// [`ConfigError`] names the member and what to write instead. Two entries of a list with one issuer are an error.
+    /// [`ConfigError`] names each member that is wrong, and what to write instead. Two entries of a list that have the
+    /// same issuer are an error.
     pub fn verifier(&self) -> Result<Arc<dyn Verifier>, ConfigError> {
         self.verifier_with(Config::verifier)
     }
 
-    /// [`Self::verifier`], with the verifier of each issuer as `build` makes it: for options that a configuration does
-    /// not have.
+    /// Builds the verifier, with `build` for the verifier of each issuer: for options that a configuration does not have.
     ///
     /// ```
     /// # use portcullis::config::IssuersConfig;
     /// # use portcullis::{Config, ConfigError};
     /// # let config = Config::new("https://issuer.example", "api");
     /// let config = IssuersConfig::from(config);
-    /// let verifier = config.verifier_with(|issuer| issuer.builder()?.require_claims(["org_id"]).build())?;
+    /// let verifier = config.verifier_with(|issuer| {
+    ///     issuer.builder()?.check_fn("organization", |token| token.claims().get::<String>("org_id").is_ok()).build()
+    /// })?;
     /// # Ok::<(), ConfigError>(())
     /// ```
     ///
@@ -87,10 +91,16 @@ impl IssuersConfig {
             Form::One(config) => return Ok(Arc::new(build(config)?)),
             Form::List { issuers } => issuers,
         };
-        refuse_empty_or_twice(issuers)?;
-        let verifiers =
-            issuers.iter().enumerate().map(|(index, config)| build(config).map_err(|error| in_entry(index, error)));
-        Ok(Arc::new(ByIssuer::new(verifiers.collect::<Result<Vec<_>, _>>()?)?))
+        let mut faults = faults_of_list(issuers.iter().enumerate());
+        let mut verifiers = Vec::new();
+        for (index, config) in issuers.iter().enumerate() {
+            match build(config) {
+                Ok(verifier) => verifiers.push(verifier),
+                Err(error) => faults.push(in_entry(index, error)),
+            }
+        }
+        ConfigError::all(faults)?;
+        Ok(Arc::new(ByIssuer::new(verifiers)?))
     }
 }
 
@@ -106,18 +116,28 @@ impl TryFrom<Map<String, Value>> for IssuersConfig {
 
     fn try_from(mut members: Map<String, Value>) -> Result<Self, ConfigError> {
         const HINT: &str = "write a list of configurations, each with issuer and audience";
-        let Some(issuers) = members.remove("issuers") else { return Ok(members::read(members)?.into()) };
-        if let Some((name, _)) = members.into_iter().next() {
-            return Err(ConfigError::new(name, "it stands beside issuers", "write it in each of the issuers"));
+        let Some(issuers) = members.remove("issuers") else { return Ok(Config::from_members(members)?.into()) };
+        let mut faults: Vec<_> = members
+            .into_iter()
+            .map(|(name, _)| ConfigError::new(name, "it is next to issuers", "write it in each of the issuers"))
+            .collect();
+        let mut configs = Vec::new();
+        match issuers {
+            Value::Array(entries) => {
+                for (index, entry) in entries.into_iter().enumerate() {
+                    match read_entry(index, entry) {
+                        Ok(config) => configs.push((index, config)),
+                        Err(error) => faults.push(error),
+                    }
+                }
+                if faults.is_empty() || !configs.is_empty() {
+                    faults.extend(faults_of_list(configs.iter().map(|(index, config)| (*index, config))));
+                }
+            }
+            _ => faults.push(ConfigError::new("issuers", "not a list", HINT)),
         }
-        let Value::Array(issuers) = issuers else { return Err(ConfigError::new("issuers", "not a list", HINT)) };
-        let configs = issuers.into_iter().enumerate().map(|(index, entry)| match entry {
-            Value::Object(members) => members::read(members).map_err(|error| in_entry(index, error)),
-            _ => Err(ConfigError::new(format!("issuers[{index}]"), "not an object", members::MEMBERS_HINT)),
-        });
-        let configs = configs.collect::<Result<Vec<_>, _>>()?;
-        refuse_empty_or_twice(&configs)?;
-        Ok(Self::new(configs))
+        ConfigError::all(faults)?;
+        Ok(Self::new(configs.into_iter().map(|(_, config)| config)))
     }
 }
 
@@ -128,30 +148,37 @@ impl<'de> Deserialize<'de> for IssuersConfig {
     }
 }
 
-fn in_entry(index: usize, error: ConfigError) -> ConfigError {
-    let field = format!("issuers[{index}].{}", error.field());
-    error.with_field(field)
+fn read_entry(index: usize, entry: Value) -> Result<Config, ConfigError> {
+    match entry {
+        Value::Object(members) => Config::from_members(members).map_err(|error| in_entry(index, error)),
+        _ => Err(ConfigError::new(format!("issuers[{index}]"), "not an object", members_hint())),
+    }
 }
 
-fn refuse_empty_or_twice(issuers: &[Config]) -> Result<(), ConfigError> {
-    if issuers.is_empty() {
-        return Err(ConfigError::new("issuers", "empty", "list at least one"));
-    }
-    let mut entries = HashMap::new();
-    for (index, config) in issuers.iter().enumerate() {
+fn in_entry(index: usize, error: ConfigError) -> ConfigError {
+    error.map_fields(|field| format!("issuers[{index}].{field}").into())
+}
+
+/// Returns what is wrong with the list as a whole: it is empty, or several entries have the same issuer.
+fn faults_of_list<'a>(entries: impl Iterator<Item = (usize, &'a Config)>) -> Vec<ConfigError> {
+    let mut faults = Vec::new();
+    let mut entry_of = HashMap::new();
+    let mut is_empty = true;
+    for (index, config) in entries {
+        is_empty = false;
         for issuer in &config.issuer {
-            let other = *entries.entry(issuer).or_insert(index);
+            let other = *entry_of.entry(issuer).or_insert(index);
             if other != index {
+                let field = format!("issuers[{index}].issuer");
                 let problem = format!("issuers[{other}] has {issuer:?} too");
-                return Err(ConfigError::new(
-                    format!("issuers[{index}].issuer"),
-                    problem,
-                    "give each issuer to one entry",
-                ));
+                faults.push(ConfigError::new(field, problem, "write each issuer in one entry only"));
             }
         }
     }
-    Ok(())
+    if is_empty {
+        faults.push(ConfigError::new("issuers", "empty", "list at least one"));
+    }
+    faults
 }
 
 #[cfg(test)]
@@ -197,7 +224,10 @@ mod tests {
         for (json, expected) in [
             (r#"{"issuers":[]}"#, "issuers: empty"),
             (r#"{"issuers":{}}"#, "issuers: not a list"),
-            (r#"{"issuers":[{"issuer":"i","audience":"a"}],"leeway_seconds":5}"#, "leeway_seconds: it stands beside"),
+            (
+                r#"{"issuers":[{"issuer":"i","audience":"a"}],"leeway_seconds":5}"#,
+                "leeway_seconds: it is next to issuers",
+            ),
             (r#"{"issuer":"i"}"#, "audience: not given"),
             ("{}", "issuer: not given"),
         ] {

@@ -1,13 +1,14 @@
-//! Where the keys of a configuration come from.
+//! The source of keys of a configuration.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::member::MemberGroup;
+use crate::config::members::{Config, MEMBERS};
 use crate::error::ConfigError;
 use crate::keys::{FixedKeys, FixedKeysError, KeyProvider};
 
-/// Where a configuration says that keys come from.
+/// Where the keys of a configuration come from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum KeySource<'a> {
@@ -24,11 +25,27 @@ pub enum KeySource<'a> {
 }
 
 impl Config {
-    /// Where the keys come from: the one source that is named, or discovery.
+    /// Returns the source of keys that is named, or else discovery.
     ///
     /// # Errors
-    /// When more than one source is named, or none and more than one issuer.
+    /// [`ConfigError`] if more than one source is named, or if none is named and there is not exactly one issuer.
     pub fn key_source(&self) -> Result<KeySource<'_>, ConfigError> {
+        match (self.named_source()?, self.issuer.as_slice()) {
+            (Some(source), _) => Ok(source),
+            (None, [issuer]) => Ok(KeySource::Discovery(issuer)),
+            (None, _) => Err(ConfigError::new(
+                self.name("jwks_file"),
+                "no source of keys is named, and discovery needs exactly one issuer",
+                format!(
+                    "write one issuer, list issuers with different keys as IssuersConfig has them, or name one of {}",
+                    self.source_names()
+                ),
+            )),
+        }
+    }
+
+    /// Returns the source of keys that is named.
+    pub(super) fn named_source(&self) -> Result<Option<KeySource<'_>>, ConfigError> {
         let named = [
             self.jwks_file.as_deref().map(KeySource::JwksFile),
             self.jwks_url.as_deref().map(KeySource::JwksUrl),
@@ -36,21 +53,12 @@ impl Config {
             self.secret_file.as_deref().map(KeySource::SecretFile),
         ];
         let mut named = named.into_iter().flatten();
-        match (named.next(), named.next(), self.issuer.as_slice()) {
-            (Some(source), None, _) => Ok(source),
-            (None, _, [issuer]) => Ok(KeySource::Discovery(issuer)),
-            (None, _, _) => Err(ConfigError::new(
-                self.name("jwks_file"),
-                "no source of keys is named, and discovery needs exactly one issuer",
-                format!(
-                    "write one issuer, list issuers of different keys as IssuersConfig has them, or name one of {}",
-                    self.sources()
-                ),
-            )),
-            (Some(_), Some(_), _) => Err(ConfigError::new(
+        match (named.next(), named.next()) {
+            (source, None) => Ok(source),
+            _ => Err(ConfigError::new(
                 self.name("jwks_file"),
                 "more than one source of keys is named",
-                format!("name at most one of {}", self.sources()),
+                format!("name at most one of {}", self.source_names()),
             )),
         }
     }
@@ -61,7 +69,7 @@ impl Config {
         };
         let fixed = match self.key_source()? {
             KeySource::JwksFile(path) => {
-                let hint = "name a file with a JWK Set, such as the issuer's jwks_uri serves".to_owned();
+                let hint = "name a file with a JWK Set, as the issuer's jwks_uri serves it".to_owned();
                 FixedKeys::jwks_file(path).map_err(problem("jwks_file", hint))
             }
             KeySource::PublicKeyFile(path) => {
@@ -85,18 +93,19 @@ impl Config {
                 let files = ["jwks_file", "public_key_file", "secret_file"].map(|member| self.name(member));
                 Err(ConfigError::new(
                     "jwks_file",
-                    "keys can't be fetched without the feature remote",
-                    format!("name one of {}, or switch the feature remote on", files.join(", ")),
+                    "keys cannot be fetched without the feature remote",
+                    format!("name one of {}, or enable the feature remote", files.join(", ")),
                 ))
             }
         };
         Ok(Arc::new(fixed?))
     }
 
-    /// The sources of keys, as whoever set this configuration up names them.
-    fn sources(&self) -> String {
-        let [file, url, key, secret] =
-            ["jwks_file", "jwks_url", "public_key_file", "secret_file"].map(|member| self.name(member));
-        format!("{file}, {url}, {key} and {secret}")
+    /// Returns the names of all sources of keys, for a hint.
+    fn source_names(&self) -> String {
+        let names = MEMBERS.iter().filter(|member| member.group == MemberGroup::KeySource);
+        let mut names: Vec<_> = names.map(|member| self.name(member.name)).collect();
+        let last = names.pop().unwrap_or_default();
+        format!("{} and {last}", names.join(", "))
     }
 }

@@ -1,0 +1,109 @@
+//! A member of a configuration: its names in a file, in the environment and on a command line.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::config::members::MEMBERS;
+use crate::config::value_types::{Fault, Form};
+use crate::error::ConfigError;
+
+/// A member of a configuration.
+///
+/// [`members`] lists them all, for programs that offer them as flags.
+#[derive(Debug)]
+pub struct Member {
+    pub(super) name: &'static str,
+    pub(super) group: MemberGroup,
+    pub(super) about: &'static str,
+    pub(super) variable: &'static str,
+    pub(super) flag: Option<(&'static str, &'static str)>,
+    pub(super) hint: &'static str,
+    /// The option of the builder that it sets, if the builder's errors have another name for it.
+    pub(super) option: Option<&'static str>,
+    /// Names that are easily mistaken for its own, as variables without `PORTCULLIS_`.
+    pub(super) mistaken: &'static [&'static str],
+    pub(super) form: Form,
+    pub(super) check: fn(Value) -> Result<(), Fault>,
+    #[cfg(test)]
+    pub(super) required: bool,
+    #[cfg(test)]
+    pub(super) schema: fn() -> Value,
+}
+
+/// What a member is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum MemberGroup {
+    /// The names that tokens must have: issuer and audience.
+    Issuer,
+    /// A source of keys. A configuration has at most one.
+    KeySource,
+    /// The checks of tokens, for any issuer.
+    Token,
+}
+
+/// Returns all members of a configuration.
+pub fn members() -> impl Iterator<Item = &'static Member> {
+    MEMBERS.iter()
+}
+
+impl Member {
+    /// Returns the name of the member in a configuration file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns what the member is about.
+    #[must_use]
+    pub fn group(&self) -> MemberGroup {
+        self.group
+    }
+
+    /// Returns what the member means, in one or more sentences of Markdown on one line.
+    #[must_use]
+    pub fn about(&self) -> String {
+        self.about.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns the environment variable.
+    #[must_use]
+    pub fn variable(&self) -> &'static str {
+        self.variable
+    }
+
+    /// Returns the flag of the command `portcullis` without its dashes, and the placeholder of its value.
+    #[must_use]
+    pub fn flag(&self) -> Option<(&'static str, &'static str)> {
+        self.flag
+    }
+
+    /// Whether the member may have several values.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        self.form == Form::List
+    }
+
+    /// Returns one value of the member, as a flag has it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] about the member.
+    pub fn value_of(&self, text: &str) -> Result<Value, ConfigError> {
+        let value = match self.form {
+            Form::List => Value::from(text),
+            form => form.of_text(text.to_owned()),
+        };
+        (self.check)(value.clone()).map_err(|fault| self.error(fault)).map(|()| value)
+    }
+
+    /// Whether an error about `field` is about this member: its name, or that of the builder's option.
+    pub(super) fn is_meant_by(&self, field: &str) -> bool {
+        self.name == field || self.option == Some(field)
+    }
+
+    pub(super) fn error(&self, fault: Fault) -> ConfigError {
+        let hint = fault.hint.map_or(Cow::Borrowed(self.hint), Cow::Owned);
+        ConfigError::new(self.name, fault.problem, hint)
+    }
+}
