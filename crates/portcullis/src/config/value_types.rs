@@ -130,7 +130,7 @@ impl MemberValue for Algorithm {
 
     #[cfg(test)]
     fn schema() -> Value {
-        json!({"enum": Algorithm::ALL.map(Algorithm::name)})
+        json!({"enum": Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>()})
     }
 }
 
