@@ -68,6 +68,8 @@
 //!
 //! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod extract;
 mod metadata;
 mod middleware;
@@ -85,3 +87,8 @@ pub use extract::{Auth, Authorized, MaybeAuth};
 pub use metadata::resource_metadata;
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
 pub use rejection::Rejection;
+
+/// Compiles the examples of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

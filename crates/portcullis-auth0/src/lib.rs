@@ -69,6 +69,8 @@
 //! | `algorithm_not_allowed` | the API signs with HS256 (<https://auth0.com/docs/get-started/applications/signing-algorithms>) | set the API's *Signing Algorithm* to RS256 |
 //! | `insufficient_scope` | the client did not ask for the scope, or the token contains no permissions | ask for the scope; switch on *Add Permissions in the Access Token* |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod claims;
 
 pub use claims::Auth0Claims;
@@ -304,3 +306,8 @@ mod tests {
         assert_eq!(Auth0::new("http://tenant.eu.auth0.com", API).verifier().unwrap_err().field(), "domain");
     }
 }
+
+/// Compiles the examples of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -65,6 +65,8 @@
 //!
 //! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod extract;
 mod layer;
 mod metadata;
@@ -85,3 +87,8 @@ pub use metadata::{MetadataDocument, resource_metadata};
 pub use portcullis_tower::{AuthBody, AuthService};
 pub use rejection::Rejection;
 pub use state::HasGate;
+
+/// Compiles the examples of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -88,6 +88,8 @@
 //! | `unknown_key` | the application has a claims-mapping policy, and so its own keys | [`Azure::claims_mapping`] |
 //! | `not_compact_jws`, `encrypted` | a token for one of Microsoft's own APIs, in another format | ask for a scope of this API |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod caller;
 mod claims;
 mod cloud;
@@ -107,3 +109,8 @@ pub use cloud::Cloud;
 pub use groups::Groups;
 pub use preset::Azure;
 pub use tenancy::TokenVersions;
+
+/// Compiles the examples of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

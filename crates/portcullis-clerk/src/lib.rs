@@ -81,6 +81,8 @@
 //! | `wrong_audience` | the token has an `aud` from a template or a custom claim | [`Clerk::audience`] |
 //! | `opaque_token` | an API key (`ak_`) or an opaque token (`mt_`, `oat_`), which only Clerk's API can verify | send a session token |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod claims;
 mod cookies;
 mod entitlements;
@@ -101,3 +103,8 @@ pub use grants::ClerkGrants;
 pub use organization::Organization;
 pub use preset::Clerk;
 pub use token_class::TokenClass;
+
+/// Compiles the examples of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

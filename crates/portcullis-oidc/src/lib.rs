@@ -32,6 +32,8 @@
 //! To change anything that a preset sets, use the general builder from [`Preset::builder`]. Any other OpenID provider
 //! works without a preset: `portcullis::Config` needs only its issuer and your audience.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod authok;
 mod cognito;
 mod firebase;
@@ -57,3 +59,8 @@ pub use preset::Preset;
 pub use supabase::Supabase;
 pub use workos::WorkOs;
 pub use zitadel::Zitadel;
+
+/// Compiles the examples of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

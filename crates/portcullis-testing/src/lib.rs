@@ -26,6 +26,8 @@
 //!
 //! - `server` (default): [`IssuerServer`], the issuer at a port of this machine.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod forgery;
 mod issuer;
 #[cfg(feature = "server")]
@@ -58,3 +60,8 @@ use serde::Serialize;
 pub fn gate_admitting(claims: &impl Serialize) -> Result<Gate, InvalidToken> {
     Ok(dangerous::admit_everyone_as(dangerous::assume_verified(claims)?))
 }
+
+/// Compiles the examples of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

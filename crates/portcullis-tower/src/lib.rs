@@ -47,6 +47,8 @@
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod body;
 mod layer;
 mod rejection;
@@ -63,3 +65,8 @@ pub use body::AuthBody;
 pub use layer::{AuthLayer, AuthService};
 pub use rejection::response;
 pub use view::PartsView;
+
+/// Compiles the examples of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

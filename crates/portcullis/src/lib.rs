@@ -34,6 +34,8 @@
 //! - `remote` (default): adds `keys::RemoteKeys`, which fetches keys with reqwest on tokio. Without it, this crate never
 //!   touches the network.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(doc)]
 pub mod _docs;
 pub mod adapter;
@@ -74,3 +76,8 @@ pub use crate::refusal::Refusal;
 pub use crate::resource_metadata::ResourceMetadata;
 #[doc(inline)]
 pub use crate::verifier::{JwtVerifier, Verified, Verifier};
+
+/// Compiles the examples of `README.md`.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
