@@ -1,5 +1,6 @@
 """Answers a question of the gate about the dependency graph: `cargo metadata` on standard input, the question as argument.
 
+published      prints the name of each published crate
 libraries      prints the name of each published library crate
 features       prints the arguments that build each library crate with no feature and with only one feature, for each
 rust-versions  fails where a dependency declares a later rust-version than the workspace's package that uses it
@@ -9,13 +10,22 @@ import json
 import sys
 
 
+def published(metadata):
+    for package in members(metadata):
+        if is_published(package):
+            print(package["name"])
+
+
 def libraries(metadata):
-    for package in published_libraries(metadata):
-        print(package["name"])
+    for package in members(metadata):
+        if is_published(package) and is_library(package):
+            print(package["name"])
 
 
 def features(metadata):
-    for package in published_libraries(metadata):
+    for package in members(metadata):
+        if not is_published(package) or not is_library(package):
+            continue
         bare = f"--package={package['name']} --no-default-features"
         print(bare)
         for feature in sorted(package["features"]):
@@ -51,11 +61,12 @@ def rust_versions(metadata):
     return complaints
 
 
-def published_libraries(metadata):
-    for package in members(metadata):
-        is_library = any("lib" in target["kind"] for target in package["targets"])
-        if is_library and package["publish"] != []:
-            yield package
+def is_published(package):
+    return package["publish"] != []
+
+
+def is_library(package):
+    return any("lib" in target["kind"] for target in package["targets"])
 
 
 def members(metadata):
@@ -78,7 +89,7 @@ def version(text):
     return numbers + [0] * (3 - len(numbers))
 
 
-QUESTIONS = {"libraries": libraries, "features": features, "rust-versions": rust_versions}
+QUESTIONS = {"published": published, "libraries": libraries, "features": features, "rust-versions": rust_versions}
 
 if __name__ == "__main__":
     found = QUESTIONS[sys.argv[1]](json.load(sys.stdin))

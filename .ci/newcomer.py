@@ -67,11 +67,9 @@ def walk(folder, manifest, program, tests, target):
 
 
 def profile():
-    """Crates are built as this workspace's own are, so that they are built once."""
+    """Returns the profile of this workspace, so that crates that are already built are used again."""
     manifest = (ROOT / "Cargo.toml").read_text()
-    dev = re.search(r'^\[profile\.dev\].*?(?=^# |^\[profile\.bench)', manifest, re.MULTILINE | re.DOTALL)
-    packages = re.search(r'^\[profile\.dev\.package\."\*"\]\n(?:\w.*\n)*', manifest, re.MULTILINE)
-    return "\n".join(found.group(0) for found in (dev, packages) if found)
+    return re.search(r"^\[profile\.dev\].*?(?=^\[profile\.bench)", manifest, re.MULTILINE | re.DOTALL).group()
 
 
 def from_the_checkout(manifest):
