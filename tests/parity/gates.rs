@@ -48,7 +48,7 @@ impl Gates {
             Gate::new(JwtVerifier::builder(issuer.url(), audience, keys).build().unwrap())
         };
         let outage = |retry_after| with_keys(Arc::new(Outage(retry_after)));
-        let authorization = || TokenSource::Authorization;
+        let authorization = || TokenSource::authorization();
         let other_issuer = TestIssuer::from_algorithms([Algorithm::Es256]).with_url("https://other.test/");
         let other = || other_issuer.gate();
         let named_header = || TokenSource::header("X-Access-Token");

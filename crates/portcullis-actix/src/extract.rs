@@ -9,7 +9,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use portcullis::adapter::Admission;
 use portcullis::claims::{FromClaims, NoClaims};
-use portcullis::{AuthError, Gate, Policy, Refusal, Require, Verified};
+use portcullis::{Gate, Policy, Refusal, Require, Verified};
 
 use crate::rejection::Rejection;
 use crate::view::HttpRequestView;
@@ -73,9 +73,8 @@ impl<C: FromClaims + 'static> FromRequest for MaybeAuth<C> {
         Box::pin(async move {
             let gate = find_gate(&request)?;
             let (known, view) = (admission(&request), HttpRequestView::new(&request));
-            let admitted = gate.readmit_optional(known.as_ref(), &view, &Policy::authenticated()).await;
-            let auth = admitted.and_then(|caller| caller.map(|verified| typed(&gate, verified)).transpose());
-            auth.map(Self).map_err(|error| gate.refuse(&error).into())
+            let caller = gate.extract_optional(&view, known.as_ref(), &Policy::authenticated()).await?;
+            Ok(Self(caller.map(|(verified, claims)| Auth { verified, claims })))
         })
     }
 }
@@ -95,12 +94,8 @@ impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P
 
 async fn admit<C: FromClaims>(request: &HttpRequest, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(request)?;
-    let admitted = gate.readmit(admission(request).as_ref(), &HttpRequestView::new(request), policy).await;
-    admitted.and_then(|verified| typed(&gate, verified)).map_err(|error| gate.refuse_for(&error, policy).into())
-}
-
-fn typed<C: FromClaims>(gate: &Gate, verified: Verified) -> Result<Auth<C>, AuthError> {
-    let claims = gate.claims(&verified)?;
+    let known = admission(request);
+    let (verified, claims) = gate.extract(&HttpRequestView::new(request), known.as_ref(), policy).await?;
     Ok(Auth { verified, claims })
 }
 
@@ -117,20 +112,16 @@ pub(crate) fn find_gate(request: &HttpRequest) -> Result<Gate, Rejection> {
     let shared = request.app_data::<web::Data<Gate>>().map(|gate| gate.get_ref());
     match (request.app_data::<Gate>(), shared) {
         // Actix finds the innermost of each type, but does not say which of the two is further in.
-        (Some(gate), Some(shared)) if !gate.is_same(shared) => {
-            Err(misconfigured("app_data holds a Gate and another web::Data<Gate>: keep to one of the two types"))
-        }
+        (Some(gate), Some(shared)) if !gate.is_same(shared) => Err(Refusal::misconfigured(
+            "app_data holds a Gate and another web::Data<Gate>: keep to one of the two types",
+        )
+        .into()),
         (Some(gate), _) | (None, Some(gate)) => Ok(gate.clone()),
-        (None, None) => Err(misconfigured(
-            "no Gate and no web::Data<Gate> in app_data: give the App one, with .app_data(gate.clone())",
-        )),
+        (None, None) => {
+            let problem = "no Gate and no web::Data<Gate> in app_data: give the App one, with .app_data(gate.clone())";
+            Err(Refusal::misconfigured(problem).into())
+        }
     }
-}
-
-fn misconfigured(problem: &'static str) -> Rejection {
-    let error = AuthError::Server(problem.into());
-    tracing::error!(reason = error.code(), detail = %error, "request refused");
-    Refusal::new(&error, "api").into()
 }
 
 impl<C> Deref for Auth<C> {

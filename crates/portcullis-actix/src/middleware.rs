@@ -10,8 +10,8 @@ use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{Error, HttpMessage, ResponseError};
-use portcullis::adapter::Guard;
-use portcullis::{Gate, Policy, Verified};
+use portcullis::adapter::{Admission, Guard};
+use portcullis::{Gate, Policy};
 
 use crate::rejection::Rejection;
 use crate::view::HttpRequestView;
@@ -107,21 +107,22 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (inner, guard) = (Rc::clone(&self.inner), Arc::clone(&self.guard));
         Box::pin(async move {
-            let admission = match guard.admit(&HttpRequestView::new(request.request())).await {
+            let known = request.extensions().get::<Admission>().cloned();
+            let admission = match guard.admit(&HttpRequestView::new(request.request()), known.as_ref()).await {
                 Ok(admission) => admission,
-                Err(error) => {
-                    let refusal = Rejection::from(guard.refuse(&error)).error_response();
+                Err(refusal) => {
+                    let refusal = Rejection::from(refusal).error_response();
                     return Ok(request.into_response(refusal).map_into_right_body());
                 }
             };
-            let caller = admission.as_ref().map(|admission| admission.caller().clone());
+            let admitted = admission.clone();
             request.extensions_mut().insert(guard.gate().clone());
             if let Some(admission) = admission {
                 request.extensions_mut().insert(admission);
             }
             let mut response = inner.call(request).await?;
-            if let Some(caller) = caller {
-                add_headers(&mut response, &caller);
+            if let Some(admission) = admitted {
+                add_headers(&mut response, &admission);
             }
             Ok(response.map_into_left_body())
         })
@@ -129,8 +130,8 @@ where
 }
 
 /// What the scheme has to say with each response, such as a fresh nonce.
-fn add_headers<B>(response: &mut ServiceResponse<B>, caller: &Verified) {
-    for (name, value) in caller.response_headers() {
+fn add_headers<B>(response: &mut ServiceResponse<B>, admission: &Admission) {
+    for (name, value) in admission.response_headers() {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
             response.headers_mut().append(name, value);
         }

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use actix_web::HttpRequest;
-use actix_web::dev::AppConfig;
-use actix_web::http::header::{HOST, HeaderMap};
+use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, Uri};
 use portcullis::adapter::RequestView;
 
@@ -13,12 +12,11 @@ pub(crate) struct HttpRequestView<'a> {
     headers: &'a HeaderMap,
     method: &'a Method,
     uri: &'a Uri,
-    config: &'a AppConfig,
 }
 
 impl<'a> HttpRequestView<'a> {
     pub(crate) fn new(request: &'a HttpRequest) -> Self {
-        Self { headers: request.headers(), method: request.method(), uri: request.uri(), config: request.app_config() }
+        Self { headers: request.headers(), method: request.method(), uri: request.uri() }
     }
 }
 
@@ -31,11 +29,7 @@ impl RequestView for HttpRequestView<'_> {
         self.method.as_str().into()
     }
 
-    /// By the request's own authority, else its Host field; forwarding headers are not looked at.
-    fn target_uri(&self) -> Option<Cow<'_, str>> {
-        let scheme = if self.config.secure() { "https" } else { "http" };
-        let host = || self.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let authority = self.uri.authority().map(|authority| authority.as_str()).or_else(host)?;
-        Some(format!("{scheme}://{authority}{}", self.uri.path()).into())
+    fn original_path(&self) -> Option<Cow<'_, str>> {
+        Some(self.uri.path().into())
     }
 }

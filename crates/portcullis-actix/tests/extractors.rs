@@ -459,8 +459,7 @@ struct Witness(Arc<Mutex<Vec<Option<String>>>>);
 #[async_trait]
 impl Verifier for Witness {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let uri = credential.request().and_then(|request| request.target_uri()).map(|uri| uri.into_owned());
-        self.0.lock().unwrap().push(uri);
+        self.0.lock().unwrap().push(credential.target_uri());
         Err(AuthError::MissingToken)
     }
 }
@@ -468,18 +467,18 @@ impl Verifier for Witness {
 #[actix_web::test]
 async fn target_uri_ignores_query_and_forwarding_fields() {
     let seen = Arc::default();
-    let gate = Gate::new(Witness(Arc::clone(&seen)));
+    let gate = Gate::new(Witness(Arc::clone(&seen))).with_public_url("https://api.example/base").unwrap();
     let app = |app: &mut ServiceConfig| {
         app.service(web::scope("/inner").app_data(gate.clone()).configure(routes));
     };
     let request = TestRequest::get()
         .uri("/inner/subject?token=x")
-        .insert_header(("host", "api.example"))
+        .insert_header(("host", "evil.example"))
         .insert_header(("x-forwarded-host", "evil.example"))
         .insert_header(("forwarded", "host=evil.example;proto=https"))
         .insert_header(("authorization", "Bearer abc"));
     assert_eq!(answer(&app, request).await.status, 401);
-    assert_eq!(*seen.lock().unwrap(), [Some("http://api.example/inner/subject".to_owned())]);
+    assert_eq!(*seen.lock().unwrap(), [Some("https://api.example/base/inner/subject".to_owned())]);
 }
 
 #[actix_web::test]

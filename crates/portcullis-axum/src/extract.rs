@@ -7,7 +7,7 @@ use std::ops::Deref;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use portcullis::claims::{FromClaims, NoClaims};
-use portcullis::{AuthError, Gate, Policy, Require, Verified};
+use portcullis::{Policy, Require, Verified};
 
 use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};
@@ -67,9 +67,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
         let gate = find_gate(parts, state)?;
         let known = parts.extensions.get();
-        let admitted = gate.readmit_optional(known, &view(parts), &Policy::authenticated()).await;
-        let auth = admitted.and_then(|caller| caller.map(|verified| typed(gate, verified)).transpose());
-        auth.map_err(|error| gate.refuse(&error).into())
+        let caller = gate.extract_optional(&view(parts), known, &Policy::authenticated()).await?;
+        Ok(caller.map(|(verified, claims)| Self { verified, claims }))
     }
 }
 
@@ -89,12 +88,7 @@ where
 
 async fn admit<S: HasGate, C: FromClaims>(parts: &Parts, state: &S, policy: &Policy) -> Result<Auth<C>, Rejection> {
     let gate = find_gate(parts, state)?;
-    let admitted = gate.readmit(parts.extensions.get(), &view(parts), policy).await;
-    admitted.and_then(|verified| typed(gate, verified)).map_err(|error| gate.refuse_for(&error, policy).into())
-}
-
-fn typed<C: FromClaims>(gate: &Gate, verified: Verified) -> Result<Auth<C>, AuthError> {
-    let claims = gate.claims(&verified)?;
+    let (verified, claims) = gate.extract(&view(parts), parts.extensions.get(), policy).await?;
     Ok(Auth { verified, claims })
 }
 

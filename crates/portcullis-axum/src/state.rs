@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use portcullis::{AuthError, Gate, Refusal};
+use portcullis::{Gate, Refusal};
 
 use crate::rejection::Rejection;
 
@@ -54,11 +54,8 @@ impl<S: HasGate + ?Sized> HasGate for Arc<S> {
 /// The innermost layer's gate, else the state's, else the answer 500.
 pub(crate) fn find_gate<'a, S: HasGate>(parts: &'a Parts, state: &'a S) -> Result<&'a Gate, Rejection> {
     parts.extensions.get::<Gate>().or_else(|| state.gate()).ok_or_else(|| {
-        let error = AuthError::Server(
-            "no gate in the request's extensions or in the router's state: give the router one, with .with_state(gate)"
-                .into(),
-        );
-        tracing::error!(reason = error.code(), detail = %error, "request refused");
-        Refusal::new(&error, "api").into()
+        let problem =
+            "no gate in the request's extensions or in the router's state: give the router one, with .with_state(gate)";
+        Refusal::misconfigured(problem).into()
     })
 }

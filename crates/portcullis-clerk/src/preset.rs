@@ -217,7 +217,7 @@ impl Clerk {
     /// let clerk = Clerk::from_publishable_key("pk_live_Y2xlcmsuZXhhbXBsZS5jb20k")?
     ///     .authorized_parties(["https://app.example.com"]);
     /// let gate = Gate::new(clerk.verifier()?)
-    ///     .with_token_sources([TokenSource::Authorization, clerk.session_cookies()]);
+    ///     .with_token_sources([TokenSource::authorization(), clerk.session_cookies()]);
     /// # let _ = gate;
     /// # Ok(()) }
     /// ```

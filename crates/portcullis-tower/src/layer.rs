@@ -145,18 +145,18 @@ where
         Box::pin(async move {
             let guard = &layer.guard;
             let (mut parts, body) = request.into_parts();
-            let admission = match guard.admit(&layer.view(&parts)).await {
+            let admission = match guard.admit(&layer.view(&parts), parts.extensions.get()).await {
                 Ok(admission) => admission,
-                Err(error) => return Ok(response(guard.refuse(&error)).map(AuthBody::of_refusal)),
+                Err(refusal) => return Ok(response(refusal).map(AuthBody::of_refusal)),
             };
-            let caller = admission.as_ref().map(|admission| admission.caller().clone());
+            let admitted = admission.clone();
             parts.extensions.insert(guard.gate().clone());
             if let Some(admission) = admission {
                 parts.extensions.insert(admission);
             }
             let mut response = inner.call(Request::from_parts(parts, body)).await?;
-            if let Some(caller) = caller {
-                add_fields(response.headers_mut(), caller.response_headers());
+            if let Some(admission) = admitted {
+                add_fields(response.headers_mut(), admission.response_headers());
             }
             Ok(response.map(AuthBody::of_service))
         })

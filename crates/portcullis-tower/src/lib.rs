@@ -29,7 +29,7 @@
 //! # What the service behind it knows
 //!
 //! The request's extensions hold the [`Gate`] and, when there is a caller, its
-//! [`Admission`](adapter::Admission). `gate.claims::<C>(caller)` reads the claims as your own type, and
+//! [`Admission`](adapter::Admission). `caller.claims::<C>()` reads the claims as your own type, and
 //! `gate.authorize(caller, &policy)` asks for more than the layer did. [`response`] makes the answer to such a refusal.
 //!
 //! # The response
@@ -59,7 +59,7 @@ pub use portcullis::{
     ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
     roles, scopes,
 };
-pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, verifier};
+pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, session, verifier};
 
 pub use body::AuthBody;
 pub use layer::{AuthLayer, AuthService};

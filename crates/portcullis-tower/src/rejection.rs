@@ -7,9 +7,10 @@ use portcullis::Refusal;
 /// framework's.
 ///
 /// ```
-/// use portcullis_tower::{AuthError, Refusal, response};
+/// use portcullis_tower::{AuthError, response};
 ///
-/// let response = response(Refusal::new(&AuthError::MissingToken, "api"));
+/// # let gate = portcullis_testing::TestIssuer::new().gate();
+/// let response = response(gate.refuse(&AuthError::MissingToken));
 /// assert_eq!(response.status(), 401);
 /// assert_eq!(response.headers()["www-authenticate"], r#"Bearer realm="api""#);
 /// ```

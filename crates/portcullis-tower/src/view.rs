@@ -17,7 +17,6 @@ use portcullis::adapter::RequestView;
 /// ```
 pub struct PartsView<'a> {
     parts: &'a Parts,
-    #[allow(dead_code, reason = "the core does not ask for it yet")]
     uri: &'a Uri,
 }
 
@@ -43,5 +42,9 @@ impl RequestView for PartsView<'_> {
 
     fn method(&self) -> Cow<'_, str> {
         self.parts.method.as_str().into()
+    }
+
+    fn original_path(&self) -> Option<Cow<'_, str>> {
+        Some(self.uri.path().into())
     }
 }

@@ -97,7 +97,7 @@ async fn service_can_ask_for_more_than_the_layer() {
         let gate = request.extensions().get::<Gate>().unwrap();
         let caller = request.extensions().get::<Admission>().unwrap().caller();
         let answer = gate.authorize(caller, &scopes("delete")).map(|()| Response::new("deleted".to_owned()));
-        Ok::<_, Infallible>(answer.unwrap_or_else(|error| response(gate.refuse(&error))))
+        Ok::<_, Infallible>(answer.unwrap_or_else(response))
     };
     let answer = AuthLayer::new(gate).layer(service_fn(delete)).oneshot(Request::new(())).await.unwrap();
     assert_eq!(answer.status(), 403);

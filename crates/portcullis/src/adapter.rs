@@ -1,7 +1,8 @@
-//! The parts of which adapters for web frameworks are made: what a request presents, and the guard before a route.
+//! What adapters for web frameworks are made of: the parts of a request that are read, and the guard before a route.
 //!
 //! Design notes: [Adapters](crate::_docs::adapters).
 
 pub use crate::challenge::Challenge;
-pub use crate::credential::{CookieChoice, Credential, HeaderList, RequestView, Scheme};
-pub use crate::guard::{Admission, Guard};
+pub use crate::credential::{Credential, HeaderList, PresentedToken, RequestView, Scheme};
+pub use crate::gate::Admission;
+pub use crate::guard::Guard;

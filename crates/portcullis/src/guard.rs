@@ -1,11 +1,10 @@
 //! A gate before a part of a service: what the layers and middleware of the adapters do, whatever the framework.
 
+use crate::claims::NoClaims;
 use crate::credential::RequestView;
-use crate::error::AuthError;
-use crate::gate::Gate;
+use crate::gate::{Admission, Gate};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
-use crate::verifier::Verified;
 
 /// A gate with the policy of the routes behind it.
 #[derive(Clone, Debug)]
@@ -15,16 +14,6 @@ pub struct Guard {
     policy: Policy,
     optional: bool,
     cors_preflight: bool,
-}
-
-/// A caller whom a gate let in, kept with the request, so that an extractor behind a guard does not verify again.
-///
-/// Behind the adapters' guards it is among the request's extensions: for middleware of your own, such as a log of who
-/// called what.
-#[derive(Clone, Debug)]
-pub struct Admission {
-    gate: Gate,
-    caller: Verified,
 }
 
 impl Guard {
@@ -60,76 +49,30 @@ impl Guard {
         &self.gate
     }
 
-    /// Whether `request` may pass, and as whom; `None` is nobody in particular.
+    /// Checks the request. `None` means that it may pass without a caller.
+    ///
+    /// `known` is the admission of a guard further out, if any. Where the same gate made it, the caller is not verified
+    /// again.
     ///
     /// # Errors
-    /// Why not; [`Self::refuse`] makes the answer.
-    pub async fn admit(&self, request: &dyn RequestView) -> Result<Option<Admission>, AuthError> {
+    /// The answer that refuses the request.
+    pub async fn admit(
+        &self,
+        request: &dyn RequestView,
+        known: Option<&Admission>,
+    ) -> Result<Option<Admission>, Refusal> {
         if self.cors_preflight && is_cors_preflight(request) {
             return Ok(None);
         }
         let caller = if self.optional {
-            self.gate.admit_optional(request, &self.policy).await?
+            self.gate.extract_optional::<NoClaims>(request, known, &self.policy).await?
         } else {
-            Some(self.gate.admit(request, &self.policy).await?)
+            Some(self.gate.extract::<NoClaims>(request, known, &self.policy).await?)
         };
-        Ok(caller.map(|caller| Admission { gate: self.gate.clone(), caller }))
-    }
-
-    /// The answer to a request that may not pass.
-    #[must_use]
-    pub fn refuse(&self, error: &AuthError) -> Refusal {
-        self.gate.refuse_for(error, &self.policy)
-    }
-}
-
-impl Admission {
-    /// The caller, if it was `gate` that let them in: another gate's word does not count.
-    #[must_use]
-    pub fn by(&self, gate: &Gate) -> Option<&Verified> {
-        self.gate.is_same(gate).then_some(&self.caller)
-    }
-
-    /// The caller.
-    #[must_use]
-    pub fn caller(&self) -> &Verified {
-        &self.caller
-    }
-}
-
-/// Behind a guard.
-impl Gate {
-    /// Like [`Self::admit`], for a request that passed a guard before: a caller whom this gate let in is not verified
-    /// again, only held against `policy`. Another gate's admission does not count.
-    ///
-    /// # Errors
-    /// Why not; [`Self::refuse`] makes the answer.
-    pub async fn readmit(
-        &self,
-        known: Option<&Admission>,
-        request: &dyn RequestView,
-        policy: &Policy,
-    ) -> Result<Verified, AuthError> {
-        match known.and_then(|known| known.by(self)) {
-            Some(caller) => self.authorize(caller, policy).map(|()| caller.clone()),
-            None => self.admit(request, policy).await,
-        }
-    }
-
-    /// What [`Self::readmit`] is to [`Self::admit`], for [`Self::admit_optional`].
-    ///
-    /// # Errors
-    /// Why not; [`Self::refuse`] makes the answer.
-    pub async fn readmit_optional(
-        &self,
-        known: Option<&Admission>,
-        request: &dyn RequestView,
-        policy: &Policy,
-    ) -> Result<Option<Verified>, AuthError> {
-        match known.and_then(|known| known.by(self)) {
-            Some(_) => self.readmit(known, request, policy).await.map(Some),
-            None => self.admit_optional(request, policy).await,
-        }
+        Ok(caller.map(|(caller, NoClaims)| match known {
+            Some(known) if known.by(&self.gate).is_some() => known.renewed(),
+            _ => Admission::new(&self.gate, caller),
+        }))
     }
 }
 
@@ -156,17 +99,17 @@ mod tests {
     #[tokio::test]
     async fn an_admission_counts_for_its_own_gate_alone() {
         let (ours, other) = (gate(), gate());
-        let admission = Guard::new(ours.clone()).admit(&HeaderList::default()).await.unwrap().unwrap();
-        assert_eq!(admission.by(&ours).and_then(Verified::subject), Some("u"));
+        let admission = Guard::new(ours.clone()).admit(&HeaderList::default(), None).await.unwrap().unwrap();
+        assert_eq!(admission.by(&ours).and_then(crate::Verified::subject), Some("u"));
         assert!(admission.by(&other).is_none());
     }
 
     #[tokio::test]
     async fn a_policy_is_required_of_everybody_who_is_somebody() {
         let request = HeaderList::default();
-        assert!(Guard::new(gate()).require(scopes("read")).admit(&request).await.is_ok());
-        let refused = Guard::new(gate()).require(scopes("write")).optional().admit(&request).await.unwrap_err();
-        assert_eq!(refused.status(), 403);
+        assert!(Guard::new(gate()).require(scopes("read")).admit(&request, None).await.is_ok());
+        let refused = Guard::new(gate()).require(scopes("write")).optional().admit(&request, None).await.unwrap_err();
+        assert_eq!(refused.status, 403);
     }
 
     #[tokio::test]
@@ -174,16 +117,16 @@ mod tests {
         let preflight =
             HeaderList::new("OPTIONS", [("origin", "https://a.example"), ("access-control-request-method", "GET")]);
         let guard = Guard::new(gate()).require(scopes("write"));
-        assert!(guard.admit(&preflight).await.is_err());
+        assert!(guard.admit(&preflight, None).await.is_err());
         let guard = guard.allow_cors_preflight();
-        assert!(guard.admit(&preflight).await.unwrap().is_none());
+        assert!(guard.admit(&preflight, None).await.unwrap().is_none());
         for request in [
             HeaderList::new("GET", [("origin", "https://a.example"), ("access-control-request-method", "GET")]),
             HeaderList::new("OPTIONS", [("origin", "https://a.example")]),
             HeaderList::new("OPTIONS", [("access-control-request-method", "GET")]),
             HeaderList::new("POST", [("x-http-method-override", "OPTIONS"), ("origin", "o")]),
         ] {
-            assert!(guard.admit(&request).await.is_err(), "{request:?}");
+            assert!(guard.admit(&request, None).await.is_err(), "{request:?}");
         }
     }
 }

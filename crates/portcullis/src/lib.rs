@@ -57,7 +57,9 @@ mod loopback;
 mod policy;
 mod refusal;
 mod resource_metadata;
+pub mod session;
 pub mod verifier;
+mod web_url;
 
 pub use async_trait::async_trait;
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::challenge::Challenge;
+use crate::credential::Scheme;
 use crate::error::{AuthError, Reason};
 
 /// A whole HTTP response, but for the framework's own header fields.
@@ -17,6 +18,16 @@ pub struct Refusal {
     pub body: String,
     /// The reason, where a token was bad.
     pub reason: Option<Reason>,
+}
+
+/// What the challenges of a service are made of.
+pub(crate) struct Challenger<'a> {
+    pub(crate) realm: &'a str,
+    /// The schemes that the verifier understands.
+    pub(crate) schemes: &'a [Scheme],
+    /// The scheme that the request used, where that is known.
+    pub(crate) used: Option<Scheme>,
+    pub(crate) guidance: Option<Guidance>,
 }
 
 /// What the challenges of a service with protected resource metadata tell its clients, so that they know where to get a
@@ -40,17 +51,19 @@ struct Body<'a> {
 }
 
 impl Refusal {
-    /// The answer to `error`, with challenges in `realm`.
+    /// Makes the answer to a request that reaches a service whose set-up is wrong, for example because a handler has no
+    /// gate: 500. `problem` goes to the log, and should say what to write instead.
     #[must_use]
-    pub fn new(error: &AuthError, realm: &str) -> Self {
-        Self::with_guidance(error, realm, None)
+    pub fn misconfigured(problem: &'static str) -> Self {
+        let error = AuthError::Server(problem.into());
+        log(&error);
+        Self::new(&error, &Challenger { realm: "", schemes: &[], used: None, guidance: None })
     }
 
-    pub(crate) fn with_guidance(error: &AuthError, realm: &str, guidance: Option<&Guidance>) -> Self {
-        let mut headers: Vec<(String, String)> = challenges(error, realm, guidance)
-            .iter()
-            .map(|each| ("www-authenticate".to_owned(), each.to_string()))
-            .collect();
+    /// Makes the answer to `error`.
+    pub(crate) fn new(error: &AuthError, challenger: &Challenger<'_>) -> Self {
+        let mut headers: Vec<(String, String)> =
+            challenger.challenges(error).iter().map(|each| ("www-authenticate".to_owned(), each.to_string())).collect();
         match error {
             AuthError::Custom(custom) => headers.extend(custom.headers.iter().cloned()),
             AuthError::Unavailable(unavailable) => {
@@ -69,30 +82,61 @@ impl Refusal {
             scope: named_scope(error),
             reason: error.reason().map(Reason::as_str),
         };
-        // Strings alone can't fail to serialise; an empty body would be the harmless way to be wrong about that.
+        // Strings always serialize, so the default, an empty body, is never used.
         let body = serde_json::to_string(&body).unwrap_or_default();
         Self { status: error.status(), headers, body, reason: error.reason() }
     }
 }
 
-/// When to come back, where nobody knows better, in seconds.
+/// When to try again, in seconds, where the error does not say.
 const DEFAULT_RETRY_SECONDS: u64 = 5;
 
-fn challenges(error: &AuthError, realm: &str, guidance: Option<&Guidance>) -> Vec<Challenge> {
-    let bearer = || Challenge::new("Bearer").with("realm", realm);
-    let with_error = || bearer().with("error", error.code()).with("error_description", error.description());
-    let needed = guidance.and_then(|guidance| guidance.scope.as_deref());
-    let (challenge, scope) = match error {
-        AuthError::Custom(custom) => return custom.challenges.clone(),
-        AuthError::InsufficientScope { .. } => (with_error(), named_scope(error)),
-        AuthError::InvalidRequest(_) => (with_error(), None),
-        AuthError::InvalidToken(_) => (with_error(), needed),
-        AuthError::MissingToken => (bearer(), needed),
-        AuthError::Server(_) | AuthError::Unavailable(_) => return Vec::new(),
-    };
-    let challenge = scope.into_iter().fold(challenge, |challenge, scope| challenge.with("scope", scope));
-    let url = guidance.map(|guidance| guidance.metadata_url.as_str());
-    vec![url.into_iter().fold(challenge, |challenge, url| challenge.with("resource_metadata", url))]
+impl Challenger<'_> {
+    /// One challenge for each scheme that the verifier understands. Only that of the scheme which the request used names
+    /// the error; where no scheme is known, that of `Bearer`.
+    fn challenges(&self, error: &AuthError) -> Vec<Challenge> {
+        match error {
+            AuthError::Custom(custom) => return custom.challenges.clone(),
+            AuthError::Server(_) | AuthError::Unavailable(_) => return Vec::new(),
+            _ => {}
+        }
+        let used = self.used.or_else(|| self.schemes.iter().copied().find(|scheme| *scheme == Scheme::Bearer));
+        let used = used.or(self.schemes.first().copied());
+        self.schemes.iter().map(|scheme| self.challenge(*scheme, error, Some(*scheme) == used)).collect()
+    }
+
+    fn challenge(&self, scheme: Scheme, error: &AuthError, is_used: bool) -> Challenge {
+        let mut challenge = Challenge::new(scheme.name()).with("realm", self.realm);
+        if is_used && !matches!(error, AuthError::MissingToken) {
+            challenge = challenge.with("error", error.code()).with("error_description", error.description());
+        }
+        let needed = || self.guidance.as_ref().and_then(|guidance| guidance.scope.as_deref());
+        let scope = match error {
+            AuthError::InsufficientScope { .. } if is_used => named_scope(error),
+            AuthError::InvalidToken(_) | AuthError::MissingToken => needed(),
+            _ => None,
+        };
+        if let Some(scope) = scope {
+            challenge = challenge.with("scope", scope);
+        }
+        if let Some(guidance) = &self.guidance {
+            challenge = challenge.with("resource_metadata", &*guidance.metadata_url);
+        }
+        challenge
+    }
+}
+
+/// Writes one event for each refusal. The texts of errors hold no token, claim or secret.
+pub(crate) fn log(error: &AuthError) {
+    let reason = error.reason().map_or(error.code(), |reason| reason.as_str());
+    match error {
+        AuthError::Server(_) => tracing::error!(reason, detail = %error, "request refused"),
+        AuthError::Unavailable(unavailable) => {
+            let source = unavailable.source.as_ref().map(ToString::to_string);
+            tracing::warn!(reason, detail = source, "request refused");
+        }
+        _ => tracing::debug!(reason, detail = %error, "request refused"),
+    }
 }
 
 fn named_scope(error: &AuthError) -> Option<&str> {
@@ -109,8 +153,10 @@ mod tests {
     use super::*;
     use crate::error::{InvalidRequest, InvalidToken, Unavailable};
 
+    const BEARER: Challenger<'_> = Challenger { realm: "api", schemes: &[Scheme::Bearer], used: None, guidance: None };
+
     fn refusal(error: impl Into<AuthError>) -> (u16, Option<String>, String) {
-        let refusal = Refusal::new(&error.into(), "api");
+        let refusal = Refusal::new(&error.into(), &BEARER);
         let field = refusal.headers.iter().find(|(name, _)| name == "www-authenticate");
         (refusal.status, field.map(|(_, value)| value.clone()), refusal.body)
     }
@@ -158,7 +204,7 @@ mod tests {
         for (delay, expected) in [(None, "5"), (Some(Duration::ZERO), "1"), (Some(Duration::from_millis(1_001)), "2")] {
             let mut unavailable = Unavailable::new();
             unavailable.retry_after = delay;
-            let refusal = Refusal::new(&unavailable.into(), "api");
+            let refusal = Refusal::new(&unavailable.into(), &BEARER);
             assert_eq!(refusal.status, 503);
             assert!(refusal.headers.contains(&("retry-after".into(), expected.into())));
             assert!(!refusal.headers.iter().any(|(name, _)| name == "www-authenticate"));
@@ -167,7 +213,7 @@ mod tests {
 
     #[test]
     fn every_answer_is_json_and_not_stored() {
-        let headers = Refusal::new(&AuthError::MissingToken, "api").headers;
+        let headers = Refusal::new(&AuthError::MissingToken, &BEARER).headers;
         assert!(headers.contains(&("content-type".into(), "application/json".into())));
         assert!(headers.contains(&("cache-control".into(), "no-store".into())));
     }

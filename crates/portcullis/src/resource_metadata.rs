@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::ConfigError;
-use crate::loopback::is_loopback;
+use crate::web_url::split;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
@@ -112,23 +112,6 @@ impl ResourceMetadata {
         }
         self
     }
-}
-
-/// The origin of a URL, and what comes after it.
-fn split(resource: &str) -> Option<(&str, &str)> {
-    let (scheme, after_scheme) = resource.split_once("://")?;
-    let printable = resource.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\#<>".contains(&byte));
-    let host_end = after_scheme.find(['/', '?']).unwrap_or(after_scheme.len());
-    let authority = after_scheme.get(..host_end)?;
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let may_be_read = scheme == "https" || scheme == "http" && is_loopback(host);
-    if host.is_empty() || !may_be_read || !printable || authority.contains('@') {
-        return None;
-    }
-    resource.split_at_checked(resource.len() - after_scheme.len() + host_end)
 }
 
 #[cfg(test)]

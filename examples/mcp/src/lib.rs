@@ -109,8 +109,8 @@ async fn answer(State(service): State<Arc<Service>>, auth: Auth, headers: Header
         "tools/call" => match Tool::named(message.tool()) {
             Some(tool) => {
                 // What decides is the message that is acted upon, never a header that repeats some of it.
-                if let Err(error) = service.gate.authorize(&auth, &tool.policy()) {
-                    return Rejection::from(service.gate.refuse(&error)).into_response();
+                if let Err(refusal) = service.gate.authorize(&auth, &tool.policy()) {
+                    return Rejection::from(refusal).into_response();
                 }
                 message.called(tool.call(&service.notes, &auth, message.arguments()))
             }

@@ -16,7 +16,7 @@ const PLAIN: &str = "__session";
 /// refusal.
 async fn subject(clerk: &Clerk, instance: &TestIssuer, cookies: &[(&str, &str)]) -> Result<Option<String>, String> {
     let gate = Gate::new(clerk.clone().keys(instance.keys()).verifier().unwrap())
-        .with_token_sources([TokenSource::Authorization, clerk.session_cookies()]);
+        .with_token_sources([TokenSource::authorization(), clerk.session_cookies()]);
     let cookies: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let cookies = cookies.join("; ");
     let request = HeaderList::new("GET", [("cookie", cookies.as_bytes())]);

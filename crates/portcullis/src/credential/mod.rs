@@ -1,53 +1,39 @@
-//! What a request presents: read from its header bytes, strictly, before any token is looked at.
+//! What a request presents: read strictly from the bytes of its header fields, before any token is looked at.
 
+mod public_url;
 mod request;
+mod scheme;
 mod source;
 
+use std::borrow::Cow;
 use std::fmt;
 
+pub(crate) use public_url::PublicUrl;
 pub use request::{HeaderList, RequestView};
-pub use source::{CookieChoice, TokenSource};
+pub use scheme::Scheme;
+pub use source::{PresentedToken, TokenSource};
 
 use crate::error::InvalidRequest;
+use source::Found;
 
-/// An authentication scheme (RFC 9110 §11.1).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Scheme {
-    /// `Bearer` (RFC 6750).
-    Bearer,
-    /// `DPoP` (RFC 9449).
-    Dpop,
-}
-
-impl Scheme {
-    /// The registered name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bearer => "Bearer",
-            Self::Dpop => "DPoP",
-        }
-    }
-}
-
-/// A token, and where a request presented it. It is unverified.
+/// A token, and how a request presents it. It is unverified.
 #[derive(Clone, Copy)]
 pub struct Credential<'a> {
     scheme: Scheme,
     token: &'a str,
     source: Option<&'a TokenSource>,
     request: Option<&'a dyn RequestView>,
+    public_url: Option<&'a PublicUrl>,
 }
 
 impl<'a> Credential<'a> {
-    /// A bearer token from anywhere but an HTTP request: a WebSocket message, gRPC metadata, a queue.
+    /// A bearer token that no HTTP request presents: it comes from a WebSocket message, gRPC metadata or a queue.
     #[must_use]
     pub fn bearer(token: &'a str) -> Self {
-        Self { scheme: Scheme::Bearer, token, source: None, request: None }
+        Self { scheme: Scheme::Bearer, token, source: None, request: None, public_url: None }
     }
 
-    /// How the token was presented.
+    /// The scheme under which the token is presented: one of [`Verifier::schemes`](crate::Verifier::schemes).
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
@@ -59,16 +45,26 @@ impl<'a> Credential<'a> {
         self.token
     }
 
-    /// Which of the gate's sources it came from; `None` outside of HTTP.
+    /// The gate's source that the token comes from; `None` outside of HTTP.
     #[must_use]
     pub fn source(&self) -> Option<&'a TokenSource> {
         self.source
     }
 
-    /// The request that presented it; `None` outside of HTTP.
+    /// The request that presents the token; `None` outside of HTTP.
     #[must_use]
     pub fn request(&self) -> Option<&'a dyn RequestView> {
         self.request
+    }
+
+    /// The URI that the request is for, without its query: the `htu` of a DPoP proof (RFC 9449 §4.2).
+    ///
+    /// It is the gate's [public URL](crate::Gate::with_public_url), followed by the request's
+    /// [original path](RequestView::original_path). `None` without either of them. `Host`, `Forwarded` and
+    /// `X-Forwarded-*` fields never change it.
+    #[must_use]
+    pub fn target_uri(&self) -> Option<String> {
+        self.public_url?.of_path(&self.request?.original_path()?)
     }
 }
 
@@ -78,31 +74,142 @@ impl fmt::Debug for Credential<'_> {
     }
 }
 
-/// What the sources found.
-#[derive(Debug)]
+/// What the sources of a request hold.
 pub(crate) enum Presented<'a> {
-    Credential(Credential<'a>),
-    /// A scheme that proves possession, which nobody here can check: never anonymous.
-    Dpop,
+    /// No token.
     Nothing,
+    /// A token under a scheme that the verifier does not understand: refused, never anonymous.
+    NotUnderstood,
+    /// A token under a scheme that the verifier understands.
+    Token { scheme: Scheme, token: Cow<'a, str>, source: &'a TokenSource, request: &'a dyn RequestView },
 }
 
-/// Looks through `sources` in order; the first that holds something decides, good or bad.
+/// A credential that is presented wrongly, and its scheme, where that is known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Unreadable {
+    pub(crate) error: InvalidRequest,
+    pub(crate) scheme: Option<Scheme>,
+}
+
+impl From<InvalidRequest> for Unreadable {
+    fn from(error: InvalidRequest) -> Self {
+        Self { error, scheme: None }
+    }
+}
+
+impl Presented<'_> {
+    /// The scheme of the token, if the verifier understands it.
+    pub(crate) fn scheme(&self) -> Option<Scheme> {
+        match self {
+            Self::Token { scheme, .. } => Some(*scheme),
+            Self::Nothing | Self::NotUnderstood => None,
+        }
+    }
+
+    /// The credential to verify.
+    pub(crate) fn credential<'b>(&'b self, public_url: Option<&'b PublicUrl>) -> Option<Credential<'b>> {
+        match self {
+            Self::Token { scheme, token, source, request } => {
+                Some(Credential { scheme: *scheme, token, source: Some(source), request: Some(*request), public_url })
+            }
+            Self::Nothing | Self::NotUnderstood => None,
+        }
+    }
+}
+
+/// Reads `sources` in order. The first that holds a token of one of `schemes` decides, whether the token is good or bad.
 pub(crate) fn present<'a>(
     request: &'a dyn RequestView,
     sources: &'a [TokenSource],
-) -> Result<Presented<'a>, InvalidRequest> {
-    let mut dpop = false;
+    schemes: &[Scheme],
+) -> Result<Presented<'a>, Unreadable> {
+    let mut presented = Presented::Nothing;
     for source in sources {
-        match source.read(request)? {
-            source::Found::Nothing => {}
-            source::Found::Dpop => dpop = true,
-            source::Found::Token(token) => {
-                let credential =
-                    Credential { scheme: Scheme::Bearer, token, source: Some(source), request: Some(request) };
-                return Ok(Presented::Credential(credential));
+        match source.read(request, schemes)? {
+            Found::Nothing => {}
+            Found::NotUnderstood => presented = Presented::NotUnderstood,
+            Found::Token(PresentedToken { scheme, token }) => {
+                return Ok(Presented::Token { scheme, token, source, request });
             }
         }
     }
-    Ok(if dpop { Presented::Dpop } else { Presented::Nothing })
+    Ok(presented)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: [Scheme; 2] = [Scheme::Dpop, Scheme::Bearer];
+
+    fn present_with(sources: &[TokenSource], schemes: &[Scheme], fields: &[(&str, &str)]) -> String {
+        let request = HeaderList::new("GET", fields.iter().map(|(name, value)| (*name, *value)));
+        match present(&request, sources, schemes) {
+            Ok(Presented::Nothing) => "nothing".to_owned(),
+            Ok(Presented::NotUnderstood) => "not understood".to_owned(),
+            Ok(Presented::Token { scheme, token, .. }) => format!("{} {token}", scheme.name()),
+            Err(Unreadable { error, scheme }) => format!("{error:?} {}", scheme.map_or("", Scheme::name)),
+        }
+    }
+
+    #[test]
+    fn the_schemes_of_the_verifier_decide_what_is_a_credential() {
+        let sources = [TokenSource::authorization()];
+        for (schemes, value, expected) in [
+            (&[Scheme::Bearer][..], "Bearer a.b.c", "Bearer a.b.c"),
+            (&[Scheme::Bearer], "dpop a.b.c", "not understood"),
+            (&[Scheme::Bearer], "DPoP", "not understood"),
+            (&[Scheme::Bearer], "Basic dTpw", "nothing"),
+            (&[Scheme::Dpop], "Bearer a.b.c", "not understood"),
+            (&[Scheme::Dpop], "dPoP a.b.c", "DPoP a.b.c"),
+            (&[Scheme::Dpop], "DPoP", "MalformedAuthorization DPoP"),
+            (&[Scheme::Dpop], "DPoP \ta", "MalformedAuthorization DPoP"),
+            (&BOTH, "DPoP  a.b.c", "DPoP a.b.c"),
+            (&BOTH, "bearer a.b.c", "Bearer a.b.c"),
+            (&BOTH, "Digest username=\"u\"", "nothing"),
+            (&BOTH, "Bearer", "MalformedAuthorization Bearer"),
+            (&BOTH, "a\tb", "MalformedAuthorization "),
+            (&[], "Bearer a.b.c", "not understood"),
+        ] {
+            assert_eq!(present_with(&sources, schemes, &[("authorization", value)]), expected, "{schemes:?} {value}");
+        }
+        let sources = [TokenSource::cookie("session")];
+        assert_eq!(present_with(&sources, &[Scheme::Bearer], &[("cookie", "session=a")]), "Bearer a");
+        assert_eq!(present_with(&sources, &[Scheme::Dpop], &[("cookie", "session=a")]), "not understood");
+    }
+
+    #[test]
+    fn the_first_source_that_holds_a_token_decides() {
+        let sources = [TokenSource::authorization(), TokenSource::cookie("session"), TokenSource::header("x-token")];
+        let bearer = [Scheme::Bearer];
+        let all = [("authorization", "Bearer a"), ("cookie", "session=b"), ("x-token", "c")];
+        assert_eq!(present_with(&sources, &bearer, &all), "Bearer a");
+        assert_eq!(present_with(&sources, &bearer, &all[1..]), "Bearer b");
+        assert_eq!(present_with(&sources, &bearer, &all[2..]), "Bearer c");
+        assert_eq!(present_with(&sources, &bearer, &[]), "nothing");
+        assert_eq!(present_with(&sources, &bearer, &[("authorization", "Basic a"), all[1]]), "Bearer b");
+        // A scheme that is not understood hides no token in a later source, and makes no request anonymous.
+        assert_eq!(present_with(&sources, &bearer, &[("authorization", "DPoP a"), all[1]]), "Bearer b");
+        assert_eq!(present_with(&sources, &bearer, &[("authorization", "DPoP a")]), "not understood");
+    }
+
+    #[test]
+    fn the_target_uri_needs_a_public_url_and_a_path() {
+        let request = |path: Option<&str>| {
+            let request = HeaderList::new("GET", [("authorization", "Bearer a"), ("host", "evil.example")]);
+            match path {
+                Some(path) => request.with_original_path(path),
+                None => request,
+            }
+        };
+        let url = PublicUrl::new("https://api.example.com/base").unwrap();
+        let target = |path: Option<&str>, url: Option<&PublicUrl>| {
+            let (request, sources) = (request(path), [TokenSource::authorization()]);
+            present(&request, &sources, &[Scheme::Bearer]).unwrap().credential(url).unwrap().target_uri()
+        };
+        assert_eq!(target(Some("/a"), Some(&url)).as_deref(), Some("https://api.example.com/base/a"));
+        assert_eq!(target(None, Some(&url)), None);
+        assert_eq!(target(Some("/a"), None), None);
+        assert_eq!(Credential::bearer("a").target_uri(), None);
+    }
 }

@@ -1,20 +1,48 @@
-//! A request as the core sees it, whatever the web framework.
+//! A request as the core sees it, independent of the web framework.
 
 use std::borrow::Cow;
 
 /// The parts of a request that authentication may look at.
 ///
-/// Each adapter implements it over its framework's own types; nothing is copied.
+/// Each adapter implements it over its framework's types, without copying them. [`HeaderList`] serves tests.
+///
+/// ```
+/// use std::borrow::Cow;
+/// use portcullis::adapter::RequestView;
+///
+/// struct Request {
+///     method: String,
+///     path: String,
+///     headers: Vec<(String, Vec<u8>)>,
+/// }
+///
+/// impl RequestView for Request {
+///     fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+///         let named = self.headers.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+///         named.for_each(|(_, value)| visit(value));
+///     }
+///
+///     fn method(&self) -> Cow<'_, str> {
+///         Cow::Borrowed(&self.method)
+///     }
+///
+///     fn original_path(&self) -> Option<Cow<'_, str>> {
+///         Some(Cow::Borrowed(&self.path))
+///     }
+/// }
+/// ```
 pub trait RequestView: Sync {
-    /// Calls `visit` with the bytes of each field named `name` (lower case), in order.
+    /// Calls `visit` with the value of each header field named `name` (in lower case), in order.
     fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8]));
 
-    /// The method, such as `GET`. Headers that claim another method are not looked at.
+    /// The method of the request line, for example `GET`. Header fields that claim another method do not count.
     fn method(&self) -> Cow<'_, str>;
 
-    /// The absolute URI that the request is for, without its query, where the framework can tell (RFC 9449 §4.2,
-    /// `htu`).
-    fn target_uri(&self) -> Option<Cow<'_, str>> {
+    /// The path as this server received it, percent-encoded, without the query: before a router takes a prefix off.
+    /// `None` where the framework does not tell.
+    ///
+    /// With the gate's [public URL](crate::Gate::with_public_url) it makes the URI that the request is for.
+    fn original_path(&self) -> Option<Cow<'_, str>> {
         None
     }
 
@@ -24,7 +52,7 @@ pub trait RequestView: Sync {
     }
 }
 
-/// Header fields in hand, as a request: for other frameworks, and for tests.
+/// A list of header fields as a request: for tests, and for code that has no request type.
 ///
 /// ```
 /// use portcullis::adapter::{HeaderList, RequestView};
@@ -37,17 +65,25 @@ pub trait RequestView: Sync {
 #[derive(Clone, Default)]
 pub struct HeaderList {
     method: String,
+    original_path: Option<String>,
     fields: Vec<(String, Vec<u8>)>,
 }
 
 impl HeaderList {
-    /// A request of `method` with these fields.
+    /// A request with this method and these fields.
     pub fn new<N: Into<String>, V: Into<Vec<u8>>>(
         method: impl Into<String>,
         fields: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let fields = fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { method: method.into(), fields }
+        Self { method: method.into(), original_path: None, fields }
+    }
+
+    /// With this path, as the server received it.
+    #[must_use]
+    pub fn with_original_path(mut self, path: impl Into<String>) -> Self {
+        self.original_path = Some(path.into());
+        self
     }
 }
 
@@ -60,6 +96,10 @@ impl RequestView for HeaderList {
 
     fn method(&self) -> Cow<'_, str> {
         self.method.as_str().into()
+    }
+
+    fn original_path(&self) -> Option<Cow<'_, str>> {
+        self.original_path.as_deref().map(Cow::Borrowed)
     }
 }
 

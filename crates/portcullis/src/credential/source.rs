@@ -4,112 +4,197 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::credential::Unreadable;
 use crate::credential::request::RequestView;
+use crate::credential::scheme::Scheme;
 use crate::error::InvalidRequest;
 
 /// One place where a request may carry its token.
 ///
-/// A gate looks at its sources in order. The first that holds a token decides: a bad token there is refused, and never
-/// falls through to the next source.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum TokenSource {
-    /// `Authorization: Bearer token` (RFC 6750 §2.1).
+/// A gate reads its sources in order. The first that holds a token decides: a bad token there is refused, and the later
+/// sources are not read.
+///
+/// ```
+/// use portcullis::{Gate, TokenSource};
+///
+/// # fn gate(gate: Gate) -> Gate {
+/// gate.with_token_sources([TokenSource::authorization(), TokenSource::cookie("session")])
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TokenSource(Place);
+
+#[derive(Clone)]
+enum Place {
     Authorization,
-    /// A cookie that holds the token alone. Cookies are sent by browsers on their own, so routes that change something
-    /// need protection from cross-site requests beside it.
     Cookie(Cow<'static, str>),
-    /// One of several cookies, each of which holds a token alone.
-    Cookies(CookieChoice),
-    /// A header field, by its lower-case name, that holds the token alone, as some proxies send it.
+    Cookies { names: Arc<[Cow<'static, str>]>, choose: Arc<Choose> },
+    Custom { name: Cow<'static, str>, read: Arc<Read> },
     Header(Cow<'static, str>),
 }
 
+type Choose = dyn Fn(&[&str]) -> usize + Send + Sync;
+type Read = dyn for<'a> Fn(&'a dyn RequestView) -> Result<Option<PresentedToken<'a>>, InvalidRequest> + Send + Sync;
+
+/// A token as a request presents it: a scheme and a text. It is unverified.
+#[derive(Clone)]
+pub struct PresentedToken<'a> {
+    pub(super) scheme: Scheme,
+    pub(super) token: Cow<'a, str>,
+}
+
+/// What a source holds.
 pub(super) enum Found<'a> {
-    Dpop,
     Nothing,
-    Token(&'a str),
+    NotUnderstood,
+    Token(PresentedToken<'a>),
 }
 
 impl TokenSource {
-    /// The cookie `name`.
-    pub fn cookie(name: impl Into<Cow<'static, str>>) -> Self {
-        Self::Cookie(name.into())
+    /// The field `Authorization`: a scheme that the verifier understands, one or more spaces, and the token (RFC 6750
+    /// §2.1).
+    #[must_use]
+    pub fn authorization() -> Self {
+        Self(Place::Authorization)
     }
 
-    /// One of the cookies `names`. Where more than one is there, `choose` gets their values in the order of `names`, and
-    /// says the position of the one to verify: a choice among unverified tokens, which is all that it may be.
+    /// The cookie `name`, which holds a bearer token and nothing else.
+    ///
+    /// Browsers send cookies with every request, also with those that other sites cause. Routes that change something
+    /// need a protection from cross-site requests as well.
+    pub fn cookie(name: impl Into<Cow<'static, str>>) -> Self {
+        Self(Place::Cookie(name.into()))
+    }
+
+    /// One of the cookies `names`, each of which holds a bearer token and nothing else.
+    ///
+    /// Where a request has several of them, `choose` gets their values in the order of `names` and returns the position
+    /// of the one to verify; any other number means the first. It chooses among unverified tokens, so its choice must
+    /// not decide anything else.
     pub fn cookies<S, F>(names: impl IntoIterator<Item = S>, choose: F) -> Self
     where
         S: Into<Cow<'static, str>>,
         F: Fn(&[&str]) -> usize + Send + Sync + 'static,
     {
-        Self::Cookies(CookieChoice { names: names.into_iter().map(Into::into).collect(), choose: Arc::new(choose) })
+        Self(Place::Cookies { names: names.into_iter().map(Into::into).collect(), choose: Arc::new(choose) })
     }
 
-    /// The header field `name`, in any case.
+    /// A place of your own, read by `read`. `name` describes it in `Debug` output.
+    ///
+    /// The gate checks what `read` returns: a token that is not of the form `b64token` (RFC 6750 §2.1) is answered with
+    /// 400, one under a scheme that the verifier does not understand with 401.
+    ///
+    /// ```
+    /// use portcullis::TokenSource;
+    /// use portcullis::adapter::PresentedToken;
+    /// use portcullis::error::InvalidRequest;
+    ///
+    /// // A browser cannot set `Authorization` for a WebSocket, so clients offer two subprotocols: `bearer, token`.
+    /// let subprotocol = TokenSource::custom("sec-websocket-protocol", |request| {
+    ///     let (mut offered, mut repeated) = (None, false);
+    ///     request.header("sec-websocket-protocol", &mut |value| {
+    ///         repeated |= offered.is_some();
+    ///         offered = Some(value);
+    ///     });
+    ///     if repeated {
+    ///         return Err(InvalidRequest::RepeatedCredential);
+    ///     }
+    ///     let Some(value) = offered else { return Ok(None) };
+    ///     let value = std::str::from_utf8(value).map_err(|_| InvalidRequest::MalformedToken)?;
+    ///     Ok(value.strip_prefix("bearer, ").map(PresentedToken::bearer))
+    /// });
+    /// # use portcullis::{Gate, Policy, adapter::HeaderList};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = portcullis::keys::FixedKeys::secret(&[7; 32])?;
+    /// # let gate = Gate::new(portcullis::JwtVerifier::builder("https://issuer.example", "api", keys).build()?);
+    /// let gate = gate.with_token_sources([TokenSource::authorization(), subprotocol]);
+    ///
+    /// let request = HeaderList::new("GET", [("sec-websocket-protocol", "bearer, not-a-jwt")]);
+    /// let refused = gate.admit(&request, &Policy::authenticated()).await.unwrap_err();
+    /// assert_eq!(refused.reason().unwrap().as_str(), "not_compact_jws");
+    /// # Ok(()) }
+    /// ```
+    pub fn custom<F>(name: impl Into<Cow<'static, str>>, read: F) -> Self
+    where
+        F: for<'a> Fn(&'a dyn RequestView) -> Result<Option<PresentedToken<'a>>, InvalidRequest>
+            + Send
+            + Sync
+            + 'static,
+    {
+        Self(Place::Custom { name: name.into(), read: Arc::new(read) })
+    }
+
+    /// The header field `name`, in any case, which holds a bearer token and nothing else.
     pub fn header(name: impl Into<Cow<'static, str>>) -> Self {
         let name = name.into();
-        Self::Header(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Self(Place::Header(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             name.to_ascii_lowercase().into()
         } else {
             name
-        })
+        }))
     }
 
-    pub(super) fn read<'a>(&self, request: &'a dyn RequestView) -> Result<Found<'a>, InvalidRequest> {
-        match self {
-            Self::Authorization => match the_only_field(request, "authorization")? {
-                Some(value) => read_authorization(value),
+    /// Reads the source of `request`. `schemes` are those that the verifier understands.
+    pub(super) fn read<'a>(&self, request: &'a dyn RequestView, schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
+        let bearer = |token: Option<&'a str>| Ok(Found::new(token.map(PresentedToken::bearer), schemes));
+        match &self.0 {
+            Place::Authorization => match the_only_field(request, "authorization")? {
+                Some(value) => read_authorization(value, schemes),
                 None => Ok(Found::Nothing),
             },
-            Self::Cookie(name) => read_cookie(request, name),
-            Self::Cookies(choice) => choice.read(request),
-            Self::Header(name) => match the_only_field(request, name)? {
-                Some(value) => b64token(trim(value)).map(Found::Token).ok_or(InvalidRequest::MalformedToken),
+            Place::Cookie(name) => bearer(read_cookie(request, name)?),
+            Place::Cookies { names, choose } => bearer(read_cookies(request, names, &**choose)?),
+            Place::Custom { read, .. } => match read(request)? {
+                Some(presented) if b64token(presented.token.as_bytes()).is_none() => {
+                    Err(InvalidRequest::MalformedToken.into())
+                }
+                presented => Ok(Found::new(presented, schemes)),
+            },
+            Place::Header(name) => match the_only_field(request, name)? {
+                Some(value) => bearer(Some(b64token(trim(value)).ok_or(InvalidRequest::MalformedToken)?)),
                 None => Ok(Found::Nothing),
             },
         }
     }
 }
 
-/// Which cookies may hold a token, and which of them to take.
-#[derive(Clone)]
-pub struct CookieChoice {
-    names: Vec<Cow<'static, str>>,
-    choose: Arc<Choose>,
+impl<'a> PresentedToken<'a> {
+    /// A token under `scheme`.
+    pub fn new(scheme: Scheme, token: impl Into<Cow<'a, str>>) -> Self {
+        Self { scheme, token: token.into() }
+    }
+
+    /// A bearer token.
+    pub fn bearer(token: impl Into<Cow<'a, str>>) -> Self {
+        Self::new(Scheme::Bearer, token)
+    }
 }
 
-type Choose = dyn Fn(&[&str]) -> usize + Send + Sync;
-
-impl CookieChoice {
-    fn read<'a>(&self, request: &'a dyn RequestView) -> Result<Found<'a>, InvalidRequest> {
-        let mut tokens = Vec::with_capacity(self.names.len());
-        for name in &self.names {
-            match read_cookie(request, name)? {
-                Found::Token(token) => tokens.push(token),
-                Found::Nothing | Found::Dpop => {}
-            }
+impl<'a> Found<'a> {
+    fn new(presented: Option<PresentedToken<'a>>, schemes: &[Scheme]) -> Self {
+        match presented {
+            None => Self::Nothing,
+            Some(presented) if schemes.contains(&presented.scheme) => Self::Token(presented),
+            Some(_) => Self::NotUnderstood,
         }
-        Ok(match tokens.as_slice() {
-            [] => Found::Nothing,
-            [token] => Found::Token(token),
-            [first, ..] => Found::Token(tokens.get((self.choose)(&tokens)).unwrap_or(first)),
-        })
     }
 }
 
-impl PartialEq for CookieChoice {
-    fn eq(&self, other: &Self) -> bool {
-        self.names == other.names && Arc::ptr_eq(&self.choose, &other.choose)
-    }
-}
-
-impl Eq for CookieChoice {}
-
-impl fmt::Debug for CookieChoice {
+impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CookieChoice").field("names", &self.names).finish_non_exhaustive()
+        match &self.0 {
+            Place::Authorization => f.write_str("Authorization"),
+            Place::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
+            Place::Cookies { names, .. } => f.debug_tuple("Cookies").field(names).finish(),
+            Place::Custom { name, .. } => f.debug_tuple("Custom").field(name).finish(),
+            Place::Header(name) => f.debug_tuple("Header").field(name).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for PresentedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresentedToken").field("scheme", &self.scheme).finish_non_exhaustive()
     }
 }
 
@@ -125,29 +210,48 @@ fn the_only_field<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option
     }
 }
 
-/// `credentials = auth-scheme [ 1*SP ( token68 / ... ) ]` (RFC 9110 §11.4), for Bearer with a b64token.
-fn read_authorization(value: &[u8]) -> Result<Found<'_>, InvalidRequest> {
-    let malformed = InvalidRequest::MalformedAuthorization;
+/// Reads `credentials = auth-scheme [ 1*SP ( token68 / ... ) ]` (RFC 9110 §11.4). What follows a scheme that the verifier
+/// understands has to be a `b64token`; what follows another scheme is not looked at.
+fn read_authorization<'a>(value: &'a [u8], schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
+    let malformed = Unreadable::from(InvalidRequest::MalformedAuthorization);
     let value = trim(value);
     let scheme_length = value.iter().take_while(|byte| is_token_byte(**byte)).count();
     let (scheme, rest) = value.split_at_checked(scheme_length).ok_or(malformed)?;
     if scheme.is_empty() || !matches!(rest.first(), None | Some(b' ')) {
         return Err(malformed);
     }
-    if scheme.eq_ignore_ascii_case(b"DPoP") {
-        return Ok(Found::Dpop);
-    }
-    if !scheme.eq_ignore_ascii_case(b"Bearer") {
-        return Ok(Found::Nothing);
-    }
+    let scheme = match Scheme::from_name(scheme) {
+        None => return Ok(Found::Nothing),
+        Some(scheme) if !schemes.contains(&scheme) => return Ok(Found::NotUnderstood),
+        Some(scheme) => scheme,
+    };
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    rest.get(spaces..).and_then(b64token).map(Found::Token).ok_or(malformed)
+    let token = rest.get(spaces..).and_then(b64token);
+    let token = token.ok_or(Unreadable { scheme: Some(scheme), ..malformed })?;
+    Ok(Found::Token(PresentedToken { scheme, token: Cow::Borrowed(token) }))
 }
 
-/// The value of the cookie `name` (RFC 6265 §4.2.1). An empty one is how a cookie is taken back: it counts as absent.
+/// Reads one of several cookies. All of them are read, so a malformed one is not passed over in silence.
+fn read_cookies<'a>(
+    request: &'a dyn RequestView,
+    names: &[Cow<'static, str>],
+    choose: &Choose,
+) -> Result<Option<&'a str>, InvalidRequest> {
+    let mut tokens = Vec::with_capacity(names.len());
+    for name in names {
+        tokens.extend(read_cookie(request, name)?);
+    }
+    Ok(match tokens.as_slice() {
+        [] => None,
+        [token] => Some(token),
+        [first, ..] => Some(tokens.get(choose(&tokens)).unwrap_or(first)),
+    })
+}
+
+/// Reads the value of the cookie `name` (RFC 6265 §4.2.1). An empty value counts as absent: servers delete cookies so.
 ///
-/// Works on bytes, because the cookies beside ours may hold any, and one of ours that does is malformed, not absent.
-fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Found<'a>, InvalidRequest> {
+/// It works on bytes, because other cookies may hold any. A cookie of this name with such bytes is malformed, not absent.
+fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a str>, InvalidRequest> {
     let (mut first, mut differs) = (None, false);
     request.header("cookie", &mut |field| {
         for pair in field.split(|byte| *byte == b';') {
@@ -161,9 +265,9 @@ fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Found<'a>
         }
     });
     match first {
-        None => Ok(Found::Nothing),
+        None => Ok(None),
         Some(_) if differs => Err(InvalidRequest::RepeatedCredential),
-        Some(value) => b64token(value).map(Found::Token).ok_or(InvalidRequest::MalformedToken),
+        Some(value) => b64token(value).map(Some).ok_or(InvalidRequest::MalformedToken),
     }
 }
 
@@ -178,7 +282,7 @@ fn b64token(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok()
 }
 
-/// Without the optional white space around a field value (RFC 9110 §5.5).
+/// Removes the optional white space around a field value (RFC 9110 §5.5).
 fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -198,15 +302,16 @@ mod tests {
 
     fn read(source: &TokenSource, fields: &[(&str, &[u8])]) -> Result<String, InvalidRequest> {
         let request = HeaderList::new("GET", fields.iter().map(|(name, value)| (*name, *value)));
-        source.read(&request).map(|found| match found {
-            Found::Dpop => "dpop".to_owned(),
+        let found = source.read(&request, &[Scheme::Bearer]).map_err(|unreadable| unreadable.error);
+        found.map(|found| match found {
             Found::Nothing => "nothing".to_owned(),
-            Found::Token(token) => format!("token {token}"),
+            Found::NotUnderstood => "not understood".to_owned(),
+            Found::Token(presented) => format!("token {}", presented.token),
         })
     }
 
     fn authorization(value: &[u8]) -> Result<String, InvalidRequest> {
-        read(&TokenSource::Authorization, &[("Authorization", value)])
+        read(&TokenSource::authorization(), &[("Authorization", value)])
     }
 
     #[test]
@@ -224,7 +329,7 @@ mod tests {
                 if value.starts_with("Bearer,") { Err(InvalidRequest::MalformedAuthorization) } else { Ok("nothing") };
             assert_eq!(authorization(value.as_bytes()).as_deref(), expected.as_ref().copied(), "{value:?}");
         }
-        assert_eq!(authorization(b"DPoP abc").as_deref(), Ok("dpop"));
+        assert_eq!(authorization(b"DPoP abc").as_deref(), Ok("not understood"));
     }
 
     #[test]
@@ -253,9 +358,9 @@ mod tests {
     #[test]
     fn two_fields_are_refused_even_when_they_are_equal() {
         let fields: [(&str, &[u8]); 2] = [("authorization", b"Bearer a"), ("Authorization", b"Bearer a")];
-        assert_eq!(read(&TokenSource::Authorization, &fields), Err(InvalidRequest::RepeatedCredential));
+        assert_eq!(read(&TokenSource::authorization(), &fields), Err(InvalidRequest::RepeatedCredential));
         let fields: [(&str, &[u8]); 2] = [("authorization", b"Basic a"), ("authorization", b"Bearer a")];
-        assert_eq!(read(&TokenSource::Authorization, &fields), Err(InvalidRequest::RepeatedCredential));
+        assert_eq!(read(&TokenSource::authorization(), &fields), Err(InvalidRequest::RepeatedCredential));
     }
 
     #[test]
@@ -289,10 +394,38 @@ mod tests {
         assert_eq!(cookies(b"__session=aaa; __session_1=bb").as_deref(), Ok("token aaa"));
         assert_eq!(cookies(b"__session=a").as_deref(), Ok("token a"));
         assert_eq!(cookies(b"__session_2=a").as_deref(), Ok("nothing"));
-        // A bad one is not passed over in silence.
         assert_eq!(cookies(b"__session=a\xff; __session_1=bb"), Err(InvalidRequest::MalformedToken));
-        // A choice that is none takes the first.
+        // A position that does not exist means the first.
         let source = TokenSource::cookies(["a", "b"], |_| 2);
         assert_eq!(read(&source, &[("cookie", b"b=y; a=x")]).as_deref(), Ok("token x"));
+    }
+
+    #[test]
+    fn a_custom_source_yields_a_scheme_and_a_token() {
+        let source = TokenSource::custom("x-dpop", |request| {
+            let mut value = None;
+            request.header("x-dpop", &mut |field| value = std::str::from_utf8(field).ok());
+            match value {
+                None => Ok(None),
+                Some("broken") => Err(InvalidRequest::RepeatedCredential),
+                Some(token) => Ok(Some(PresentedToken::new(Scheme::Dpop, token.to_owned()))),
+            }
+        });
+        let found = |value: &str, schemes: &[Scheme]| {
+            let request = HeaderList::new("GET", [("x-dpop", value)]);
+            let found = source.read(&request, schemes).map_err(|unreadable| unreadable.error);
+            found.map(|found| match found {
+                Found::Token(PresentedToken { scheme, token }) => Some((scheme, token.into_owned())),
+                Found::Nothing | Found::NotUnderstood => None,
+            })
+        };
+        assert_eq!(found("a.b.c", &[Scheme::Dpop]), Ok(Some((Scheme::Dpop, "a.b.c".to_owned()))));
+        assert_eq!(found("a.b.c", &[Scheme::Bearer]), Ok(None));
+        assert_eq!(found("a b", &[Scheme::Dpop]), Err(InvalidRequest::MalformedToken));
+        assert_eq!(found("", &[Scheme::Dpop]), Err(InvalidRequest::MalformedToken));
+        assert_eq!(found("broken", &[Scheme::Dpop]), Err(InvalidRequest::RepeatedCredential));
+        assert_eq!(read(&source, &[]).as_deref(), Ok("nothing"));
+        assert_eq!(read(&source, &[("x-dpop", b"a.b.c")]).as_deref(), Ok("not understood"));
+        assert_eq!(format!("{source:?}"), r#"Custom("x-dpop")"#);
     }
 }

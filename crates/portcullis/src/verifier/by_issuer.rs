@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::credential::Credential;
+use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, ConfigError, InvalidToken};
 use crate::jose::compact::Compact;
 use crate::jose::json::JsonObject;
@@ -34,6 +34,7 @@ pub struct ByIssuer {
     /// Positions among the verifiers.
     by_issuer: HashMap<String, usize>,
     max_token_bytes: usize,
+    schemes: Vec<Scheme>,
 }
 
 impl ByIssuer {
@@ -64,7 +65,13 @@ impl ByIssuer {
             return Err(ConfigError::new("issuer", "there are no verifiers", "give at least one"));
         }
         let max_token_bytes = verifiers.iter().map(|verifier| verifier.max_token_bytes).max().unwrap_or_default();
-        Ok(Self { verifiers, by_issuer, max_token_bytes })
+        let mut schemes = Vec::new();
+        for scheme in verifiers.iter().flat_map(Verifier::schemes) {
+            if !schemes.contains(scheme) {
+                schemes.push(*scheme);
+            }
+        }
+        Ok(Self { verifiers, by_issuer, max_token_bytes, schemes })
     }
 }
 
@@ -78,6 +85,11 @@ impl Verifier for ByIssuer {
         let position = self.by_issuer.get(&issuer).ok_or(InvalidToken::WrongIssuer)?;
         let verifier = self.verifiers.get(*position).ok_or(InvalidToken::WrongIssuer)?;
         verifier.verify(credential).await
+    }
+
+    /// The schemes that at least one of the verifiers understands.
+    fn schemes(&self) -> &[Scheme] {
+        &self.schemes
     }
 
     fn issuers(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::checks::{Audience, ClaimCheck, Issuer, TokenTypes, TokenView};
 use crate::claims::{Claims, GrantReader};
 use crate::clock::Clock;
-use crate::credential::Credential;
+use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::AlgorithmSet;
 use crate::jose::compact::Compact;
@@ -49,6 +49,8 @@ pub struct JwtVerifier {
 }
 
 impl JwtVerifier {
+    pub(super) const SCHEMES: &'static [Scheme] = &[Scheme::Bearer];
+
     /// Starts with what can't be left out: whose tokens, for whom, and with which keys.
     pub fn builder(
         issuer: impl Into<Issuer>,
@@ -143,6 +145,9 @@ impl JwtVerifier {
 #[async_trait]
 impl Verifier for JwtVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        if !Self::SCHEMES.contains(&credential.scheme()) {
+            return Err(AuthError::MissingToken);
+        }
         let token = credential.unverified_token();
         let signed = self.recall_or_verify_signed(token).await;
         match signed.and_then(|signed| self.check_claims(&signed).map(|()| signed)) {
@@ -150,6 +155,10 @@ impl Verifier for JwtVerifier {
             Err(AuthError::InvalidToken(found)) => Err(self.explain(token, found).into()),
             Err(error) => Err(error),
         }
+    }
+
+    fn schemes(&self) -> &[Scheme] {
+        Self::SCHEMES
     }
 
     fn issuers(&self) -> Vec<String> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use moka::future::Cache;
 
-use crate::credential::Credential;
+use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::hash::sha256;
 use crate::jose::compact::DEFAULT_MAX_BYTES;
@@ -136,6 +136,11 @@ impl Verifier for OpenIssuers {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         let issuer = unverified_issuer(credential.unverified_token(), DEFAULT_MAX_BYTES)?;
         self.verifier(issuer).await?.verify(credential).await
+    }
+
+    /// The schemes of the verifiers that the directory makes.
+    fn schemes(&self) -> &[Scheme] {
+        JwtVerifier::SCHEMES
     }
 
     /// Always ready: which issuers there are shows only with their tokens.

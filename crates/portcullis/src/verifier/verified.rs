@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::claims::{Claims, GrantReader, Grants, NumericDate};
+use crate::credential::Scheme;
 use crate::error::InvalidToken;
 use crate::jose::{Header, VerifyingKey};
 
@@ -16,6 +17,7 @@ pub struct Verified {
     signed: Arc<Signed>,
     grants: Arc<dyn GrantReader>,
     response_headers: Option<Arc<[(String, String)]>>,
+    scheme: Scheme,
 }
 
 /// A token whose signature is good, or that somebody vouches for, who then has no header or key.
@@ -27,7 +29,7 @@ pub(crate) struct Signed {
 
 impl Verified {
     pub(crate) fn new(signed: Arc<Signed>, grants: Arc<dyn GrantReader>) -> Self {
-        Self { signed, grants, response_headers: None }
+        Self { signed, grants, response_headers: None, scheme: Scheme::Bearer }
     }
 
     /// `sub`: who is calling, within the issuer.
@@ -110,6 +112,17 @@ impl Verified {
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
         self.signed.header.as_deref()
+    }
+
+    /// The scheme under which the request presented its token.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    pub(crate) fn presented_by(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
+        self
     }
 
     /// Header fields that the response should carry, such as a fresh nonce of the scheme.

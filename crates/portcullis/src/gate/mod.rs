@@ -1,5 +1,8 @@
 //! The one thing that adapters call: from a request to a verified caller, or to the answer that refuses it.
 
+mod admission;
+mod admit;
+
 use std::fmt;
 use std::sync::Arc;
 #[cfg(feature = "remote")]
@@ -7,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use crate::claims::FromClaims;
-use crate::credential::{Credential, Presented, RequestView, TokenSource, present};
-use crate::error::AuthError;
+pub use admission::Admission;
+
+use crate::credential::{Credential, PublicUrl, Scheme, TokenSource};
+use crate::error::{AuthError, ConfigError};
 use crate::keys::KeyStatus;
 use crate::policy::Policy;
-use crate::refusal::{Guidance, Refusal};
+use crate::refusal::{Challenger, Guidance, Refusal};
 use crate::resource_metadata::ResourceMetadata;
+use crate::session::SessionCheck;
 use crate::verifier::{Verified, Verifier};
 
 /// A verifier and how requests are asked and answered. Cheap to clone: all clones are one gate.
@@ -43,7 +48,9 @@ struct Inner {
     sources: Vec<TokenSource>,
     resource_metadata: Option<ResourceMetadata>,
     refusals: Option<RefusalHook>,
-    /// Whom every request is taken for, in tests of handlers.
+    public_url: Option<PublicUrl>,
+    checks: Vec<Arc<dyn SessionCheck>>,
+    /// The caller of every request, in tests of handlers.
     assumed: Option<Verified>,
 }
 
@@ -53,9 +60,11 @@ impl Gate {
         Self(Arc::new(Inner {
             verifier: Arc::new(verifier),
             realm: "api".to_owned(),
-            sources: vec![TokenSource::Authorization],
+            sources: vec![TokenSource::authorization()],
             resource_metadata: None,
             refusals: None,
+            public_url: None,
+            checks: Vec::new(),
             assumed: None,
         }))
     }
@@ -76,6 +85,34 @@ impl Gate {
     #[must_use]
     pub fn with_token_sources(self, sources: impl IntoIterator<Item = TokenSource>) -> Self {
         self.with(|inner| inner.sources = sources.into_iter().collect())
+    }
+
+    /// With the URL under which clients know the service: it makes the URI that a request is for
+    /// ([`Credential::target_uri`]), which a DPoP proof has to name (RFC 9449 §4.3).
+    ///
+    /// A path in it is the prefix that a proxy takes off before the request reaches the service. `Host`, `Forwarded` and
+    /// `X-Forwarded-*` fields are never used, because a client can set them.
+    ///
+    /// ```
+    /// # fn gate(gate: portcullis::Gate) -> Result<portcullis::Gate, portcullis::ConfigError> {
+    /// // The proxy sends https://api.example.com/base/orders here as /orders.
+    /// gate.with_public_url("https://api.example.com/base")
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] unless it is an https URL, or an http URL of this machine, without query, fragment and user
+    /// information.
+    pub fn with_public_url(self, url: &str) -> Result<Self, ConfigError> {
+        let url = PublicUrl::new(url)?;
+        Ok(self.with(|inner| inner.public_url = Some(url)))
+    }
+
+    /// With one more check of verified callers, for example of their sessions. Checks run in the order in which they are
+    /// added.
+    #[must_use]
+    pub fn with_check(self, check: impl SessionCheck + 'static) -> Self {
+        self.with(|inner| inner.checks.push(Arc::new(check)))
     }
 
     /// With protected resource metadata (RFC 9728): challenges name its URL in `resource_metadata`, and the adapters'
@@ -103,66 +140,6 @@ impl Gate {
     #[must_use]
     pub fn with_refusals(self, change: impl Fn(&AuthError, &mut Refusal) + Send + Sync + 'static) -> Self {
         self.with(|inner| inner.refusals = Some(RefusalHook(Arc::new(change))))
-    }
-
-    /// Lets in the caller of `request` if `policy` allows it.
-    ///
-    /// # Errors
-    /// Why not; [`Self::refuse`] makes the answer.
-    pub async fn admit(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, AuthError> {
-        if let Some(caller) = &self.0.assumed {
-            return self.authorize(caller, policy).map(|()| caller.clone());
-        }
-        let admitted = match present(request, &self.0.sources) {
-            Ok(Presented::Credential(credential)) => self.verify_credential(&credential, policy).await,
-            Ok(Presented::Dpop | Presented::Nothing) => Err(AuthError::MissingToken),
-            Err(error) => Err(error.into()),
-        };
-        admitted.inspect_err(log)
-    }
-
-    /// Like [`Self::admit`], but a request without a credential is let in anonymously: `None`. Optional means absent,
-    /// never invalid: a bad token is refused all the same.
-    ///
-    /// # Errors
-    /// Why not; [`Self::refuse`] makes the answer.
-    pub async fn admit_optional(
-        &self,
-        request: &dyn RequestView,
-        policy: &Policy,
-    ) -> Result<Option<Verified>, AuthError> {
-        match present(request, &self.0.sources) {
-            Ok(Presented::Nothing) if self.0.assumed.is_none() => Ok(None),
-            _ => self.admit(request, policy).await.map(Some),
-        }
-    }
-
-    /// Whether a caller whom this gate let in is allowed what `policy` asks for: for handlers that know only from the
-    /// request's body what it takes.
-    ///
-    /// ```
-    /// use portcullis::{Gate, Refusal, Verified, scopes};
-    ///
-    /// fn delete(gate: &Gate, caller: &Verified, drafts_only: bool) -> Result<(), Refusal> {
-    ///     let policy = scopes(if drafts_only { "drafts:delete" } else { "messages:delete" });
-    ///     gate.authorize(caller, &policy).map_err(|error| gate.refuse(&error))
-    /// }
-    /// ```
-    ///
-    /// A handler of an adapter has its `Rejection` in the place of [`Refusal`], and a `?` behind.
-    ///
-    /// # Errors
-    /// [`AuthError::InsufficientScope`]; [`Self::refuse`] makes the answer.
-    pub fn authorize(&self, caller: &Verified, policy: &Policy) -> Result<(), AuthError> {
-        policy.check(caller).inspect_err(log)
-    }
-
-    /// Verifies a bearer token from anywhere but an HTTP request: a WebSocket message, gRPC metadata, a queue.
-    ///
-    /// # Errors
-    /// Why the caller is not let in.
-    pub async fn verify(&self, token: &str) -> Result<Verified, AuthError> {
-        self.verify_credential(&Credential::bearer(token), &Policy::authenticated()).await.inspect_err(log)
     }
 
     /// Makes one attempt to get what verification needs, such as keys that are fetched: call it before serving to find
@@ -198,30 +175,25 @@ impl Gate {
         self.0.verifier.status()
     }
 
-    /// All claims of a caller whom this gate let in, as one typed value.
+    /// Makes the answer to a request that [`Self::admit`] or [`Self::verify`] does not let in.
     ///
-    /// # Errors
-    /// [`InvalidToken::InvalidClaims`](crate::error::InvalidToken::InvalidClaims) when they do not fit `C`.
-    pub fn claims<C: FromClaims>(&self, caller: &Verified) -> Result<C, AuthError> {
-        C::from_claims(caller.all_claims()).map_err(AuthError::from).inspect_err(log)
-    }
-
-    /// The answer to a request that is not let in.
+    /// [`Self::extract`] and [`Self::authorize`] make it themselves, and know more: which scheme the request used, and
+    /// which scopes its route needs.
     #[must_use]
     pub fn refuse(&self, error: &AuthError) -> Refusal {
-        self.refuse_for(error, &Policy::authenticated())
+        self.refuse_for(error, &Policy::authenticated(), None)
     }
 
-    /// The answer to a request that is not let in where `policy` holds. With protected resource metadata, a challenge for
-    /// a missing or bad token names the policy's scopes.
-    #[must_use]
-    pub fn refuse_for(&self, error: &AuthError, policy: &Policy) -> Refusal {
+    /// With protected resource metadata, a challenge for a missing or bad token names the scopes of `policy`. `used` is
+    /// the scheme of the request, where that is known.
+    fn refuse_for(&self, error: &AuthError, policy: &Policy, used: Option<Scheme>) -> Refusal {
         let guidance = self
             .0
             .resource_metadata
             .as_ref()
             .map(|metadata| Guidance { metadata_url: metadata.url(), scope: policy.named_scopes() });
-        let mut refusal = Refusal::with_guidance(error, &self.0.realm, guidance.as_ref());
+        let challenger = Challenger { realm: &self.0.realm, schemes: self.0.verifier.schemes(), used, guidance };
+        let mut refusal = Refusal::new(error, &challenger);
         if let Some(RefusalHook(change)) = &self.0.refusals {
             change(error, &mut refusal);
         }
@@ -238,12 +210,6 @@ impl Gate {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    async fn verify_credential(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, AuthError> {
-        let verified = self.0.verifier.verify(credential).await?;
-        policy.check(&verified)?;
-        Ok(verified)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -275,19 +241,6 @@ struct NoVerifier;
 impl Verifier for NoVerifier {
     async fn verify(&self, _: &Credential<'_>) -> Result<Verified, AuthError> {
         Err(AuthError::Server("this gate admits an assumed caller and verifies no token".into()))
-    }
-}
-
-/// One event for each refusal. The texts of errors hold no token, claim or secret.
-fn log(error: &AuthError) {
-    let reason = error.reason().map_or(error.code(), |reason| reason.as_str());
-    match error {
-        AuthError::Server(_) => tracing::error!(reason, detail = %error, "request refused"),
-        AuthError::Unavailable(unavailable) => {
-            let source = unavailable.source.as_ref().map(ToString::to_string);
-            tracing::warn!(reason, detail = source, "request refused");
-        }
-        _ => tracing::debug!(reason, detail = %error, "request refused"),
     }
 }
 
@@ -337,7 +290,8 @@ mod tests {
     #[test]
     fn with_metadata_a_missing_or_bad_token_is_told_the_scopes_of_the_policy() {
         let challenge = |gate: &Gate, error: AuthError| {
-            gate.refuse_for(&error, &scopes("read").or(scopes("write read")).and(roles(["r"]))).headers.remove(0).1
+            let policy = scopes("read").or(scopes("write read")).and(roles(["r"]));
+            gate.refuse_for(&error, &policy, None).headers.remove(0).1
         };
         let plain = Gate::new(Slow(AtomicU32::new(0)));
         let gate = plain.clone().with_resource_metadata(ResourceMetadata::new("https://api.example.com").unwrap());

@@ -1,0 +1,91 @@
+//! Questions about a verified caller that only the service can answer: is the session still open, does the user exist?
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::catch_panic::catch_panic;
+use crate::error::{AuthError, InvalidToken, Unavailable};
+use crate::verifier::Verified;
+
+/// A check of a caller whose token was verified, for example against a list of revoked sessions or a table of users.
+///
+/// A gate asks its checks on every admission, in the order in which they were
+/// [added](crate::Gate::with_check), before it looks at the policy. It also asks about tokens whose signature is cached.
+/// It does not ask again for the same request behind a guard. A check that panics is answered with 500.
+///
+/// ```
+/// use std::collections::HashSet;
+/// use std::sync::{Arc, RwLock};
+/// use portcullis::session::{SessionCheck, SessionError};
+/// use portcullis::{Gate, Verified, async_trait};
+///
+/// #[derive(Clone, Debug, Default)]
+/// struct RevokedTokens(Arc<RwLock<HashSet<String>>>);
+///
+/// #[async_trait]
+/// impl SessionCheck for RevokedTokens {
+///     async fn check(&self, caller: &Verified) -> Result<(), SessionError> {
+///         // A token without an identifier could not be revoked, so it does not pass.
+///         let id = caller.token_id().ok_or(SessionError::Revoked)?;
+///         if self.0.read().unwrap().contains(id) { Err(SessionError::Revoked) } else { Ok(()) }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use portcullis::{Policy, adapter::HeaderList, dangerous};
+/// # let gate = dangerous::admit_everyone_as(dangerous::assume_verified(&serde_json::json!({"jti": "t1"}))?);
+/// let revoked = RevokedTokens::default();
+/// let gate = gate.with_check(revoked.clone());
+/// # let request = HeaderList::default();
+/// assert!(gate.admit(&request, &Policy::authenticated()).await.is_ok());
+/// revoked.0.write().unwrap().insert("t1".to_owned());
+/// let refused = gate.admit(&request, &Policy::authenticated()).await.unwrap_err();
+/// assert_eq!(refused.reason().unwrap().as_str(), "revoked");
+/// # Ok(()) }
+/// ```
+#[async_trait]
+pub trait SessionCheck: fmt::Debug + Send + Sync {
+    /// Checks the caller. `Ok` means that the caller may go on.
+    ///
+    /// # Errors
+    /// [`SessionError`] says why not.
+    async fn check(&self, caller: &Verified) -> Result<(), SessionError>;
+}
+
+/// Why a [`SessionCheck`] does not let a caller go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The session or the token was revoked: 401 with the reason `revoked`.
+    #[error("revoked")]
+    Revoked,
+    /// The check cannot tell at the moment: 503. The caller is not let in.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    /// The user does not exist: 401 with the reason `user_not_found`.
+    #[error("the user does not exist")]
+    UserNotFound,
+    /// The user is not verified: 401 with the reason `user_unverified`.
+    #[error("the user is not verified")]
+    UserUnverified,
+}
+
+impl From<SessionError> for AuthError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Revoked => InvalidToken::Revoked.into(),
+            SessionError::Unavailable(unavailable) => unavailable.into(),
+            SessionError::UserNotFound => InvalidToken::UserNotFound.into(),
+            SessionError::UserUnverified => InvalidToken::UserUnverified.into(),
+        }
+    }
+}
+
+/// Asks `check` about `caller`.
+pub(crate) async fn ask(check: &dyn SessionCheck, caller: &Verified) -> Result<(), AuthError> {
+    match catch_panic(async { check.check(caller).await }).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(AuthError::Server("a session check panicked".into())),
+    }
+}
