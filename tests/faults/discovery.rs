@@ -61,6 +61,21 @@ async fn fault_53_metadata_of_another_issuer_is_refused() {
 }
 
 #[tokio::test]
+async fn fault_53_metadata_at_another_url_needs_the_same_issuer() {
+    for (issuer, expected) in [(None, true), (Some("https://other.example/"), false)] {
+        let scene = Scene::over(es256().serve(), |server, builder| {
+            let issuer = issuer.map_or_else(|| server.url(), str::to_owned);
+            server.serve_at("/metadata.json", metadata(server, json!({})));
+            builder.metadata_at(server.url_of("/metadata.json")).discover(&issuer).unwrap()
+        });
+        assert_eq!(scene.keys.warm_up().await.is_ok(), expected);
+        let error = scene.keys.status().last_error.unwrap_or_default();
+        assert_eq!(error.contains("expected issuer"), !expected, "{error}");
+        assert_eq!((scene.server.hits("/metadata.json"), scene.server.metadata_hits()), (1, 0));
+    }
+}
+
+#[tokio::test]
 async fn fault_54_metadata_without_an_issuer_is_refused() {
     for issuer in [json!(null), json!(7), json!({}), json!(true)] {
         assert_refused(|server| metadata(server, json!({ "issuer": issuer }))).await;
@@ -337,6 +352,18 @@ async fn failed_fetch_names_the_request_that_failed() {
             assert!(log.has_line(&["WARN", "keys not fetched", &fields[0], &fields[1], what]), "{}", log.text());
         }
     }
+}
+
+#[tokio::test]
+async fn time_limit_covers_metadata_and_keys() {
+    // Each of the two responses is in time, and both together are not.
+    let scene = Scene::over(es256().serve(), |server, builder| {
+        builder.timeout(Duration::from_millis(1_000)).discover(&server.url()).unwrap()
+    });
+    scene.server.misbehave(Fault::Delay(Duration::from_millis(700)));
+    scene.is_unavailable(&scene.token()).await;
+    let error = scene.keys.status().last_error.unwrap();
+    assert!(error.starts_with("no answer within 1s (the key set at"), "{error}");
 }
 
 #[tokio::test]

@@ -49,6 +49,15 @@ async fn fault_40_seed_serves_during_an_outage() {
     scene.admits(&scene.token()).await;
     scene.server.come_back();
     scene.recovers().await;
+    // The first use of a seed starts a refresh.
+    let server = es256().serve();
+    let seed = server.issuer().jwks();
+    let scene = Scene::over(server, |server, builder| builder.seed(seed).at(&server.jwks_url()).unwrap());
+    assert_eq!(scene.server.connections(), 0);
+    scene.clock.advance(secs(1));
+    scene.admits(&scene.token()).await;
+    scene.refreshed().await;
+    assert_eq!(scene.server.jwks_hits(), 1);
     // A seed becomes too old as well, counted from the start.
     let other = es256();
     let server = TestIssuer::new().serve();

@@ -1,14 +1,15 @@
 //! Defects that other caches of keys had.
 
 use std::process::Command;
+use std::time::Duration;
 
 use portcullis::KeyProvider;
 use portcullis::jose::Algorithm;
-use portcullis::keys::RemoteKeys;
-use portcullis_testing::Fault;
+use portcullis::keys::{RemoteKeys, RemoteKeysBuilder};
+use portcullis_testing::{Endpoint, Fault};
 use tokio::runtime::Handle;
 
-use crate::support::{REFRESH_DUE, Scene, es256, eventually, gate, secs};
+use crate::support::{Log, REFRESH_DUE, Scene, assert_fails_with, es256, eventually, gate, secs};
 
 #[tokio::test]
 async fn cache_is_not_locked_during_a_fetch() {
@@ -35,7 +36,9 @@ async fn fetch_has_a_time_limit_by_default() {
 
 #[tokio::test]
 async fn every_fetch_sends_the_configured_headers() {
-    let scene = Scene::with(|builder| builder.header("x-api-key", "k1"));
+    const SECRET: &str = "hunter2";
+    let (log, _guards) = Log::capture();
+    let scene = Scene::with(|builder| builder.header("x-api-key", SECRET));
     let token = scene.token();
     scene.admits(&token).await;
     scene.refresh(&token).await;
@@ -44,10 +47,11 @@ async fn every_fetch_sends_the_configured_headers() {
     let requests = scene.server.requests();
     assert_eq!(requests.len(), 3);
     for request in requests {
-        assert_eq!(request.header("x-api-key"), Some("k1"));
+        assert_eq!(request.header("x-api-key"), Some(SECRET));
         assert!(request.header("user-agent").unwrap().starts_with("portcullis/"));
     }
-    assert!(!format!("{:?} {:?}", scene.keys, scene.gate).contains("k1"));
+    assert!(!format!("{:?} {:?}", scene.keys, scene.gate).contains(SECRET));
+    assert!(log.has_line(&["keys fetched"]) && !log.text().contains(SECRET), "{}", log.text());
 }
 
 #[test]
@@ -154,8 +158,43 @@ async fn keys_work_without_a_warm_up() {
     let server = es256().serve();
     let gate = gate(&server, RemoteKeys::at(&server.jwks_url()).unwrap());
     assert!(!gate.status().ready);
+    assert_eq!(server.connections(), 0, "nothing is fetched before the first token");
     assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
     assert!(gate.status().ready);
+}
+
+#[tokio::test]
+async fn inspecting_does_not_count_towards_the_cooldown() {
+    let scene = Scene::warm().await;
+    for _ in 0..5 {
+        assert_eq!(scene.keys.inspect().await.unwrap().len(), 1);
+    }
+    assert_eq!(scene.server.jwks_hits(), 6);
+    scene.server.rotate(Algorithm::Es256);
+    scene.admits(&scene.token()).await;
+    assert_eq!(scene.server.jwks_hits(), 7);
+}
+
+#[tokio::test]
+async fn custom_client_keeps_the_limits() {
+    // The client follows redirects and has no time limit.
+    let options = |builder: RemoteKeysBuilder| {
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        builder.client(client).timeout(Duration::from_millis(1_500)).max_body_bytes(5_000)
+    };
+    for (fault, what) in [
+        (Fault::status(500), "status 500"),
+        (Fault::Hang, "no answer within 1.5s"),
+        (Fault::Oversize(1_000_000), "larger than 5000 bytes"),
+    ] {
+        let error = assert_fails_with(options, |server| server.misbehave(fault.clone())).await;
+        assert!(error.contains(what), "{error}");
+    }
+    let scene = Scene::with(options);
+    scene.server.serve_at("/moved.json", scene.server.issuer().jwks());
+    scene.server.misbehave_at(Endpoint::Jwks, Fault::redirect(302, "/moved.json"));
+    scene.admits(&scene.token()).await;
+    assert_eq!(scene.server.hits("/moved.json"), 1, "redirects are those of the client");
 }
 
 #[tokio::test]

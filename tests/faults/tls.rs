@@ -132,6 +132,34 @@ async fn fault_06_certificate_of_a_trusted_root_is_accepted() {
     assert_not_trusted(&scene).await;
 }
 
+/// The certificates of the system come from `SSL_CERT_FILE`, so the test sets it in another process, which runs the same
+/// test.
+#[test]
+fn fault_06_roots_of_the_system_stay_trusted() {
+    let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|_| std::env::var_os(IN_CHILD).is_some()) else {
+        let path = std::env::temp_dir().join(format!("portcullis-roots-{}", std::process::id()));
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "tls::fault_06_roots_of_the_system_stay_trusted"]);
+        let output = again.env("SSL_CERT_FILE", &path).env(IN_CHILD, "1").output().unwrap();
+        std::fs::remove_file(path).unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    };
+    let (system, added) = (Authority::new(), Authority::new());
+    std::fs::write(path, &system.pem).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for authority in [&system, &added] {
+            let certificate = authority.certify(params("127.0.0.1"));
+            let (scene, _front) = behind_tls(certificate, |builder| builder.root_certificate(added.pem.as_str()));
+            scene.admits(&scene.token()).await;
+        }
+    });
+}
+
+const IN_CHILD: &str = "PORTCULLIS_TEST_IN_CHILD";
+
 #[tokio::test]
 async fn fault_06_invalid_certificates_fail() {
     let authority = Authority::new();

@@ -210,6 +210,7 @@ mod tests {
     impl KeyProvider for Scripted {
         async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
             self.calls.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
             (self.answer)()
         }
     }
@@ -238,6 +239,19 @@ mod tests {
         assert_eq!(many.clone().or(many).keys, usize::MAX);
     }
 
+    #[test]
+    fn combined_status_has_higher_age_and_first_error() {
+        let failed = |seconds, error: &str| KeyStatus {
+            age: Some(Duration::from_secs(seconds)),
+            last_error: Some(error.to_owned()),
+            next_attempt: Some(Duration::from_secs(seconds)),
+            keys: 1,
+            ..KeyStatus::waiting()
+        };
+        let combined = failed(1, "first").or(failed(2, "second"));
+        assert_eq!(combined, KeyStatus { age: Some(Duration::from_secs(2)), keys: 2, ..failed(1, "first") });
+    }
+
     #[tokio::test]
     async fn keys_and_absences_are_cached_but_outages_are_not() {
         let minute = Duration::from_secs(60);
@@ -263,6 +277,21 @@ mod tests {
             assert!(matches!(down.key(&query()).await, Err(KeyError::Unavailable(_))));
         }
         assert_eq!(down.provider.calls.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn concurrent_requests_share_one_lookup() {
+        let cached = Arc::new(CachedKeys::new(Scripted::new(a_key), 10, Duration::from_secs(60)).unwrap());
+        let requests: Vec<_> = (0..20)
+            .map(|_| {
+                let cached = Arc::clone(&cached);
+                tokio::spawn(async move { cached.key(&query()).await.is_ok() })
+            })
+            .collect();
+        for request in requests {
+            assert!(request.await.unwrap());
+        }
+        assert_eq!(cached.provider.calls.load(Ordering::SeqCst), 1);
     }
 
     fn busy(seconds: u64) -> Unavailable {

@@ -194,6 +194,55 @@ mod tests {
         assert!(matches!(keys.key(&KeyQuery::new(Algorithm::Rs256)).await, Err(KeyError::NotFound)));
     }
 
+    const JWK: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    const PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
+                       MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+                       -----END PUBLIC KEY-----\n";
+
+    fn der() -> Vec<u8> {
+        let prefix = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        let x = crate::jose::base64url::decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        [&prefix[..], &x.unwrap()].concat()
+    }
+
+    #[tokio::test]
+    async fn single_key_without_kid_serves_every_kid() {
+        for keys in [FixedKeys::jwk(JWK), FixedKeys::pem(PEM), FixedKeys::der(&der())] {
+            let keys = keys.unwrap();
+            for kid in [Some("any"), None] {
+                assert!(keys.key(&KeyQuery::new(Algorithm::EdDsa).with_key_id(kid)).await.is_ok(), "{keys:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_are_read_once() {
+        let path = std::env::temp_dir().join(format!("portcullis-fixed-{}", std::process::id()));
+        let set = format!(r#"{{"keys":[{JWK},{{"kty":"oct","k":"AAAA"}}]}}"#);
+        std::fs::write(&path, set).unwrap();
+        let of_set = FixedKeys::jwks_file(&path).unwrap();
+        std::fs::write(&path, PEM).unwrap();
+        let of_pem = FixedKeys::pem_file(&path).unwrap();
+        // The line break makes the secret long enough, so it is part of the secret.
+        std::fs::write(&path, format!("{}\n", "x".repeat(31))).unwrap();
+        let of_secret = FixedKeys::secret_file(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        for keys in [of_set, of_pem, of_secret] {
+            assert_eq!((keys.status().ready, keys.key_set().len()), (true, 1));
+        }
+        for missing in [FixedKeys::jwks_file(&path), FixedKeys::pem_file(&path), FixedKeys::secret_file(&path)] {
+            assert!(matches!(missing, Err(FixedKeysError::File { .. })));
+        }
+    }
+
+    #[test]
+    fn unusable_text_has_its_own_error() {
+        for unusable in [FixedKeys::jwk("{}"), FixedKeys::pem(""), FixedKeys::der(&[]), FixedKeys::secret(&[7; 31])] {
+            assert!(matches!(unusable, Err(FixedKeysError::Key(_))), "{unusable:?}");
+        }
+        assert!(matches!(FixedKeys::jwks("{}"), Err(FixedKeysError::Set(_))));
+    }
+
     #[test]
     fn file_with_public_key_is_not_a_secret() {
         let path = std::env::temp_dir().join(format!("portcullis-secret-{}", std::process::id()));
@@ -201,8 +250,7 @@ mod tests {
             std::fs::write(&path, content).unwrap();
             FixedKeys::secret_file(&path).map(|keys| keys.algorithms().to_string()).map_err(|error| error.to_string())
         };
-        let public = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
-        for content in [public, &format!(r#"{{"keys":[{public}]}}"#), "-----BEGIN PUBLIC KEY-----\n"] {
+        for content in [JWK, &format!(r#"{{"keys":[{JWK}]}}"#), "-----BEGIN PUBLIC KEY-----\n"] {
             assert_eq!(read(content), Err(InvalidKey::NotASecret.to_string()), "{content}");
         }
         assert_eq!(read(r#"{"kty":"oct"}"#), Err(InvalidKey::MissingMember { member: "k" }.to_string()));

@@ -76,6 +76,8 @@ impl<P: KeyProvider> KeyProvider for TimeLimited<P> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::jose::Algorithm;
     use crate::keys::{FirstOf, FixedKeys};
@@ -83,6 +85,24 @@ mod tests {
     /// Never answers.
     #[derive(Debug)]
     struct Silent;
+
+    /// Never answers, and counts the futures that were dropped.
+    #[derive(Debug, Default)]
+    struct DropCounter(Arc<AtomicUsize>);
+
+    impl Drop for DropCounter {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[async_trait]
+    impl KeyProvider for DropCounter {
+        async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+            let _count_drop = Self(Arc::clone(&self.0));
+            std::future::pending().await
+        }
+    }
 
     #[async_trait]
     impl KeyProvider for Silent {
@@ -107,6 +127,13 @@ mod tests {
         };
         assert_eq!(unavailable.source.unwrap().to_string(), "no answer of the key provider within 10ms");
         assert!(matches!(limited(Silent).warm_up().await, Err(KeyError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn future_is_dropped_after_the_time_limit() {
+        let provider = limited(DropCounter::default());
+        assert!(provider.key(&KeyQuery::new(Algorithm::Hs256)).await.is_err());
+        assert_eq!(provider.provider.0.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]

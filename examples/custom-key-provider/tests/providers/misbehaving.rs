@@ -183,6 +183,21 @@ async fn key_that_was_not_asked_for_verifies_nothing() {
 }
 
 #[actix_web::test]
+async fn provider_of_secrets_must_name_its_algorithms() {
+    let secret = new_key_for(Algorithm::Hs256, "k");
+    let key = Arc::clone(&secret);
+    let unnamed = Service::with(scripted(move |_, _| Act::Answer(Arc::clone(&key))));
+    assert_eq!(unnamed.answer(&token(&secret)).await, "401 algorithm_not_allowed");
+    assert_eq!(Service::with(FixedKeys::key(secret.verifying_key())).answer(&token(&secret)).await, GOOD);
+}
+
+#[actix_web::test]
+async fn debug_output_of_a_gate_has_that_of_its_provider() {
+    let service = Service::with(scripted(|_, _| Act::Fail));
+    assert!(format!("{:?}", service.gate).contains("Scripted"));
+}
+
+#[actix_web::test]
 async fn cached_token_is_refused_after_its_key_is_replaced() {
     let (ours, other) = (new_key("k"), new_key("k"));
     let token = token(&ours);

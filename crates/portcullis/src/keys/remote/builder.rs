@@ -380,6 +380,16 @@ mod tests {
     }
 
     #[test]
+    fn seed_file_is_read_as_a_seed() {
+        let path = std::env::temp_dir().join(format!("portcullis-seed-{}", std::process::id()));
+        let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        std::fs::write(&path, format!(r#"{{"keys":[{jwk}]}}"#)).unwrap();
+        let keys = with().seed_file(&path).unwrap().at(URL).unwrap();
+        assert_eq!((keys.status().ready, keys.status().keys), (true, 1));
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
     fn unusable_url_is_named() {
         for url in ["", "issuer.example", "http://issuer.example/keys", "https://user@issuer.example/keys"] {
             assert_eq!(with().at(url).unwrap_err().field(), "jwks_url", "{url}");

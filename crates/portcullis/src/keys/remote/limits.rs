@@ -1,16 +1,23 @@
 //! All numbers of fetched keys: time limits, intervals, budgets, sizes and jitter.
 //!
-//! [The design notes](crate::_docs::keys) say how they work together. Each default can be changed with
-//! [`RemoteKeysBuilder`](crate::keys::RemoteKeysBuilder); the other numbers are fixed.
+//! Each default can be changed with [`RemoteKeysBuilder`](crate::keys::RemoteKeysBuilder); the other numbers are fixed. They
+//! are grouped by the questions of the [design notes](crate::_docs::keys), which say how they work together.
 
 use std::time::Duration;
 
 use crate::jose::key_set;
 
+// Which responses are accepted?
+
 /// Default time limit of one fetch: connection, metadata, headers and body together.
 ///
 /// Callers without keys wait for the fetch, so it is about as long as a client waits for a response.
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Default and largest size of a response body, in bytes. It is the largest size of a key set.
+pub(super) const MAX_BODY_BYTES: usize = key_set::MAX_BYTES;
+
+// Is `Cache-Control` followed?
 
 /// Default lifetime of fetched keys when `Cache-Control` does not give one.
 ///
@@ -26,10 +33,23 @@ pub(super) const DEFAULT_MIN_LIFETIME: Duration = Duration::from_secs(60);
 /// must stop working earlier.
 pub(super) const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
+/// The part of the lifetime after which keys are refreshed at the earliest.
+///
+/// The rest of the lifetime is left for failed attempts. Nothing depends on it being enough: stale keys still serve.
+pub(super) const REFRESH_AFTER: f64 = 0.75;
+
+/// The largest part of the lifetime that chance adds to [`REFRESH_AFTER`], so that the processes of one service do not
+/// refresh at the same moment.
+pub(super) const REFRESH_JITTER: f64 = 0.1;
+
+// How long is a withdrawn key used?
+
 /// Default time for which keys are used after their lifetime while no fetch succeeds.
 ///
 /// It covers a long outage of the identity provider. It is also the longest time that a withdrawn key works during one.
 pub(super) const DEFAULT_STALE: Duration = Duration::from_secs(24 * 60 * 60);
+
+// What happens when keys rotate?
 
 /// Default time in which the budget for unknown keys gains one fetch.
 ///
@@ -41,8 +61,9 @@ pub(super) const DEFAULT_COOLDOWN: Duration = Duration::from_secs(30);
 /// found, and so is a second one.
 pub(super) const DEFAULT_BURST: u32 = 3;
 
-/// Default and largest size of a response body, in bytes. It is the largest size of a key set.
-pub(super) const MAX_BODY_BYTES: usize = key_set::MAX_BYTES;
+/// The number of fetches that one caller with an unknown key waits for. The first may have started before the key was
+/// published; the second cannot have.
+pub(super) const FETCHES_PER_UNKNOWN_KEY: usize = 2;
 
 /// The number of missing keys that the negative cache remembers. An entry is a hash and a time, so this bounds its memory
 /// for any tokens.
@@ -51,43 +72,7 @@ pub(super) const NEGATIVE_CACHE_ENTRIES: u64 = 1_024;
 /// How long a key is remembered as missing once two fetches in a row did not have it.
 pub(super) const NEGATIVE_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
-/// The number of fetches that one caller with an unknown key waits for. The first may have started before the key was
-/// published; the second cannot have.
-pub(super) const FETCHES_PER_UNKNOWN_KEY: usize = 2;
-
-/// How long the `jwks_uri` of the metadata is used before the metadata is fetched again together with the keys.
-///
-/// A key set that moves while its old URL still answers is found after this time.
-pub(super) const METADATA_LIFETIME: Duration = Duration::from_secs(60 * 60);
-
-/// The longest `ETag` or `Last-Modified` that is stored and sent back, in bytes. Real validators are far shorter.
-pub(super) const MAX_VALIDATOR_BYTES: usize = 1_024;
-
-/// The longest part of a wrong issuer that is shown in an error, in characters.
-pub(super) const MAX_SHOWN_ISSUER_CHARS: usize = 200;
-
-/// Idle connections kept per host. A kept connection belongs to one runtime. When that runtime stops, a later fetch on
-/// the connection would hang.
-pub(super) const IDLE_CONNECTIONS: usize = 0;
-
-/// How often a fetch task shows that its runtime is running, and how often a waiting caller looks.
-pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The time without a heartbeat after which a waiting caller starts a fetch on its own runtime: five heartbeats, so that
-/// a busy runtime is not taken for a stalled one.
-pub(super) const STALL_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// The time beyond its time limit after which a fetch is considered lost. Its runtime would have ended it by then.
-pub(super) const OVERDUE_MARGIN: Duration = Duration::from_secs(1);
-
-/// The part of the lifetime after which keys are refreshed at the earliest.
-///
-/// The rest of the lifetime is left for failed attempts. Nothing depends on it being enough: stale keys still serve.
-pub(super) const REFRESH_AFTER: f64 = 0.75;
-
-/// The largest part of the lifetime that chance adds to [`REFRESH_AFTER`], so that the processes of one service do not
-/// refresh at the same moment.
-pub(super) const REFRESH_JITTER: f64 = 0.1;
+// When is a failed fetch tried again?
 
 /// The pause after the first failed fetch while usable keys are cached; it doubles with each further failure.
 pub(super) const BACKOFF_WITH_KEYS: Duration = Duration::from_secs(1);
@@ -118,3 +103,34 @@ pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// The shortest `Retry-After` that callers are sent: the header has no fractions of a second.
 pub(super) const MIN_CALLER_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Idle connections kept per host. A kept connection belongs to one runtime. When that runtime stops, a later fetch on
+/// the connection would hang.
+pub(super) const IDLE_CONNECTIONS: usize = 0;
+
+// Where does a fetch run, and what if it hangs?
+
+/// How often a fetch task shows that its runtime is running, and how often a waiting caller looks.
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The time without a heartbeat after which a waiting caller starts a fetch on its own runtime: five heartbeats, so that
+/// a busy runtime is not taken for a stalled one.
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The time beyond its time limit after which a fetch is considered lost. Its runtime would have ended it by then.
+pub(super) const OVERDUE_MARGIN: Duration = Duration::from_secs(1);
+
+// When is the metadata read?
+
+/// How long the `jwks_uri` of the metadata is used before the metadata is fetched again together with the keys.
+///
+/// A key set that moves while its old URL still answers is found after this time.
+pub(super) const METADATA_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// The longest part of a wrong issuer that is shown in an error, in characters.
+pub(super) const MAX_SHOWN_ISSUER_CHARS: usize = 200;
+
+// How are cache validators used?
+
+/// The longest `ETag` or `Last-Modified` that is stored and sent back, in bytes. Real validators are far shorter.
+pub(super) const MAX_VALIDATOR_BYTES: usize = 1_024;

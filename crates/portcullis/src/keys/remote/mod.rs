@@ -141,8 +141,7 @@ impl fmt::Debug for RemoteKeys {
 /// return different keys for different credentials. With [`RemoteKeysBuilder::client`] they share nothing either. All
 /// other options, for example the time limit, are those of the value that was built first.
 ///
-/// When the cache is full, another key set replaces the one that is used least. Values that already have the key set
-/// continue to use it.
+/// A full cache drops key sets that are requested rarely. Values that were built with a dropped key set continue to use it.
 #[derive(Clone)]
 pub struct KeySetCache(Cache<String, Arc<CachedKeySet>>);
 
@@ -167,6 +166,28 @@ mod tests {
 
     use super::*;
     use crate::jose::InvalidKey;
+
+    #[test]
+    fn full_cache_drops_key_sets() {
+        let cache = KeySetCache::new(1);
+        for name in ["a", "b", "c"] {
+            RemoteKeys::builder().cache(&cache).at(&format!("https://issuer.example/{name}")).unwrap();
+        }
+        cache.0.run_pending_tasks();
+        assert_eq!(cache.0.entry_count(), 1);
+    }
+
+    #[test]
+    fn shared_key_set_has_the_options_of_the_first() {
+        let cache = KeySetCache::new(1);
+        let seconds = |seconds| {
+            let builder = RemoteKeys::builder().timeout(std::time::Duration::from_secs(seconds)).cache(&cache);
+            builder.at("https://issuer.example/").unwrap()
+        };
+        let (first, second) = (seconds(1), seconds(2));
+        assert!(Arc::ptr_eq(&first.key_set, &second.key_set));
+        assert!(format!("{:?}", second.key_set).contains("timeout: 1s"));
+    }
 
     #[tokio::test]
     async fn key_set_without_usable_keys_is_inspected_not_cached() {
