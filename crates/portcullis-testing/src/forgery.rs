@@ -1,4 +1,4 @@
-//! Bad tokens: what an attacker, a careless issuer or a mix-up would send.
+//! Bad tokens, as attackers, faulty issuers or confused clients send them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::issuer::TestIssuer;
 use crate::signing_key::SigningKey;
 use crate::token::TokenBuilder;
 
-/// A bad token, and why it is refused.
+/// A bad token, and the reason for its refusal.
 ///
-/// Each fits into an Authorization field, so that it can be sent to a server.
+/// Every token fits into an Authorization header, so a test can send it to a server.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Forgery {
-    /// What is wrong with it.
+    /// A short description of the error in the token.
     pub name: &'static str,
     /// The token.
     pub token: String,
-    /// The reason that a verifier gives.
+    /// The reason that the verifier gives.
     pub reason: Reason,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Debug for Forgery {
 }
 
 impl TestIssuer {
-    /// Bad tokens of every kind, each with the reason for which a [`Self::gate`] refuses it.
+    /// Returns bad tokens of every kind, each with the reason for which [`Self::gate`] refuses it.
     #[must_use]
     pub fn forgeries(&self) -> Vec<Forgery> {
         let kinds = [without_signature, key_confusion, tampered, foreign_keys, shapes, headers, claims];
@@ -47,7 +47,7 @@ fn forgery(name: &'static str, token: impl Into<String>, reason: Reason) -> Forg
     Forgery { name, token: token.into(), reason }
 }
 
-/// RFC 7519 §6, in the spellings that got past others.
+/// Unsigned tokens (RFC 7519 §6), with the spellings that other libraries once accepted.
 fn without_signature(issuer: &TestIssuer) -> Vec<Forgery> {
     let refused = Reason::AlgorithmNotAllowed;
     let unsigned = |alg: &str| format!("{}.", issuer.token().header("alg", alg).signing_input());
@@ -64,12 +64,12 @@ fn without_signature(issuer: &TestIssuer) -> Vec<Forgery> {
     ]
 }
 
-/// A public key, which everybody knows, used as the secret of an HMAC.
+/// Tokens that use the public key as the secret of an HMAC.
 fn key_confusion(issuer: &TestIssuer) -> Vec<Forgery> {
     let key = issuer.first_key();
     let Some(der) = key.public_key_der() else { return Vec::new() };
     let pem = key.public_key_pem().unwrap_or_default();
-    // Where the issuer has secrets too, HS256 is allowed, and then no key of that name serves it.
+    // An issuer that also has secrets allows HS256, but has no HS256 key with this kid.
     let has_secret = issuer.signing_keys().iter().any(|key| key.algorithm() == Algorithm::Hs256);
     let reason = if has_secret { Reason::UnknownKey } else { Reason::AlgorithmNotAllowed };
     let with_secret = |secret: &[u8]| {
@@ -107,22 +107,22 @@ fn tampered(issuer: &TestIssuer) -> Vec<Forgery> {
     ]
 }
 
-/// Keys that the token brings along, or that somebody else has.
+/// Tokens that are signed with another key, or that contain their own key.
 fn foreign_keys(issuer: &TestIssuer) -> Vec<Forgery> {
-    let ours = issuer.first_key();
-    let theirs = Arc::new(SigningKey::generate(ours.algorithm(), ours.id()));
-    let by_them = || issuer.token().forged_with(Arc::clone(&theirs));
+    let own = issuer.first_key();
+    let foreign = Arc::new(SigningKey::generate(own.algorithm(), own.id()));
+    let forged = || issuer.token().forged_with(Arc::clone(&foreign));
     let bad = Reason::BadSignature;
     vec![
-        forgery("signed with another key of the same name", by_them().sign(), bad),
-        forgery("signed with a key of an unknown name", by_them().header("kid", "unknown").sign(), Reason::UnknownKey),
-        forgery("key name that is a path", by_them().header("kid", "../../dev/null").sign(), Reason::UnknownKey),
-        forgery("key name that is a query", by_them().header("kid", "' OR 1=1 --").sign(), Reason::UnknownKey),
-        forgery("key name empty", by_them().header("kid", "").sign(), Reason::UnknownKey),
-        forgery("key in jwk", by_them().header("jwk", theirs.jwk()).sign(), bad),
-        forgery("key set in jku", by_them().header("jku", "https://attacker.test/jwks.json").sign(), bad),
-        forgery("certificate in x5u", by_them().header("x5u", "https://attacker.test/cert.pem").sign(), bad),
-        forgery("certificate in x5c", by_them().header("x5c", ["MIIB"]).sign(), bad),
+        forgery("signed with another key of the same kid", forged().sign(), bad),
+        forgery("signed with a key of an unknown kid", forged().header("kid", "unknown").sign(), Reason::UnknownKey),
+        forgery("kid that is a path", forged().header("kid", "../../dev/null").sign(), Reason::UnknownKey),
+        forgery("kid that is a query", forged().header("kid", "' OR 1=1 --").sign(), Reason::UnknownKey),
+        forgery("kid empty", forged().header("kid", "").sign(), Reason::UnknownKey),
+        forgery("key in jwk", forged().header("jwk", foreign.jwk()).sign(), bad),
+        forgery("key set in jku", forged().header("jku", "https://attacker.test/jwks.json").sign(), bad),
+        forgery("certificate in x5u", forged().header("x5u", "https://attacker.test/cert.pem").sign(), bad),
+        forgery("certificate in x5c", forged().header("x5c", ["MIIB"]).sign(), bad),
     ]
 }
 
@@ -142,13 +142,13 @@ fn shapes(issuer: &TestIssuer) -> Vec<Forgery> {
         forgery("empty parts", "..", malformed),
         forgery("padded signature", format!("{good}=="), malformed),
         forgery("header in the other alphabet", format!("+/+/.{}.{}", part(1), part(2)), malformed),
-        forgery("header that is no JSON", format!("Zm9v.{}.{}", part(1), part(2)), malformed),
+        forgery("header that is not JSON", format!("Zm9v.{}.{}", part(1), part(2)), malformed),
         forgery("header that is an array", format!("W10.{}.{}", part(1), part(2)), malformed),
-        forgery("payload that is no JSON", issuer.token().payload("claims").sign(), malformed),
+        forgery("payload that is not JSON", issuer.token().payload("claims").sign(), malformed),
         forgery("payload that is an array", issuer.token().payload("[]").sign(), malformed),
         forgery("payload that is empty", issuer.token().payload("").sign(), malformed),
         forgery("payload nested too deeply", deep, malformed),
-        forgery("payload with bytes that are no UTF-8", issuer.token().payload(b"{\"a\":\"\xff\"}").sign(), malformed),
+        forgery("payload that is not UTF-8", issuer.token().payload(b"{\"a\":\"\xff\"}").sign(), malformed),
         forgery("payload with a claim twice", twice(issuer), malformed),
         forgery("too large", issuer.token().claim("filler", "x".repeat(16 * 1024)).sign(), Reason::TooLarge),
     ]
@@ -164,7 +164,7 @@ fn headers(issuer: &TestIssuer) -> Vec<Forgery> {
             issuer.token().header("crit", ["b64"]).header("b64", false).sign(),
             Reason::CriticalHeader,
         ),
-        forgery("b64 alone", with("b64", json!(false)), Reason::CriticalHeader),
+        forgery("b64 without crit", with("b64", json!(false)), Reason::CriticalHeader),
         forgery("typ of a proof", with("typ", json!("dpop+jwt")), Reason::WrongType),
         forgery("typ of a logout token", with("typ", json!("logout+jwt")), Reason::WrongType),
         forgery("typ that is a number", with("typ", json!(1)), Reason::Malformed),
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_forgery_is_refused_for_its_reason_under_every_algorithm() {
+    async fn every_forgery_is_refused_under_every_algorithm() {
         for &algorithm in Algorithm::ALL {
             let issuer = TestIssuer::from_algorithms([algorithm]);
             let gate = issuer.gate();
@@ -227,7 +227,7 @@ mod tests {
             let forgeries = issuer.forgeries();
             assert!(forgeries.len() > 60, "{algorithm}: {}", forgeries.len());
             for forgery in forgeries {
-                // Twice, because a verifier has no memory.
+                // The second attempt must not differ.
                 for _ in 0..2 {
                     let refused = gate.verify(&forgery.token).await.unwrap_err();
                     assert_eq!(refused.reason(), Some(forgery.reason), "{algorithm}: {}", forgery.name);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_secret_beside_public_keys_confuses_nothing() {
+    async fn secret_next_to_public_keys_confuses_nothing() {
         let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Hs256]);
         let gate = issuer.gate();
         assert!(gate.verify(&issuer.token().algorithm(Algorithm::Hs256).sign()).await.is_ok());

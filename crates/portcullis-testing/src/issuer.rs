@@ -1,4 +1,4 @@
-//! The issuer: keys, and what it publishes of them.
+//! The issuer: its keys, and the key set that it publishes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,11 @@ use serde_json::{Map, Value, json};
 use crate::signing_key::SigningKey;
 use crate::token::TokenBuilder;
 
-/// An identity provider for tests, with keys of its own.
+/// An issuer for tests, with freshly generated keys. **For tests only.**
+///
+/// Constructors make an issuer with random keys: [`TestIssuer::new`] for no particular identity provider,
+/// [`TestIssuer::auth0`], [`TestIssuer::keycloak`] and others for tokens like those of one. Methods that begin with
+/// `with_` change one property of the issuer.
 #[derive(Clone)]
 pub struct TestIssuer {
     url: String,
@@ -27,13 +31,13 @@ type CustomizeToken = dyn Fn(TokenBuilder) -> TokenBuilder + Send + Sync;
 type CustomizeJwk = dyn Fn(&mut Map<String, Value>) + Send + Sync;
 
 impl TestIssuer {
-    /// An issuer with one RS256 key.
+    /// Makes an issuer with one RS256 key. Its URL is `https://issuer.test/`, its audience `https://api.test`.
     #[must_use]
     pub fn new() -> Self {
         Self::from_algorithms([Algorithm::Rs256])
     }
 
-    /// An issuer with one key for each of `algorithms`; tokens are signed with the first unless told otherwise.
+    /// Makes an issuer with one key for each of `algorithms`. Tokens are signed with the first key by default.
     pub fn from_algorithms(algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         let issuer = Self {
             url: "https://issuer.test/".to_owned(),
@@ -46,21 +50,21 @@ impl TestIssuer {
         issuer.with_more_algorithms(algorithms)
     }
 
-    /// The same keys under another name.
+    /// Sets the issuer's URL: `iss` of its tokens.
     #[must_use]
     pub fn with_url(mut self, url: impl Into<String>) -> Self {
         self.url = url.into();
         self
     }
 
-    /// The same keys for another audience.
+    /// Sets the audience: `aud` of its tokens.
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
         self
     }
 
-    /// The same issuer, whose good tokens all have what `shape` gives them: the claims of a provider, say.
+    /// Changes every valid token with `shape`, for example to add the claims of an identity provider.
     ///
     /// ```
     /// let issuer = portcullis_testing::TestIssuer::new().with_tokens(|token| token.header("typ", "JWT").claim("tid", "t1"));
@@ -72,8 +76,7 @@ impl TestIssuer {
         self
     }
 
-    /// The same issuer, which publishes its public keys as `shape` changes them: without `alg`, say, or with members of
-    /// a provider.
+    /// Changes every published key with `shape`, for example to remove `alg`.
     ///
     /// ```
     /// let issuer = portcullis_testing::TestIssuer::new().with_published_keys(|jwk| {
@@ -87,14 +90,14 @@ impl TestIssuer {
         self
     }
 
-    /// The same issuer, which publishes this JWK too: one that is not for signatures, say. It signs nothing with it.
+    /// Also publishes this JWK, for example an encryption key. The issuer never signs with it.
     #[must_use]
     pub fn with_published_jwk(mut self, jwk: Value) -> Self {
         self.published_jwks.push(jwk);
         self
     }
 
-    /// The same issuer with a further key for each of `algorithms`, behind those that it has.
+    /// Adds a key for each of `algorithms` after the existing keys.
     #[must_use]
     pub fn with_more_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         for algorithm in algorithms {
@@ -104,46 +107,46 @@ impl TestIssuer {
         self
     }
 
-    /// The same issuer with other keys; the first signs unless told otherwise.
+    /// Replaces all keys. Tokens are signed with the first key by default.
     #[must_use]
     pub(crate) fn with_signing_keys(mut self, keys: Vec<Arc<SigningKey>>) -> Self {
         self.keys = keys;
         self
     }
 
-    /// `iss` of its tokens.
+    /// Returns the issuer's URL: `iss` of its tokens.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// `aud` of its tokens.
+    /// Returns the audience: `aud` of its tokens.
     #[must_use]
     pub fn audience(&self) -> &str {
         &self.audience
     }
 
-    /// Its keys.
+    /// Returns the issuer's keys.
     #[must_use]
     pub fn signing_keys(&self) -> &[Arc<SigningKey>] {
         &self.keys
     }
 
-    /// The key that signs unless told otherwise.
+    /// Returns the key that signs by default.
     ///
     /// # Panics
-    /// When the issuer was made without keys.
+    /// If the issuer was made without keys.
     #[must_use]
-    #[allow(clippy::expect_used, reason = "an issuer without keys is a mistake in the test")]
+    #[allow(clippy::expect_used, reason = "an issuer without keys is an error in the test")]
     pub fn first_key(&self) -> &Arc<SigningKey> {
-        self.keys.first().expect("an issuer for tests has at least one key")
+        self.keys.first().expect("the issuer has at least one key")
     }
 
-    /// The JWK Set that it publishes: all public keys, no secret.
+    /// Returns the published JWK Set. It contains all public keys and no secret.
     #[must_use]
     pub fn jwks(&self) -> String {
-        let ours = self.keys.iter().filter(|key| !key.algorithm().is_symmetric()).map(|key| self.published(key));
-        let public: Vec<_> = ours.chain(self.published_jwks.iter().cloned()).collect();
+        let own = self.keys.iter().filter(|key| !key.algorithm().is_symmetric()).map(|key| self.published(key));
+        let public: Vec<_> = own.chain(self.published_jwks.iter().cloned()).collect();
         json!({ "keys": public }).to_string()
     }
 
@@ -155,48 +158,48 @@ impl TestIssuer {
         jwk
     }
 
-    /// The first public key as PEM.
+    /// Returns the first public key as PEM.
     ///
     /// # Panics
-    /// When all keys are secrets.
+    /// If all keys are secrets.
     #[must_use]
-    #[allow(clippy::expect_used, reason = "asking a secret for its public key is a mistake in the test")]
+    #[allow(clippy::expect_used, reason = "asking a secret for its public key is an error in the test")]
     pub fn public_key_pem(&self) -> String {
         self.keys.iter().find_map(|key| key.public_key_pem()).expect("the issuer has a public key")
     }
 
-    /// The keys that verify its tokens, secrets included.
+    /// Returns a key provider with the keys that verify its tokens, including secrets.
     ///
     /// # Panics
-    /// When a key was shaped into one that can't be used.
+    /// If [`Self::with_published_keys`] made a key unusable.
     #[must_use]
-    #[allow(clippy::expect_used, reason = "a key that can't be used is a mistake in the test")]
+    #[allow(clippy::expect_used, reason = "an unusable key is an error in the test")]
     pub fn keys(&self) -> FixedKeys {
         FixedKeys::keys(self.keys.iter().map(|key| {
             Arc::new(if key.algorithm().is_symmetric() {
                 key.verifying_key()
             } else {
-                VerifyingKey::from_jwk(&self.published(key).to_string()).expect("the published key can be used")
+                VerifyingKey::from_jwk(&self.published(key).to_string()).expect("the published key is usable")
             })
         }))
     }
 
-    /// A verifier of its tokens, to be built.
+    /// Returns a builder of a verifier for its tokens, to set options.
     pub fn verifier(&self) -> JwtVerifierBuilder {
         JwtVerifier::builder(self.url.as_str(), Audience::any_of([self.audience.as_str()]), self.keys())
     }
 
-    /// A gate for its tokens.
+    /// Returns a gate for its tokens.
     ///
     /// # Panics
-    /// When the issuer was given an empty name or audience.
+    /// If the issuer's URL or audience is empty.
     #[must_use]
-    #[allow(clippy::expect_used, reason = "an empty name is a mistake in the test")]
+    #[allow(clippy::expect_used, reason = "an empty URL is an error in the test")]
     pub fn gate(&self) -> Gate {
-        Gate::new(self.verifier().build().expect("an issuer with a name and an audience"))
+        Gate::new(self.verifier().build().expect("the issuer has a URL and an audience"))
     }
 
-    /// A good token, to be changed and signed.
+    /// Returns a valid token, to change and sign.
     pub fn token(&self) -> TokenBuilder {
         (self.customize_token)(TokenBuilder::new(self.first_key(), &self.keys, &self.url, &self.audience))
     }

@@ -1,7 +1,8 @@
-//! An issuer for tests: it mints good tokens, forges bad ones, and serves its keys, well or badly.
+//! An issuer for the tests of services that use portcullis. **For tests only.**
 //!
-//! Everything here makes tokens that a [`Gate`] judges on its production path; only
-//! [`gate_admitting`] goes around it, for the tests of handlers.
+//! **Never use this crate in production.** Its issuers give a valid token to every caller, [`TestIssuer::clerk`] and the
+//! other constructors use the names of real identity providers, and [`gate_admitting`] admits every request. Add the
+//! crate under `[dev-dependencies]`.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -9,10 +10,27 @@
 //!
 //! let issuer = TestIssuer::new();
 //! let gate = issuer.gate();
+//! let token = issuer.token().subject("user-7").scope("read:messages").sign();
+//! assert_eq!(gate.verify(&token).await?.subject(), Some("user-7"));
+//! # Ok(()) }
+//! ```
 //!
-//! let caller = gate.verify(&issuer.token().subject("user-7").scope("read:messages").sign()).await?;
-//! assert_eq!(caller.subject(), Some("user-7"));
+//! | to do this | use |
+//! |---|---|
+//! | issue valid tokens, and change one claim or header member at a time | [`TestIssuer::token`], [`TokenBuilder`] |
+//! | issue tokens like those of an identity provider | [`TestIssuer::auth0`], [`TestIssuer::azure`], [`TestIssuer::clerk`], [`TestIssuer::keycloak`] and the other constructors |
+//! | try every kind of bad token, each with the reason for its refusal | [`TestIssuer::forgeries`] |
+//! | give the service a gate or keys without any network access | [`TestIssuer::gate`], [`TestIssuer::verifier`], [`TestIssuer::keys`] |
+//! | serve keys and metadata over HTTP on loopback, and rotate or withdraw keys | [`TestIssuer::serve`], [`IssuerServer`] |
+//! | make that server fail: slow, broken, oversized or missing answers | [`IssuerServer::misbehave`], [`Fault`] |
+//! | test a handler without any token | [`gate_admitting`] |
 //!
+//! All tokens pass through the verifier that production uses. Only [`gate_admitting`] skips it.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let issuer = portcullis_testing::TestIssuer::new();
+//! # let gate = issuer.gate();
 //! for forgery in issuer.forgeries() {
 //!     let refused = gate.verify(&forgery.token).await.unwrap_err();
 //!     assert_eq!(refused.reason(), Some(forgery.reason), "{}", forgery.name);
@@ -20,11 +38,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Constructors such as [`TestIssuer::auth0`] and [`TestIssuer::keycloak`] give it the tokens and keys of a provider.
-//!
 //! # Features
 //!
-//! - `server` (default): [`IssuerServer`], the issuer at a port of this machine.
+//! - `server` (default): [`IssuerServer`], which serves the issuer on loopback.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -47,8 +63,10 @@ use portcullis::error::InvalidToken;
 use portcullis::{Gate, dangerous};
 use serde::Serialize;
 
-/// A gate that lets every request in with these claims and without any token: for the tests of handlers. Policies still
-/// apply: whatever the provider, to scopes in `scope`, permissions in the array `permissions` and roles in `roles`.
+/// Returns a gate that admits every request with these claims, without any token. **For tests of handlers only.**
+///
+/// Policies still apply. They see scopes in `scope`, permissions in the array `permissions`, and roles in the array
+/// `roles`, even if your identity provider uses other claims.
 ///
 /// ```
 /// let gate = portcullis_testing::gate_admitting(&serde_json::json!({"sub": "user", "scope": "read:messages"}))?;
@@ -56,7 +74,7 @@ use serde::Serialize;
 /// ```
 ///
 /// # Errors
-/// [`InvalidToken`] when the claims are no JSON object, or a registered one is of the wrong type.
+/// [`InvalidToken`] if the claims are not a JSON object, or a registered claim has the wrong type.
 pub fn gate_admitting(claims: &impl Serialize) -> Result<Gate, InvalidToken> {
     Ok(dangerous::admit_everyone_as(dangerous::assume_verified(claims)?))
 }

@@ -1,4 +1,4 @@
-//! Keys that sign, of every algorithm.
+//! Signing keys for every algorithm.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use portcullis::jose::Algorithm;
 use portcullis::keys::VerifyingKey;
 use serde_json::{Value, json};
 
-/// A key for tests that signs under one algorithm.
+/// A key that signs with one algorithm. **For tests only**: it has no protection for the private key.
 pub struct SigningKey {
     id: String,
     algorithm: Algorithm,
@@ -24,7 +24,7 @@ pub struct SigningKey {
 }
 
 enum Pair {
-    /// With the name of the curve.
+    /// The name of the curve, and the key pair.
     Ecdsa(&'static str, EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     MlDsa(PqdsaKeyPair),
@@ -33,39 +33,39 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// A fresh key: RSA of 2048 bits, the curve or parameter set that the algorithm names, or a secret of 64 bytes.
+    /// Generates a key: RSA with 2048 bits, the curve or parameter set of the algorithm, or a secret of 64 bytes.
     ///
     /// # Panics
-    /// When the machine has no randomness to give.
-    #[allow(clippy::expect_used, reason = "a test can't go on without keys")]
+    /// If the operating system provides no random bytes.
+    #[allow(clippy::expect_used, reason = "a test cannot continue without keys")]
     pub fn generate(algorithm: Algorithm, id: impl Into<String>) -> Self {
         let pair = Pair::generate(algorithm).expect("keys can be generated");
         Self { id: id.into(), algorithm, pair }
     }
 
-    /// `kid`.
+    /// Returns the key's `kid`.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The algorithm that this key signs under.
+    /// Returns the algorithm with which this key signs.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The signature of `message`, in the form of RFC 7518 §3.
+    /// Signs `message`. The signature has the form of RFC 7518 §3.
     ///
     /// # Panics
-    /// When the machine has no randomness to give.
+    /// If the operating system provides no random bytes.
     #[must_use]
-    #[allow(clippy::expect_used, reason = "a test can't go on without signatures")]
+    #[allow(clippy::expect_used, reason = "a test cannot continue without signatures")]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).expect("messages can be signed")
     }
 
-    /// The public JWK with `kid`, `alg` and `use`; of a secret, the secret itself.
+    /// Returns the public JWK with `kid`, `alg` and `use`. The JWK of a secret contains the secret.
     #[must_use]
     pub fn jwk(&self) -> Value {
         let mut jwk = self.pair.jwk();
@@ -77,7 +77,7 @@ impl SigningKey {
         jwk
     }
 
-    /// The key that verifies what this one signs.
+    /// Returns the key that verifies this key's signatures.
     ///
     /// # Panics
     /// Never, for a key that this type generated.
@@ -92,7 +92,7 @@ impl SigningKey {
         }
     }
 
-    /// The public key as DER of a SubjectPublicKeyInfo; `None` for a secret.
+    /// Returns the public key as DER (SubjectPublicKeyInfo). `None` for a secret.
     #[must_use]
     pub fn public_key_der(&self) -> Option<Vec<u8>> {
         let der: Result<PublicKeyX509Der<'_>, _> = match &self.pair {
@@ -105,13 +105,13 @@ impl SigningKey {
         der.ok().map(|der| der.as_ref().to_vec())
     }
 
-    /// The public key as PEM; `None` for a secret.
+    /// Returns the public key as PEM. `None` for a secret.
     #[must_use]
     pub fn public_key_pem(&self) -> Option<String> {
         Some(pem::encode(&pem::Pem::new("PUBLIC KEY", self.public_key_der()?)))
     }
 
-    /// The shared secret; `None` for a key pair.
+    /// Returns the shared secret. `None` for a key pair.
     #[must_use]
     pub fn secret(&self) -> Option<&[u8]> {
         match &self.pair {
@@ -165,7 +165,7 @@ impl Pair {
         let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match self {
             Self::Ecdsa(curve, pair) => {
-                // An uncompressed point: 4, x, y.
+                // An uncompressed point: the byte 4, then x, then y.
                 let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
                 let (x, y) = point.split_at(point.len() / 2);
                 json!({"kty": "EC", "crv": curve, "x": b64(x), "y": b64(y)})
@@ -181,9 +181,9 @@ impl Pair {
     }
 }
 
-/// How to generate and use the keys of an algorithm.
+/// The way to generate and use the keys of an algorithm.
 enum Scheme {
-    /// With the name of the curve.
+    /// The name of the curve, and the algorithm.
     Ecdsa(&'static str, &'static EcdsaSigningAlgorithm),
     Ed25519,
     MlDsa(&'static PqdsaSigningAlgorithm),
@@ -215,7 +215,7 @@ impl Scheme {
     }
 }
 
-/// Every algorithm has a scheme: the build fails for one that is missing above.
+/// Fails the build if an algorithm has no scheme.
 const _: () = {
     let mut rest = Algorithm::ALL;
     while let [algorithm, others @ ..] = rest {

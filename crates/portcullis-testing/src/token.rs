@@ -1,4 +1,4 @@
-//! Tokens, good unless changed.
+//! Builds tokens, which are valid until a test changes them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::signing_key::SigningKey;
 
-/// A token to be: header and claims of a good one, which can be changed one by one before it is signed.
+/// A builder of a token. It starts with the header and claims of a valid token, and each method changes one of them.
 ///
 /// ```
 /// let issuer = portcullis_testing::TestIssuer::new();
@@ -30,7 +30,8 @@ pub struct TokenBuilder {
 }
 
 impl TokenBuilder {
-    /// A good token of `issuer` for `audience`, signed with `key`, or with another of `keys`.
+    /// Starts a valid token of `issuer` for `audience`, signed with `key`. [`Self::algorithm`] can choose another of
+    /// `keys`.
     pub(crate) fn new(key: &Arc<SigningKey>, keys: &[Arc<SigningKey>], issuer: &str, audience: &str) -> Self {
         let builder =
             Self { keys: keys.to_vec(), key: Arc::clone(key), header: Map::new(), claims: Map::new(), payload: None };
@@ -44,109 +45,109 @@ impl TokenBuilder {
             .issued_at(now())
     }
 
-    /// With this `sub`.
+    /// Sets `sub`.
     pub fn subject(self, subject: &str) -> Self {
         self.claim("sub", subject)
     }
 
-    /// With these scopes, space-delimited.
+    /// Sets `scope`: scopes in one string, separated by spaces.
     pub fn scope(self, scope: &str) -> Self {
         self.claim("scope", scope)
     }
 
-    /// With this `iss`.
+    /// Sets `iss`.
     pub fn issuer(self, issuer: &str) -> Self {
         self.claim("iss", issuer)
     }
 
-    /// With this `aud`: a string or an array.
+    /// Sets `aud`: a string or an array.
     pub fn audience(self, audience: impl Serialize) -> Self {
         self.claim("aud", audience)
     }
 
-    /// Issued at this date, in seconds since 1970, and good for an hour from then.
+    /// Sets `iat` to this date (Unix time, in seconds), and `exp` to one hour later.
     pub fn issued_at(self, seconds: i64) -> Self {
         self.claim("iat", seconds).claim("exp", seconds.saturating_add(3600))
     }
 
-    /// Expiring this long from now.
+    /// Sets `exp` to this long from now.
     pub fn expires_in(self, lifetime: Duration) -> Self {
         self.claim("exp", now().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)))
     }
 
-    /// Issued two hours ago, so expired for an hour.
+    /// Makes the token expired: issued two hours ago, with `exp` one hour ago.
     pub fn expired(self) -> Self {
         self.issued_at(now() - 7200)
     }
 
-    /// With this claim.
+    /// Sets this claim.
     ///
     /// # Panics
-    /// When `value` is nothing that JSON can hold.
-    #[allow(clippy::expect_used, reason = "a value that is no JSON is a mistake in the test")]
+    /// If `value` cannot be written as JSON.
+    #[allow(clippy::expect_used, reason = "a value that is not JSON is an error in the test")]
     pub fn claim(mut self, name: &str, value: impl Serialize) -> Self {
         self.claims.insert(name.to_owned(), serde_json::to_value(value).expect("a claim is JSON"));
         self
     }
 
-    /// Without this claim.
+    /// Removes this claim.
     pub fn without(mut self, name: &str) -> Self {
         self.claims.remove(name);
         self
     }
 
-    /// With this member of the header.
+    /// Sets this header member.
     ///
     /// # Panics
-    /// When `value` is nothing that JSON can hold.
-    #[allow(clippy::expect_used, reason = "a value that is no JSON is a mistake in the test")]
+    /// If `value` cannot be written as JSON.
+    #[allow(clippy::expect_used, reason = "a value that is not JSON is an error in the test")]
     pub fn header(mut self, name: &str, value: impl Serialize) -> Self {
         self.header.insert(name.to_owned(), serde_json::to_value(value).expect("a header member is JSON"));
         self
     }
 
-    /// Without this member of the header.
+    /// Removes this header member.
     pub fn without_header(mut self, name: &str) -> Self {
         self.header.remove(name);
         self
     }
 
-    /// With these bytes as payload, whatever the claims are.
+    /// Replaces the whole payload by these bytes. The claims are then ignored.
     pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.payload = Some(payload.into());
         self
     }
 
-    /// Signed with the issuer's key for `algorithm`.
+    /// Signs with the issuer's key for `algorithm`, and sets `alg` and `kid` accordingly.
     ///
     /// # Panics
-    /// When the issuer has no such key.
-    #[allow(clippy::expect_used, reason = "an algorithm that the issuer lacks is a mistake in the test")]
+    /// If the issuer has no such key.
+    #[allow(clippy::expect_used, reason = "an algorithm that the issuer lacks is an error in the test")]
     pub fn algorithm(self, algorithm: Algorithm) -> Self {
         let key = self.keys.iter().find(|key| key.algorithm() == algorithm).expect("the issuer has such a key");
         let key = Arc::clone(key);
         self.signed_with(key)
     }
 
-    /// Signed with `key`, and saying so in `alg` and `kid`.
+    /// Signs with `key`, and sets `alg` and `kid` accordingly.
     pub fn signed_with(mut self, key: Arc<SigningKey>) -> Self {
         self.key = Arc::clone(&key);
         self.header("alg", key.algorithm().name()).header("kid", key.id())
     }
 
-    /// Signed with `key`, whatever the header says.
+    /// Signs with `key`, but leaves `alg` and `kid` as they are.
     pub fn forged_with(mut self, key: Arc<SigningKey>) -> Self {
         self.key = key;
         self
     }
 
-    /// The claims as they are now.
+    /// Returns the current claims.
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }
 
-    /// The token.
+    /// Signs the token and returns it in compact form (RFC 7515 §7.1).
     #[must_use]
     pub fn sign(&self) -> String {
         let signing_input = self.signing_input();
@@ -154,7 +155,7 @@ impl TokenBuilder {
         format!("{signing_input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// The token without its signature and the dot before it (RFC 7515 §5.1).
+    /// Returns the header and the payload without a signature (RFC 7515 §5.1).
     #[must_use]
     pub fn signing_input(&self) -> String {
         let header = Value::Object(self.header.clone()).to_string();

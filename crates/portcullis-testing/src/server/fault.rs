@@ -1,93 +1,94 @@
-//! What can go wrong at a server.
+//! The faults that the server can have.
 
 use std::time::Duration;
 
-/// Where a [`Fault`] shows.
+/// The requests for which a [`Fault`] is set.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// Everywhere, but where another fault is set.
+    /// All requests, except those to an endpoint with its own fault.
     All,
-    /// At the key set.
+    /// Requests for the key set.
     Jwks,
-    /// At the metadata, both places.
+    /// Requests for the metadata, at both paths.
     Metadata,
 }
 
-/// What a server does in the place of answering well.
+/// A fault of the server.
 ///
-/// "The answer" is the one that it would have given: status 200 with the document that was asked for.
+/// "The answer" means the normal answer: status 200 with the requested document.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Closes the connection in the place of any answer.
+    /// Closes the connection without an answer.
     Close,
-    /// Sends the answer with a `Content-Length` of all and closes after half of the body.
+    /// Sends the answer with the full `Content-Length`, but closes the connection after half of the body.
     CutShort,
-    /// Sends the answer after this long.
+    /// Sends the answer after this delay.
     Delay(Duration),
-    /// Sends the answer byte by byte, each after this long, from the status line on.
+    /// Sends the whole answer byte by byte, with this pause after each.
     DripAll(Duration),
-    /// Sends the head of the answer, and then the body byte by byte, each after this long.
+    /// Sends the head of the answer at once, and the body byte by byte, with this pause after each.
     DripBody(Duration),
     /// Sends 100 and 103 before the answer.
     EarlyHints,
-    /// Sends this fault so many times, and then no fault.
+    /// Has this fault for the first requests, this many, and then none.
     First(u32, Box<Fault>),
-    /// Sends the answer, keeps the connection open, and never reads from it again.
+    /// Sends the answer and keeps the connection open, but never reads from it again.
     GoSilent,
     /// Never answers.
     Hang,
-    /// Sends the answer with this many further header fields, each with a value of this many bytes.
+    /// Sends the answer with many additional header fields.
     HeaderBomb {
-        /// How many.
+        /// The number of additional header fields.
         fields: usize,
-        /// How large.
+        /// The size of each value, in bytes.
         bytes: usize,
     },
-    /// Keeps the answer, as it is when the request comes, until [`IssuerServer::release`](crate::IssuerServer::release).
+    /// Holds the answer until [`IssuerServer::release`](crate::IssuerServer::release). Its content is that of the moment
+    /// when the request arrived.
     Hold,
-    /// Sends a body of this many bytes in chunks, without saying how many they will be.
+    /// Sends a chunked body of this many bytes, without a `Content-Length`.
     Oversize(usize),
-    /// Sends these bytes in the place of any answer, and closes.
+    /// Sends exactly these bytes and closes the connection.
     Raw(Vec<u8>),
     /// Sends half of the answer and resets the connection (RST).
     Reset,
-    /// Sends the answer in chunks of one byte, so that every character of several is split.
+    /// Sends the answer in chunks of one byte, so that multi-byte characters are split.
     SplitChunks,
-    /// Sends the answer under this status, with these header fields in the place of its own of the same names.
+    /// Sends the answer with another status.
     Status {
         /// The status code.
         status: u16,
-        /// Names and values.
+        /// Names and values of header fields, which replace those of the same name.
         headers: Vec<(String, String)>,
     },
-    /// Sends half of the body with a `Content-Length` that says so.
+    /// Sends only half of the body, with the `Content-Length` of that half.
     Truncate,
-    /// Sends the answer with this `Content-Length`, and closes.
+    /// Sends the answer with this `Content-Length` and closes the connection.
     WrongContentLength(usize),
 }
 
 impl Fault {
-    /// The answer under another status.
+    /// Makes a fault that sends the answer with another status.
     #[must_use]
     pub fn status(status: u16) -> Self {
         Self::Status { status, headers: Vec::new() }
     }
 
-    /// The answer under another status, with a header field.
+    /// Makes a fault that sends the answer with another status and a header field.
     #[must_use]
     pub fn status_with(status: u16, name: &str, value: &str) -> Self {
         Self::Status { status, headers: vec![(name.to_owned(), value.to_owned())] }
     }
 
-    /// A redirect.
+    /// Makes a fault that redirects to `location`.
     #[must_use]
     pub fn redirect(status: u16, location: &str) -> Self {
         Self::status_with(status, "location", location)
     }
 
-    /// A body that says it is encoded.
+    /// Makes a fault that sends `body` with this `Content-Encoding`.
     #[must_use]
     pub fn encoded(encoding: &str, body: &[u8]) -> Self {
         let head = format!(
@@ -97,7 +98,7 @@ impl Fault {
         Self::Raw([head.as_bytes(), body].concat())
     }
 
-    /// This fault, `times` times.
+    /// Limits this fault to the first `times` requests.
     #[must_use]
     pub fn first(self, times: u32) -> Self {
         Self::First(times, Box::new(self))

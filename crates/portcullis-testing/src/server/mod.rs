@@ -1,4 +1,4 @@
-//! The issuer as a server on this machine, which misbehaves when it is told to.
+//! Serves the issuer on loopback, with faults if a test wants them.
 
 mod fault;
 mod site;
@@ -21,7 +21,7 @@ pub use site::RequestHead;
 use crate::issuer::TestIssuer;
 use crate::server::site::Site;
 
-/// A [`TestIssuer`] that serves its metadata and its keys on `127.0.0.1`, at a port of its own.
+/// A [`TestIssuer`] that serves its metadata and keys over HTTP on `127.0.0.1`, on a free port. **For tests only.**
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,7 +38,7 @@ use crate::server::site::Site;
 /// assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
 /// assert_eq!((server.metadata_hits(), server.jwks_hits()), (1, 1));
 ///
-/// // A key that is new is fetched, and keys that are held outlast an outage.
+/// // A new key is fetched, and cached keys survive an outage.
 /// server.rotate(Algorithm::Es256);
 /// assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
 /// server.misbehave(Fault::status(503));
@@ -46,9 +46,9 @@ use crate::server::site::Site;
 /// # Ok(()) }
 /// ```
 ///
-/// It runs on a thread and a runtime of its own, so that it answers whatever the test's runtimes do, and ends when it is
-/// dropped. Metadata is at `.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`, the keys
-/// are at `.well-known/jwks.json`.
+/// The server has its own thread and runtime, so it answers even if the test blocks its runtime. It stops when it is
+/// dropped. The metadata is at `{issuer}/.well-known/openid-configuration` and at
+/// `/.well-known/oauth-authorization-server` with the issuer's path. The keys are at `{issuer}/.well-known/jwks.json`.
 pub struct IssuerServer {
     address: SocketAddr,
     site: Arc<Site>,
@@ -56,30 +56,30 @@ pub struct IssuerServer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the server's thread is told; it says when it is done.
+/// A command to the server's thread. The thread confirms through the sender.
 enum Command {
     ComeBack(mpsc::Sender<()>),
     GoDown(mpsc::Sender<()>),
 }
 
 impl TestIssuer {
-    /// Serves this issuer. Its URL becomes that of the server.
+    /// Serves this issuer. Its URL becomes the URL of the server.
     ///
     /// # Panics
-    /// When the machine has no port or no thread to give.
+    /// If the operating system provides no port or thread.
     #[must_use]
     pub fn serve(self) -> IssuerServer {
         self.serve_under("/")
     }
 
-    /// Serves this issuer under a path, such as `/realms/one`: its URL ends with the path, as it is written.
+    /// Serves this issuer under a path, for example `/realms/one`. Its URL ends with exactly this path.
     ///
     /// # Panics
-    /// When the machine has no port or no thread to give.
+    /// If the operating system provides no port or thread.
     #[must_use]
-    #[allow(clippy::expect_used, reason = "a test can't go on without its server")]
+    #[allow(clippy::expect_used, reason = "a test cannot continue without its server")]
     pub fn serve_under(self, path: &str) -> IssuerServer {
-        IssuerServer::start(self, path).expect("a server on this machine can be started")
+        IssuerServer::start(self, path).expect("the server starts")
     }
 }
 
@@ -98,58 +98,57 @@ impl IssuerServer {
         Ok(Self { address, site, commands: Some(commands), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// Returns the address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The issuer's URL: `iss` of its tokens.
+    /// Returns the issuer's URL: `iss` of its tokens.
     #[must_use]
     pub fn url(&self) -> String {
         self.issuer().url().to_owned()
     }
 
-    /// Where the keys are.
+    /// Returns the URL of the key set.
     #[must_use]
     pub fn jwks_url(&self) -> String {
         self.url_of(&self.site.jwks_path())
     }
 
-    /// The URL of `path` on this server.
+    /// Returns the URL of `path` on this server.
     #[must_use]
     pub fn url_of(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// The issuer with the keys that it has now, to mint tokens. A clone from before a rotation goes on signing with the
-    /// old keys.
+    /// Returns the issuer with its current keys, to issue tokens. After a rotation, an earlier copy still has the old keys.
     #[must_use]
     pub fn issuer(&self) -> TestIssuer {
         self.site.issuer()
     }
 
-    /// Adds a key for `algorithm` and signs with it from now on. The old ones stay published. Returns its `kid`.
+    /// Adds a key for `algorithm`, which signs all later tokens. The old keys stay published. Returns the new `kid`.
     pub fn rotate(&self, algorithm: Algorithm) -> String {
         self.site.rotate(algorithm)
     }
 
-    /// Publishes the key `kid` no longer, and signs with it no longer.
+    /// Removes the key `kid`. The issuer stops publishing it and signing with it.
     pub fn withdraw(&self, kid: &str) {
         self.site.withdraw(kid);
     }
 
-    /// Goes on with the keys of `issuer`, in the place of all others.
+    /// Replaces all keys by those of `issuer`.
     pub fn set_keys(&self, issuer: &TestIssuer) {
         self.site.set_keys(issuer);
     }
 
-    /// Serves these bytes in the place of the key set, until [`Self::behave`].
+    /// Serves these bytes instead of the key set, until [`Self::behave`].
     pub fn set_jwks_body(&self, body: impl Into<Vec<u8>>) {
         self.serve_at(&self.site.jwks_path(), body);
     }
 
-    /// Serves these bytes in the place of the metadata, until [`Self::behave`].
+    /// Serves these bytes instead of the metadata, until [`Self::behave`].
     pub fn set_metadata_body(&self, body: impl Into<Vec<u8>>) {
         let body = body.into();
         for path in self.site.metadata_paths() {
@@ -162,96 +161,99 @@ impl IssuerServer {
         self.site.serve_at(path, body.into());
     }
 
-    /// Sends this header field with every answer, in the place of another of its name. A request whose `If-None-Match`
-    /// or `If-Modified-Since` repeats the `ETag` or `Last-Modified` that is set here is answered with 304.
+    /// Sends this header field with every answer, and removes others of the same name.
+    ///
+    /// If it is `ETag` or `Last-Modified`, a request that repeats its value in `If-None-Match` or `If-Modified-Since` is
+    /// answered with 304.
     pub fn set_header(&self, name: &str, value: &str) {
         self.site.remove_header(name);
         self.site.add_header(name, value);
     }
 
-    /// Sends this header field too, beside others of its name.
+    /// Also sends this header field with every answer, and keeps others of the same name.
     pub fn add_header(&self, name: &str, value: &str) {
         self.site.add_header(name, value);
     }
 
-    /// Sends no header field of this name, not even `content-type`.
+    /// Removes all header fields of this name from the answers, even `content-type`.
     pub fn remove_header(&self, name: &str) {
         self.site.remove_header(name);
     }
 
-    /// Answers everything with this fault.
+    /// Answers every request with this fault.
     pub fn misbehave(&self, fault: Fault) {
         self.misbehave_at(Endpoint::All, fault);
     }
 
-    /// Answers with this fault at one endpoint.
+    /// Answers requests to one endpoint with this fault.
     pub fn misbehave_at(&self, endpoint: Endpoint, fault: Fault) {
         self.site.misbehave(endpoint, fault);
     }
 
-    /// Answers well again: no fault, no body and no header field but its own. Answers that are held stay so.
+    /// Answers normally again: removes all faults, bodies and header fields that a test has set. Held answers stay held.
     pub fn behave(&self) {
         self.site.behave();
     }
 
-    /// How many answers are held by [`Fault::Hold`].
+    /// Returns the number of answers that [`Fault::Hold`] holds.
     #[must_use]
     pub fn held(&self) -> usize {
         self.site.held()
     }
 
-    /// Sends the held answer that is `index`-th by arrival, from 0. Whether there was one.
+    /// Sends one held answer. `index` counts them from 0, in the order of their requests. Returns `false` if there is no
+    /// such answer.
     pub fn release(&self, index: usize) -> bool {
         self.site.release(index)
     }
 
-    /// Stops listening and cuts all connections, as a machine that goes down. The port stays ours.
+    /// Stops listening and closes all connections, like a machine that crashes. The port stays reserved.
     pub fn go_down(&self) {
         self.command(Command::GoDown);
     }
 
-    /// Listens again, at the same port.
+    /// Listens again, on the same port.
     pub fn come_back(&self) {
         self.command(Command::ComeBack);
     }
 
-    /// How many requests asked for `path`.
+    /// Returns the number of requests for `path`.
     #[must_use]
     pub fn hits(&self, path: &str) -> usize {
         self.site.hits(path)
     }
 
-    /// How many requests asked for the keys.
+    /// Returns the number of requests for the key set.
     #[must_use]
     pub fn jwks_hits(&self) -> usize {
         self.hits(&self.site.jwks_path())
     }
 
-    /// How many requests asked for metadata, at either place.
+    /// Returns the number of requests for the metadata, at both paths together.
     #[must_use]
     pub fn metadata_hits(&self) -> usize {
         self.site.metadata_paths().iter().map(|path| self.hits(path)).sum()
     }
 
-    /// How many requests came, for whatever path.
+    /// Returns the number of all requests.
     #[must_use]
     pub fn all_hits(&self) -> usize {
         self.site.all_hits()
     }
 
-    /// How many connections were accepted.
+    /// Returns the number of accepted connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.site.connections()
     }
 
-    /// How many bytes of bodies were written by [`Fault::Oversize`].
+    /// Returns the number of body bytes that [`Fault::Oversize`] has sent.
     #[must_use]
     pub fn bytes_sent(&self) -> usize {
         self.site.bytes_sent()
     }
 
-    /// The last thousand requests, in their order.
+    /// Returns the last 1,000 requests in their order.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestHead> {
         self.site.requests()
@@ -260,7 +262,7 @@ impl IssuerServer {
     fn command(&self, command: impl FnOnce(mpsc::Sender<()>) -> Command) {
         let (done, wait) = mpsc::channel();
         if self.commands.as_ref().is_some_and(|commands| commands.send(command(done)).is_ok()) {
-            // An error means that the thread is gone, and then nothing listens either.
+            // An error means that the thread has ended, so nothing listens.
             let _ = wait.recv();
         }
     }
@@ -268,7 +270,7 @@ impl IssuerServer {
 
 impl Drop for IssuerServer {
     fn drop(&mut self) {
-        // The thread ends when nobody can tell it anything more.
+        // The thread ends when its channel is closed.
         self.commands = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -282,8 +284,9 @@ impl fmt::Debug for IssuerServer {
     }
 }
 
-/// A socket bound to `address`. A process that is just being started has a copy of the listener that was there, until it
-/// runs its own program: the address is free only then.
+/// Binds a socket to `address`, and tries again while the address is in use.
+///
+/// A child process that the test has just forked keeps a copy of the old listener until it executes its program.
 async fn reserve_port(address: SocketAddr) -> io::Result<TcpSocket> {
     let mut attempts = 0;
     loop {
@@ -299,7 +302,7 @@ async fn reserve_port(address: SocketAddr) -> io::Result<TcpSocket> {
     }
 }
 
-/// Accepts connections and follows commands, until there can be none any more.
+/// Accepts connections and executes commands until the channel is closed.
 async fn run(
     listener: TcpListener,
     address: SocketAddr,
@@ -307,7 +310,7 @@ async fn run(
     mut commands: UnboundedReceiver<Command>,
 ) -> io::Result<()> {
     let mut listener = Some(tokio::net::TcpListener::from_std(listener)?);
-    // A socket that is bound but does not listen refuses connections and lets nobody else have the port.
+    // A socket that is bound but does not listen refuses connections and keeps the port reserved.
     let mut reserve = None;
     let mut connections = JoinSet::new();
     loop {
@@ -320,7 +323,7 @@ async fn run(
         tokio::select! {
             accepted = accepted => if let Ok((stream, _)) = accepted {
                 site.connected();
-                connections.spawn(wire::converse(stream, Arc::clone(&site)));
+                connections.spawn(wire::serve_connection(stream, Arc::clone(&site)));
             },
             Some(_) = connections.join_next() => {}
             command = commands.recv() => match command {

@@ -1,4 +1,4 @@
-//! What is served, and what was asked.
+//! The content that the server serves, and the requests that it got.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,53 +12,53 @@ use crate::issuer::TestIssuer;
 use crate::server::fault::{Endpoint, Fault};
 use crate::signing_key::SigningKey;
 
-/// How many requests are remembered.
+/// The number of requests that are remembered.
 const REQUESTS_MAX: usize = 1_000;
 
-/// The head of a request that came.
+/// The head of a request that the server got.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RequestHead {
-    /// The method.
+    /// The request method.
     pub method: String,
-    /// The request target, with its query.
+    /// The request target, including the query.
     pub target: String,
-    /// Names, in lower case, and values.
+    /// The header fields: names in lower case, and values.
     pub headers: Vec<(String, String)>,
 }
 
 impl RequestHead {
-    /// The target without its query.
+    /// Returns the target without the query.
     #[must_use]
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// The first header field of this name.
+    /// Returns the value of the first header field with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
-/// An answer that is all right.
+/// A normal answer.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
-/// What to do about one request.
+/// The answer to one request, and its fault.
 pub(super) struct PlannedAnswer {
     pub(super) answer: Answer,
     pub(super) fault: Option<Fault>,
-    /// Ends when the answer may go.
+    /// Resolves when a held answer may be sent.
     pub(super) hold: Option<oneshot::Receiver<()>>,
 }
 
 pub(super) struct Site {
     origin: String,
-    /// The issuer's path without a slash at its end.
+    /// The issuer's path without a slash at the end.
     base: String,
     state: Mutex<State>,
 }
@@ -104,7 +104,7 @@ impl Site {
         format!("{}/.well-known/jwks.json", self.base)
     }
 
-    /// Where OpenID Connect Discovery §4 and RFC 8414 §3 have it.
+    /// Returns the paths of the metadata (OpenID Connect Discovery §4, RFC 8414 §3).
     pub(super) fn metadata_paths(&self) -> [String; 2] {
         [
             format!("{}/.well-known/openid-configuration", self.base),
@@ -112,7 +112,7 @@ impl Site {
         ]
     }
 
-    /// What to do about a request; it is counted.
+    /// Records a request and returns how to answer it.
     pub(super) fn plan(&self, request: RequestHead) -> PlannedAnswer {
         let mut state = self.state();
         let path = request.path().to_owned();
@@ -232,7 +232,7 @@ impl Site {
         if index >= state.held.len() {
             return false;
         }
-        // Whoever waited may have given up.
+        // The client may have closed the connection.
         let _ = state.held.remove(index).send(());
         true
     }
@@ -271,7 +271,7 @@ impl Site {
 }
 
 impl State {
-    /// The fault for one request at `endpoint`; one that is limited in number is used up by it.
+    /// Returns the fault for one request to `endpoint`, and counts down a fault with a limited number of requests.
     fn fault_at(&mut self, endpoint: Endpoint) -> Option<Fault> {
         let endpoint = if self.faults.contains_key(&endpoint) { endpoint } else { Endpoint::All };
         match self.faults.get_mut(&endpoint)? {

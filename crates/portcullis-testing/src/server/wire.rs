@@ -1,4 +1,4 @@
-//! HTTP/1.1, as far as it takes to break it.
+//! HTTP/1.1 on a raw socket, so that answers can be broken in every way.
 
 use std::io;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use tokio::net::TcpStream;
 use crate::server::fault::Fault;
 use crate::server::site::{Answer, PlannedAnswer, RequestHead, Site};
 
-/// The largest head of a request that is read.
+/// The largest request head that is read, in bytes.
 const HEAD_MAX: usize = 64 * 1024;
 
 /// Answers the requests of one connection until either side closes it.
-pub(super) async fn converse(mut stream: TcpStream, site: Arc<Site>) -> io::Result<()> {
+pub(super) async fn serve_connection(mut stream: TcpStream, site: Arc<Site>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut read = Vec::new();
     while let Some(request) = read_head(&mut stream, &mut read).await? {
         let plan = site.plan(request);
-        if !perform(&mut stream, plan, &site).await? {
+        if !answer(&mut stream, plan, &site).await? {
             break;
         }
     }
     Ok(())
 }
 
-/// The next request; `None` at the end of the connection, or where there is no request.
+/// Reads the next request. `None` means the end of the connection, or bytes that are not a request.
 async fn read_head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<RequestHead>> {
     loop {
         if let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -50,15 +50,15 @@ fn parse_head(head: &str) -> Option<RequestHead> {
     Some(RequestHead { method, target, headers })
 }
 
-/// Answers one request, well or not; whether the connection goes on.
-async fn perform(stream: &mut TcpStream, plan: PlannedAnswer, site: &Site) -> io::Result<bool> {
+/// Answers one request, with its fault. Returns whether the connection stays open.
+async fn answer(stream: &mut TcpStream, plan: PlannedAnswer, site: &Site) -> io::Result<bool> {
     let PlannedAnswer { mut answer, fault, hold } = plan;
     if let Some(hold) = hold {
         let _ = hold.await;
     }
     let half = answer.body.len() / 2;
     match fault {
-        None | Some(Fault::Hold | Fault::First(..)) => return answer_well(stream, &answer).await,
+        None | Some(Fault::Hold | Fault::First(..)) => return send(stream, &answer).await,
         Some(Fault::Close) => {}
         Some(Fault::CutShort) => {
             stream.write_all(&answer.head(answer.body.len())).await?;
@@ -66,7 +66,7 @@ async fn perform(stream: &mut TcpStream, plan: PlannedAnswer, site: &Site) -> io
         }
         Some(Fault::Delay(delay)) => {
             tokio::time::sleep(delay).await;
-            return answer_well(stream, &answer).await;
+            return send(stream, &answer).await;
         }
         Some(Fault::DripAll(pause)) => {
             let all = [answer.head(answer.body.len()), answer.body].concat();
@@ -79,24 +79,24 @@ async fn perform(stream: &mut TcpStream, plan: PlannedAnswer, site: &Site) -> io
         Some(Fault::EarlyHints) => {
             stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
             stream.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n").await?;
-            return answer_well(stream, &answer).await;
+            return send(stream, &answer).await;
         }
         Some(Fault::GoSilent) => {
-            answer_well(stream, &answer).await?;
+            send(stream, &answer).await?;
             std::future::pending::<()>().await;
         }
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::HeaderBomb { fields, bytes }) => {
             let value = "x".repeat(bytes);
             answer.headers.extend((0..fields).map(|number| (format!("x-bomb-{number}"), value.clone())));
-            answer_well(stream, &answer).await?;
+            send(stream, &answer).await?;
         }
         Some(Fault::Oversize(bytes)) => oversize(stream, bytes, site).await?,
         Some(Fault::Raw(bytes)) => stream.write_all(&bytes).await?,
         Some(Fault::Reset) => {
             stream.write_all(&answer.head(answer.body.len())).await?;
             stream.write_all(answer.body.get(..half).unwrap_or_default()).await?;
-            // Closing without lingering drops what is unsent and sends RST.
+            // Closing without lingering drops unsent bytes and sends RST.
             stream.set_zero_linger()?;
         }
         Some(Fault::SplitChunks) => {
@@ -112,11 +112,11 @@ async fn perform(stream: &mut TcpStream, plan: PlannedAnswer, site: &Site) -> io
             let replaced = |name: &str| headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
             answer.headers.retain(|(name, _)| !replaced(name));
             answer.headers.extend(headers);
-            return answer_well(stream, &answer).await;
+            return send(stream, &answer).await;
         }
         Some(Fault::Truncate) => {
             answer.body.truncate(half);
-            return answer_well(stream, &answer).await;
+            return send(stream, &answer).await;
         }
         Some(Fault::WrongContentLength(length)) => {
             stream.write_all(&answer.head(length)).await?;
@@ -126,8 +126,8 @@ async fn perform(stream: &mut TcpStream, plan: PlannedAnswer, site: &Site) -> io
     Ok(false)
 }
 
-async fn answer_well(stream: &mut TcpStream, answer: &Answer) -> io::Result<bool> {
-    // RFC 9110 §6.4.1: these have no body, whatever their header says.
+async fn send(stream: &mut TcpStream, answer: &Answer) -> io::Result<bool> {
+    // RFC 9110 §6.4.1: answers with these statuses never have a body.
     if matches!(answer.status, 204 | 304) {
         stream.write_all(&answer.head_without_length()).await?;
     } else {

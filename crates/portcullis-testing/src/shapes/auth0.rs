@@ -8,8 +8,9 @@ use crate::issuer::TestIssuer;
 const CLIENT: &str = "kq3sY8mYtS1mN0oPqRsTuVwXyZ012345";
 
 impl TestIssuer {
-    /// A tenant of Auth0 whose API has the access-token profile `auth0`: a user's token for the API and `userinfo`, the
-    /// client in `azp`.
+    /// Makes an issuer like an Auth0 tenant, for an API with the access-token profile `auth0`.
+    ///
+    /// Its tokens are a user's, for the API and `userinfo`, with the client in `azp`.
     ///
     /// ```
     /// let tenant = portcullis_testing::TestIssuer::auth0("tenant.eu.auth0.com", "https://api.example.com");
@@ -31,8 +32,9 @@ impl TestIssuer {
         })
     }
 
-    /// A tenant of Auth0 whose API has the access-token profile `rfc9068_profile`: a machine's token, `typ` `at+jwt`,
-    /// the client in `client_id`, and `jti`.
+    /// Makes an issuer like an Auth0 tenant, for an API with the access-token profile `rfc9068_profile`.
+    ///
+    /// Its tokens are a machine's, with the `typ` `at+jwt`, the client in `client_id`, and a `jti`.
     #[must_use]
     pub fn auth0_rfc9068(domain: &str, audience: &str) -> Self {
         tenant(domain, audience).with_tokens(|token| {
@@ -50,11 +52,11 @@ fn tenant(domain: &str, audience: &str) -> TestIssuer {
     TestIssuer::from_algorithms([Algorithm::Rs256])
         .with_url(format!("https://{domain}/"))
         .with_audience(audience)
-        .with_published_keys(certified)
+        .with_published_keys(add_certificate)
 }
 
-/// Auth0 publishes a certificate beside each key, which nobody has to read.
-fn certified(jwk: &mut Map<String, Value>) {
+/// Adds a certificate to a key, as Auth0 does. It is not a real one, because no verifier needs to read it.
+fn add_certificate(jwk: &mut Map<String, Value>) {
     jwk.insert("x5t".to_owned(), "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4QzQ2MDAyQjVDNjk1RTM2Qg".into());
     jwk.insert("x5c".to_owned(), Value::Array(vec!["MIIDDTCCAfWgAwIBAgIJAJVkuSv2H8mDMA0G".into()]));
 }
@@ -67,7 +69,7 @@ mod tests {
     const API: &str = "https://api.example.com";
 
     #[test]
-    fn both_profiles_have_what_the_vendor_documents() {
+    fn both_profiles_match_the_vendors_documentation() {
         let user = TestIssuer::auth0(DOMAIN, API);
         let token = user.token();
         assert_eq!(token.claims()["aud"][0], API);
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn its_tokens_are_good_and_its_forgeries_are_not() {
+    async fn tokens_are_accepted_and_forgeries_refused() {
         for tenant in [TestIssuer::auth0(DOMAIN, API), TestIssuer::auth0_rfc9068(DOMAIN, API)] {
             let gate = tenant.gate();
             assert!(gate.verify(&tenant.token().sign()).await.is_ok());

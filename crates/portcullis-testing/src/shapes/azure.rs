@@ -10,12 +10,14 @@ const CLIENT: &str = "7c1f6b2e-0d3a-4c55-9f0e-3a1b5c7d9e11";
 const USER: &str = "1f0a4c66-8f7b-4d5e-9a43-6f2b0c9d8e77";
 const SERVICE: &str = "b4e7d2a1-5c3f-4a88-8e6d-0f9c1b2a3d44";
 const PAIRWISE: &str = "AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ";
-/// Keys of version 2.0 name whom they sign for: a tenant, or, as here, all.
-const KEYS_OF_ALL: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
+/// The member `issuer` of keys for version 2.0: a tenant, or this template for all tenants.
+const TEMPLATE_ISSUER: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
 
 impl TestIssuer {
-    /// A tenant of Entra ID whose API asks for version 2.0: a user's token, with the scope `Files.Read`. The keys that
-    /// it publishes have no `alg`, and name in `issuer` whom they sign for.
+    /// Makes an issuer like a tenant of Entra ID, for an API with tokens of version 2.0.
+    ///
+    /// Its tokens are a user's, with the scope `Files.Read`. Its published keys have no `alg`, and have the member `issuer`
+    /// with the template for all tenants.
     ///
     /// ```
     /// # let (tenant, api) = ("8eaef023-2b34-4da1-9baa-8bc8c9d6a490", "535fb089-9ff3-47b6-9bfb-4f1264799865");
@@ -28,16 +30,18 @@ impl TestIssuer {
     pub fn azure(tenant: &str, client_id: &str) -> Self {
         let tid = tenant.to_owned();
         version_2(tenant, client_id)
-            .with_tokens(move |token| of_user(token, &tid).claim("azp", CLIENT).claim("azpacr", "1"))
+            .with_tokens(move |token| user_token(token, &tid).claim("azp", CLIENT).claim("azpacr", "1"))
     }
 
-    /// As [`Self::azure`], but an application's token: no scope, the role `Files.Read.All`, and `oid` and `sub` are the
-    /// same. `idtyp` is there only where an API asks for it, so it is not.
+    /// Makes an issuer like [`Self::azure`] whose tokens are an application's.
+    ///
+    /// They have no scope, the role `Files.Read.All`, and equal `oid` and `sub`. They have no `idtyp`, because Entra ID adds
+    /// it only for APIs that ask for it.
     #[must_use]
     pub fn azure_app(tenant: &str, client_id: &str) -> Self {
         let tid = tenant.to_owned();
         version_2(tenant, client_id).with_tokens(move |token| {
-            of_entra(token, &tid, "2.0")
+            entra_token(token, &tid, "2.0")
                 .subject(SERVICE)
                 .claim("oid", SERVICE)
                 .claim("roles", ["Files.Read.All"])
@@ -46,13 +50,14 @@ impl TestIssuer {
         })
     }
 
-    /// A tenant of Entra ID whose API has version 1.0, as registrations that were never changed do: the audience is an
-    /// Application ID URI, the client is in `appid`, and the keys have no `issuer`.
+    /// Makes an issuer like a tenant of Entra ID, for an API with tokens of version 1.0, the default of a registration.
+    ///
+    /// The audience is the Application ID URI, the client is in `appid`, and the published keys have no `issuer`.
     #[must_use]
     pub fn azure_v1(tenant: &str, client_id: &str) -> Self {
         let tid = tenant.to_owned();
         version_1(tenant, client_id).with_tokens(move |token| {
-            version_1_header(of_user(token, &tid))
+            with_version_1_header(user_token(token, &tid))
                 .claim("ver", "1.0")
                 .claim("appid", CLIENT)
                 .claim("appidacr", "1")
@@ -64,12 +69,12 @@ impl TestIssuer {
         })
     }
 
-    /// As [`Self::azure_v1`], but an application's token.
+    /// Makes an issuer like [`Self::azure_v1`] whose tokens are an application's.
     #[must_use]
     pub fn azure_v1_app(tenant: &str, client_id: &str) -> Self {
         let tid = tenant.to_owned();
         version_1(tenant, client_id).with_tokens(move |token| {
-            version_1_header(of_entra(token, &tid, "1.0"))
+            with_version_1_header(entra_token(token, &tid, "1.0"))
                 .subject(SERVICE)
                 .claim("oid", SERVICE)
                 .claim("roles", ["Files.Read.All"])
@@ -78,8 +83,9 @@ impl TestIssuer {
         })
     }
 
-    /// A tenant of Azure AD B2C: a user's token that was obtained through the user flow `policy`. The tenant stands in
-    /// `iss` alone, and the keys have no `issuer`.
+    /// Makes an issuer like a tenant of Azure AD B2C, with tokens of a user who signed in through the user flow `policy`.
+    ///
+    /// Only `iss` names the tenant, and the published keys have no `issuer`.
     #[must_use]
     pub fn azure_b2c(name: &str, tenant: &str, policy: &str, client_id: &str) -> Self {
         let policy = policy.to_owned();
@@ -100,7 +106,7 @@ impl TestIssuer {
             })
     }
 
-    /// An external tenant (Entra External ID): a user's token, with an issuer whose host is the tenant.
+    /// Makes an issuer like an external tenant (Entra External ID), with a user's tokens. The issuer's host is the tenant.
     #[must_use]
     pub fn azure_external_id(tenant: &str, client_id: &str) -> Self {
         Self::azure(tenant, client_id).with_url(format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0"))
@@ -112,8 +118,8 @@ fn version_2(tenant: &str, client_id: &str) -> TestIssuer {
         .with_url(format!("https://login.microsoftonline.com/{tenant}/v2.0"))
         .with_audience(client_id)
         .with_published_keys(|jwk| {
-            of_microsoft(jwk);
-            jwk.insert("issuer".to_owned(), KEYS_OF_ALL.into());
+            as_microsoft_publishes(jwk);
+            jwk.insert("issuer".to_owned(), TEMPLATE_ISSUER.into());
         })
 }
 
@@ -121,11 +127,11 @@ fn version_1(tenant: &str, client_id: &str) -> TestIssuer {
     TestIssuer::from_algorithms([Algorithm::Rs256])
         .with_url(format!("https://sts.windows.net/{tenant}/"))
         .with_audience(format!("api://{client_id}"))
-        .with_published_keys(of_microsoft)
+        .with_published_keys(as_microsoft_publishes)
 }
 
-/// Without `alg`, and with a thumbprint that is the key's name once more.
-fn of_microsoft(jwk: &mut Map<String, Value>) {
+/// Changes a key as Microsoft publishes it: without `alg`, and with a thumbprint that equals `kid`.
+fn as_microsoft_publishes(jwk: &mut Map<String, Value>) {
     jwk.remove("alg");
     jwk.insert("x5c".to_owned(), Value::Array(vec!["MIIC/TCCAeWgAwIBAgIICHb5qy8hKKgw".into()]));
     if let Some(name) = jwk.get("kid").cloned() {
@@ -133,8 +139,8 @@ fn of_microsoft(jwk: &mut Map<String, Value>) {
     }
 }
 
-fn of_user(token: TokenBuilder, tenant: &str) -> TokenBuilder {
-    of_entra(token, tenant, "2.0")
+fn user_token(token: TokenBuilder, tenant: &str) -> TokenBuilder {
+    entra_token(token, tenant, "2.0")
         .subject(PAIRWISE)
         .claim("oid", USER)
         .claim("scp", "Files.Read")
@@ -142,7 +148,7 @@ fn of_user(token: TokenBuilder, tenant: &str) -> TokenBuilder {
         .claim("preferred_username", "frida@contoso.com")
 }
 
-fn of_entra(token: TokenBuilder, tenant: &str, version: &str) -> TokenBuilder {
+fn entra_token(token: TokenBuilder, tenant: &str, version: &str) -> TokenBuilder {
     not_before_issued(token.header("typ", "JWT").without("jti"))
         .claim("tid", tenant)
         .claim("ver", version)
@@ -156,7 +162,7 @@ fn not_before_issued(token: TokenBuilder) -> TokenBuilder {
     token.claim("nbf", issued)
 }
 
-fn version_1_header(token: TokenBuilder) -> TokenBuilder {
+fn with_version_1_header(token: TokenBuilder) -> TokenBuilder {
     token.header("x5t", "RS256-1")
 }
 
@@ -179,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_keys_have_what_the_vendor_documents() {
+    fn tokens_and_keys_match_the_vendors_documentation() {
         for issuer in all() {
             let (token, keys) = (issuer.token(), issuer.jwks());
             assert!(token.claims().contains_key("nbf") && !token.claims().contains_key("jti"));
@@ -207,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn its_tokens_are_good_and_its_forgeries_are_not() {
+    async fn tokens_are_accepted_and_forgeries_refused() {
         for issuer in all() {
             let verifier = issuer.verifier().algorithms([Algorithm::Rs256]).build().unwrap();
             let gate = portcullis::Gate::new(verifier);

@@ -9,16 +9,16 @@ use crate::issuer::TestIssuer;
 use crate::signing_key::SigningKey;
 use crate::token::TokenBuilder;
 
-/// Clerk names an instance's key after the instance.
+/// The `kid` of the instance's key. Clerk uses the instance's identifier.
 const INSTANCE: &str = "ins_2GIoQhbUpy0hX7B2cVkuTMinXoD";
 const USER: &str = "user_2dhLh5iMvVR0yK8WJGxEeXkCfbe";
 const MACHINE: &str = "mch_2xNPrLEvSPbwNGVPYqhxQ3lOGCk";
 
 impl TestIssuer {
-    /// An instance of Clerk whose Frontend API is at `frontend_api`: session tokens of version 2, of a signed-in user
-    /// without an organization.
+    /// Makes an issuer like a Clerk instance whose Frontend API is at `frontend_api`.
     ///
-    /// Session tokens have no `aud`, which a plain [`Self::gate`] asks for: judge them with a preset of Clerk.
+    /// Its tokens are session tokens of version 2, of a signed-in user without an organization. They have no `aud`, which
+    /// [`Self::gate`] requires, so verify them with the preset for Clerk.
     ///
     /// ```
     /// let instance = portcullis_testing::TestIssuer::clerk("clerk.example.com");
@@ -42,13 +42,13 @@ impl TestIssuer {
             })
     }
 
-    /// The same instance, whose session tokens are of version 1.
+    /// Returns the same instance with session tokens of version 1.
     #[must_use]
     pub fn clerk_v1(&self) -> Self {
         self.clone().with_tokens(|token| session(token).without("jti"))
     }
 
-    /// The same instance, whose tokens are those of a machine for two others.
+    /// Returns the same instance with tokens of a machine for two other machines.
     /// See <https://clerk.com/docs/guides/development/machine-auth/m2m-tokens>.
     #[must_use]
     pub fn clerk_machine(&self) -> Self {
@@ -64,7 +64,7 @@ impl TestIssuer {
         })
     }
 
-    /// The same instance, whose tokens are OAuth access tokens of a user for an application.
+    /// Returns the same instance with OAuth access tokens of a user for an application.
     #[must_use]
     pub fn clerk_oauth(&self) -> Self {
         self.clone().with_tokens(|token| {
@@ -78,7 +78,7 @@ impl TestIssuer {
         })
     }
 
-    /// The same instance, whose tokens are made from a JWT template with an audience.
+    /// Returns the same instance with tokens made from a JWT template with an audience.
     /// See <https://clerk.com/docs/guides/sessions/jwt-templates>.
     #[must_use]
     pub fn clerk_template(&self) -> Self {
@@ -89,7 +89,8 @@ impl TestIssuer {
     }
 }
 
-/// What both versions have: good for a minute, and valid from ten seconds before.
+/// Sets the claims that both versions of session tokens have: they are valid for one minute, and from ten seconds before
+/// `iat`.
 fn session(token: TokenBuilder) -> TokenBuilder {
     let issued_at = token.claims().get("iat").and_then(serde_json::Value::as_i64).unwrap_or_default();
     token
@@ -104,8 +105,9 @@ fn session(token: TokenBuilder) -> TokenBuilder {
 }
 
 impl TokenBuilder {
-    /// As the member of an organization, in a session token of Clerk of version 2: `features` and `permissions` are lists
-    /// with commas, and `map` has one number for each feature of the organization.
+    /// Adds an active organization to a session token of Clerk, version 2.
+    ///
+    /// `features` and `permissions` are lists with commas. `map` has one number for each feature of the organization.
     pub fn clerk_organization(self, role: &str, features: &str, permissions: &str, map: &str) -> Self {
         let organization = json!({"id": "org_2VTVqqyoaGjDo8VCxiCsHOzpVsb", "slg": "acme", "rol": role, "per": permissions,
             "fpm": map});
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn session_tokens_have_what_the_vendor_documents() {
+    fn session_tokens_match_the_vendors_documentation() {
         let instance = TestIssuer::clerk("clerk.example.com");
         let (two, one) = (instance.token(), instance.clerk_v1().token());
         for token in [&two, &one] {
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn other_classes_are_told_apart() {
+    fn other_classes_have_their_own_claims() {
         let instance = TestIssuer::clerk("clerk.example.com");
         let machine = instance.clerk_machine().token();
         assert_eq!(machine.claims()["sub"], MACHINE);
@@ -145,7 +147,7 @@ mod tests {
         assert!(oauth.claims().contains_key("client_id") && !oauth.claims().contains_key("azp"));
         let template = instance.clerk_template().token();
         assert_eq!(template.claims()["aud"], instance.audience());
-        // All of them are signed with one key.
+        // One key signs all of them.
         assert_eq!(instance.clerk_machine().jwks(), instance.jwks());
     }
 }

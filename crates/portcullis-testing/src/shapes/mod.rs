@@ -1,6 +1,6 @@
-//! Issuers whose tokens and keys look like those of a provider: its claims, its header, its published keys.
+//! Issuers with tokens and keys like those of an identity provider: its claims, its header, its published keys.
 //!
-//! Each is a constructor of [`TestIssuer`](crate::TestIssuer); what it gives can be changed like any other issuer.
+//! Each is a constructor of [`TestIssuer`](crate::TestIssuer). Its result can be changed like any other issuer.
 
 mod auth0;
 mod azure;

@@ -1,4 +1,4 @@
-//! The providers of `portcullis-oidc`.
+//! Issuers like the identity providers of `portcullis-oidc`.
 
 use portcullis::jose::Algorithm;
 use serde_json::json;
@@ -7,14 +7,15 @@ use crate::issuer::TestIssuer;
 use crate::signing_key::SigningKey;
 
 impl TestIssuer {
-    /// An Authok tenant, which issues what Auth0 does.
+    /// Makes an issuer like an Authok tenant. Its tokens are like those of [`Self::auth0`].
     #[must_use]
     pub fn authok(domain: &str, audience: &str) -> Self {
         Self::auth0(domain, audience)
     }
 
-    /// An Amazon Cognito user pool that issues access tokens to `client`: no `aud`, the client in `client_id`, groups
-    /// in `cognito:groups`
+    /// Makes an issuer like an Amazon Cognito user pool, with access tokens for `client`.
+    ///
+    /// They have the client in `client_id`, groups in `cognito:groups`, and no `aud`
     /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>).
     #[must_use]
     pub fn cognito(region: &str, pool: &str, client: &str) -> Self {
@@ -34,7 +35,7 @@ impl TestIssuer {
         })
     }
 
-    /// An Amazon Cognito user pool that issues ID tokens to `client`: the client in `aud`
+    /// Makes an issuer like an Amazon Cognito user pool, with ID tokens for `client`. They have the client in `aud`
     /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html>).
     #[must_use]
     pub fn cognito_id_tokens(region: &str, pool: &str, client: &str) -> Self {
@@ -50,7 +51,7 @@ impl TestIssuer {
         })
     }
 
-    /// A Firebase project that issues ID tokens
+    /// Makes an issuer like a Firebase project, with ID tokens
     /// (<https://firebase.google.com/docs/auth/admin/verify-id-tokens#verify_id_tokens_using_a_third-party_jwt_library>).
     #[must_use]
     pub fn firebase(project: &str) -> Self {
@@ -72,7 +73,7 @@ impl TestIssuer {
         })
     }
 
-    /// Google accounts, with ID tokens for `client`
+    /// Makes an issuer like Google accounts, with ID tokens for `client`
     /// (<https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload>).
     #[must_use]
     pub fn google_id_tokens(client: &str) -> Self {
@@ -90,8 +91,9 @@ impl TestIssuer {
         })
     }
 
-    /// A Keycloak realm, with an access token of the client `web` for `audience`, roles of the realm and of the client
-    /// `api`, and a key for encryption beside those for signatures
+    /// Makes an issuer like a Keycloak realm, with access tokens of the client `web` for `audience`.
+    ///
+    /// They have roles of the realm and of the client `api`. The published keys include one for encryption
     /// (<https://www.keycloak.org/docs/latest/server_admin/>).
     #[must_use]
     pub fn keycloak(base: &str, realm: &str, audience: &str) -> Self {
@@ -126,7 +128,7 @@ impl TestIssuer {
             })
     }
 
-    /// A Logto tenant with an access token for the API resource `resource`, signed with ES384
+    /// Makes an issuer like a Logto tenant, with access tokens for the API resource `resource`, signed with ES384
     /// (<https://docs.logto.io/authorization/validate-access-tokens>).
     #[must_use]
     pub fn logto(endpoint: &str, resource: &str) -> Self {
@@ -136,7 +138,7 @@ impl TestIssuer {
             .with_tokens(|token| token.subject("foxq6v1bzvfd").scope("read:messages").claim("client_id", "web-app-1"))
     }
 
-    /// An Okta custom authorization server
+    /// Makes an issuer like an Okta custom authorization server, with access tokens
     /// (<https://developer.okta.com/docs/api/openapi/okta-oauth/guides/overview/>).
     #[must_use]
     pub fn okta(domain: &str, server: &str, audience: &str) -> Self {
@@ -153,7 +155,7 @@ impl TestIssuer {
         })
     }
 
-    /// A Supabase project with the access token of a signed-in user
+    /// Makes an issuer like a Supabase project, with access tokens of a signed-in user
     /// (<https://supabase.com/docs/guides/auth/jwt-fields>).
     #[must_use]
     pub fn supabase(reference: &str) -> Self {
@@ -176,7 +178,7 @@ impl TestIssuer {
             })
     }
 
-    /// A WorkOS AuthKit application, with the access token of a user's session: no `aud`
+    /// Makes an issuer like a WorkOS AuthKit application, with access tokens of a user's session, without `aud`
     /// (<https://workos.com/docs/reference/authkit/session-tokens>).
     #[must_use]
     pub fn workos_sessions(client: &str) -> Self {
@@ -195,7 +197,7 @@ impl TestIssuer {
         })
     }
 
-    /// A Zitadel instance with an access token for `project`, whose user is an editor there
+    /// Makes an issuer like a Zitadel instance, with access tokens for `project` of a user with the role `editor`
     /// (<https://zitadel.com/docs/apis/openidoauth/claims>).
     #[must_use]
     pub fn zitadel(instance: &str, project: &str) -> Self {
