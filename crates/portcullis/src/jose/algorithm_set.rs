@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_default_set_has_no_hmac() {
-        assert_eq!(AlgorithmSet::ASYMMETRIC.iter().count(), 13);
+        assert_eq!(AlgorithmSet::ASYMMETRIC.iter().count() + 3, Algorithm::ALL.len());
         assert!(!AlgorithmSet::ASYMMETRIC.iter().any(Algorithm::is_symmetric));
         assert_eq!(AlgorithmSet::SYMMETRIC.to_string(), "HS256, HS384, HS512");
     }
