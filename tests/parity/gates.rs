@@ -77,7 +77,7 @@ impl Gates {
             Scope::open("/panic", with_keys(Arc::new(Panics))),
             Scope::guarded("/guarded-panic", Guard::new(with_keys(Arc::new(Panics)))),
             Scope::open("/hook", hooked.clone()),
-            Scope::open("/bad-hook", gate().with_refusals(spoilt)),
+            Scope::open("/bad-hook", gate().with_refusals(make_invalid)),
             Scope::open("/metadata", metadata.clone()),
             Scope::guarded("/guarded", Guard::new(gate())),
             Scope::guarded("/guarded-admin", admin(gate())),
@@ -149,7 +149,7 @@ fn reworded(error: &AuthError, refusal: &mut Refusal) {
 }
 
 /// Adds invalid fields, an empty value and characters outside ASCII, and sets an invalid status.
-fn spoilt(_: &AuthError, refusal: &mut Refusal) {
+fn make_invalid(_: &AuthError, refusal: &mut Refusal) {
     refusal.status = 1_000;
     refusal.body = String::new();
     for (name, value) in [

@@ -38,9 +38,9 @@ pub(crate) fn let_in(gates: &Gates) -> Vec<Row> {
     rows.extend([
         row("HEAD", send("HEAD", "/guarded/private", &field, b""), Answer::ok("alice").without_body()),
         row("body", send("POST", "/guarded/private", &field, b"unread"), Answer::ok("alice")),
-        row("body, nobody asks who", send("POST", "/guarded/open", &field, b"unread"), Answer::ok("open")),
+        row("body, no extractor", send("POST", "/guarded/open", &field, b"unread"), Answer::ok("open")),
         row("admin", bearing("/guarded-admin/private", &admin), Answer::ok("alice")),
-        row("admin, nobody asks who", bearing("/guarded-admin/open", &admin), Answer::ok("open")),
+        row("admin, no extractor", bearing("/guarded-admin/open", &admin), Answer::ok("open")),
         row("admin, optional", bearing("/guarded-admin/greeting", &admin), Answer::ok("alice")),
         row("policies of guard and handler", bearing("/guarded-admin/scoped", &both), Answer::ok("alice")),
         row(
@@ -51,7 +51,7 @@ pub(crate) fn let_in(gates: &Gates) -> Vec<Row> {
         row("and for all", bearing("/guarded-otherwise/greeting", &both), Answer::ok("alice")),
         // The caller's fields appear once, also when the handler's policy refuses the caller.
         row("a field of the scheme's", bearing("/guarded-nonce/private", "x"), nonce(Answer::ok("alice"))),
-        row("the same, nobody asks who", bearing("/guarded-nonce/open", "x"), nonce(Answer::ok("open"))),
+        row("the same, no extractor", bearing("/guarded-nonce/open", "x"), nonce(Answer::ok("open"))),
         row(
             "the same, refused by the handler's policy",
             bearing("/guarded-nonce/scoped", "x"),
@@ -111,7 +111,7 @@ pub(crate) fn kept_out(gates: &Gates) -> Vec<Row> {
             Answer::invalid_token("invalid_claims"),
         ),
         row(
-            "whom the application's gate would let in",
+            "a caller of the application's gate",
             bearing("/guarded-otherwise/open", &bob(gates).sign()),
             Answer::invalid_token("bad_signature"),
         ),
@@ -165,13 +165,9 @@ pub(crate) fn optional(gates: &Gates) -> Vec<Row> {
     }
     rows.extend([
         row("Basic", with("/guarded-optional/greeting", "Basic eA=="), Answer::ok("anonymous")),
-        row("Basic, nobody asks who", with("/guarded-optional/open", "Basic eA=="), Answer::ok("open")),
+        row("Basic, no extractor", with("/guarded-optional/open", "Basic eA=="), Answer::ok("open")),
         row("admin", bearing("/guarded-optional-admin/greeting", &admin), Answer::ok("alice")),
-        row(
-            "nobody is no admin, nor asked to be",
-            get("/guarded-optional-admin/greeting", &NONE),
-            Answer::ok("anonymous"),
-        ),
+        row("no caller, so no policy", get("/guarded-optional-admin/greeting", &NONE), Answer::ok("anonymous")),
         row("nothing", get("/guarded-optional-admin/private", &NONE), Answer::missing_token()),
     ]);
     rows
@@ -205,19 +201,23 @@ pub(crate) fn preflights(gates: &Gates) -> Vec<Row> {
         row("that would be another method", whole(OPEN, &[("X-HTTP-Method-Override", "DELETE")]), Answer::ok("open")),
         row("bad token", whole(OPEN, &[expired]), Answer::ok("open")),
         // The guard lets it through without a caller, and a handler that needs a caller refuses it.
-        row("whole, who", whole("/guarded-cors/private", &[]), Answer::missing_token()),
-        row("whole, who if anybody", whole("/guarded-cors/greeting", &[]), Answer::ok("anonymous")),
-        row("admin, who", whole("/guarded-cors/private", &[admin]), Answer::ok("alice")),
-        row("bad token, who", whole("/guarded-cors/private", &[expired]), Answer::invalid_token("expired")),
-        row("bad token, who if anybody", whole("/guarded-cors/greeting", &[expired]), Answer::invalid_token("expired")),
+        row("whole, extractor", whole("/guarded-cors/private", &[]), Answer::missing_token()),
+        row("whole, optional extractor", whole("/guarded-cors/greeting", &[]), Answer::ok("anonymous")),
+        row("admin, extractor", whole("/guarded-cors/private", &[admin]), Answer::ok("alice")),
+        row("bad token, extractor", whole("/guarded-cors/private", &[expired]), Answer::invalid_token("expired")),
         row(
-            "not admin, what they may",
+            "bad token, optional extractor",
+            whole("/guarded-cors/greeting", &[expired]),
+            Answer::invalid_token("expired"),
+        ),
+        row(
+            "not admin, policy of the extractor",
             whole("/guarded-cors/scoped", &[plain]),
             Answer::insufficient_scope("read:messages write:messages"),
         ),
         row("HEAD", send("HEAD", OPEN, &[ORIGIN, METHOD], b""), Answer::missing_token().without_body()),
         row("in the query", get("/guarded-cors/open?_method=OPTIONS", &[ORIGIN, METHOD]), Answer::missing_token()),
-        row("OPTIONS alone", send("OPTIONS", OPEN, &NONE, b""), Answer::missing_token()),
+        row("only OPTIONS", send("OPTIONS", OPEN, &NONE, b""), Answer::missing_token()),
         row("without a method", send("OPTIONS", OPEN, &[ORIGIN], b""), Answer::missing_token()),
         row("without an origin", send("OPTIONS", OPEN, &[METHOD], b""), Answer::missing_token()),
         row(
@@ -263,8 +263,8 @@ pub(crate) fn nested(gates: &Gates) -> Vec<Row> {
     for (path, text) in [("/nested/private", "bob"), ("/nested/greeting", "bob"), ("/nested/open", "open")] {
         rows.extend([
             row("each its own", pair(path, outer, inner), Answer::ok(text)),
-            row("the outer's alone", bearing(path, outer), inner_missing_token()),
-            row("the inner's alone", get(path, &[(NAMED, inner)]), Answer::missing_token()),
+            row("only the outer's", bearing(path, outer), inner_missing_token()),
+            row("only the inner's", get(path, &[(NAMED, inner)]), Answer::missing_token()),
             row("nothing", get(path, &NONE), Answer::missing_token()),
             row("the outer's for both", pair(path, outer, outer), inner_bad_signature()),
             row("the inner's for both", pair(path, inner, inner), Answer::invalid_token("bad_signature")),
@@ -280,14 +280,14 @@ pub(crate) fn nested(gates: &Gates) -> Vec<Row> {
             row("each its own", pair(path, outer, inner), Answer::ok(text)),
             row("the outer's for both", pair(path, outer, outer), inner_bad_signature()),
             row("the inner's expired", pair(path, outer, &inner_expired), inner_expired_token()),
-            row("the inner's alone", get(path, &[(NAMED, inner)]), Answer::missing_token()),
+            row("only the inner's", get(path, &[(NAMED, inner)]), Answer::missing_token()),
         ]);
     }
     rows.extend([
         // The caller of the outer guard does not count for the inner one.
-        row("the outer's alone", bearing("/nested-optional/private", outer), inner_missing_token()),
-        row("the outer's alone", bearing("/nested-optional/greeting", outer), Answer::ok("anonymous")),
-        row("the outer's alone", bearing("/nested-optional/open", outer), Answer::ok("open")),
+        row("only the outer's", bearing("/nested-optional/private", outer), inner_missing_token()),
+        row("only the outer's", bearing("/nested-optional/greeting", outer), Answer::ok("anonymous")),
+        row("only the outer's", bearing("/nested-optional/open", outer), Answer::ok("open")),
         // No token passes two issuers that read the same field.
         row("outer's", bearing("/nested-one-place/open", outer), inner_bad_signature()),
         row("inner's", bearing("/nested-one-place/open", inner), Answer::invalid_token("bad_signature")),
@@ -398,12 +398,12 @@ pub(crate) fn reworded(gates: &Gates) -> Vec<Row> {
         ]);
     }
     // Fields that cannot be sent are left out, and an invalid status becomes 500.
-    let spoilt = Answer::refused(500, Some(r#"Bearer realm="api""#), "")
+    let invalid = Answer::refused(500, Some(r#"Bearer realm="api""#), "")
         .with_field("x-empty", "")
         .with_field("x-twice", "1")
         .with_field("x-twice", "2")
         .with_field("x-umlaut", "\u{f6}");
-    rows.push(row("a hook that spoils it", get("/bad-hook/private", &NONE), spoilt));
+    rows.push(row("a hook that makes it invalid", get("/bad-hook/private", &NONE), invalid));
     rows
 }
 
@@ -431,9 +431,9 @@ pub(crate) fn metadata(gates: &Gates) -> Vec<Row> {
         row("well-known, malformed", get(WELL_KNOWN, &[("Authorization", "Bearer")]), document()),
         row("elsewhere", get("/metadata/document", &NONE), document()),
         row("behind a guard", bearing("/guarded-metadata/document", &good), document()),
-        row("none", get("/main/document", &NONE), Answer::not_found()),
-        row("none, HEAD", send("HEAD", "/main/document", &NONE, b""), Answer::not_found()),
-        row("none behind a guard", bearing("/guarded/document", &good), Answer::not_found()),
+        row("no metadata", get("/main/document", &NONE), Answer::not_found()),
+        row("no metadata, HEAD", send("HEAD", "/main/document", &NONE, b""), Answer::not_found()),
+        row("no metadata behind a guard", bearing("/guarded/document", &good), Answer::not_found()),
         row("no gate", get("/no-gate/document", &NONE), Answer::server_error()),
         row(
             "behind a guard, no token",
@@ -521,7 +521,7 @@ pub(crate) fn outages(gates: &Gates) -> Vec<Row> {
         row("malformed", get("/guarded-outage/open", &malformed), Answer::malformed_authorization()),
         row("alg none", bearing("/guarded-outage/open", &unsigned), Answer::invalid_token("algorithm_not_allowed")),
         row("optional, no token", get("/guarded-outage-optional/open", &NONE), Answer::ok("open")),
-        row("optional, nobody", get("/guarded-outage-optional/greeting", &NONE), Answer::ok("anonymous")),
+        row("optional, no caller", get("/guarded-outage-optional/greeting", &NONE), Answer::ok("anonymous")),
         row("optional, malformed", get("/guarded-outage-optional/open", &malformed), Answer::malformed_authorization()),
     ]);
     rows

@@ -262,7 +262,7 @@ pub(crate) fn forbidden(gates: &Gates) -> Vec<Row> {
         row("names in a longer one", bearing("/main/scoped", &scope("xread:messages write:messages.x")), both()),
         row("scopes that are numbers", bearing("/main/scoped", &numbers), both()),
         row(
-            "none of several",
+            "no scope of several",
             bearing("/main/any-scope", &scope("write:messages")),
             Answer::insufficient_scope("read:messages admin"),
         ),
@@ -377,7 +377,7 @@ pub(crate) fn cookie_source(gates: &Gates) -> Vec<Row> {
         row("taken back", with("/cookie/private", "session=".into()), Answer::missing_token()),
         row("taken back, optional", with("/cookie/greeting", "session=; a=b".into()), Answer::ok("anonymous")),
         row("absent", get("/cookie/private", &NONE), Answer::missing_token()),
-        row("others alone", with("/cookie/private", format!("sessions=x; x{session}")), Answer::missing_token()),
+        row("only others", with("/cookie/private", format!("sessions=x; x{session}")), Answer::missing_token()),
         row("quoted", with("/cookie/private", format!("session=\"{good}\"")), Answer::malformed_token()),
         row(
             "bytes beyond ASCII",
@@ -390,7 +390,7 @@ pub(crate) fn cookie_source(gates: &Gates) -> Vec<Row> {
             with("/cookie/greeting", format!("session={expired}")),
             Answer::invalid_token("expired"),
         ),
-        row("Authorization alone", get("/cookie/private", &[("Authorization", &bearer)]), Answer::missing_token()),
+        row("only Authorization", get("/cookie/private", &[("Authorization", &bearer)]), Answer::missing_token()),
         // The first source that holds a token decides.
         row("cookie before field", both(&session, &bearer_expired), Answer::ok("alice")),
         row("bad cookie before field", both(&format!("session={expired}"), &bearer), Answer::invalid_token("expired")),

@@ -72,7 +72,7 @@ fn refused_by_both() -> Vec<Case> {
         field("no name", ": a"),
         field("no colon", "nocolon"),
         case("a byte beyond ASCII in a name", b"GET / HTTP/1.1\r\nTOKENx\xff: a\r\n\r\n", Answers(400), Answers(400)),
-        bad("lines that end at CR alone", "GET / HTTP/1.1\rTOKEN\r\r"),
+        bad("lines that end at CR", "GET / HTTP/1.1\rTOKEN\r\r"),
         bad("an invalid method", "G(T / HTTP/1.1\r\nTOKEN\r\n"),
         bad("no method", " / HTTP/1.1\r\nTOKEN\r\n"),
         target("a space in the target", "/a b"),
