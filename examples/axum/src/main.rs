@@ -1,7 +1,7 @@
 //! An API on Axum with public, private, scoped and optional routes.
 //!
-//! `cargo run -p example-axum` starts it with an issuer of its own and prints lines to try it with. With the variables of
-//! a provider set, such as `AUTH0_DOMAIN` and `AUTH0_AUDIENCE`, it is that provider's resource server.
+//! `cargo run -p example-axum` starts it with an embedded issuer and prints commands to try. With the variables of an
+//! identity provider, for example `AUTH0_DOMAIN` and `AUTH0_AUDIENCE`, it accepts the tokens of that provider.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
@@ -51,7 +51,7 @@ async fn greeting(auth: Option<Auth>) -> Json<Value> {
     Json(json!({"greeting": format!("hello, {name}")}))
 }
 
-/// Ready once keys are held: until then each probe makes the next attempt that is due.
+/// Says whether keys are cached. Until then, each probe makes the next attempt that is due.
 async fn ready(State(gate): State<Gate>) -> (StatusCode, Json<Value>) {
     let attempt = gate.warm_up().await;
     let keys = gate.status();
@@ -90,7 +90,7 @@ async fn stopped() {
     }
 }
 
-/// What `RUST_LOG` says, else refusals and fetches.
+/// Returns the filter in `RUST_LOG`. The default shows refusals and fetches.
 fn log_filter() -> tracing_subscriber::EnvFilter {
     tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,portcullis=debug".into())
 }

@@ -1,14 +1,14 @@
-//! A server of the Model Context Protocol that takes tokens: what the protocol's [authorization part][spec], in its
-//! revision of 2026-07-28, asks of a resource server.
+//! A server of the Model Context Protocol that accepts tokens. It does what the protocol's [authorization part][spec], in
+//! its revision of 2026-07-28, demands of a resource server.
 //!
-//! | it asks for | here it is |
+//! | the protocol demands | the server uses |
 //! |---|---|
-//! | protected resource metadata (RFC 9728), at the endpoint's well-known place or at the root | `ResourceMetadata`, and the handler `resource_metadata` |
-//! | 401 with `resource_metadata` and `scope` in the challenge | the gate's own answer, once it has the metadata |
+//! | protected resource metadata (RFC 9728), at the well-known path of the endpoint or of the root | `ResourceMetadata`, and the handler `resource_metadata` |
+//! | 401 with `resource_metadata` and `scope` in the challenge | the gate's answer, because the gate has the metadata |
 //! | tokens that were issued for this server (RFC 8707) | `Audience`: the endpoint's URL |
-//! | tokens from the Authorization field alone, with each request | the gate's default |
+//! | tokens only from the Authorization field, with each request | the gate's default |
 //! | 403 with `insufficient_scope` and all scopes that the operation needs | [`Gate::authorize`], with a policy for each tool |
-//! | no token passed on to others | `forget_token`: what is behind the gate never sees one |
+//! | no token passed on to other services | `forget_token`: handlers never see a token |
 //!
 //! On Actix Web it is `.wrap(AuthMiddleware::new(gate).require(scopes(BASE_SCOPE)))` instead of the layer, and
 //! `portcullis_actix::resource_metadata` instead of the handler; the gate is the same.
@@ -36,16 +36,16 @@ use portcullis_axum::{
 use crate::messages::Message;
 use crate::notes::{Notes, Tool};
 
-/// What it takes to speak to the server at all.
+/// The scope that every request needs.
 pub const BASE_SCOPE: &str = "notes:read";
 
-/// The server, for clients that know its endpoint as `resource`, such as `https://notes.example/mcp`: that URL is also
-/// the audience that `verifier` should ask for. The endpoint is `/mcp`.
+/// Makes the server, for clients that know its endpoint as `resource`, for example `https://notes.example/mcp`. That URL
+/// is also the audience that `verifier` should demand. The endpoint is `/mcp`.
 ///
 /// # Errors
-/// [`ConfigError`] when `resource` is no such URL.
+/// [`ConfigError`] when `resource` is not such a URL.
 pub fn app(verifier: impl Verifier + 'static, resource: &str) -> Result<Router, ConfigError> {
-    // No more than basic use needs: a client asks for the rest when a tool asks for it.
+    // Only what basic use needs. A client asks for more when a tool needs it.
     let metadata = ResourceMetadata::new(resource)?.with_scopes([BASE_SCOPE]).with_name("Notes");
     let well_known = metadata.path();
     let gate = Gate::new(verifier).with_resource_metadata(metadata);
@@ -62,22 +62,22 @@ pub fn app(verifier: impl Verifier + 'static, resource: &str) -> Result<Router, 
     Ok(app.with_state(service))
 }
 
-/// Where clients look that find nothing at the place of the endpoint's own path.
+/// Where clients look when they find nothing at the path for the endpoint.
 const ROOT_METADATA: &str = "/.well-known/oauth-protected-resource";
 
-/// `routes` for callers whom `policy` allows. Their tokens stay outside.
+/// Guards `routes` with `policy`, and hides the token from them.
 pub fn behind<S: Clone + Send + Sync + 'static>(gate: Gate, policy: Policy, routes: Router<S>) -> Router<S> {
     routes.layer(map_request(forget_token)).layer(AuthLayer::new(gate).require(policy))
 }
 
-/// A token that a tool can't see is one that it can't pass on: "The MCP server MUST NOT pass through the token it received
-/// from the MCP client" (Authorization Security Considerations, Access Token Privilege Restriction).
+/// Removes the token, so that no tool can pass it on: "The MCP server MUST NOT pass through the token it received from the
+/// MCP client" (Authorization Security Considerations, Access Token Privilege Restriction).
 async fn forget_token(mut request: Request) -> Request {
     request.headers_mut().remove(AUTHORIZATION);
     request
 }
 
-/// Pages of other origins may not speak to this server in the name of whoever looks at them (DNS rebinding).
+/// Refuses requests from pages of other origins (DNS rebinding).
 async fn check_origin(own: Arc<str>, request: Request, next: Next) -> Response {
     match request.headers().get(ORIGIN) {
         Some(origin) if origin.as_bytes() != own.as_bytes() => StatusCode::FORBIDDEN.into_response(),
@@ -108,7 +108,7 @@ async fn answer(State(service): State<Arc<Service>>, auth: Auth, headers: Header
         "tools/list" => message.listed(Tool::ALL.map(Tool::describe)),
         "tools/call" => match Tool::named(message.tool()) {
             Some(tool) => {
-                // What decides is the message that is acted upon, never a header that repeats some of it.
+                // The message decides, because it is what the server acts on. A header that repeats it could differ.
                 if let Err(refusal) = service.gate.authorize(&auth, &tool.policy()) {
                     return Rejection::from(refusal).into_response();
                 }

@@ -1,6 +1,6 @@
-//! `cargo run -p example-mcp` starts the server with an issuer of its own and prints lines to try it with. With
-//! `PORTCULLIS_ISSUER` set, and `PORTCULLIS_AUDIENCE` to the URL by which clients know the endpoint, such as
-//! `https://notes.example/mcp`, it takes that issuer's tokens.
+//! `cargo run -p example-mcp` starts the server with an embedded issuer and prints commands to try. With
+//! `PORTCULLIS_ISSUER` it accepts the tokens of that issuer. `PORTCULLIS_AUDIENCE` is then the URL by which clients know the
+//! endpoint, for example `https://notes.example/mcp`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
@@ -46,7 +46,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Lines to paste into a shell, each under a comment that says what it will show.
+/// Commands for a shell, each under a comment that says what it shows.
 fn lines_to_try(server: &IssuerServer, endpoint: &str) -> Vec<String> {
     let issuer = server.issuer();
     let token = |scope: &str| issuer.token().subject("alice").scope(scope).sign();
@@ -82,7 +82,7 @@ async fn stopped() {
     }
 }
 
-/// What `RUST_LOG` says, else refusals and fetches.
+/// Returns the filter in `RUST_LOG`. The default shows refusals and fetches.
 fn log_filter() -> tracing_subscriber::EnvFilter {
     tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,portcullis=debug".into())
 }

@@ -1,5 +1,5 @@
-//! The messages (JSON-RPC 2.0) and their transport, as far as this server needs them: requests of revision 2026-07-28,
-//! and those of earlier ones, which begin with `initialize`.
+//! The messages (JSON-RPC 2.0) and their transport, as far as this server needs them: requests of revision 2026-07-28 and
+//! of earlier revisions, which begin with `initialize`.
 //!
 //! <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http>
 
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 const CURRENT: &str = "2026-07-28";
-/// The latest of those with a handshake.
+/// The latest revision with a handshake.
 const WITH_HANDSHAKE: &str = "2025-11-25";
 const SUPPORTED: [&str; 3] = [CURRENT, WITH_HANDSHAKE, "2025-06-18"];
 
@@ -42,12 +42,12 @@ struct Call {
 pub(crate) struct Answer(StatusCode, Value);
 
 impl Message {
-    /// Reads the body, and holds the headers that repeat some of it against it.
+    /// Reads the body, and compares it with the headers that repeat parts of it.
     pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Answer> {
         let bad = |id: &Value, code, message: &str, data| error(StatusCode::BAD_REQUEST, id, code, message, data);
         let value: Value = serde_json::from_slice(body)
             .map_err(|_| bad(&Value::Null, PARSE_ERROR, "the body is not JSON", Value::Null))?;
-        // serde would take an array for the object, item by item.
+        // serde would also read the object from an array.
         let object = Some(value).filter(Value::is_object);
         let call = object
             .and_then(|object| serde_json::from_value::<Call>(object).ok())
@@ -64,9 +64,9 @@ impl Message {
             let data = json!({"supported": SUPPORTED, "requested": version});
             return Err(bad(&id, UNSUPPORTED_VERSION, "Unsupported protocol version", data));
         }
-        // Earlier revisions have no version in the body; before 2025-06-18 there was no header either.
+        // Earlier revisions have no version in the body. Those before 2025-06-18 have no header either.
         let is_current = named.is_some() || version == Some(CURRENT);
-        // Which headers a notification has is not said.
+        // The protocol does not say which headers a notification has.
         if is_current && call.id.is_some() {
             if named != version {
                 return Err(mismatch("MCP-Protocol-Version"));
@@ -100,7 +100,7 @@ impl Message {
         self.call.params.get("arguments").unwrap_or(&Value::Null)
     }
 
-    /// The handshake of earlier revisions: the version that the client asks for, or else the latest of them.
+    /// The handshake of earlier revisions: it agrees on the version that the client asks for, or on the latest of them.
     pub(crate) fn initialized(&self) -> Answer {
         let asked = self.call.params.get("protocolVersion").and_then(Value::as_str);
         let is_asked = |version: &&str| asked == Some(*version) && *version != CURRENT;
@@ -168,7 +168,7 @@ fn server_info() -> Value {
     json!({"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION")})
 }
 
-/// A name that a header can't hold as it is comes in base64 between `=?base64?` and `?=`.
+/// Decodes a name from a header. Between `=?base64?` and `?=` it is in base64.
 fn decoded(value: &str) -> Option<String> {
     match value.strip_prefix("=?base64?").and_then(|value| value.strip_suffix("?=")) {
         Some(encoded) => String::from_utf8(STANDARD.decode(encoded).ok()?).ok(),

@@ -1,4 +1,4 @@
-//! What the server is for: a caller's notes.
+//! The tools: a caller's notes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ pub(crate) enum Tool {
     ListNotes,
 }
 
-/// Whose they are: a subject is somebody only within their issuer.
+/// The owner of notes. A subject identifies a user only together with the issuer.
 type Owner = (String, String);
 
 #[derive(Default)]
@@ -32,7 +32,7 @@ impl Tool {
         }
     }
 
-    /// All that the call takes, what the endpoint asks for included: a client should not have to ask twice.
+    /// The policy of the tool. It includes the scope of the endpoint, so that a client asks for all scopes at once.
     pub(crate) fn policy(self) -> Policy {
         match self {
             Self::AddNote => scopes("notes:read notes:write"),
@@ -50,14 +50,14 @@ impl Tool {
         json!({"name": self.name(), "description": description, "inputSchema": schema})
     }
 
-    /// What the tool says, or what is wrong with the arguments.
+    /// Returns the tool's answer, or what is wrong with the arguments.
     pub(crate) fn call(self, notes: &Notes, caller: &Verified, arguments: &Value) -> Result<String, &'static str> {
         let subject = caller.subject().filter(|subject| !subject.is_empty());
         let (Some(issuer), Some(subject)) = (caller.issuer(), subject) else {
             return Err("the token does not say whose notes they are");
         };
         let owner = (issuer.to_owned(), subject.to_owned());
-        // A panic elsewhere leaves the notes as they are.
+        // The notes are still valid after a panic elsewhere.
         let mut notes = notes.0.lock().unwrap_or_else(PoisonError::into_inner);
         match self {
             Self::AddNote => {

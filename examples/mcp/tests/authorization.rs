@@ -1,5 +1,5 @@
-//! What the authorization part of the Model Context Protocol, revision 2026-07-28, asks of a resource server, each by a
-//! test. The sections are those of
+//! A test for each demand that the authorization part of the Model Context Protocol, revision 2026-07-28, makes of a
+//! resource server. The sections are those of
 //! <https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization>.
 
 #![allow(
@@ -90,7 +90,7 @@ fn add(text: &str) -> Value {
     message("tools/call", json!({"name": "add_note", "arguments": {"text": text}}))
 }
 
-/// The request that carries it, with the headers that repeat some of it, and with or instead of them those of `fields`.
+/// A request with the message and the headers that repeat parts of it. `fields` are added, or replace such headers.
 fn saying(message: &Value, fields: &[(&'static str, &str)]) -> Request<Body> {
     let mut headers = HeaderMap::new();
     let mut set = |name, value: Option<&str>| value.map(|value| headers.insert(name, value.parse().unwrap()));
@@ -128,11 +128,11 @@ async fn authorization_server_location_is_in_the_metadata() {
 #[tokio::test]
 async fn protected_resource_metadata_discovery_at_both_well_known_uris() {
     let server = Server::new();
-    // For clients without a token, with or without the hint of a challenge.
+    // Without a token, and without a challenge before.
     let (of_path, of_root) = (server.get(METADATA).await, server.get(ROOT_METADATA).await);
     assert_eq!((of_path.status, of_root.status), (200, 200));
     assert_eq!(of_path.body, of_root.body);
-    // A server at the root has one place for both.
+    // A server at the root has one path for both.
     let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
     let app = example_mcp::app(issuer.verifier().build().unwrap(), "https://notes.example").unwrap();
     let at_root = Server { issuer, app };
@@ -203,7 +203,7 @@ async fn token_requirements_hold_for_every_request() {
     let server = Server::new();
     let good = server.token("notes:read");
     assert_eq!(server.say(&good, &list()).await.status, 200);
-    // That another request had one changes nothing for the next.
+    // The token of one request does not count for the next.
     for method in ["initialize", "server/discover", "tools/list", "tools/call", "ping", "nothing"] {
         let answer = server.send(saying(&message(method, json!({})), &[])).await;
         assert_eq!((answer.status, answer.challenge.as_deref()), (401, Some(NO_TOKEN)), "{method}");
@@ -306,7 +306,7 @@ async fn runtime_insufficient_scope_names_all_scopes_at_once() {
             r#"Bearer realm="api", error="insufficient_scope", error_description="The access token does not grant what this resource requires", scope="notes:read notes:write", resource_metadata="https://notes.example/.well-known/oauth-protected-resource/mcp""#
         )
     );
-    // A scope is a whole word, and the one scope does not imply the other.
+    // A scope is a whole word, and one scope does not imply the other.
     for scope in ["notes:reader", "notes", "notes:*", "NOTES:READ", "notes:write", ""] {
         let answer = server.say(&server.token(scope), &list()).await;
         assert_eq!(answer.status, 403, "{scope}");
@@ -329,7 +329,7 @@ async fn step_up_with_the_challenged_scopes_succeeds() {
 #[tokio::test]
 async fn access_token_privilege_restriction_hides_the_token() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
-    // Whatever a handler could pass on: every header that it sees.
+    // Every header that a handler sees and could pass on.
     let echo = |auth: Auth, headers: HeaderMap| async move { format!("{:?} {headers:?}", auth.subject()) };
     let app: Router =
         example_mcp::behind(issuer.gate(), Policy::authenticated(), Router::new().route("/mcp", post(echo)));
@@ -347,7 +347,7 @@ async fn access_token_privilege_restriction_separates_users() {
     server.say(&server.token(scope), &add("alice's")).await;
     let of_bob = server.say(&server.token(scope).subject("bob"), &list()).await;
     assert_eq!((of_bob.status, of_bob.body.contains("alice's")), (200, false));
-    // Nobody in particular has no notes that the next such could see.
+    // A caller without a subject has no notes, which the next one could see.
     for call in [add("whose"), list()] {
         for nobody in [server.token(scope).without("sub"), server.token(scope).subject("")] {
             assert_eq!(server.say(&nobody, &call).await.json()["result"]["isError"], true, "{call}");
@@ -355,7 +355,7 @@ async fn access_token_privilege_restriction_separates_users() {
     }
 }
 
-// Streamable HTTP, as far as it bears on who may do what
+// Streamable HTTP, as far as it concerns authorization
 
 #[tokio::test]
 async fn security_and_endpoint_refuses_a_foreign_origin_first() {
@@ -400,7 +400,7 @@ async fn policy_is_that_of_the_tool_in_the_body() {
     let field = format!("Bearer {}", server.token("notes:read").sign());
     let mut earlier = add("x");
     earlier["params"].as_object_mut().unwrap().remove("_meta");
-    // A client of an earlier revision has no such headers, so nothing is held against them, and nothing decided by them.
+    // A client of an earlier revision has no such headers, so they are neither compared nor used.
     let request = saying(
         &earlier,
         &[("authorization", &field), ("mcp-name", "list_notes"), ("mcp-protocol-version", "2025-11-25")],
