@@ -17,6 +17,7 @@ mod answer;
 mod client;
 mod gates;
 mod guarded;
+mod on_tiny_http;
 mod requests;
 #[path = "../running.rs"]
 mod running;

@@ -35,10 +35,10 @@ impl Require for Editor {
 
 #[derive(serde::Deserialize)]
 pub(crate) struct Tenant {
-    tenant: String,
+    pub(crate) tenant: String,
 }
 
-fn name(subject: Option<&str>) -> String {
+pub(crate) fn name(subject: Option<&str>) -> String {
     subject.unwrap_or("nobody").to_owned()
 }
 
