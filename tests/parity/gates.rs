@@ -14,6 +14,8 @@ use portcullis::{
 };
 use portcullis_testing::{SigningKey, TestIssuer};
 
+use crate::seams;
+
 pub(crate) struct Gates {
     pub(crate) issuer: TestIssuer,
     /// An issuer with another name and another key, for the same audience.
@@ -61,7 +63,7 @@ impl Gates {
         let hooked = gate().with_realm("orders").with_refusals(reworded);
         let admin = |gate| Guard::new(gate).require(scopes("admin"));
         let shared = gate();
-        let scopes = vec![
+        let mut scopes = vec![
             Scope::open("/main", gate()),
             Scope { prefix: "/no-gate", gate: None, guards: Guards::None },
             Scope::open("/outage", outage(Some(Duration::from_secs(7)))),
@@ -110,6 +112,7 @@ impl Gates {
             ),
             Scope::nested("/nested-one-gate", Guard::new(shared.clone()), admin(shared)),
         ];
+        scopes.extend(seams::scopes(&issuer));
         Self { issuer, other_issuer, scopes, metadata }
     }
 
@@ -124,11 +127,11 @@ impl Gates {
 }
 
 impl Scope {
-    fn open(prefix: &'static str, gate: Gate) -> Self {
+    pub(crate) fn open(prefix: &'static str, gate: Gate) -> Self {
         Self { prefix, gate: Some(gate), guards: Guards::None }
     }
 
-    fn guarded(prefix: &'static str, guard: Guard) -> Self {
+    pub(crate) fn guarded(prefix: &'static str, guard: Guard) -> Self {
         Self { prefix, gate: None, guards: Guards::One(guard) }
     }
 

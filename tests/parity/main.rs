@@ -21,6 +21,7 @@ mod on_tiny_http;
 mod requests;
 #[path = "../running.rs"]
 mod running;
+mod seams;
 mod servers;
 mod unread;
 
@@ -127,6 +128,21 @@ fn protected_resource_metadata() {
 #[test]
 fn outages_behind_a_guard() {
     answer_as_expected(guarded::outages);
+}
+
+#[test]
+fn session_checks() {
+    answer_as_expected(seams::session_checks);
+}
+
+#[test]
+fn gates_with_two_schemes() {
+    answer_as_expected(seams::schemes);
+}
+
+#[test]
+fn target_uris() {
+    answer_as_expected(seams::target_uris);
 }
 
 /// A server may reuse the memory of a request, so the extensions of one request must not reach the next.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::gates::{Gates, errors_of_checks};
-use crate::guarded;
+use crate::{guarded, seams};
 
 #[derive(Clone)]
 pub(crate) struct Row {
@@ -16,7 +16,7 @@ pub(crate) struct Row {
 
 pub(crate) type Table = fn(&Gates) -> Vec<Row>;
 
-pub(crate) const ALL: [Table; 19] = [
+pub(crate) const ALL: [Table; 22] = [
     let_in,
     no_credential,
     malformed,
@@ -36,6 +36,9 @@ pub(crate) const ALL: [Table; 19] = [
     guarded::reworded,
     guarded::metadata,
     guarded::outages,
+    seams::session_checks,
+    seams::schemes,
+    seams::target_uris,
 ];
 
 impl Row {

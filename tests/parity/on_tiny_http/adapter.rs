@@ -151,6 +151,15 @@ impl RequestView for View<'_> {
     }
 
     fn original_path(&self) -> Option<Cow<'_, str>> {
-        self.url.split('?').next().map(Cow::Borrowed)
+        Some(Cow::Borrowed(path(self.url)))
     }
+}
+
+/// The path of a request target, which may be a whole URL (RFC 9112 §3.2.2).
+pub(crate) fn path(target: &str) -> &str {
+    let target = match target.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+        _ => target,
+    };
+    target.split('?').next().unwrap_or_default()
 }

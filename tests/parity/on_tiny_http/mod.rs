@@ -64,8 +64,8 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let runtime = Runtime::new().unwrap();
             for request in requests.incoming_requests() {
-                let path = request.url().split('?').next().unwrap_or_default().to_owned();
-                let path = if path == well_known { "/.well-known/document" } else { &path };
+                let path = adapter::path(request.url());
+                let path = if path == well_known { "/.well-known/document" } else { path };
                 let answer = respond(&scopes, path, &request, &runtime);
                 // A client that closes the connection early does not wait for the answer.
                 let _ = request.respond(answer);
