@@ -1,31 +1,31 @@
-//! What ends a run before every token has its verdict: exit status 2, a message on standard error.
+//! Errors that end a run before every token has its verdict, with exit status 2 and a message on standard error.
 
 use portcullis::{AuthError, ConfigError};
 
-/// Why the command can't do what it was asked to do. No text here repeats a token or a secret.
+/// An error that ends a run. Its text never repeats a token or a secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// A flag or a member of the configuration file, what is wrong with it, and what to write instead.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// Standard input broke off.
+    /// Standard input cannot be read.
     #[error("standard input: {0}")]
     Input(std::io::Error),
-    /// No key set came from where one was to come.
+    /// The key set could not be fetched.
     #[error("{field}: no keys: {why}")]
     Keys {
-        /// The flag or argument that says where.
+        /// The flag or argument that says where it is.
         field: &'static str,
-        /// What went wrong.
+        /// The cause.
         why: String,
     },
-    /// Nothing can be said of a token, good or bad.
+    /// The token could not be checked.
     #[error("no verdict: {0}")]
     NoVerdict(AuthError),
-    /// Standard output can't be written to.
+    /// Standard output cannot be written.
     #[error("standard output: {0}")]
     Output(std::io::Error),
-    /// The machine refuses what every program needs.
+    /// The runtime cannot start.
     #[error("cannot start: {0}")]
     Start(std::io::Error),
 }

@@ -17,27 +17,27 @@ pub(crate) enum Source {
 
 impl Source {
     /// # Errors
-    /// Unless there is exactly one.
+    /// [`ConfigError`] unless there is exactly one.
     pub(crate) fn from_arguments(tokens: &[OsString]) -> Result<Self, ConfigError> {
         const HINT: &str = "write one token, or - to read one per line from standard input";
         match tokens {
             [] => Err(ConfigError::new("TOKEN", "not given", HINT)),
             [one] if one == "-" => Ok(Self::Lines),
-            // What is not UTF-8 is no token; its replacement characters get it the verdict for that.
+            // Bytes that are not UTF-8 become replacement characters, which no token has.
             [one] => Ok(Self::Token(one.to_string_lossy().into_owned())),
             _ => Err(ConfigError::new("TOKEN", "more than one given", HINT)),
         }
     }
 }
 
-/// What is kept of a line: enough that whatever is longer is still too long for a token, even if CR LF ends it.
+/// How much of a line is kept, in bytes: a longer line is still too long for a token, even if CR LF ends it.
 const MAX_LINE_BYTES: usize = jws::DEFAULT_MAX_BYTES + 2;
 
-/// The next line without its end, be it LF or CR LF; `None` at the end of the input. Of a long line only so much is
-/// kept that it is refused as too long.
+/// Returns the next line without its end (LF or CR LF); `None` means the end of the input. A line that is too long for a
+/// token is cut, and is still too long.
 ///
 /// # Errors
-/// When `reader` breaks off.
+/// [`io::Error`] if `reader` fails.
 pub(crate) fn next_line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let mut started = false;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_at_lf_or_cr_lf_and_empty_ones_count() {
+    fn lines_end_at_lf_or_cr_lf() {
         for buffer in [1, 2, 3, 100] {
             assert_eq!(lines(b"a\nbc\r\n\nd", buffer), ["a", "bc", "", "d"]);
             assert_eq!(lines(b"", buffer), [""; 0]);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_stays_too_long_and_is_not_kept() {
+    fn long_line_is_cut_and_still_too_long() {
         let limit = jws::DEFAULT_MAX_BYTES;
         for buffer in [7, 4096, 1 << 20] {
             for excess in [1, 2, 3, 100_000] {

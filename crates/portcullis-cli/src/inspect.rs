@@ -13,10 +13,10 @@ use crate::args::KeysArgs;
 use crate::failure::Failure;
 use crate::keys;
 
-/// Shows a key set and says which exit status that is.
+/// Shows a key set and returns the exit status.
 ///
 /// # Errors
-/// [`Failure`] when there is no key set to show.
+/// [`Failure`] if there is no key set to show.
 pub(crate) fn run(args: &KeysArgs) -> Result<ExitCode, Failure> {
     let report = Report::of(&key_set(args)?);
     let text = if args.json {
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &KeysArgs) -> Result<ExitCode, Failure> {
     };
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        // Whoever reads only the first lines wants no more.
+        // A reader that leaves early has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
         _ => Ok(ExitCode::from(u8::from(report.usable == 0))),
     }
@@ -58,7 +58,7 @@ fn fetch(field: &'static str, keys: Result<RemoteKeys, ConfigError>) -> Result<K
     })
 }
 
-/// What a key set holds.
+/// The content of a key set.
 #[derive(Serialize)]
 struct Report {
     keys: Vec<Line>,
@@ -68,7 +68,7 @@ struct Report {
     algorithms: AlgorithmSet,
 }
 
-/// What is said of one key.
+/// What the report says about one key.
 #[derive(Serialize)]
 struct Line {
     index: usize,
@@ -77,13 +77,13 @@ struct Line {
     key_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     curve: Option<String>,
-    /// Those that it serves; of a key that can't be used, the one that it names.
+    /// The algorithms that the key serves, or for an unusable key the one that it names.
     algorithms: Vec<String>,
     thumbprint: Option<String>,
     usable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
-    /// Keys with the same `kid`, or likewise without, and a common algorithm: which one a token means can't be said.
+    /// Other keys with the same `kid`, or also without one, and a common algorithm. A token could mean any of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ambiguous_with: Vec<usize>,
 }
@@ -93,7 +93,7 @@ impl Report {
         let total = set.len() + set.skipped().len();
         let mut skipped = set.skipped().iter().peekable();
         let mut usable = set.keys();
-        // The set lists both in its order, and says the place of those that it skipped.
+        // Both lists are in the order of the set, and a skipped key has its index.
         let mut keys: Vec<_> = (0..total)
             .filter_map(|index| match skipped.next_if(|key| key.index == index) {
                 Some(key) => Some(Line::of_skipped(key)),
@@ -160,7 +160,7 @@ impl fmt::Display for Report {
 }
 
 impl fmt::Display for Line {
-    /// On one line and without control characters, whatever the set has.
+    /// Writes one line without control characters, even if the set has some.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "key {}: {}", self.index, if self.usable { "usable" } else { "not usable" })?;
         match &self.kid {

@@ -11,10 +11,10 @@ use portcullis::{Config, ConfigError, KeyProvider};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// More than any key set may have, in bytes.
+/// The largest file that is read, in bytes; no key set may be larger.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The keys that `config` names. Those that come by network are not fetched yet.
+/// Loads the keys that `config` names. Keys from the network are not fetched yet.
 ///
 /// # Errors
 /// [`ConfigError`] names the member of [`Config`].
@@ -30,10 +30,10 @@ pub(crate) fn load(config: &Config) -> Result<Arc<dyn KeyProvider>, ConfigError>
     Ok(Arc::new(fixed?))
 }
 
-/// All that a file has of a key set, or of one public JWK.
+/// Reads a file with a key set or one public JWK.
 ///
 /// # Errors
-/// [`ConfigError`] about `FILE`. Its name is not repeated: it may be a token in the wrong place.
+/// [`ConfigError`] about `FILE`. It never repeats the path, which may be a token in the wrong place.
 pub(crate) fn key_set(path: &Path) -> Result<KeySet, ConfigError> {
     const HINT: &str = "name the URL of a JWK Set, or a file with a JWK Set or one public JWK";
     let set = || {
@@ -65,14 +65,14 @@ impl Problem {
 }
 
 fn jwks(path: &Path) -> Result<FixedKeys, Problem> {
-    const HINT: &str = "name a file with a JWK Set, such as the issuer's jwks_uri serves, or with one public JWK; \
+    const HINT: &str = "name a file with a JWK Set, as the issuer's jwks_uri serves it, or with one public JWK; \
                         a secret is given by --secret FILE, PEM by --public-key FILE";
     let bytes = read_named(path)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Problem::new("not UTF-8", HINT))?;
     let keys = if is_one_jwk(text) { FixedKeys::jwk(text) } else { FixedKeys::jwks(text) };
     let keys = keys.map_err(|error| Problem::new(error, HINT))?;
     for skipped in keys.key_set().skipped() {
-        // Only a remark: a set may well hold keys for other purposes.
+        // Only a note, because a set often has keys for other purposes.
         let _ = writeln!(std::io::stderr(), "note: {}: not used: {skipped}", path.display());
     }
     Ok(keys)
@@ -88,9 +88,9 @@ fn public_key(path: &Path) -> Result<FixedKeys, Problem> {
     keys.map_err(|error| Problem::new(error, HINT))
 }
 
-/// No path is repeated here: the likeliest mistake is to give the secret itself.
+/// Reads a secret. No error repeats the path, because the likeliest mistake is to give the secret itself.
 fn secret(path: &Path) -> Result<FixedKeys, Problem> {
-    const HINT: &str = "name a file that holds the secret, at least 32 bytes of it or an oct JWK";
+    const HINT: &str = "name a file that holds the secret, with at least 32 bytes, or an oct JWK";
     let bytes =
         read(path).map_err(|error| Problem::new(error, "name a file that holds the secret, not the secret itself"))?;
     let object = std::str::from_utf8(&bytes).ok().filter(|text| text.trim_start().starts_with('{'));
@@ -108,10 +108,10 @@ fn secret(path: &Path) -> Result<FixedKeys, Problem> {
     key.map(FixedKeys::key).map_err(|error| Problem::new(error, HINT))
 }
 
-/// A file of secrets is one's own: a key in it that is no secret, or too short a one, is a mistake to be told of, and
-/// not skipped as in a provider's set.
+/// Reads a set of secrets. A file of secrets is the user's own, so a key in it that is not a secret or too short is an
+/// error. It is not skipped as in an issuer's set.
 fn secrets(set: &Set<'_>) -> Result<FixedKeys, Problem> {
-    const HINT: &str = "give oct keys of at least 32 bytes for HS256, HS384 or HS512 alone; others by --jwks FILE";
+    const HINT: &str = "give oct keys of at least 32 bytes for HS256, HS384 or HS512; give other keys by --jwks FILE";
     if set.keys.is_empty() {
         return Err(Problem::new("the key set is empty", HINT));
     }
@@ -141,11 +141,11 @@ fn read_named(path: &Path) -> Result<Vec<u8>, Problem> {
     read(path).map_err(|error| Problem::new(format!("{}: {error}", path.display()), "name a file with keys"))
 }
 
-/// The bytes of a file, unless it is larger than keys can be.
+/// Reads a file, unless it is larger than keys can be.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     match File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
-        Err(error) => Err(format!("the file can't be read: {error}")),
+        Err(error) => Err(format!("the file cannot be read: {error}")),
         Ok(length) if length as u64 > MAX_BYTES => Err("the file is larger than 1 MiB".to_owned()),
         Ok(_) => Ok(bytes),
     }

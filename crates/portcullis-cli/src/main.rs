@@ -2,6 +2,7 @@
 
 mod args;
 mod failure;
+mod flags;
 mod input;
 mod inspect;
 mod keys;
@@ -22,8 +23,10 @@ fn main() -> ExitCode {
         Err(status) => return status,
     };
     outcome.unwrap_or_else(|failure| {
-        // Nobody to tell when standard error is closed; the exit status says it all the same.
-        let _ = writeln!(std::io::stderr(), "error: {failure}");
+        for fault in failure.to_string().lines() {
+            // If standard error is closed, the exit status still says it.
+            let _ = writeln!(std::io::stderr(), "error: {fault}");
+        }
         ExitCode::from(2)
     })
 }

@@ -1,4 +1,4 @@
-//! Providers that flags name: each stands for issuer, audience rule and keys.
+//! The identity providers that flags name. Each sets issuer, audience rule and keys.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use portcullis_oidc::Authok;
 
 use crate::args::VerifyArgs;
 
-/// The one provider that is named.
+/// The identity provider that a flag names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Provider<'a> {
     Auth0 {
@@ -28,13 +28,14 @@ pub(crate) enum Provider<'a> {
         frontend_api: &'a str,
         authorized_parties: &'a [String],
     },
-    /// Any that publishes metadata.
+    /// Any issuer that publishes metadata.
     Oidc {
         issuer: &'a str,
     },
 }
 
 impl<'a> Provider<'a> {
+    /// Returns the identity provider that a flag names.
     pub(crate) fn named(args: &'a VerifyArgs) -> Option<Self> {
         let provider = &args.provider;
         let client_id = args.of_provider.azure_client_id.as_deref();
@@ -50,7 +51,7 @@ impl<'a> Provider<'a> {
         auth0.or_else(authok).or_else(azure).or_else(clerk).or_else(oidc)
     }
 
-    /// The flag that names it.
+    /// Returns the flag that names it.
     pub(crate) fn flag(self) -> &'static str {
         match self {
             Self::Auth0 { .. } => "--auth0-domain",
@@ -61,7 +62,7 @@ impl<'a> Provider<'a> {
         }
     }
 
-    /// The flag that an error about `field` of the preset is about.
+    /// Returns the flag that sets `field` of the preset.
     pub(crate) fn flag_of(self, field: &str) -> Option<&'static str> {
         match (self, field) {
             (Self::Auth0 { .. } | Self::Authok { .. }, "domain")
@@ -74,18 +75,18 @@ impl<'a> Provider<'a> {
         }
     }
 
-    /// Whether it says for whom tokens have to be, so that no audience has to be named.
+    /// Whether it has its own audience rule, so that no audience has to be named.
     pub(crate) fn has_an_audience_rule(self) -> bool {
         matches!(self, Self::Azure { .. } | Self::Clerk { .. })
     }
 
-    /// The builder of its preset, with `keys` in the place of its own where there are any; `None` where there is no
+    /// Returns the builder of its preset, with `keys` instead of the preset's keys if they are given. `None` means that it has no
     /// preset.
     ///
     /// # Errors
     /// [`ConfigError`], whose field [`Self::flag_of`] understands.
     pub(crate) fn builder(self, keys: Option<Arc<dyn KeyProvider>>) -> Option<Result<JwtVerifierBuilder, ConfigError>> {
-        // The audience is the caller's to set.
+        // The caller sets the audience.
         const NO_AUDIENCE: &str = "";
         Some(match self {
             Self::Auth0 { domain } => with(Auth0::new(domain, NO_AUDIENCE), keys, Auth0::keys).builder(),
@@ -109,7 +110,7 @@ impl<'a> Provider<'a> {
 const AZURE_TENANT: &str = "AZURE_TENANT_ID";
 const AZURE_CLIENT: &str = "AZURE_CLIENT_ID";
 
-/// By its variables, which take what people write for a tenant, and whose errors say so.
+/// Reads the tenant as the variables do, in all the forms that people write.
 fn azure(tenant: &str, client_id: &str) -> Result<Azure, ConfigError> {
     Azure::from_variables(|name| match name {
         AZURE_TENANT => Some(tenant.to_owned()),

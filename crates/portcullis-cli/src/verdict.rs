@@ -1,4 +1,4 @@
-//! What is said of one token.
+//! The verdict on one token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,43 +16,43 @@ pub(crate) enum Verdict {
         /// Its claims, as they were issued.
         claims: Box<RawValue>,
     },
-    /// The signature is good; nothing else was looked at.
+    /// The signature is good. Nothing else was checked.
     #[serde(rename = "accept")]
     Payload {
         /// The payload, base64url.
         payload: String,
     },
-    /// The token is not good.
+    /// The token is refused.
     Reject {
         /// The stable reason.
         reason: &'static str,
-        /// Which part, claim or check it was.
+        /// The part, claim or check that failed.
         detail: String,
     },
 }
 
 impl Verdict {
-    /// For a token that passed every check.
+    /// Makes the verdict on a token that passed every check.
     ///
     /// # Errors
-    /// Never for claims that were verified, which are JSON.
+    /// Never for verified claims, because they are JSON.
     pub(crate) fn of_claims(verified: &Verified) -> Result<Self, AuthError> {
-        // Line breaks can stand between the tokens of JSON, but not in them: what is left is the same JSON on one line.
+        // JSON has line breaks between its tokens only, so without them it is the same JSON on one line.
         let json = verified.all_claims().as_json().replace(['\r', '\n'], "");
         let claims =
             RawValue::from_string(json).map_err(|_| AuthError::Server("verified claims are not JSON".into()))?;
         Ok(Self::Claims { claims })
     }
 
-    /// For a signature that verified.
+    /// Makes the verdict on a signature that verified.
     pub(crate) fn of_payload(payload: &[u8]) -> Self {
         Self::Payload { payload: URL_SAFE_NO_PAD.encode(payload) }
     }
 
-    /// For a token that was refused.
+    /// Makes the verdict on a token that was refused.
     ///
     /// # Errors
-    /// When `error` says nothing of the token, such as that keys can't be had.
+    /// `error` itself if it is not about the token, for example if keys are unavailable.
     pub(crate) fn of_error(error: AuthError) -> Result<Self, AuthError> {
         match error.reason().map(Reason::as_str) {
             Some(reason) => Ok(Self::Reject { reason, detail: error.to_string() }),
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn verdicts_are_one_line_of_json_each() {
+    fn verdict_is_one_line_of_json() {
         let line = |verdict: &Verdict| serde_json::to_string(verdict).unwrap();
         let claims = dangerous::assume_verified(&serde_json::json!({"sub": "u", "n": "a\nb"})).unwrap();
         let accept = Verdict::of_claims(&claims).unwrap();
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn no_keys_is_no_verdict() {
+    fn missing_keys_are_no_verdict() {
         assert!(matches!(Verdict::of_error(Unavailable::new().into()), Err(AuthError::Unavailable(_))));
     }
 }

@@ -18,10 +18,10 @@ use crate::input::{Source, next_line};
 use crate::settings::Settings;
 use crate::verdict::Verdict;
 
-/// Judges the tokens and says which exit status that is.
+/// Judges the tokens and returns the exit status.
 ///
 /// # Errors
-/// [`Failure`] when nothing can be said of a token.
+/// [`Failure`] if a token could not be checked.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let source = Source::from_arguments(&args.tokens)?;
     let settings = Settings::resolve(args)?;
@@ -31,13 +31,13 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         AuthError::Unavailable(unavailable) => settings.no_keys(&unavailable).into(),
         error => Failure::NoVerdict(error),
     };
-    // Keys that can't be had are no matter of the first token, which may be refused without any.
+    // Without keys there is no verdict at all, even if the first token could be refused without them.
     runtime.block_on(judge.warm_up()).map_err(failure)?;
     let judge = |token: &str| runtime.block_on(judge.verdict(token)).map_err(failure);
 
     let mut output = io::stdout().lock();
     let mut all_accepted = true;
-    // A reader of the verdicts that leaves early ends the run, quietly; not all tokens were accepted then.
+    // If the reader of the verdicts leaves early, the run ends silently, and not all tokens were accepted.
     let mut say = |verdict: &Verdict| {
         all_accepted &= verdict.accepts();
         match print(&mut output, verdict) {
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
             let mut input = io::stdin().lock();
             let mut line = next_line(&mut input).map_err(Failure::Input)?;
             if line.is_none() {
-                // Nothing to judge is not "all accepted": a variable that happens to be empty must not pass.
+                // An empty input is not "all accepted": an empty variable in a script must not pass.
                 return Err(ConfigError::new("TOKEN", "standard input is empty", "write one token per line").into());
             }
             let mut reading = true;
@@ -65,11 +65,11 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!(all_accepted && complete))))
 }
 
-/// What a token is judged by.
+/// How a token is judged.
 enum Judge {
-    /// Nothing but the signature is looked at.
+    /// Only by its signature.
     Signature(Box<JwtVerifier>),
-    /// Everything is.
+    /// By all checks.
     Token(Arc<dyn Verifier>),
 }
 
@@ -88,7 +88,7 @@ impl Judge {
             if let Some(seconds) = args.at {
                 builder = builder.clock(At(NumericDate::from_unix(seconds, 0)));
             }
-            builder.require_claims(args.require.iter().cloned()).build()
+            builder.build()
         };
         Ok(if args.jws {
             Self::Signature(Box::new(settings.verifier_of_one(complete)?))
@@ -119,7 +119,7 @@ impl Judge {
     }
 }
 
-/// Stands still at the date of `--at`.
+/// A clock that always shows the date of `--at`.
 #[derive(Debug)]
 struct At(NumericDate);
 

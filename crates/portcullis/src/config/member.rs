@@ -97,8 +97,9 @@ impl Member {
         (self.check)(value.clone()).map_err(|fault| self.error(fault)).map(|()| value)
     }
 
-    /// Whether an error about `field` is about this member: its name, or that of the builder's option.
-    pub(super) fn is_meant_by(&self, field: &str) -> bool {
+    /// Whether an error about `field` is about this member: errors of the builders name some options otherwise.
+    #[must_use]
+    pub fn is_meant_by(&self, field: &str) -> bool {
         self.name == field || self.option == Some(field)
     }
 

@@ -70,8 +70,8 @@ members! {
             mistaken: ["PUBLIC_KEY"],
         }
 
-        /// A file with a shared secret for HS256, HS384 and HS512: its bytes, without a line break at the end, or the text
-        /// of an `oct` JWK.
+        /// A file with a shared secret for HS256, HS384 and HS512: the text of an `oct` JWK, or otherwise all bytes of the
+        /// file, including a line break at the end.
         secret_file: Option<PathBuf>, KeySource {
             variable: "PORTCULLIS_SECRET_FILE",
             hint: "write the path of a file with a secret",
@@ -103,6 +103,15 @@ members! {
             flag: ("typ", "TYP"),
             option: "token_types",
             mistaken: ["TYPE"],
+        }
+
+        /// Claims that tokens must have, with any value but null, in addition to those that are always required.
+        required_claims: Option<Vec<String>>, Token {
+            variable: "PORTCULLIS_REQUIRED_CLAIMS",
+            hint: "list names of claims, for example client_id",
+            flag: ("require", "CLAIM"),
+            option: "require_claims",
+            mistaken: ["REQUIRED_CLAIM", "REQUIRE_CLAIMS"],
         }
     }
     {

@@ -71,8 +71,8 @@ impl Config {
         self.apply_options(JwtVerifier::builder(issuer, Audience::any_of(self.audience.clone()), keys))
     }
 
-    /// Sets on `builder`, for example that of a preset, the options for tokens that are set here: algorithms, leeway and
-    /// token types.
+    /// Sets on `builder`, for example that of a preset, the options for tokens that are set here: those of the group
+    /// [`MemberGroup::Token`].
     pub fn apply_options(&self, mut builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
         if let Some(algorithms) = &self.algorithms {
             builder = builder.algorithms(algorithms.as_slice());
@@ -82,6 +82,9 @@ impl Config {
         }
         if let Some(types) = &self.typ {
             builder = builder.token_types(types.clone());
+        }
+        if let Some(claims) = &self.required_claims {
+            builder = builder.require_claims(claims.clone());
         }
         builder
     }

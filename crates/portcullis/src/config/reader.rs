@@ -18,7 +18,7 @@ pub(super) struct Reader {
     missing: Vec<ConfigError>,
 }
 
-/// How errors name members. It is no part of what a configuration says, so all values are equal.
+/// How errors name members. Two configurations that differ only in it are equal.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Names {
     Members,
@@ -212,8 +212,10 @@ mod tests {
     const LEEWAY: &str = "PORTCULLIS_LEEWAY_SECONDS";
     const TYP: &str = "PORTCULLIS_TYP";
 
+    const CLAIMS: &str = "PORTCULLIS_REQUIRED_CLAIMS";
+
     /// Names that are easily mistaken for ours, and what was meant.
-    const MISTAKEN: [(&str, &str); 12] = [
+    const MISTAKEN: [(&str, &str); 14] = [
         ("PORTCULLIS_ALG", ALGORITHMS),
         ("PORTCULLIS_ALGORITHM", ALGORITHMS),
         ("PORTCULLIS_ALGS", ALGORITHMS),
@@ -224,6 +226,8 @@ mod tests {
         ("PORTCULLIS_JWKS_URI", JWKS_URL),
         ("PORTCULLIS_LEEWAY", LEEWAY),
         ("PORTCULLIS_PUBLIC_KEY", PUBLIC_KEY_FILE),
+        ("PORTCULLIS_REQUIRED_CLAIM", CLAIMS),
+        ("PORTCULLIS_REQUIRE_CLAIMS", CLAIMS),
         ("PORTCULLIS_SECRET", SECRET_FILE),
         ("PORTCULLIS_TYPE", TYP),
     ];

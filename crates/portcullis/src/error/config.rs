@@ -53,13 +53,15 @@ impl ConfigError {
     /// # Errors
     /// That error.
     pub fn all(errors: impl IntoIterator<Item = Self>) -> Result<(), Self> {
-        let mut errors = errors.into_iter();
-        let Some(mut all) = errors.next() else { return Ok(()) };
-        for error in errors {
-            all.more.push(error.first);
-            all.more.extend(error.more);
-        }
-        Err(all)
+        errors.into_iter().reduce(Self::and).map_or(Ok(()), Err)
+    }
+
+    /// Adds the faults of `other` to those of this error.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.more.push(other.first);
+        self.more.extend(other.more);
+        self
     }
 
     /// Returns the field, option or environment variable of the first fault.
