@@ -138,6 +138,9 @@ async fn nothing_of_a_token_reaches_logs_debug_errors_or_answers() {
         }
     }
     let caller = gate.verify(&tokens[0]).await.unwrap();
+    // The caller has the token, so what `Debug` prints of it is a choice.
+    assert_eq!(caller.raw_token(), Some(&*tokens[0]));
+    seen += &format!("{caller:?} {caller:#?}");
     let unfit = caller.claims::<Vec<String>>().unwrap_err();
     assert_eq!(unfit, InvalidToken::InvalidClaims);
     seen += &format!("{unfit} {unfit:?} {:?}", caller.claim::<u64>("email").unwrap_err());

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use portcullis::adapter::HeaderList;
 use portcullis::clock::{Clock, ManualClock};
-use portcullis::error::InvalidToken;
+use portcullis::error::{InvalidToken, Unavailable};
 use portcullis::jose::Algorithm;
 use portcullis::keys::{FixedKeys, VerifyingKey};
+use portcullis::session::{SessionCheck, SessionError};
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{AuthError, Gate};
+use portcullis::{AuthError, Gate, Policy, Verified, async_trait};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 
@@ -263,4 +265,65 @@ async fn the_memory_is_bounded_by_what_was_asked_for() {
     }
     // The cache tidies up in batches, so it may hold a batch more than its room for a while.
     assert!(remembered > 0 && remembered < 10 * ROOM, "{remembered}");
+}
+
+/// Says that sessions are revoked as soon as they are, and that it cannot tell when it is down.
+#[derive(Clone, Debug, Default)]
+struct Sessions {
+    revoked: Arc<AtomicBool>,
+    down: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl SessionCheck for Sessions {
+    async fn check(&self, _: &Verified) -> Result<(), SessionError> {
+        assert!(!self.panics.load(Ordering::SeqCst), "an error in the check");
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Unavailable::new().into());
+        }
+        if self.revoked.load(Ordering::SeqCst) { Err(SessionError::Revoked) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_remembered_tokens_are_checked() {
+    let issuer = TestIssuer::new();
+    let keys = ChangingKeys::new(issuer.keys());
+    let sessions = Sessions::default();
+    let gate = caching_with(&issuer, &keys).with_check(sessions.clone());
+    let token = issuer.token().sign();
+    for _ in 0..2 {
+        assert_eq!(admitted(&gate, &token).await.raw_token(), Some(&*token));
+    }
+    sessions.down.store(true, Ordering::SeqCst);
+    assert_eq!(gate.verify(&token).await.unwrap_err().status(), 503);
+    sessions.panics.store(true, Ordering::SeqCst);
+    assert_eq!(gate.verify(&token).await.unwrap_err().status(), 500);
+    sessions.panics.store(false, Ordering::SeqCst);
+    sessions.down.store(false, Ordering::SeqCst);
+    sessions.revoked.store(true, Ordering::SeqCst);
+    assert_eq!(refused(&gate, &token).await, InvalidToken::Revoked);
+    sessions.revoked.store(false, Ordering::SeqCst);
+    admitted(&gate, &token).await;
+    keys.replace(impostor(&issuer));
+    assert!(is_remembered(&gate, &keys, &token).await);
+}
+
+#[tokio::test]
+async fn freshness_of_a_remembered_token_ends() {
+    let issuer = TestIssuer::new();
+    let clock = Arc::new(ManualClock::at_unix(1_000_000));
+    let keys = ChangingKeys::new(issuer.keys());
+    let gate = caching(builder_with(&issuer, keys).clock(Arc::clone(&clock)));
+    let token = issuer.token().claim("auth_time", 1_000_000).claim("iat", 1_000_000).claim("exp", 2_000_000).sign();
+    let policy = Policy::authenticated_within(Duration::from_secs(300));
+    let request = HeaderList::new("GET", [("authorization", format!("Bearer {token}"))]);
+    assert!(gate.admit(&request, &policy).await.is_ok());
+    clock.advance(Duration::from_secs(300));
+    let caller = gate.admit(&request, &policy).await.unwrap();
+    clock.advance(Duration::from_secs(1));
+    let error = gate.admit(&request, &policy).await.unwrap_err();
+    assert_eq!((error.status(), error.code()), (401, "insufficient_user_authentication"));
+    assert_eq!(gate.authorize(&caller, &policy).unwrap_err().status, 401);
 }

@@ -79,7 +79,7 @@ pub use portcullis::{
     ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
     roles, scopes,
 };
-pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, session, verifier};
+pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, session, verifier};
 
 pub use extract::{Auth, Authorized};
 pub use layer::AuthLayer;

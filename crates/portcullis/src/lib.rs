@@ -54,7 +54,7 @@ mod hash;
 pub mod jose;
 pub mod keys;
 mod loopback;
-mod policy;
+pub mod policy;
 mod refusal;
 mod resource_metadata;
 pub mod session;
@@ -73,6 +73,7 @@ pub use crate::error::{AuthError, ConfigError, Reason};
 pub use crate::gate::Gate;
 #[doc(inline)]
 pub use crate::keys::KeyProvider;
+#[doc(inline)]
 pub use crate::policy::{Policy, Require, any_permission, any_role, any_scope, permissions, roles, scopes};
 pub use crate::refusal::Refusal;
 pub use crate::resource_metadata::ResourceMetadata;

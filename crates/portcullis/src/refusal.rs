@@ -47,6 +47,10 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    acr_values: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
 }
 
@@ -76,10 +80,13 @@ impl Refusal {
         }
         headers.push(("cache-control".to_owned(), "no-store".to_owned()));
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        let (acr_values, max_age) = demanded_authentication(error);
         let body = Body {
             error: error.code(),
             error_description: error.description(),
             scope: named_scope(error),
+            acr_values,
+            max_age,
             reason: error.reason().map(Reason::as_str),
         };
         // Strings always serialize, so the default, an empty body, is never used.
@@ -111,9 +118,18 @@ impl Challenger<'_> {
             challenge = challenge.with("error", error.code()).with("error_description", error.description());
         }
         let needed = || self.guidance.as_ref().and_then(|guidance| guidance.scope.as_deref());
+        if is_used {
+            let (acr_values, max_age) = demanded_authentication(error);
+            let acr_values = acr_values.map(|values| ("acr_values", values.to_owned()));
+            let max_age = max_age.map(|seconds| ("max_age", seconds.to_string()));
+            challenge =
+                acr_values.into_iter().chain(max_age).fold(challenge, |all, (name, value)| all.with(name, value));
+        }
         let scope = match error {
             AuthError::InsufficientScope { .. } if is_used => named_scope(error),
-            AuthError::InvalidToken(_) | AuthError::MissingToken => needed(),
+            AuthError::InsufficientUserAuthentication { .. } | AuthError::InvalidToken(_) | AuthError::MissingToken => {
+                needed()
+            }
             _ => None,
         };
         if let Some(scope) = scope {
@@ -143,6 +159,16 @@ fn named_scope(error: &AuthError) -> Option<&str> {
     match error {
         AuthError::InsufficientScope { scope } => scope.as_deref(),
         _ => None,
+    }
+}
+
+/// `acr_values`, and `max_age` in whole seconds (RFC 9470 §3).
+fn demanded_authentication(error: &AuthError) -> (Option<&str>, Option<u64>) {
+    match error {
+        AuthError::InsufficientUserAuthentication { acr_values, max_age } => {
+            (acr_values.as_deref(), max_age.map(|max_age| max_age.as_secs()))
+        }
+        _ => (None, None),
     }
 }
 

@@ -8,6 +8,7 @@ mod invalid_token_table;
 mod unavailable;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 pub use config::ConfigError;
 pub use invalid_token::{InvalidToken, Reason};
@@ -31,6 +32,14 @@ pub enum AuthError {
     InsufficientScope {
         /// The scopes that the policy names, space-delimited; `None` when it names none.
         scope: Option<String>,
+    },
+    /// The user's authentication is too old or too weak for the policy (RFC 9470 §3, `insufficient_user_authentication`).
+    #[error("the user's authentication is too old or too weak for the policy")]
+    InsufficientUserAuthentication {
+        /// The authentication context classes of which one is needed, space-delimited; `None` when any will do.
+        acr_values: Option<String>,
+        /// How long ago the user may have authenticated at most; `None` when the age does not matter.
+        max_age: Option<Duration>,
     },
     /// The request presents its credential wrongly (RFC 6750 §3.1, `invalid_request`).
     #[error("{0}")]
@@ -57,7 +66,7 @@ impl AuthError {
             Self::Custom(custom) => custom.status,
             Self::InsufficientScope { .. } => 403,
             Self::InvalidRequest(_) => 400,
-            Self::InvalidToken(_) | Self::MissingToken => 401,
+            Self::InsufficientUserAuthentication { .. } | Self::InvalidToken(_) | Self::MissingToken => 401,
             Self::Server(_) => 500,
             Self::Unavailable(_) => 503,
         }
@@ -70,6 +79,7 @@ impl AuthError {
         match self {
             Self::Custom(custom) => &custom.code,
             Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidToken(_) => "invalid_token",
             Self::MissingToken => "missing_token",
@@ -84,6 +94,7 @@ impl AuthError {
         match self {
             Self::Custom(custom) => &custom.description,
             Self::InsufficientScope { .. } => "The access token does not grant what this resource requires",
+            Self::InsufficientUserAuthentication { .. } => "A more recent or stronger authentication is required",
             Self::InvalidRequest(error) => error.description(),
             Self::InvalidToken(error) => error.reason().description(),
             Self::MissingToken => "This resource requires a bearer token",
@@ -169,6 +180,7 @@ mod tests {
         let others = [
             AuthError::MissingToken,
             AuthError::InsufficientScope { scope: None },
+            AuthError::InsufficientUserAuthentication { acr_values: None, max_age: None },
             InvalidRequest::MalformedAuthorization.into(),
             InvalidRequest::MalformedToken.into(),
             InvalidRequest::RepeatedCredential.into(),

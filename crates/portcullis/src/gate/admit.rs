@@ -194,3 +194,251 @@ impl Denied {
         self.error
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::claims::NoClaims;
+    use crate::credential::{HeaderList, PresentedToken, TokenSource};
+    use crate::dangerous::{admit_everyone_as, assume_verified};
+    use crate::error::{InvalidToken, Unavailable};
+    use crate::policy::{any_scope, scopes};
+    use crate::session::{SessionCheck, SessionError};
+    use crate::verifier::{Evidence, Verifier};
+
+    /// Understands two schemes. The token is the subject, and `bad` is refused.
+    #[derive(Debug)]
+    struct BothSchemes;
+
+    #[async_trait]
+    impl Verifier for BothSchemes {
+        async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+            match credential.unverified_token() {
+                "bad" => Err(InvalidToken::Revoked.into()),
+                subject => {
+                    let claims = serde_json::json!({"sub": subject, "scope": "read", "uri": credential.target_uri()});
+                    Ok(Verified::from_claims(&claims, Evidence::Session)?)
+                }
+            }
+        }
+
+        fn schemes(&self) -> &[Scheme] {
+            &[Scheme::Dpop, Scheme::Bearer]
+        }
+    }
+
+    fn with(authorization: &str) -> HeaderList {
+        HeaderList::new("GET", [("authorization", authorization)])
+    }
+
+    /// Status and challenges of the answer.
+    async fn refusal(gate: &Gate, request: &dyn RequestView, policy: &Policy) -> (u16, Vec<String>) {
+        let refusal = gate.extract::<NoClaims>(request, None, policy).await.err().unwrap();
+        let challenges = refusal.headers.into_iter().filter(|(name, _)| name == "www-authenticate");
+        (refusal.status, challenges.map(|(_, value)| value).collect())
+    }
+
+    #[tokio::test]
+    async fn each_scheme_has_a_challenge_and_the_used_one_the_error() {
+        let gate = Gate::new(BothSchemes);
+        let authenticated = Policy::authenticated();
+        let plain = [r#"DPoP realm="api""#, r#"Bearer realm="api""#];
+        for request in [HeaderList::default(), with("Basic dTpw")] {
+            assert_eq!(refusal(&gate, &request, &authenticated).await, (401, plain.map(str::to_owned).into()));
+        }
+        let error = r#", error="invalid_token", error_description="The access token was revoked""#;
+        let (dpop, bearer) = (plain[0].to_owned(), plain[1].to_owned());
+        let expected = (401, vec![format!("{dpop}{error}"), bearer.clone()]);
+        assert_eq!(refusal(&gate, &with("DPoP bad"), &authenticated).await, expected);
+        let expected = (401, vec![dpop.clone(), format!("{bearer}{error}")]);
+        assert_eq!(refusal(&gate, &with("Bearer bad"), &authenticated).await, expected);
+        let error = r#", error="insufficient_scope", error_description="The access token does not grant what this resource requires", scope="write""#;
+        let expected = (403, vec![format!("{dpop}{error}"), bearer.clone()]);
+        assert_eq!(refusal(&gate, &with("DPoP alice"), &scopes("write")).await, expected);
+        let caller = gate.admit(&with("DPoP alice"), &authenticated).await.unwrap();
+        assert_eq!(caller.scheme(), Scheme::Dpop);
+        let refused = gate.authorize(&caller, &scopes("write")).unwrap_err();
+        assert_eq!(refused.headers[0].1, expected.1[0]);
+        let error =
+            r#", error="invalid_request", error_description="The Authorization field is not of the form Bearer token""#;
+        let expected = (400, vec![format!("{dpop}{error}"), bearer.clone()]);
+        assert_eq!(refusal(&gate, &with("DPoP a b"), &authenticated).await, expected);
+        // Where the scheme is unknown, the error is on the challenge of `Bearer`.
+        assert_eq!(refusal(&gate, &with("\"a\" b"), &authenticated).await.1[0], dpop);
+    }
+
+    #[tokio::test]
+    async fn other_tokens_are_refused_and_other_credentials_are_anonymous() {
+        let keys = || crate::keys::FixedKeys::secret(&[7; 32]).unwrap();
+        let verifier = || crate::JwtVerifier::builder("https://i.example", "api", keys()).build().unwrap();
+        let several = crate::verifier::ByIssuer::new([verifier()]).unwrap();
+        assert_eq!(several.schemes(), [Scheme::Bearer]);
+        for gate in [Gate::new(verifier()), Gate::new(several)] {
+            let policy = Policy::authenticated();
+            assert!(gate.admit_optional(&with("Basic dTpw"), &policy).await.unwrap().is_none());
+            let refused = gate.admit_optional(&with("DPoP a.b.c"), &policy).await.unwrap_err();
+            assert_eq!((refused.status(), refused.code()), (401, "missing_token"));
+            assert_eq!(gate.refuse(&refused).headers[0].1, r#"Bearer realm="api""#);
+            let dpop = TokenSource::custom("dpop", |_| Ok(Some(PresentedToken::new(Scheme::Dpop, "a.b.c"))));
+            let gate = gate.with_token_sources([dpop]);
+            assert_eq!(gate.admit_optional(&with("Bearer a"), &policy).await.unwrap_err().code(), "missing_token");
+        }
+    }
+
+    #[tokio::test]
+    async fn verifiers_see_the_target_uri() {
+        let gate = Gate::new(BothSchemes).with_public_url("https://api.example.com/base").unwrap();
+        let forwarded =
+            [("authorization", "DPoP alice"), ("host", "evil.example"), ("x-forwarded-host", "evil.example")];
+        let request = HeaderList::new("GET", forwarded).with_original_path("/orders");
+        let caller = gate.admit(&request, &Policy::authenticated()).await.unwrap();
+        assert_eq!(caller.claim("uri"), Ok(Some("https://api.example.com/base/orders")));
+        assert_eq!(gate.with_public_url("http://api.example.com").unwrap_err().field(), "public_url");
+    }
+
+    /// Counts how often a field is read.
+    #[derive(Default)]
+    struct CountedReads(HeaderList, AtomicUsize);
+
+    impl RequestView for CountedReads {
+        fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            self.0.header(name, visit);
+        }
+
+        fn method(&self) -> Cow<'_, str> {
+            self.0.method()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_credential_is_read_once() {
+        let gate = Gate::new(BothSchemes);
+        for (request, expected) in [(HeaderList::default(), None), (with("Bearer alice"), Some("alice"))] {
+            let request = CountedReads(request, AtomicUsize::new(0));
+            let caller = gate.admit_optional(&request, &Policy::authenticated()).await.unwrap();
+            assert_eq!(caller.as_ref().and_then(Verified::subject), expected);
+            assert_eq!(request.1.load(Ordering::SeqCst), 1);
+        }
+        let choose = |_: &[&str]| panic!("there is one cookie at most");
+        let gate = gate.with_token_sources([TokenSource::cookies(["session"], choose)]);
+        let request = CountedReads::default();
+        assert!(gate.admit_optional(&request, &Policy::authenticated()).await.unwrap().is_none());
+        assert_eq!(request.1.load(Ordering::SeqCst), 1);
+    }
+
+    /// Answers as the caller's subject says, and counts the questions.
+    #[derive(Clone, Debug, Default)]
+    struct AsTold(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl SessionCheck for AsTold {
+        async fn check(&self, caller: &Verified) -> Result<(), SessionError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            match caller.subject() {
+                Some("revoked") => Err(SessionError::Revoked),
+                Some("gone") => Err(SessionError::UserNotFound),
+                Some("unverified") => Err(SessionError::UserUnverified),
+                Some("outage") => Err(Unavailable::new().with_retry_after(Duration::from_secs(7)).into()),
+                Some("panic") => panic!("an error in the check"),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn session_checks_have_closed_outcomes() {
+        let gate = Gate::new(BothSchemes).with_check(AsTold::default());
+        for (subject, status, body) in [
+            (
+                "revoked",
+                401,
+                r#"{"error":"invalid_token","error_description":"The access token was revoked","reason":"revoked"}"#,
+            ),
+            (
+                "gone",
+                401,
+                r#"{"error":"invalid_token","error_description":"The user of the access token does not exist","reason":"user_not_found"}"#,
+            ),
+            (
+                "unverified",
+                401,
+                r#"{"error":"invalid_token","error_description":"The user of the access token is not verified","reason":"user_unverified"}"#,
+            ),
+            (
+                "outage",
+                503,
+                r#"{"error":"temporarily_unavailable","error_description":"The access token cannot be verified at the moment"}"#,
+            ),
+            (
+                "panic",
+                500,
+                r#"{"error":"server_error","error_description":"The service is not configured to authenticate requests"}"#,
+            ),
+        ] {
+            // The check comes before the policy, which would answer with 403; and an optional route is no way around it.
+            let request = with(&format!("Bearer {subject}"));
+            let refusal = gate.extract::<NoClaims>(&request, None, &scopes("write")).await.err().unwrap();
+            assert_eq!((refusal.status, refusal.body.as_str()), (status, body));
+            let refusal = gate.extract_optional::<NoClaims>(&request, None, &scopes("read")).await.err().unwrap();
+            assert_eq!((refusal.status, refusal.body.as_str()), (status, body));
+            assert_eq!(gate.verify(subject).await.unwrap_err().status(), status);
+        }
+        assert_eq!(gate.verify("alice").await.unwrap().subject(), Some("alice"));
+    }
+
+    #[tokio::test]
+    async fn session_checks_run_in_order_on_every_admission() {
+        let (first, second) = (AsTold::default(), AsTold::default());
+        let gate = Gate::new(BothSchemes).with_check(first.clone()).with_check(second.clone());
+        let counts = || [&first, &second].map(|check| check.0.load(Ordering::SeqCst));
+        for expected in [1, 2] {
+            assert!(gate.admit(&with("Bearer alice"), &Policy::authenticated()).await.is_ok());
+            assert_eq!(counts(), [expected; 2]);
+        }
+        assert!(gate.admit(&with("Bearer revoked"), &Policy::authenticated()).await.is_err());
+        assert_eq!(counts(), [3, 2]);
+        // A refused token, and a request without one, are not asked about.
+        assert!(gate.admit(&with("Bearer bad"), &Policy::authenticated()).await.is_err());
+        assert!(gate.admit_optional(&with("Basic dTpw"), &Policy::authenticated()).await.unwrap().is_none());
+        assert_eq!(counts(), [3, 2]);
+        // Neither is a caller that a guard of the same gate let in.
+        let guard = crate::adapter::Guard::new(gate.clone());
+        let request = with("Bearer alice");
+        let admission = guard.admit(&request, None).await.unwrap();
+        let renewed = guard.admit(&request, admission.as_ref()).await.unwrap();
+        assert!(gate.extract::<NoClaims>(&request, renewed.as_ref(), &scopes("read")).await.is_ok());
+        assert_eq!(counts(), [4, 3]);
+        let other = Gate::new(BothSchemes);
+        assert!(other.extract::<NoClaims>(&with("Bearer bad"), renewed.as_ref(), &scopes("read")).await.is_err());
+        // An assumed caller is.
+        let caller = assume_verified(&serde_json::json!({"sub": "revoked"})).unwrap();
+        let gate = admit_everyone_as(caller).with_check(first.clone());
+        assert_eq!(gate.admit(&with(""), &Policy::authenticated()).await.unwrap_err().status(), 401);
+    }
+
+    #[tokio::test]
+    async fn step_up_is_a_401_with_its_demands() {
+        let gate = Gate::new(BothSchemes);
+        let fresh = any_scope("read write").and(Policy::authenticated_within(Duration::from_millis(300_900)));
+        let policy = fresh.and(Policy::acr(["gold", "silver"]));
+        let refusal = gate.extract::<NoClaims>(&with("Bearer alice"), None, &policy).await.err().unwrap();
+        assert_eq!(refusal.status, 401);
+        assert_eq!(
+            refusal.headers[1].1,
+            r#"Bearer realm="api", error="insufficient_user_authentication", error_description="A more recent or stronger authentication is required", acr_values="gold silver", max_age="300""#
+        );
+        assert_eq!(
+            refusal.body,
+            r#"{"error":"insufficient_user_authentication","error_description":"A more recent or stronger authentication is required","acr_values":"gold silver","max_age":300}"#
+        );
+        assert_eq!(refusal.reason, None);
+    }
+}

@@ -17,7 +17,8 @@ use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::key_lookup::{allowed_algorithm, find_key};
 use crate::verifier::token_cache::{TokenCache, TokenDigest};
 use crate::verifier::unverified::Explain;
-use crate::verifier::{JwtVerifierBuilder, Signed, UnverifiedToken, Verified, Verifier};
+use crate::verifier::verified::TokenContents;
+use crate::verifier::{Evidence, JwtVerifierBuilder, UnverifiedToken, Verified, Verifier};
 
 /// Verifies signed JWTs: signature, type, issuer, audience, time and whatever else the builder was given.
 ///
@@ -94,7 +95,7 @@ impl JwtVerifier {
     }
 
     /// Everything about a token that does not change: its form, its key and its signature.
-    async fn verify_signed(&self, token: &str) -> Result<Signed, AuthError> {
+    async fn verify_signed(&self, token: &str) -> Result<TokenContents, AuthError> {
         let token = Compact::parse(token, self.max_token_bytes)?;
         let header = self.headers.recall_or_read(&token)?;
         self.token_types.check(&header)?;
@@ -103,20 +104,21 @@ impl JwtVerifier {
         token.verify(&key, algorithm)?;
         self.headers.remember(&token, &header);
         let claims = Claims::parse(token.payload()?)?;
-        Ok(Signed { header: Some(header), claims, key: Some(key) })
+        let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
+        Ok(TokenContents { claims, evidence, signature: Some((header, key)), clock })
     }
 
     /// Everything that does: time, above all.
-    fn check_claims(&self, signed: &Signed) -> Result<(), AuthError> {
-        let (Some(header), Some(key)) = (&signed.header, &signed.key) else {
+    fn check_claims(&self, contents: &TokenContents) -> Result<(), AuthError> {
+        let Some((header, key)) = &contents.signature else {
             return Err(AuthError::Server("a token without header or key reached the checks".into()));
         };
-        let token = TokenView { header, claims: &signed.claims, key, now: self.clock.now() };
+        let token = TokenView { header, claims: &contents.claims, key, now: self.clock.now() };
         self.checks.iter().try_for_each(|check| check.check(&token)).map_err(AuthError::from)
     }
 
     /// [`Self::verify_signed`], or what it said of the same bytes before, if the same key would be used today.
-    async fn recall_or_verify_signed(&self, token: &str) -> Result<Arc<Signed>, AuthError> {
+    async fn recall_or_verify_signed(&self, token: &str) -> Result<Arc<TokenContents>, AuthError> {
         let Some(cache) = &self.cache else {
             return self.verify_signed(token).await.map(Arc::new);
         };
@@ -124,18 +126,18 @@ impl JwtVerifier {
             return self.verify_signed(token).await.map(Arc::new);
         }
         let digest = TokenDigest::of(token);
-        if let Some(signed) = cache.get(&digest)
-            && self.would_use_the_same_key(&signed).await?
+        if let Some(contents) = cache.get(&digest)
+            && self.would_use_the_same_key(&contents).await?
         {
-            return Ok(signed);
+            return Ok(contents);
         }
-        let signed = Arc::new(self.verify_signed(token).await?);
-        cache.insert(digest, &signed);
-        Ok(signed)
+        let contents = Arc::new(self.verify_signed(token).await?);
+        cache.insert(digest, &contents);
+        Ok(contents)
     }
 
-    async fn would_use_the_same_key(&self, signed: &Signed) -> Result<bool, AuthError> {
-        let (Some(header), Some(used)) = (&signed.header, &signed.key) else { return Ok(false) };
+    async fn would_use_the_same_key(&self, contents: &TokenContents) -> Result<bool, AuthError> {
+        let Some((header, used)) = &contents.signature else { return Ok(false) };
         let algorithm = allowed_algorithm(header, self.algorithms)?;
         let key = find_key(&*self.keys, header, algorithm, self.issuer.first()).await?;
         Ok(Arc::ptr_eq(&key, used) || key.is_same(used))
@@ -149,9 +151,9 @@ impl Verifier for JwtVerifier {
             return Err(AuthError::MissingToken);
         }
         let token = credential.unverified_token();
-        let signed = self.recall_or_verify_signed(token).await;
-        match signed.and_then(|signed| self.check_claims(&signed).map(|()| signed)) {
-            Ok(signed) => Ok(Verified::new(signed, Arc::clone(&self.grants))),
+        let contents = self.recall_or_verify_signed(token).await;
+        match contents.and_then(|contents| self.check_claims(&contents).map(|()| contents)) {
+            Ok(contents) => Ok(Verified::from_token(contents, Arc::clone(&self.grants), token)),
             Err(AuthError::InvalidToken(found)) => Err(self.explain(token, found).into()),
             Err(error) => Err(error),
         }

@@ -5,6 +5,7 @@
 mod builder;
 mod by_issuer;
 mod dangerous_builder;
+mod evidence;
 mod header_memo;
 pub mod jws;
 mod jwt;
@@ -22,33 +23,63 @@ use async_trait::async_trait;
 pub use builder::JwtVerifierBuilder;
 pub use by_issuer::ByIssuer;
 pub use dangerous_builder::DangerousBuilder;
+pub use evidence::{Evidence, SenderConstraint};
 pub use jwt::JwtVerifier;
 pub use open_issuers::{IssuerDirectory, OpenIssuers};
 pub use unverified::UnverifiedToken;
-pub(crate) use verified::Signed;
 pub use verified::Verified;
 
 use crate::credential::{Credential, Scheme};
 use crate::error::AuthError;
 use crate::keys::KeyStatus;
 
-/// Says who is calling.
+/// Verifies credentials: it finds out who is calling.
 ///
-/// [`JwtVerifier`] is the one for signed tokens. Implement it for anything else that a token can be, such as a handle
-/// that is looked up; [`dangerous::assume_verified`](crate::dangerous::assume_verified) makes the result.
+/// [`JwtVerifier`] verifies signed tokens. Implement the trait for other kinds of tokens, and make the result with
+/// [`Verified::from_claims`]:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use portcullis::adapter::Credential;
+/// use portcullis::error::InvalidToken;
+/// use portcullis::verifier::Evidence;
+/// use portcullis::{AuthError, Gate, Verified, Verifier, async_trait};
+///
+/// /// Verifies opaque handles: random texts, each of which means a session of a user.
+/// #[derive(Debug)]
+/// struct Handles(HashMap<String, String>);
+///
+/// #[async_trait]
+/// impl Verifier for Handles {
+///     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+///         let user = self.0.get(credential.unverified_token()).ok_or(InvalidToken::Revoked)?;
+///         Ok(Verified::from_claims(&serde_json::json!({"sub": user}), Evidence::Session)?)
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let gate = Gate::new(Handles(HashMap::from([("4f2a".to_owned(), "alice".to_owned())])));
+/// let caller = gate.verify("4f2a").await?;
+/// assert_eq!((caller.subject(), caller.evidence()), (Some("alice"), Evidence::Session));
+/// assert_eq!(gate.verify("0000").await.unwrap_err().reason().unwrap().as_str(), "revoked");
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` verifies no token",
     note = "a provider's preset or a `Config` becomes a verifier with `.verifier()?`, a builder with `.build()?`"
 )]
 #[async_trait]
 pub trait Verifier: fmt::Debug + Send + Sync {
-    /// Verifies one credential.
+    /// Verifies one credential. Its scheme is one of [`Self::schemes`].
     ///
     /// # Errors
     /// Why the caller is not let in.
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError>;
 
-    /// The schemes that this verifier understands, for challenges.
+    /// The schemes that this verifier understands, the preferred one first. Default: `Bearer`.
+    ///
+    /// A gate reads only credentials of these schemes, and sends a challenge for each. A token under another scheme, for
+    /// example `DPoP`, is refused as a missing token; a credential that is no token, for example `Basic`, counts as none.
     fn schemes(&self) -> &[Scheme] {
         &[Scheme::Bearer]
     }
@@ -58,7 +89,7 @@ pub trait Verifier: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Makes one attempt to get what verification needs, such as keys that are fetched.
+    /// Makes one attempt to get what verification needs, for example keys that are fetched.
     ///
     /// # Errors
     /// [`AuthError::Unavailable`] when the attempt failed.

@@ -6,14 +6,14 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use crate::hash::sha256;
-use crate::verifier::Signed;
+use crate::verifier::verified::TokenContents;
 
 /// Access tokens live shorter than this; what a cache still holds by then only takes up room.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Remembers that a token's signature was good. Nothing else is remembered: every check of claims runs again on a hit,
 /// and the key is asked for again, so that a key that was withdrawn or replaced stops its tokens at once.
-pub(super) struct TokenCache(Cache<TokenDigest, Arc<Signed>>);
+pub(super) struct TokenCache(Cache<TokenDigest, Arc<TokenContents>>);
 
 /// SHA-256 of a whole token, signature included: two tokens share an entry only if they are the same bytes.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
@@ -24,12 +24,12 @@ impl TokenCache {
         Self(Cache::builder().max_capacity(tokens).time_to_live(LIFETIME).build())
     }
 
-    pub(super) fn get(&self, digest: &TokenDigest) -> Option<Arc<Signed>> {
+    pub(super) fn get(&self, digest: &TokenDigest) -> Option<Arc<TokenContents>> {
         self.0.get(digest)
     }
 
-    pub(super) fn insert(&self, digest: TokenDigest, signed: &Arc<Signed>) {
-        self.0.insert(digest, Arc::clone(signed));
+    pub(super) fn insert(&self, digest: TokenDigest, contents: &Arc<TokenContents>) {
+        self.0.insert(digest, Arc::clone(contents));
     }
 }
 

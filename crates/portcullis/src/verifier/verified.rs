@@ -3,87 +3,115 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::claims::{Claims, GrantReader, Grants, NumericDate};
+use crate::claims::{Claims, GrantReader, Grants, NumericDate, StandardGrants};
+use crate::clock::{Clock, SystemClock};
 use crate::credential::Scheme;
 use crate::error::InvalidToken;
 use crate::jose::{Header, VerifyingKey};
+use crate::verifier::{Evidence, SenderConstraint};
 
-/// Who is calling: the claims of a token that passed every check. Cheap to clone.
+/// A verified caller: the claims of a token that passed every check. Cheap to clone.
 #[derive(Clone)]
 pub struct Verified {
-    signed: Arc<Signed>,
+    contents: Arc<TokenContents>,
     grants: Arc<dyn GrantReader>,
+    raw_token: Option<Arc<str>>,
     response_headers: Option<Arc<[(String, String)]>>,
     scheme: Scheme,
 }
 
-/// A token whose signature is good, or that somebody vouches for, who then has no header or key.
-pub(crate) struct Signed {
-    pub(crate) header: Option<Arc<Header>>,
+/// What a token says, and how that was verified.
+#[derive(Clone)]
+pub(crate) struct TokenContents {
     pub(crate) claims: Claims,
-    pub(crate) key: Option<Arc<VerifyingKey>>,
+    pub(crate) evidence: Evidence,
+    /// The header and the key of a signed token.
+    pub(crate) signature: Option<(Arc<Header>, Arc<VerifyingKey>)>,
+    /// The verifier's clock; `None` means the system's.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
 impl Verified {
-    pub(crate) fn new(signed: Arc<Signed>, grants: Arc<dyn GrantReader>) -> Self {
-        Self { signed, grants, response_headers: None, scheme: Scheme::Bearer }
+    /// A caller whose token has a good signature.
+    pub(crate) fn from_token(contents: Arc<TokenContents>, grants: Arc<dyn GrantReader>, token: &str) -> Self {
+        Self { contents, grants, raw_token: Some(token.into()), response_headers: None, scheme: Scheme::Bearer }
+    }
+
+    /// A caller that your own [`Verifier`](crate::Verifier) verified by other means than a JWT: by introspection, by an API
+    /// key or by a session. `claims` are what it knows about the caller, named as in a token (RFC 7519 §4.1, RFC 7662
+    /// §2.2). The claims are not checked here: the verifier has checked that they hold now.
+    ///
+    /// See [`Verifier`](crate::Verifier) for an example.
+    ///
+    /// # Errors
+    /// [`InvalidToken`] when the claims are not a JSON object, or a registered claim has a wrong type.
+    pub fn from_claims(claims: &impl Serialize, evidence: Evidence) -> Result<Self, InvalidToken> {
+        let payload = serde_json::to_vec(claims).map_err(|_| InvalidToken::Malformed { part: "payload" })?;
+        let contents = TokenContents { claims: Claims::parse(payload)?, evidence, signature: None, clock: None };
+        Ok(Self {
+            contents: Arc::new(contents),
+            grants: Arc::new(StandardGrants::new()),
+            raw_token: None,
+            response_headers: None,
+            scheme: Scheme::Bearer,
+        })
     }
 
     /// `sub`: who is calling, within the issuer.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.signed.claims.subject()
+        self.contents.claims.subject()
     }
 
     /// `iss`: who says so.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.signed.claims.issuer()
+        self.contents.claims.issuer()
     }
 
     /// `aud`: for whom it was said.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        self.signed.claims.audiences()
+        self.contents.claims.audiences()
     }
 
     /// The client that the token was issued to: `client_id` (RFC 9068 §2.2), else `azp` (OpenID Connect Core §2).
     #[must_use]
     pub fn client_id(&self) -> Option<String> {
-        let claim = |name| self.signed.claims.get::<String>(name).ok().flatten();
+        let claim = |name| self.contents.claims.get::<String>(name).ok().flatten();
         claim("client_id").or_else(|| claim("azp"))
     }
 
     /// `jti`: the token's identifier.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.signed.claims.token_id()
+        self.contents.claims.token_id()
     }
 
     /// `exp`: until when the token is good; a connection that lives longer than its request should end then.
     #[must_use]
     pub fn expires_at(&self) -> Option<NumericDate> {
-        self.signed.claims.expires_at()
+        self.contents.claims.expires_at()
     }
 
     /// The scopes.
     #[must_use]
     pub fn scopes(&self) -> Grants<'_> {
-        self.grants.scopes(&self.signed.claims)
+        self.grants.scopes(&self.contents.claims)
     }
 
     /// The permissions.
     #[must_use]
     pub fn permissions(&self) -> Grants<'_> {
-        self.grants.permissions(&self.signed.claims)
+        self.grants.permissions(&self.contents.claims)
     }
 
     /// The roles.
     #[must_use]
     pub fn roles(&self) -> Grants<'_> {
-        self.grants.roles(&self.signed.claims)
+        self.grants.roles(&self.contents.claims)
     }
 
     /// All claims as one typed value.
@@ -91,7 +119,7 @@ impl Verified {
     /// # Errors
     /// [`InvalidToken::InvalidClaims`] when they do not fit `C`.
     pub fn claims<C: DeserializeOwned>(&self) -> Result<C, InvalidToken> {
-        self.signed.claims.deserialize()
+        self.contents.claims.deserialize()
     }
 
     /// The claim `name`; `None` when it is absent or null.
@@ -99,19 +127,43 @@ impl Verified {
     /// # Errors
     /// [`InvalidToken::InvalidClaim`] when it does not fit `T`.
     pub fn claim<'a, T: Deserialize<'a>>(&'a self, name: &'static str) -> Result<Option<T>, InvalidToken> {
-        self.signed.claims.get(name)
+        self.contents.claims.get(name)
     }
 
     /// All claims, untyped.
     #[must_use]
     pub fn all_claims(&self) -> &Claims {
-        &self.signed.claims
+        &self.contents.claims
     }
 
-    /// The token's header; `None` when no token was verified but somebody vouches for the claims.
+    /// The token's header; `None` unless a JWT was verified.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
-        self.signed.header.as_deref()
+        self.contents.signature.as_ref().map(|(header, _)| &**header)
+    }
+
+    /// How the caller was verified.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        self.contents.evidence
+    }
+
+    /// The key that the token is bound to (`cnf`, RFC 7800); `None` means that any bearer may present it.
+    ///
+    /// Whether the request proved the key is the verifier's decision. [`JwtVerifier`](crate::JwtVerifier) refuses a bound
+    /// token, unless an option of [`dangerous`](crate::dangerous) accepts it.
+    #[must_use]
+    pub fn sender_constraint(&self) -> Option<SenderConstraint> {
+        SenderConstraint::read(&self.contents.claims)
+    }
+
+    /// The text of the verified JWT, for calls to other services on the caller's behalf: to exchange it (RFC 8693) or to
+    /// forward it. `None` unless a JWT was verified.
+    ///
+    /// It is a secret: whoever has it can act as the caller. No `Debug` output of this crate prints it.
+    #[must_use]
+    pub fn raw_token(&self) -> Option<&str> {
+        self.raw_token.as_deref()
     }
 
     /// The scheme under which the request presented its token.
@@ -125,13 +177,27 @@ impl Verified {
         self
     }
 
-    /// Header fields that the response should carry, such as a fresh nonce of the scheme.
+    /// The time of the verifier's clock.
+    pub(crate) fn now(&self) -> NumericDate {
+        self.contents.clock.as_ref().map_or_else(|| SystemClock::new().now(), |clock| clock.now())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        Arc::make_mut(&mut self.contents).clock = Some(clock);
+        self
+    }
+
+    /// Header fields that the response should carry, for example a fresh nonce.
     #[must_use]
     pub fn response_headers(&self) -> &[(String, String)] {
         self.response_headers.as_deref().unwrap_or_default()
     }
 
     /// With these header fields for the response.
+    ///
+    /// They reach the response only behind a layer or middleware of an adapter. An extractor sees requests and not
+    /// responses, so with an extractor only they are lost: a scheme that needs them has to work without them too.
     #[must_use]
     pub fn with_response_headers(mut self, headers: impl IntoIterator<Item = (String, String)>) -> Self {
         self.response_headers = Some(headers.into_iter().collect());
@@ -149,5 +215,35 @@ impl Verified {
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Verified { .. }")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_is_kept_and_nothing_is_printed() {
+        for evidence in [Evidence::ApiKey, Evidence::Introspection, Evidence::Session] {
+            let caller = Verified::from_claims(&serde_json::json!({"sub": "user", "scope": "read"}), evidence).unwrap();
+            assert_eq!(
+                (caller.evidence(), caller.subject(), caller.scheme()),
+                (evidence, Some("user"), Scheme::Bearer)
+            );
+            assert_eq!(caller.scopes(), ["read"]);
+            assert_eq!((caller.raw_token(), caller.header().is_none()), (None, true));
+            assert_eq!(format!("{caller:?}"), "Verified { .. }");
+        }
+        let caller = crate::dangerous::assume_verified(&serde_json::json!({})).unwrap();
+        assert_eq!((caller.evidence(), caller.sender_constraint()), (Evidence::Assumed, None));
+    }
+
+    #[test]
+    fn claims_of_a_wrong_form_are_refused() {
+        let refused = |claims: serde_json::Value| Verified::from_claims(&claims, Evidence::Session).err();
+        assert_eq!(refused(serde_json::json!([])), Some(InvalidToken::Malformed { part: "payload" }));
+        assert_eq!(refused(serde_json::json!("sub")), Some(InvalidToken::Malformed { part: "payload" }));
+        assert_eq!(refused(serde_json::json!({"sub": 7})), Some(InvalidToken::invalid("sub")));
+        assert_eq!(refused(serde_json::json!({"exp": "7"})), Some(InvalidToken::invalid("exp")));
     }
 }

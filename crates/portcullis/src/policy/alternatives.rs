@@ -1,0 +1,245 @@
+//! A policy as a list of alternatives.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::error::AuthError;
+use crate::policy::{GrantKind, PolicyRule, holds_grant};
+use crate::verifier::Verified;
+
+/// The alternatives of a policy. The policy allows a caller that meets at least one of them completely.
+///
+/// Challenges, error responses and documentation of an API read this value.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Alternatives<'a> {
+    list: Vec<Alternative<'a>>,
+    named_scopes: Vec<&'a str>,
+}
+
+/// One alternative of a policy: a caller has to meet all that it demands. An alternative without demands is met by every
+/// verified caller.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Alternative<'a> {
+    scopes: Vec<&'a str>,
+    permissions: Vec<&'a str>,
+    roles: Vec<&'a str>,
+    max_age: Option<Duration>,
+    acr_values: Option<Vec<&'a str>>,
+}
+
+impl<'a> Alternatives<'a> {
+    /// The largest number of alternatives. A policy that nests `and` and `or` can have more of them than memory holds; then
+    /// only the first 64 are listed. [`Policy::check`](crate::Policy::check) checks all of them.
+    pub const MAX: usize = 64;
+
+    pub(super) fn of(rule: &'a PolicyRule) -> Self {
+        let (mut seen, mut named_scopes) = (BTreeSet::new(), Vec::new());
+        name_scopes(rule, &mut |scope| {
+            if seen.insert(scope) {
+                named_scopes.push(scope);
+            }
+        });
+        Self { list: expand(rule), named_scopes }
+    }
+
+    /// The alternatives, in the order of the policy.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Alternative<'a>] {
+        &self.list
+    }
+
+    /// All scopes that the policy names, in its order and each once: also those of alternatives that are not listed.
+    #[must_use]
+    pub fn named_scopes(&self) -> &[&'a str] {
+        &self.named_scopes
+    }
+
+    /// Says what a caller lacks that the policy does not allow.
+    pub(super) fn unmet(&self, caller: &Verified) -> AuthError {
+        match self.list.iter().find(|alternative| alternative.grants_are_held(caller)) {
+            Some(Alternative { max_age, acr_values, .. }) => AuthError::InsufficientUserAuthentication {
+                acr_values: acr_values.as_ref().map(|values| values.join(" ")),
+                max_age: *max_age,
+            },
+            None => AuthError::InsufficientScope { scope: self.joined_scopes() },
+        }
+    }
+
+    /// The named scopes, space-delimited; `None` when there are none.
+    pub(super) fn joined_scopes(&self) -> Option<String> {
+        (!self.named_scopes.is_empty()).then(|| self.named_scopes.join(" "))
+    }
+}
+
+impl<'a> Alternative<'a> {
+    /// The scopes that the caller needs, all of them.
+    #[must_use]
+    pub fn scopes(&self) -> &[&'a str] {
+        &self.scopes
+    }
+
+    /// The permissions that the caller needs, all of them.
+    #[must_use]
+    pub fn permissions(&self) -> &[&'a str] {
+        &self.permissions
+    }
+
+    /// The roles that the caller needs, all of them.
+    #[must_use]
+    pub fn roles(&self) -> &[&'a str] {
+        &self.roles
+    }
+
+    /// How long ago the user may have authenticated at most (claim `auth_time`).
+    #[must_use]
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+
+    /// The authentication context classes of which the caller needs one (claim `acr`). Without any, all are accepted.
+    #[must_use]
+    pub fn acr_values(&self) -> &[&'a str] {
+        self.acr_values.as_deref().unwrap_or_default()
+    }
+
+    fn grants_are_held(&self, caller: &Verified) -> bool {
+        let held = |kind, names: &[&str]| names.iter().all(|name| holds_grant(caller, kind, name));
+        held(GrantKind::Scope, &self.scopes)
+            && held(GrantKind::Permission, &self.permissions)
+            && held(GrantKind::Role, &self.roles)
+    }
+
+    /// What meets both; `None` when nothing can.
+    fn and(&self, other: &Self) -> Option<Self> {
+        let mut both = self.clone();
+        for (names, others) in [
+            (&mut both.scopes, &other.scopes),
+            (&mut both.permissions, &other.permissions),
+            (&mut both.roles, &other.roles),
+        ] {
+            for name in others {
+                if !names.contains(name) {
+                    names.push(name);
+                }
+            }
+        }
+        both.max_age = match (self.max_age, other.max_age) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        both.acr_values = match (&self.acr_values, &other.acr_values) {
+            (Some(one), Some(other)) => Some(one.iter().copied().filter(|value| other.contains(value)).collect()),
+            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+        };
+        both.acr_values.as_ref().is_none_or(|values| !values.is_empty()).then_some(both)
+    }
+}
+
+/// The first alternatives of `rule`.
+fn expand(rule: &PolicyRule) -> Vec<Alternative<'_>> {
+    let none = Alternative::default;
+    match rule {
+        PolicyRule::Acr(values) if values.is_empty() => Vec::new(),
+        PolicyRule::Acr(values) => {
+            vec![Alternative { acr_values: Some(values.iter().map(String::as_str).collect()), ..none() }]
+        }
+        PolicyRule::All(rules) => rules.iter().fold(vec![none()], |all, rule| {
+            let more = if all.is_empty() { Vec::new() } else { expand(rule) };
+            first_distinct(all.iter().flat_map(|one| more.iter().filter_map(|other| one.and(other))))
+        }),
+        PolicyRule::Any(rules) => first_distinct(rules.iter().flat_map(expand)),
+        PolicyRule::AuthenticatedWithin(max_age) => vec![Alternative { max_age: Some(*max_age), ..none() }],
+        PolicyRule::Has(kind, name) => {
+            let mut one = none();
+            match kind {
+                GrantKind::Permission => one.permissions.push(name),
+                GrantKind::Role => one.roles.push(name),
+                GrantKind::Scope => one.scopes.push(name),
+            }
+            vec![one]
+        }
+    }
+}
+
+fn first_distinct<'a>(alternatives: impl Iterator<Item = Alternative<'a>>) -> Vec<Alternative<'a>> {
+    let mut list = Vec::new();
+    for alternative in alternatives {
+        if !list.contains(&alternative) {
+            list.push(alternative);
+        }
+        if list.len() == Alternatives::MAX {
+            break;
+        }
+    }
+    list
+}
+
+fn name_scopes<'a>(rule: &'a PolicyRule, each: &mut impl FnMut(&'a str)) {
+    match rule {
+        PolicyRule::All(rules) | PolicyRule::Any(rules) => rules.iter().for_each(|rule| name_scopes(rule, each)),
+        PolicyRule::Has(GrantKind::Scope, name) => each(name),
+        PolicyRule::Acr(_) | PolicyRule::AuthenticatedWithin(_) | PolicyRule::Has(..) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Policy, any_permission, any_role, any_scope, permissions, roles, scopes};
+
+    /// Writes each alternative as one line.
+    fn lines(policy: &Policy) -> Vec<String> {
+        let line = |one: &Alternative<'_>| {
+            let lists = [one.scopes(), one.permissions(), one.roles(), one.acr_values()].map(|names| names.join(" "));
+            let max_age = one.max_age().map(|max_age| max_age.as_secs().to_string()).unwrap_or_default();
+            format!("{} | {max_age}", lists.join(" | "))
+        };
+        policy.alternatives().as_slice().iter().map(line).collect()
+    }
+
+    #[test]
+    fn nested_policies_become_alternatives() {
+        assert_eq!(lines(&Policy::authenticated()), [" |  |  |  | "]);
+        assert_eq!(lines(&scopes("a b")), ["a b |  |  |  | "]);
+        assert_eq!(lines(&any_scope("a b")), ["a |  |  |  | ", "b |  |  |  | "]);
+        assert_eq!(lines(&any_scope("a a")), ["a |  |  |  | "]);
+        assert_eq!(lines(&any_scope("")), [""; 0]);
+        assert_eq!(lines(&any_scope("").and(scopes("a"))), [""; 0]);
+        assert_eq!(lines(&any_scope("").or(scopes("a"))), ["a |  |  |  | "]);
+        let policy = any_scope("a b").and(any_role(["r", "s"])).or(permissions(["p", "q"]));
+        assert_eq!(
+            lines(&policy),
+            ["a |  | r |  | ", "a |  | s |  | ", "b |  | r |  | ", "b |  | s |  | ", " | p q |  |  | "]
+        );
+        let policy = scopes("a").or(roles(["r"])).and(scopes("a b").or(any_permission(["p"])));
+        assert_eq!(lines(&policy), ["a b |  |  |  | ", "a | p |  |  | ", "a b |  | r |  | ", " | p | r |  | "]);
+    }
+
+    #[test]
+    fn freshness_demands_are_combined() {
+        let within = |seconds| Policy::authenticated_within(Duration::from_secs(seconds));
+        assert_eq!(lines(&within(300).and(within(60)).and(scopes("a"))), ["a |  |  |  | 60"]);
+        assert_eq!(lines(&within(60).or(Policy::acr(["x", "y"]))), [" |  |  |  | 60", " |  |  | x y | "]);
+        assert_eq!(lines(&Policy::acr(["x", "y"]).and(Policy::acr(["y", "z"]))), [" |  |  | y | "]);
+        assert_eq!(lines(&Policy::acr(["x"]).and(Policy::acr(["z"]))), [""; 0]);
+        assert_eq!(lines(&Policy::acr([""; 0]).or(scopes("a"))), ["a |  |  |  | "]);
+    }
+
+    #[test]
+    fn the_number_of_alternatives_is_bounded() {
+        // 2 to the power of 200 of them.
+        let pair = |at: usize| any_scope(&format!("a{at} b{at}"));
+        let policy = (1..200).fold(pair(0), |policy, at| policy.and(pair(at)));
+        let alternatives = policy.alternatives();
+        assert_eq!(alternatives.as_slice().len(), Alternatives::MAX);
+        assert!(alternatives.as_slice().iter().all(|one| one.scopes().len() == 200));
+        assert_eq!(alternatives.named_scopes().len(), 400);
+        assert_eq!(alternatives.named_scopes()[..3], ["a0", "b0", "a1"]);
+        // Alternating `and` and `or`, each around the one before.
+        let policy = (1..200).fold(pair(0), |policy, at| policy.or(pair(at)).and(pair(at)));
+        assert_eq!(policy.alternatives().as_slice().len(), Alternatives::MAX);
+        let policy = any_scope(&(0..1_000).map(|at| format!("s{at} ")).collect::<String>());
+        assert_eq!(policy.alternatives().as_slice().len(), Alternatives::MAX);
+        assert_eq!(policy.alternatives().named_scopes().len(), 1_000);
+    }
+}

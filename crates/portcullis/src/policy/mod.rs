@@ -1,0 +1,356 @@
+//! What a verified caller must be allowed to do, and how recently the user must have authenticated.
+
+mod alternatives;
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+pub use self::alternatives::{Alternative, Alternatives};
+use crate::claims::{Grants, NumericDate};
+use crate::error::AuthError;
+use crate::verifier::Verified;
+
+/// How far in the future `auth_time` may lie, because clocks differ: as far as a verifier's leeway can be set.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(600);
+
+/// A rule about scopes, permissions, roles and the user's authentication.
+///
+/// A policy of [`scopes`], [`permissions`], [`roles`] or [`Self::and`] holds if all of its parts hold. A policy of
+/// [`any_scope`], [`any_permission`], [`any_role`] or [`Self::or`] holds if at least one of its parts holds; without parts it
+/// allows no caller. Claims that cannot be read grant nothing.
+///
+/// ```
+/// use portcullis::{any_role, permissions, scopes};
+///
+/// let policy = scopes("read:messages write:messages").and(any_role(["admin", "editor"])).or(permissions(["root"]));
+/// ```
+///
+/// A caller that the policy does not allow gets one of two answers:
+///
+/// - 403 `insufficient_scope` (RFC 6750 §3.1) if the caller lacks scopes, permissions or roles. It is also the answer if
+///   the authentication is insufficient as well, because a new login would not help.
+/// - 401 `insufficient_user_authentication` (RFC 9470 §3) if only the authentication is too old or too weak. The answer
+///   says what the first [alternative](Self::alternatives) demands whose scopes, permissions and roles the caller has.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[must_use = "a policy does nothing until a gate requires it"]
+pub struct Policy(PolicyRule);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum PolicyRule {
+    Acr(Vec<String>),
+    All(Vec<PolicyRule>),
+    Any(Vec<PolicyRule>),
+    AuthenticatedWithin(Duration),
+    Has(GrantKind, String),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum GrantKind {
+    Permission,
+    Role,
+    Scope,
+}
+
+/// Requires all of these scopes: a space-delimited string (RFC 6749 §3.3).
+pub fn scopes(scopes: &str) -> Policy {
+    Policy::all(GrantKind::Scope, scopes.split_whitespace())
+}
+
+/// Requires at least one of these scopes: a space-delimited string.
+pub fn any_scope(scopes: &str) -> Policy {
+    Policy::any(GrantKind::Scope, scopes.split_whitespace())
+}
+
+/// Requires all of these permissions.
+pub fn permissions<S: Into<String>>(permissions: impl IntoIterator<Item = S>) -> Policy {
+    Policy::all(GrantKind::Permission, permissions)
+}
+
+/// Requires at least one of these permissions.
+pub fn any_permission<S: Into<String>>(permissions: impl IntoIterator<Item = S>) -> Policy {
+    Policy::any(GrantKind::Permission, permissions)
+}
+
+/// Requires all of these roles.
+pub fn roles<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> Policy {
+    Policy::all(GrantKind::Role, roles)
+}
+
+/// Requires at least one of these roles.
+pub fn any_role<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> Policy {
+    Policy::any(GrantKind::Role, roles)
+}
+
+impl Policy {
+    /// Requires a verified caller, and nothing more.
+    pub const fn authenticated() -> Self {
+        Self(PolicyRule::All(Vec::new()))
+    }
+
+    /// Requires that the user authenticated at most `max_age` ago, by the claim `auth_time` (RFC 9470 §6.1). A token
+    /// without that claim does not pass.
+    ///
+    /// The time is that of the verifier's clock. There is no leeway, except that an `auth_time` of up to ten minutes in the
+    /// future counts as now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::{Policy, scopes};
+    ///
+    /// let policy = scopes("payments").and(Policy::authenticated_within(Duration::from_secs(300)));
+    /// ```
+    pub const fn authenticated_within(max_age: Duration) -> Self {
+        Self(PolicyRule::AuthenticatedWithin(max_age))
+    }
+
+    /// Requires that the user authenticated with one of these authentication context classes, by the claim `acr` (RFC
+    /// 9470 §6.1), the preferred one first. A token without that claim does not pass.
+    pub fn acr<S: Into<String>>(values: impl IntoIterator<Item = S>) -> Self {
+        Self(PolicyRule::Acr(values.into_iter().map(Into::into).collect()))
+    }
+
+    /// Requires this policy and `other`.
+    pub fn and(self, other: Self) -> Self {
+        Self(PolicyRule::All(vec![self.0, other.0]))
+    }
+
+    /// Requires this policy or `other`.
+    pub fn or(self, other: Self) -> Self {
+        Self(PolicyRule::Any(vec![self.0, other.0]))
+    }
+
+    /// Checks whether the policy allows `caller`.
+    ///
+    /// # Errors
+    /// [`AuthError::InsufficientScope`] with the scopes that the policy names, or
+    /// [`AuthError::InsufficientUserAuthentication`]; see [`Policy`] for which of them.
+    pub fn check(&self, caller: &Verified) -> Result<(), AuthError> {
+        if self.0.holds(caller) { Ok(()) } else { Err(self.alternatives().unmet(caller)) }
+    }
+
+    /// Returns the policy as a list of alternatives, of which a caller has to meet one: for documentation of an API, and
+    /// for decisions that need more than a yes or no.
+    ///
+    /// There are at most [`Alternatives::MAX`] of them.
+    ///
+    /// ```
+    /// use portcullis::{ResourceMetadata, permissions, scopes};
+    ///
+    /// let policy = scopes("read write").or(permissions(["messages:all"]));
+    /// let alternatives = policy.alternatives();
+    /// let [first, second] = alternatives.as_slice() else { panic!("two alternatives") };
+    /// assert_eq!(first.scopes(), ["read", "write"]);
+    /// assert_eq!(second.permissions(), ["messages:all"]);
+    ///
+    /// // The scopes that the service's metadata announces are those of its policies.
+    /// let metadata = ResourceMetadata::new("https://api.example.com")?;
+    /// let metadata = metadata.with_scopes(alternatives.named_scopes().iter().copied());
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn alternatives(&self) -> Alternatives<'_> {
+        Alternatives::of(&self.0)
+    }
+
+    /// All scopes that the policy names, space-delimited, each once; `None` when it names none.
+    pub(crate) fn named_scopes(&self) -> Option<String> {
+        self.alternatives().joined_scopes()
+    }
+
+    fn all<S: Into<String>>(kind: GrantKind, names: impl IntoIterator<Item = S>) -> Self {
+        Self(PolicyRule::All(names.into_iter().map(|name| PolicyRule::Has(kind, name.into())).collect()))
+    }
+
+    fn any<S: Into<String>>(kind: GrantKind, names: impl IntoIterator<Item = S>) -> Self {
+        Self(PolicyRule::Any(names.into_iter().map(|name| PolicyRule::Has(kind, name.into())).collect()))
+    }
+}
+
+/// A policy as a type: the parameter of the adapters' extractors `Authorized`.
+///
+/// ```
+/// use portcullis::{Policy, Require, scopes};
+///
+/// struct ReadMessages;
+///
+/// impl Require for ReadMessages {
+///     fn policy() -> Policy {
+///         scopes("read:messages")
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no policy",
+    note = "write `impl Require for {Self} {{ fn policy() -> Policy {{ scopes(\"read:messages\") }} }}`"
+)]
+pub trait Require {
+    /// Returns what a caller must be allowed to do.
+    fn policy() -> Policy;
+}
+
+impl PolicyRule {
+    fn holds(&self, caller: &Verified) -> bool {
+        match self {
+            Self::Acr(values) => {
+                let acr = caller.claim::<String>("acr").ok().flatten();
+                acr.is_some_and(|acr| values.contains(&acr))
+            }
+            Self::All(rules) => rules.iter().all(|rule| rule.holds(caller)),
+            Self::Any(rules) => rules.iter().any(|rule| rule.holds(caller)),
+            Self::AuthenticatedWithin(max_age) => {
+                let auth_time = caller.claim::<&RawValue>("auth_time").ok().flatten();
+                auth_time.and_then(|time| NumericDate::parse(time.get())).is_some_and(|time| {
+                    let now = caller.now();
+                    time <= now.saturating_add(MAX_CLOCK_DIFFERENCE) && now <= time.saturating_add(*max_age)
+                })
+            }
+            Self::Has(kind, name) => holds_grant(caller, *kind, name),
+        }
+    }
+}
+
+fn holds_grant(caller: &Verified, kind: GrantKind, name: &str) -> bool {
+    let granted: Grants<'_> = match kind {
+        GrantKind::Permission => caller.permissions(),
+        GrantKind::Role => caller.roles(),
+        GrantKind::Scope => caller.scopes(),
+    };
+    granted.iter().any(|granted| granted == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::dangerous::assume_verified;
+
+    fn missing(policy: &Policy, claims: &str) -> Option<Option<String>> {
+        let caller = assume_verified(&serde_json::from_str::<serde_json::Value>(claims).unwrap()).unwrap();
+        match policy.check(&caller) {
+            Ok(()) => None,
+            Err(AuthError::InsufficientScope { scope }) => Some(scope),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn all_of_and_any_of() {
+        let both = scopes("a b");
+        assert_eq!(missing(&both, r#"{"scope":"b a"}"#), None);
+        assert_eq!(missing(&both, r#"{"scope":"a"}"#), Some(Some("a b".into())));
+        assert_eq!(missing(&both, r#"{"scope":"ab a:b A B"}"#), Some(Some("a b".into())));
+        let either = any_scope("a b");
+        assert_eq!(missing(&either, r#"{"scp":["b"]}"#), None);
+        assert_eq!(missing(&either, "{}"), Some(Some("a b".into())));
+        assert_eq!(missing(&permissions(["p"]), r#"{"scope":"p","roles":["p"]}"#), Some(None));
+        assert_eq!(missing(&permissions(["p"]), r#"{"permissions":["p"]}"#), None);
+        assert_eq!(missing(&any_role(["r", "s"]), r#"{"roles":["s"]}"#), None);
+    }
+
+    #[test]
+    fn combinations_hold_only_as_a_whole() {
+        let policy = scopes("a").and(roles(["r"]));
+        assert_eq!(missing(&policy, r#"{"scope":"a","roles":["r"]}"#), None);
+        assert_eq!(missing(&policy, r#"{"scope":"a"}"#), Some(Some("a".into())));
+        assert_eq!(missing(&policy, r#"{"roles":["r"]}"#), Some(Some("a".into())));
+        let policy = scopes("a").or(scopes("a b"));
+        assert_eq!(missing(&policy, "{}"), Some(Some("a b".into())));
+    }
+
+    #[test]
+    fn an_empty_any_of_lets_nobody_in() {
+        assert_eq!(missing(&any_scope(""), r#"{"scope":"a"}"#), Some(None));
+        assert_eq!(missing(&Policy::authenticated(), "{}"), None);
+    }
+
+    /// What the policy demands of the user's authentication; `None` when it allows the caller.
+    fn step_up(policy: &Policy, claims: &str, now: i64) -> Option<(Option<String>, Option<u64>)> {
+        let caller = assume_verified(&serde_json::from_str::<serde_json::Value>(claims).unwrap()).unwrap();
+        let caller = caller.with_clock(Arc::new(ManualClock::at_unix(now)));
+        match policy.check(&caller) {
+            Ok(()) => None,
+            Err(AuthError::InsufficientUserAuthentication { acr_values, max_age }) => {
+                Some((acr_values, max_age.map(|max_age| max_age.as_secs())))
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn old_authentication_is_insufficient() {
+        let policy = Policy::authenticated_within(Duration::from_secs(300));
+        let demand = Some((None, Some(300)));
+        for (auth_time, expected) in [
+            ("1000", None),
+            ("700", None),
+            ("700.5", None),
+            ("699", demand.clone()),
+            ("699.9", demand.clone()),
+            ("-5", demand.clone()),
+            // The issuer's clock may be ahead. A date in milliseconds lies too far ahead.
+            ("1600", None),
+            ("1601", demand.clone()),
+            ("1000000", demand.clone()),
+            ("9223372036854775807", demand.clone()),
+            ("\"1000\"", demand.clone()),
+            ("null", demand.clone()),
+            ("true", demand.clone()),
+            ("[1000]", demand.clone()),
+        ] {
+            let claims = format!(r#"{{"auth_time":{auth_time}}}"#);
+            assert_eq!(step_up(&policy, &claims, 1_000), expected, "{auth_time}");
+        }
+        assert_eq!(step_up(&policy, "{}", 1_000), demand);
+        assert_eq!(step_up(&Policy::authenticated_within(Duration::MAX), r#"{"auth_time":0}"#, 1_000), None);
+    }
+
+    #[test]
+    fn time_passes_for_a_verified_caller() {
+        let clock = Arc::new(ManualClock::at_unix(1_000));
+        let caller = assume_verified(&serde_json::json!({"auth_time": 1_000})).unwrap();
+        let caller = caller.with_clock(Arc::<ManualClock>::clone(&clock));
+        let policy = Policy::authenticated_within(Duration::from_secs(60));
+        assert!(policy.check(&caller).is_ok());
+        clock.advance(Duration::from_secs(60));
+        assert!(policy.check(&caller).is_ok());
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(policy.check(&caller).unwrap_err().status(), 401);
+    }
+
+    #[test]
+    fn weak_authentication_is_insufficient() {
+        let policy = Policy::acr(["gold", "silver"]);
+        let demand = Some((Some("gold silver".to_owned()), None));
+        for (claims, expected) in [
+            (r#"{"acr":"gold"}"#, None),
+            (r#"{"acr":"s\u0069lver"}"#, None),
+            (r#"{"acr":"bronze"}"#, demand.clone()),
+            (r#"{"acr":"gold silver"}"#, demand.clone()),
+            (r#"{"acr":["gold"]}"#, demand.clone()),
+            (r#"{"acr":null}"#, demand.clone()),
+            ("{}", demand.clone()),
+        ] {
+            assert_eq!(step_up(&policy, claims, 0), expected, "{claims}");
+        }
+    }
+
+    #[test]
+    fn missing_grants_come_before_insufficient_authentication() {
+        let within = |seconds| Policy::authenticated_within(Duration::from_secs(seconds));
+        let policy = scopes("pay").and(within(300)).and(Policy::acr(["gold"]));
+        assert_eq!(missing(&policy, r#"{"acr":"gold"}"#), Some(Some("pay".into())));
+        assert_eq!(step_up(&policy, r#"{"scope":"pay"}"#, 0), Some((Some("gold".into()), Some(300))));
+        // All demands of the alternative, also those that are met.
+        assert_eq!(step_up(&policy, r#"{"scope":"pay","acr":"gold"}"#, 0), Some((Some("gold".into()), Some(300))));
+        assert_eq!(step_up(&policy, r#"{"scope":"pay","acr":"gold","auth_time":0}"#, 0), None);
+        // The first alternative whose grants are held.
+        let policy =
+            scopes("admin").and(within(60)).or(scopes("pay").and(within(300))).or(scopes("pay").and(within(7)));
+        assert_eq!(step_up(&policy, r#"{"scope":"pay"}"#, 0), Some((None, Some(300))));
+        assert_eq!(step_up(&policy, r#"{"scope":"pay admin"}"#, 0), Some((None, Some(60))));
+        assert_eq!(missing(&policy, "{}"), Some(Some("admin pay".into())));
+    }
+}
