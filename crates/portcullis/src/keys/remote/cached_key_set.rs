@@ -2,22 +2,21 @@
 //!
 //! Reading the keys costs one atomic load. A caller that finds the keys due for a refresh starts one and continues with
 //! the cached keys. A caller that finds no usable key waits for the fetch, and replaces it when it stalls: its task may
-//! belong to a runtime that is blocked or was dropped.
+//! belong to a runtime that is blocked or was dropped. [`FetchState`] has the decisions; this file runs them on tokio.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use reqwest::Client;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 use crate::error::Unavailable;
 use crate::jose::key_set::NotChosen;
 use crate::jose::{KeySet, VerifyingKey};
 use crate::keys::remote::fetch::{self, FetchError, FetchFailure, Fetched, KeySetSource, Revalidation};
-use crate::keys::remote::in_flight::{InFlightFetch, with_heartbeats};
+use crate::keys::remote::fetch_state::{Failed, FetchState, KeyDates, WaitStep};
+use crate::keys::remote::in_flight::InFlightFetch;
 use crate::keys::remote::limits;
 use crate::keys::remote::negative_cache::{KeyFingerprint, NegativeCache};
 use crate::keys::remote::schedule::{FetchSchedule, FetchTrigger};
@@ -29,30 +28,17 @@ pub(super) struct CachedKeySet {
     source: KeySetSource,
     client: Client,
     settings: Arc<FetchSettings>,
-    keys: ArcSwapOption<DatedKeys>,
-    state: Mutex<FetchState>,
+    keys: ArcSwapOption<CachedKeys>,
+    state: Mutex<FetchState<InFlightFetch>>,
     missing: NegativeCache,
 }
 
-/// A key set and its dates, which are times of the monotonic clock.
 #[derive(Debug)]
-struct DatedKeys {
+struct CachedKeys {
     keys: KeySet,
-    fetched_at: Duration,
-    refresh_at: Duration,
-    usable_until: Duration,
-}
-
-#[derive(Debug)]
-struct FetchState {
-    schedule: FetchSchedule,
-    in_flight: Option<InFlightFetch>,
-    /// The number of the fetch that started last.
-    last_started: u64,
-    /// The number of the fetch whose result is cached.
-    last_stored: u64,
+    dates: KeyDates,
+    /// `None` for a seed.
     revalidation: Option<Revalidation>,
-    last_error: Option<String>,
 }
 
 /// The result of asking for a fetch.
@@ -73,21 +59,12 @@ impl CachedKeySet {
         seed: Option<KeySet>,
     ) -> Arc<Self> {
         let now = settings.clock.monotonic();
-        let keys = seed.map(|keys| {
-            // A seed is used at once, and is due for a refresh at once.
-            let usable_until = now.saturating_add(settings.stale);
-            Arc::new(DatedKeys { keys, fetched_at: now, refresh_at: now, usable_until })
-        });
+        let dates = KeyDates::of_seed(now, settings.stale);
+        let keys = seed.map(|keys| Arc::new(CachedKeys { keys, dates, revalidation: None }));
+        let schedule = FetchSchedule::new(settings.cooldown, settings.burst, now);
         Arc::new(Self {
             keys: ArcSwapOption::new(keys),
-            state: Mutex::new(FetchState {
-                schedule: FetchSchedule::new(&settings, now),
-                in_flight: None,
-                last_started: 0,
-                last_stored: 0,
-                revalidation: None,
-                last_error: None,
-            }),
+            state: Mutex::new(FetchState::new(schedule)),
             missing: NegativeCache::new(&settings),
             source,
             client,
@@ -127,14 +104,14 @@ impl CachedKeySet {
         let now = self.now();
         let (last_error, next_attempt) = {
             let state = self.state();
-            (state.last_error.clone(), state.schedule.is_failing().then(|| state.schedule.wait(now)))
+            (state.last_error().map(str::to_owned), state.is_failing().then(|| state.pause(now)))
         };
-        let keys = self.keys.load();
-        let usable = keys.as_ref().filter(|keys| now < keys.usable_until);
+        let cached = self.keys.load();
+        let usable = cached.as_ref().filter(|cached| cached.dates.are_usable(now));
         KeyStatus {
             ready: usable.is_some(),
             keys: usable.map_or(0, |usable| usable.keys.len()),
-            age: usable.map(|usable| now.saturating_sub(usable.fetched_at)),
+            age: usable.map(|usable| now.saturating_sub(usable.dates.fetched_at)),
             last_error,
             next_attempt,
         }
@@ -142,8 +119,8 @@ impl CachedKeySet {
 
     /// Ends the fetch in flight, if there is one.
     pub(super) fn stop(&self) {
-        if let Some(fetch) = self.state().in_flight.take() {
-            fetch.task.abort();
+        if let Some(fetch) = self.state().stop() {
+            fetch.abort();
         }
     }
 
@@ -152,10 +129,10 @@ impl CachedKeySet {
         let cached = self.keys.load();
         let cached = cached.as_ref()?;
         let now = self.now();
-        if now >= cached.usable_until {
+        if !cached.dates.are_usable(now) {
             return None;
         }
-        if now >= cached.refresh_at {
+        if cached.dates.are_due(now) {
             self.refresh(now);
         }
         Some(cached.keys.choose(query.key_id(), query.algorithm()).cloned())
@@ -164,7 +141,7 @@ impl CachedKeySet {
     /// Starts a refresh, unless a fetch is in flight or has just failed. It never waits for another thread.
     fn refresh(self: &Arc<Self>, now: Duration) {
         if let Ok(state) = self.state.try_lock() {
-            self.start_fetch(state, FetchTrigger::Refresh, now);
+            self.start_fetch(FetchTrigger::Refresh, now, state);
         }
     }
 
@@ -176,14 +153,14 @@ impl CachedKeySet {
             return Err(KeyError::NotFound);
         }
         for _ in 0..limits::FETCHES_PER_UNKNOWN_KEY {
-            match self.start_fetch(self.state(), FetchTrigger::UnknownKey, self.now()) {
+            match self.start_fetch(FetchTrigger::UnknownKey, self.now(), self.state()) {
                 FetchStart::NoRuntime => return Err(no_runtime().into()),
                 FetchStart::NotNow { failing: true } => return Err(self.unavailable().into()),
                 FetchStart::NotNow { failing: false } => return Err(KeyError::NotFound),
                 FetchStart::InFlight { fetch, new } => {
                     self.wait_for(fetch).await?;
                     match self.look_up(query) {
-                        Some(Err(NotChosen::NotFound)) if self.state().schedule.is_failing() => {
+                        Some(Err(NotChosen::NotFound)) if self.state().is_failing() => {
                             return Err(self.unavailable().into());
                         }
                         Some(Err(NotChosen::NotFound)) if new => break,
@@ -204,7 +181,7 @@ impl CachedKeySet {
         if self.has_usable_keys() {
             return Ok(());
         }
-        match self.start_fetch(self.state(), FetchTrigger::NoKeys, self.now()) {
+        match self.start_fetch(FetchTrigger::NoKeys, self.now(), self.state()) {
             FetchStart::InFlight { fetch, .. } => self.wait_for(fetch).await?,
             FetchStart::NotNow { .. } => {}
             FetchStart::NoRuntime => return Err(no_runtime()),
@@ -217,148 +194,129 @@ impl CachedKeySet {
     async fn wait_for(self: &Arc<Self>, mut fetch: InFlightFetch) -> Result<(), Unavailable> {
         let since = Instant::now();
         let mut stall = fetch.watch_heartbeats();
-        loop {
-            if fetch.is_complete() {
-                return Ok(());
-            }
-            let dropped = match tokio::time::timeout(limits::HEARTBEAT_INTERVAL, fetch.completed.changed()).await {
-                Ok(Ok(())) => continue,
-                Ok(Err(_)) => !fetch.is_complete(),
-                Err(_) => false,
-            };
-            if self.state().last_stored >= fetch.number {
-                // Another caller replaced the fetch, and that one is complete.
-                return Ok(());
-            }
-            if since.elapsed() >= self.overdue_after() {
-                return Err(self.unavailable());
-            }
-            if stall.is_stalled() || dropped {
-                match self.replace_stalled(fetch.number) {
+        while !fetch.is_complete() {
+            fetch.changed().await;
+            let lost = fetch.is_dropped() || stall.is_stalled();
+            let step = self.state().wait(fetch.number, since.elapsed(), self.overdue_after(), lost);
+            match step {
+                WaitStep::Done => return Ok(()),
+                WaitStep::GiveUp => return Err(self.unavailable()),
+                WaitStep::Replace => match self.replace(fetch.number) {
                     FetchStart::InFlight { fetch: next, .. } => {
                         fetch = next;
                         stall = fetch.watch_heartbeats();
                     }
                     FetchStart::NotNow { .. } => return Err(self.unavailable()),
                     FetchStart::NoRuntime => return Err(no_runtime()),
-                }
+                },
+                WaitStep::Wait => {}
             }
         }
+        Ok(())
     }
 
-    /// Starts a fetch instead of the stalled one with this number, unless another caller has done so.
-    fn replace_stalled(self: &Arc<Self>, number: u64) -> FetchStart {
+    /// Starts a fetch instead of the lost one with this number, unless another caller has done so.
+    fn replace(self: &Arc<Self>, number: u64) -> FetchStart {
+        let now = self.now();
         let mut state = self.state();
-        if state.in_flight.as_ref().is_some_and(|fetch| fetch.number == number) {
-            state.in_flight = None;
-        }
-        self.start_fetch(state, FetchTrigger::Stalled, self.now())
+        state.forget(number);
+        self.start_fetch(FetchTrigger::Stalled, now, state)
     }
 
     /// Returns the fetch in flight, or starts one if the schedule allows it.
     fn start_fetch(
         self: &Arc<Self>,
-        mut state: MutexGuard<'_, FetchState>,
         trigger: FetchTrigger,
         now: Duration,
+        mut state: MutexGuard<'_, FetchState<InFlightFetch>>,
     ) -> FetchStart {
-        let in_time = |fetch: &&InFlightFetch| fetch.is_running() && fetch.started_at.elapsed() < self.overdue_after();
-        if let Some(fetch) = state.in_flight.as_ref().filter(in_time) {
+        let in_time = |fetch: &&InFlightFetch| fetch.is_running() && fetch.age() < self.overdue_after();
+        if let Some(fetch) = state.in_flight().filter(in_time) {
             return FetchStart::InFlight { fetch: fetch.clone(), new: false };
         }
         let Ok(runtime) = Handle::try_current() else { return FetchStart::NoRuntime };
-        if !state.schedule.start(trigger, now) {
-            return FetchStart::NotNow { failing: state.schedule.is_failing() };
-        }
-        state.last_started += 1;
-        let (number, revalidation) = (state.last_started, state.revalidation.clone());
-        let (complete, completed) = watch::channel(false);
-        let heartbeats = Arc::new(AtomicU64::new(0));
-        // The task holds only a weak reference to this value while it fetches, so that dropping the last strong one ends
-        // the fetch.
-        let fetch = {
-            let (source, client, settings) = (self.source.clone(), self.client.clone(), Arc::clone(&self.settings));
-            async move { source.fetch(&client, &settings, revalidation).await }
+        let Some(number) = state.start(trigger, now) else {
+            return FetchStart::NotNow { failing: state.is_failing() };
         };
-        let started_at = Instant::now();
-        let completion = FetchTask { key_set: Arc::downgrade(self), number, trigger, started_at, complete };
-        let counter = Arc::clone(&heartbeats);
-        let task = runtime.spawn(async move {
-            let result = with_heartbeats(fetch, &counter).await;
-            completion.complete(result);
+        let mut revalidation = self.keys.load().as_ref().and_then(|cached| cached.revalidation.clone());
+        if state.is_failing() {
+            // The metadata may be the reason for the failure, so it is read again.
+            revalidation = revalidation.map(Revalidation::without_metadata);
+        }
+        // The task holds only a weak reference to this value, so that dropping the last strong one ends the fetch.
+        let (source, client, settings) = (self.source.clone(), self.client.clone(), Arc::clone(&self.settings));
+        let request = async move { source.fetch(&client, &settings, revalidation).await };
+        let key_set = Arc::downgrade(self);
+        let fetch = InFlightFetch::spawn(&runtime, number, request, move |result, took| {
+            if let Some(key_set) = key_set.upgrade() {
+                key_set.complete(number, trigger, result, took);
+            }
         });
-        let fetch = InFlightFetch { number, started_at, completed, heartbeats, task: task.abort_handle() };
-        state.in_flight = Some(fetch.clone());
+        state.started(number, fetch.clone());
         FetchStart::InFlight { fetch, new: true }
     }
 
-    /// Stores the result of a fetch, unless that of a fetch that started later is stored already.
-    fn complete(&self, number: u64, trigger: FetchTrigger, result: Result<Fetched, FetchError>, took: Duration) {
-        let now = self.now();
-        let mut state = self.state();
-        if state.in_flight.as_ref().is_some_and(|fetch| fetch.number == number) {
-            state.in_flight = None;
-        }
-        if number <= state.last_stored {
-            return;
-        }
+    /// Stores the result of a fetch, unless a fetch that started later decides. `None` means that the fetch panicked.
+    fn complete(
+        &self,
+        number: u64,
+        trigger: FetchTrigger,
+        result: Option<Result<Fetched, FetchError>>,
+        took: Duration,
+    ) {
         match result {
-            Ok(fetched) => {
-                let (usable, skipped) = self.store(fetched, &mut state, now);
-                state.last_stored = number;
-                state.schedule.succeeded();
-                state.last_error = None;
-                drop(state);
-                let (trigger, url) = (trigger.name(), self.shown_url());
-                tracing::info!(trigger, url, usable, skipped, ?took, outcome = "ok", "keys fetched");
-            }
-            Err(error) => {
-                // The result of the fetch that started later decides.
-                if number < state.last_started {
-                    return;
-                }
-                state.schedule.failed(now, self.has_usable_keys(), error.retry_after(), fastrand::f64());
-                state.revalidation = state.revalidation.take().map(Revalidation::without_metadata);
-                state.last_error = Some(error.to_string());
-                let next_retry = state.schedule.wait(now);
-                drop(state);
-                let (trigger, status, has_keys) = (trigger.name(), error.status(), self.has_usable_keys());
-                let FetchError { failure, document, url } = &error;
-                tracing::warn!(
-                    trigger, %document, %url, status, ?took, outcome = %failure, ?next_retry, has_keys, "keys not fetched"
-                );
+            Some(Ok(fetched)) => self.store(number, trigger, fetched, took),
+            Some(Err(error)) => self.fail(number, trigger, &error, took),
+            None => {
+                let (document, url) = self.source.first_request();
+                self.fail(number, trigger, &FetchError::new(document, url, FetchFailure::Panicked), took);
             }
         }
     }
 
-    /// Replaces the cached keys. Returns the numbers of usable and of skipped keys.
-    fn store(&self, fetched: Fetched, state: &mut FetchState, now: Duration) -> (usize, usize) {
+    fn store(&self, number: u64, trigger: FetchTrigger, fetched: Fetched, took: Duration) {
         let Fetched { keys, lifetime, revalidation } = fetched;
-        state.revalidation = Some(revalidation);
-        let refresh_in = lifetime.mul_f64(limits::REFRESH_AFTER + limits::REFRESH_JITTER * fastrand::f64());
-        let fresh_until = now.saturating_add(lifetime);
-        // Without a change (304), the same keys get new dates.
-        let keys = keys.or_else(|| self.keys.load().as_ref().map(|cached| cached.keys.clone()));
-        let Some(keys) = keys else { return (0, 0) };
-        let counts = (keys.len(), keys.skipped().len());
-        for skipped in keys.skipped() {
-            tracing::debug!(url = self.shown_url(), key = %skipped, "key skipped");
+        let stored = {
+            let now = self.now();
+            let mut state = self.state();
+            if !state.succeeded(number) {
+                return;
+            }
+            // Without a change (304), the same keys get new dates. There are some, because the request had their validators.
+            let unchanged = || self.keys.load().as_ref().map(|cached| cached.keys.clone());
+            let Some(keys) = keys.or_else(unchanged) else { return };
+            let dates = KeyDates::of_fetched(now, lifetime, self.settings.stale, fastrand::f64());
+            let stored = Arc::new(CachedKeys { keys, dates, revalidation: Some(revalidation) });
+            self.keys.store(Some(Arc::clone(&stored)));
+            stored
+        };
+        let (trigger, url) = (trigger.name(), self.shown_url());
+        for skipped in stored.keys.skipped() {
+            tracing::debug!(url, key = %skipped, "key skipped");
         }
-        self.keys.store(Some(Arc::new(DatedKeys {
-            keys,
-            fetched_at: now,
-            refresh_at: now.saturating_add(refresh_in),
-            usable_until: fresh_until.saturating_add(self.settings.stale),
-        })));
-        counts
+        let (usable, skipped) = (stored.keys.len(), stored.keys.skipped().len());
+        tracing::info!(trigger, url, usable, skipped, ?took, outcome = "ok", "keys fetched");
+    }
+
+    fn fail(&self, number: u64, trigger: FetchTrigger, error: &FetchError, took: Duration) {
+        let now = self.now();
+        let has_keys = self.has_usable_keys();
+        let failed = Failed { error: error.to_string(), retry_after: error.retry_after(), has_keys };
+        let Some(next_retry) = self.state().failed(number, failed, now, fastrand::f64()) else { return };
+        let (trigger, status) = (trigger.name(), error.status());
+        let FetchError { failure, document, url } = error;
+        tracing::warn!(
+            trigger, %document, %url, status, ?took, outcome = %failure, ?next_retry, has_keys, "keys not fetched"
+        );
     }
 
     fn unavailable(&self) -> Unavailable {
+        let now = self.now();
         let state = self.state();
-        let wait = state.schedule.wait(self.now()).max(limits::MIN_CALLER_RETRY_AFTER);
+        let wait = state.pause(now).max(limits::MIN_CALLER_RETRY_AFTER);
         let unavailable = Unavailable::new().with_retry_after(wait);
-        match &state.last_error {
-            Some(error) => unavailable.with_source(error.clone()),
+        match state.last_error() {
+            Some(error) => unavailable.with_source(error),
             None => unavailable,
         }
     }
@@ -370,7 +328,7 @@ impl CachedKeySet {
 
     fn has_usable_keys(&self) -> bool {
         let now = self.now();
-        self.keys.load().as_ref().is_some_and(|cached| now < cached.usable_until)
+        self.keys.load().as_ref().is_some_and(|cached| cached.dates.are_usable(now))
     }
 
     fn shown_url(&self) -> String {
@@ -381,40 +339,9 @@ impl CachedKeySet {
         self.settings.clock.monotonic()
     }
 
-    fn state(&self) -> MutexGuard<'_, FetchState> {
-        // Nothing that panics runs under the lock, and the state is consistent between any two statements.
+    fn state(&self) -> MutexGuard<'_, FetchState<InFlightFetch>> {
+        // Under the lock no clock, event or other foreign code runs, and the state is consistent between any two statements.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Hands the result of a fetch to its key set. A panic of the fetch is a result as well; a task that is dropped has no
-/// result.
-struct FetchTask {
-    key_set: Weak<CachedKeySet>,
-    number: u64,
-    trigger: FetchTrigger,
-    started_at: Instant,
-    complete: watch::Sender<bool>,
-}
-
-impl FetchTask {
-    fn complete(&self, result: Result<Fetched, FetchError>) {
-        if let Some(key_set) = self.key_set.upgrade() {
-            key_set.complete(self.number, self.trigger, result, self.started_at.elapsed());
-        }
-        self.complete.send_replace(true);
-    }
-}
-
-impl Drop for FetchTask {
-    fn drop(&mut self) {
-        if std::thread::panicking()
-            && !*self.complete.borrow()
-            && let Some(key_set) = self.key_set.upgrade()
-        {
-            let (document, url) = key_set.source.first_request();
-            self.complete(Err(FetchError::new(document, url, FetchFailure::Panicked)));
-        }
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// The part of the lifetime after which keys are refreshed at the earliest.
 ///
-/// The rest of the lifetime is left for failed attempts. Nothing depends on it being enough: stale keys still serve.
+/// The rest of the lifetime is left for failed attempts. If all of them fail, stale keys are used.
 pub(super) const REFRESH_AFTER: f64 = 0.75;
 
 /// The largest part of the lifetime that chance adds to [`REFRESH_AFTER`], so that the processes of one service do not

@@ -4,6 +4,7 @@ mod builder;
 mod cached_key_set;
 pub(crate) mod endpoint;
 mod fetch;
+mod fetch_state;
 mod freshness;
 mod in_flight;
 mod limits;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::keys::remote::limits;
-use crate::keys::remote::settings::FetchSettings;
 
 /// Why a fetch starts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,15 +42,8 @@ pub(super) struct FetchSchedule {
 }
 
 impl FetchSchedule {
-    pub(super) fn new(settings: &FetchSettings, now: Duration) -> Self {
-        Self {
-            cooldown: settings.cooldown,
-            burst: settings.burst,
-            budget: settings.burst,
-            budget_since: now,
-            failures: 0,
-            not_before: Duration::ZERO,
-        }
+    pub(super) fn new(cooldown: Duration, burst: u32, now: Duration) -> Self {
+        Self { cooldown, burst, budget: burst, budget_since: now, failures: 0, not_before: Duration::ZERO }
     }
 
     /// Whether the last fetch failed.
@@ -125,7 +117,7 @@ mod tests {
     }
 
     fn schedule() -> FetchSchedule {
-        FetchSchedule::new(&FetchSettings::default(), Duration::ZERO)
+        FetchSchedule::new(limits::DEFAULT_COOLDOWN, limits::DEFAULT_BURST, Duration::ZERO)
     }
 
     #[test]
