@@ -3,6 +3,8 @@
 //! [`Config`] has one issuer, [`IssuersConfig`] one or several. Both implement serde's traits, so any format works.
 //! [`Config::from_env`] reads the same members from environment variables, and [`members`] lists them for programs that
 //! offer them as flags.
+//!
+//! Design notes: [Configuration](crate::_docs::configuration).
 
 mod document;
 mod issuers;
