@@ -288,7 +288,7 @@ fn keys_says_of_each_key_what_it_is_or_why_it_is_not_usable() {
          key 2: not usable: kid \"odd\\u{{1b}}[2J\\nkey 9: usable\", FOO: unsupported key type\n\
          key 3: not usable: kid \"weak\", RSA, RS256: the RSA modulus has 1024 bits or is even; it must be odd and have \
          2048 to 8192\n\
-         key 4: not usable: no kid, oct: a symmetric key (oct) in a key set verifies nothing\n\
+         key 4: not usable: no kid, oct: a symmetric key (oct) is not accepted in a key set\n\
          key 5: usable: no kid, EC P-256, ES256, thumbprint {}\n\
          key 6: not usable: no kid: not a JSON object\n\
          2 of 7 keys can be used, for ES256, RS256\n",

@@ -1,4 +1,4 @@
-//! Time, as it can be set in tests.
+//! Clocks: the system clock, and one for tests.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,26 +6,53 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::claims::NumericDate;
 
-/// Where a verifier reads the time.
+/// A source of the time.
 ///
-/// Two times, because they answer two questions: `exp` and `nbf` are dates of the wall clock, which may step; the age
-/// of a key set is measured with a clock that only runs forward.
+/// It has two times: `exp` and `nbf` are compared with the date of the wall clock, which can be set back. The age of cached
+/// keys is measured with a clock that only runs forward.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use portcullis::claims::NumericDate;
+/// use portcullis::clock::{Clock, SystemClock};
+///
+/// /// The system clock of a machine that is known to be slow.
+/// #[derive(Debug)]
+/// struct Corrected {
+///     system: SystemClock,
+///     slow_by: Duration,
+/// }
+///
+/// impl Clock for Corrected {
+///     fn now(&self) -> NumericDate {
+///         self.system.now().saturating_add(self.slow_by)
+///     }
+///
+///     fn monotonic(&self) -> Duration {
+///         self.system.monotonic()
+///     }
+/// }
+///
+/// let clock = Corrected { system: SystemClock::new(), slow_by: Duration::from_secs(60) };
+/// assert!(clock.now().seconds() >= SystemClock::new().now().seconds() + 59);
+/// ```
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The date now, on the wall clock.
+    /// Returns the date of the wall clock.
     fn now(&self) -> NumericDate;
 
-    /// The time since some fixed moment, never running backwards.
+    /// Returns the time since a fixed moment. It never decreases.
     fn monotonic(&self) -> Duration;
 }
 
-/// The machine's clocks.
+/// The clocks of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     origin: Instant,
 }
 
 impl SystemClock {
-    /// The machine's clocks; the monotonic one counts from here.
+    /// Makes a clock. Its monotonic time starts at zero.
     #[must_use]
     pub fn new() -> Self {
         Self { origin: Instant::now() }
@@ -40,7 +67,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> NumericDate {
-        // A clock before 1970 is wrong; taking it as 1970 refuses tokens by `nbf` and `iat`, which is the safe side.
+        // A clock before 1970 is wrong. As 1970, it refuses tokens by `nbf` and `iat`, which is safe.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         NumericDate::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
     }
@@ -50,7 +77,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved, for tests.
+/// A clock for tests. It stops until it is advanced or set.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,20 +94,20 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that shows `seconds` since 1970-01-01T00:00:00Z.
+    /// Makes a clock that shows `seconds` since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn at_unix(seconds: i64) -> Self {
         Self { unix_nanos: AtomicI64::new(seconds.saturating_mul(NANOS)), monotonic_nanos: AtomicI64::new(0) }
     }
 
-    /// Moves both times forward.
+    /// Advances both times.
     pub fn advance(&self, by: Duration) {
         let nanos = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
         self.unix_nanos.fetch_add(nanos, Ordering::SeqCst);
         self.monotonic_nanos.fetch_add(nanos, Ordering::SeqCst);
     }
 
-    /// Sets the wall clock alone, as an operator or NTP does.
+    /// Sets the wall clock and leaves the monotonic time, as NTP does.
     pub fn set_unix(&self, seconds: i64) {
         self.unix_nanos.store(seconds.saturating_mul(NANOS), Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! Verifies bearer tokens, whoever issued them: who is calling, and what they may do.
+//! Verifies the bearer tokens of any issuer: who is calling, and what they may do.
 //!
 //! A [`Gate`] reads the credential of a request ([`TokenSource`]), verifies the token ([`Verifier`]) and checks what the
 //! caller may do ([`Policy`]). The result is a [`Verified`] caller, or a [`Refusal`] that every web framework answers
@@ -11,15 +11,20 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use portcullis::keys::FixedKeys;
-//! use portcullis::{Audience, Gate, JwtVerifier};
+//! use portcullis::{Gate, JwtVerifier};
 //!
 //! let keys = FixedKeys::jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
-//! let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
-//! let gate = Gate::new(verifier);
-//! match gate.verify("eyJhbGciOiJFZERTQSJ9.e30.c2ln").await {
-//!     Ok(caller) => println!("{:?} may do {:?}", caller.subject(), caller.scopes()),
-//!     Err(refused) => assert_eq!(refused.reason().unwrap().as_str(), "bad_signature"),
-//! }
+//! let gate = Gate::new(JwtVerifier::builder("https://issuer.example", "api", keys).build()?);
+//!
+//! // Signed with the key of RFC 8037, appendix A. It expires in the year 2100.
+//! let token = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJzY29wZSI6InJlYWQ6bWVzc2FnZXMiLCJleHAiOjQxMDI0NDQ4MDB9.G2jDGyJQreLm2xSAAmETDSw_DYymEqUkpZCejbeK4OXZhItrMxWpdJHcAuACJXM_DViME56eV4zaZ-sXgwhzAQ";
+//! let caller = gate.verify(token).await?;
+//! assert_eq!(caller.subject(), Some("alice"));
+//! assert_eq!(caller.scopes(), ["read:messages"]);
+//!
+//! // Without its last character, the signature is wrong.
+//! let refused = gate.verify(&token[..token.len() - 2]).await.unwrap_err();
+//! assert_eq!((refused.status(), refused.reason().unwrap().as_str()), (401, "bad_signature"));
 //! # Ok(()) }
 //! ```
 //!

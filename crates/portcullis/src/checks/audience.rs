@@ -1,11 +1,17 @@
-//! `aud` (RFC 7519 §4.1.3), or the claim that stands in for it.
+//! The check of `aud` (RFC 7519 §4.1.3), or of another claim with the audience.
 
 use std::borrow::Cow;
 
 use crate::checks::{ClaimCheck, TokenView, validate_names};
 use crate::error::{ConfigError, InvalidToken};
 
-/// For whom a token must have been issued.
+/// The accepted audiences: the APIs that a token must be issued for.
+///
+/// ```
+/// use portcullis::Audience;
+///
+/// assert_eq!(Audience::from("https://api.example.com"), Audience::any_of(["https://api.example.com"]));
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Audience(AudienceRule);
 
@@ -17,19 +23,19 @@ enum AudienceRule {
 }
 
 impl Audience {
-    /// `aud` must hold at least one of these.
+    /// Accepts tokens with at least one of these in `aud`.
     pub fn any_of<S: Into<String>>(audiences: impl IntoIterator<Item = S>) -> Self {
         Self::claim("aud", audiences)
     }
 
-    /// The claim `name` must be, or hold, at least one of `accepted`: for issuers that put the audience elsewhere, such
-    /// as `client_id` in the access tokens of Amazon Cognito.
+    /// Accepts tokens whose claim `name` is, or contains, at least one of `accepted`: for issuers that have the audience in
+    /// another claim, for example `client_id` in the access tokens of Amazon Cognito.
     pub fn claim<S: Into<String>>(name: impl Into<Cow<'static, str>>, accepted: impl IntoIterator<Item = S>) -> Self {
         Self(AudienceRule::AnyOf { claim: name.into(), accepted: accepted.into_iter().map(Into::into).collect() })
     }
 
-    /// The issuer serves one customer alone and issues no `aud`, as Clerk does for session tokens. A token that has one
-    /// all the same is for somebody else, and refused.
+    /// Accepts tokens without `aud`: for issuers that serve one customer and issue no `aud`, as Clerk does for session
+    /// tokens. A token with `aud` is refused, because it is for another API.
     #[must_use]
     pub fn not_issued() -> Self {
         Self(AudienceRule::NotIssued)
@@ -44,12 +50,12 @@ impl Audience {
             AudienceRule::AnyOf { claim, .. } if claim.is_empty() => Err(ConfigError::new(
                 "audience",
                 "the claim has no name",
-                "name the claim that holds the audience, such as client_id",
+                "name the claim with the audience, for example client_id",
             )),
             AudienceRule::AnyOf { accepted, .. } => validate_names(
                 "audience",
                 accepted,
-                "write the identifier of this API exactly as tokens have it in aud, such as https://api.example.com",
+                "write the identifier of this API exactly as tokens have it in aud, for example https://api.example.com",
             ),
             AudienceRule::Any | AudienceRule::NotIssued => Ok(()),
         }
@@ -57,7 +63,7 @@ impl Audience {
 }
 
 impl<S: Into<String>> From<S> for Audience {
-    /// The audience `aud` must hold.
+    /// Accepts tokens with `audience` in `aud`.
     fn from(audience: S) -> Self {
         Self::any_of([audience])
     }
@@ -110,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn another_claim_can_stand_in() {
+    fn another_claim_can_have_the_audience() {
         let rule = Audience::claim("client_id", ["c1"]);
         assert_eq!(check(&rule, r#"{"client_id":"c1"}"#), Ok(()));
         assert_eq!(check(&rule, r#"{"client_id":["c0","c1"]}"#), Ok(()));
@@ -126,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_without_audiences_must_not_name_one() {
+    fn not_issued_refuses_tokens_with_aud() {
         assert_eq!(check(&Audience::not_issued(), "{}"), Ok(()));
         assert_eq!(check(&Audience::not_issued(), r#"{"aud":"api"}"#), Err(InvalidToken::WrongAudience));
     }
 
     #[test]
-    fn an_empty_rule_and_white_space_around_a_name_are_configuration_errors() {
+    fn empty_names_and_white_space_are_errors() {
         for rule in [
             Audience::any_of(Vec::<String>::new()),
             Audience::any_of([""]),

@@ -1,11 +1,11 @@
-//! `iss` (RFC 7519 §4.1.1).
+//! The check of `iss` (RFC 7519 §4.1.1).
 
 use std::sync::Arc;
 
 use crate::checks::{ClaimCheck, TokenView, validate_names};
 use crate::error::{ConfigError, InvalidToken};
 
-/// Which issuers are accepted. Compared byte by byte: `https://a.example` and `https://a.example/` are two issuers.
+/// The accepted issuers. They are compared byte by byte: `https://a.example` and `https://a.example/` are two issuers.
 #[derive(Clone, Debug)]
 pub struct Issuer(IssuerRule);
 
@@ -17,14 +17,16 @@ enum IssuerRule {
 }
 
 impl Issuer {
-    /// Any of these issuers, which share one set of keys, such as the custom domains of one tenant.
+    /// Accepts any of these issuers. They share one set of keys, for example the custom domains of one tenant.
     pub fn any_of<S: Into<String>>(issuers: impl IntoIterator<Item = S>) -> Self {
         Self(IssuerRule::AnyOf(issuers.into_iter().map(Into::into).collect()))
     }
 
-    /// Whatever `rule` accepts: for providers that write each tenant's name into `iss`, with one set of keys for all.
-    /// The rule has to compare the whole of `iss`, and whatever else binds a token to its tenant, with what is known
-    /// beforehand; it should refuse with [`InvalidToken::WrongIssuer`] or [`InvalidToken::WrongTenant`].
+    /// Accepts the issuers that `rule` accepts: for identity providers that write the name of the tenant into `iss` and
+    /// have one set of keys for all tenants.
+    ///
+    /// The rule must compare the whole of `iss`, and all else that binds a token to its tenant, with known values. It
+    /// should refuse with [`InvalidToken::WrongIssuer`] or [`InvalidToken::WrongTenant`].
     ///
     /// ```
     /// use portcullis::checks::{ClaimCheck, TokenView};
@@ -51,7 +53,7 @@ impl Issuer {
         Self(IssuerRule::Any)
     }
 
-    /// The first configured issuer.
+    /// The first configured issuer, or `None` when any issuer is accepted or a rule decides.
     pub(crate) fn first(&self) -> Option<&str> {
         match &self.0 {
             IssuerRule::Any | IssuerRule::By(_) => None,
@@ -59,7 +61,7 @@ impl Issuer {
         }
     }
 
-    /// All configured issuers; `None` where any is accepted, or a rule decides.
+    /// The configured issuers, or `None` when any issuer is accepted or a rule decides.
     pub(crate) fn accepted(&self) -> Option<&[String]> {
         match &self.0 {
             IssuerRule::Any | IssuerRule::By(_) => None,
@@ -72,7 +74,7 @@ impl Issuer {
             IssuerRule::AnyOf(issuers) => validate_names(
                 "issuer",
                 issuers,
-                "write the issuer exactly as tokens have it in iss, such as https://tenant.example/",
+                "write the issuer exactly as tokens have it in iss, for example https://tenant.example/",
             ),
             IssuerRule::Any | IssuerRule::By(_) => Ok(()),
         }
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_rule_and_white_space_around_a_name_are_configuration_errors() {
+    fn empty_names_and_white_space_are_errors() {
         for issuer in [
             Issuer::from(""),
             Issuer::any_of(Vec::<String>::new()),

@@ -1,4 +1,4 @@
-//! What must hold of a token whose signature is good.
+//! Checks of a token after its signature is verified.
 //!
 //! Design notes: [Checks and issuers](crate::_docs::checks).
 
@@ -23,18 +23,44 @@ use crate::claims::{Claims, NumericDate};
 use crate::error::{ConfigError, InvalidToken};
 use crate::jose::{Header, VerifyingKey};
 
-/// One rule about a token.
+/// A check of a token whose signature is verified.
 ///
-/// A check that looks at a claim requires it: an absent claim is [`InvalidToken::MissingClaim`], never a pass.
+/// The checks of this crate require the claims that they read, and so should others: use [`Claims::required`], so that a
+/// token without the claim is refused.
+///
+/// ```
+/// use portcullis::checks::{ClaimCheck, TokenView};
+/// use portcullis::error::InvalidToken;
+/// use portcullis::{Gate, JwtVerifier, Reason};
+///
+/// /// Accepts the tokens of one organization.
+/// struct Organization(&'static str);
+///
+/// impl ClaimCheck for Organization {
+///     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+///         let id: String = token.claims().required("org_id")?;
+///         if id == self.0 { Ok(()) } else { Err(InvalidToken::WrongTenant) }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = portcullis::keys::FixedKeys::jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+/// # let token = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJvcmdfaWQiOiJvcmdfMSIsImVudGl0bGVtZW50cyI6WyJpbnZvaWNlczp3cml0ZSJdLCJleHAiOjQxMDI0NDQ4MDB9.bmhc5JNiSqEOaZ8IOBkJxBhC1VvsaSy7HzxkZ-fU0gVcihG7BOpjYYMx3f8_06d-TlpqBeEqp8zoUpuOB54vCg";
+/// let verifier = JwtVerifier::builder("https://issuer.example", "api", keys).check(Organization("org_2")).build()?;
+/// // A token with the `org_id` `org_1`:
+/// let refused = Gate::new(verifier).verify(token).await.unwrap_err();
+/// assert_eq!(refused.reason(), Some(Reason::WrongTenant));
+/// # Ok(()) }
+/// ```
 pub trait ClaimCheck: Send + Sync {
-    /// Whether the token passes.
+    /// Checks the token.
     ///
     /// # Errors
     /// What is wrong with the token.
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken>;
 }
 
-/// What a [`ClaimCheck`] sees: the signature is good, the claims are not yet trusted.
+/// A token as a [`ClaimCheck`] sees it: its signature is verified, its claims are not all checked yet.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenView<'a> {
     pub(crate) header: &'a Header,
@@ -44,32 +70,32 @@ pub struct TokenView<'a> {
 }
 
 impl<'a> TokenView<'a> {
-    /// The header.
+    /// Returns the header.
     #[must_use]
     pub fn header(&self) -> &'a Header {
         self.header
     }
 
-    /// The claims.
+    /// Returns the claims.
     #[must_use]
     pub fn claims(&self) -> &'a Claims {
         self.claims
     }
 
-    /// The key that verified the signature, with the other members of its JWK.
+    /// Returns the key that verified the signature, with the other members of its JWK.
     #[must_use]
     pub fn key(&self) -> &'a VerifyingKey {
         self.key
     }
 
-    /// The verifier's time.
+    /// Returns the time of the verifier.
     #[must_use]
     pub fn now(&self) -> NumericDate {
         self.now
     }
 }
 
-/// Whether `names`, one of which a claim must equal byte by byte, can be any claim's value.
+/// Checks that a claim can be equal to each of `names`: they are not empty and have no white space around them.
 fn validate_names(field: &'static str, names: &[String], instead: &'static str) -> Result<(), ConfigError> {
     let problem = if names.is_empty() || names.iter().any(String::is_empty) {
         "empty"
@@ -81,7 +107,7 @@ fn validate_names(field: &'static str, names: &[String], instead: &'static str) 
     Err(ConfigError::new(field, problem, instead))
 }
 
-/// A closure with a name, which goes to the log when it fails.
+/// A check by closure. When it fails, its name goes to the log.
 pub(crate) struct NamedCheck<F> {
     pub(crate) name: Cow<'static, str>,
     pub(crate) check: F,
@@ -99,7 +125,7 @@ impl fmt::Debug for dyn ClaimCheck {
     }
 }
 
-/// A token for the tests of single checks.
+/// Calls `test` with a token that has these claims.
 #[cfg(test)]
 pub(crate) fn with_view<T>(claims: &str, now: i64, test: impl FnOnce(&TokenView<'_>) -> T) -> T {
     let header = Header::parse(br#"{"alg":"HS256"}"#.to_vec()).unwrap();

@@ -1,19 +1,19 @@
-//! `azp` (OpenID Connect Core 1.0 §2): the party that a token was issued to.
+//! The check of `azp` (OpenID Connect Core 1.0 §2), the party that a token was issued to.
 
 use crate::checks::{ClaimCheck, TokenView};
 use crate::error::InvalidToken;
 
-/// A check that a token was issued to one of these parties: to a client, or where the provider writes origins into `azp`,
-/// as Clerk does, to an application at one of them.
+/// Checks that a token was issued to one of these parties: client identifiers, or origins of applications where the
+/// identity provider writes those into `azp`, as Clerk does.
 ///
-/// A token without `azp` is refused: leaving the claim out must not be a way around the check.
+/// A token without `azp` is refused.
 ///
 /// ```
 /// # use portcullis::checks::AuthorizedParties;
 /// # use portcullis::keys::FixedKeys;
-/// # use portcullis::{Audience, JwtVerifier};
+/// # use portcullis::JwtVerifier;
 /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
-/// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
+/// let verifier = JwtVerifier::builder("https://issuer.example", "api", keys)
 ///     .check(AuthorizedParties::any_of(["web", "app"]))
 ///     .build()?;
 /// # Ok::<(), portcullis::ConfigError>(())
@@ -22,7 +22,7 @@ use crate::error::InvalidToken;
 pub struct AuthorizedParties(Vec<String>);
 
 impl AuthorizedParties {
-    /// `azp` must be one of these, byte by byte. Without any, no token passes.
+    /// Accepts tokens whose `azp` is equal to one of these, byte by byte. An empty list accepts no token.
     pub fn any_of<S: Into<String>>(parties: impl IntoIterator<Item = S>) -> Self {
         Self(parties.into_iter().map(Into::into).collect())
     }
@@ -41,7 +41,7 @@ mod tests {
     use crate::checks::with_view;
 
     #[test]
-    fn the_party_is_there_and_one_of_those_named() {
+    fn azp_must_be_an_authorized_party() {
         let check = |parties: &[&str], claims: &str| {
             with_view(claims, 0, |token| AuthorizedParties::any_of(parties.iter().copied()).check(token))
         };

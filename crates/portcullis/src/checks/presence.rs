@@ -1,11 +1,11 @@
-//! Claims that must be there, and one that must not.
+//! Checks of claims that must be present, and of `cnf`, which must be absent.
 
 use std::borrow::Cow;
 
 use crate::checks::{ClaimCheck, TokenView};
 use crate::error::InvalidToken;
 
-/// Claims that must be there and not null.
+/// Checks that these claims are present and not null.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequiredClaims(pub(crate) Vec<Cow<'static, str>>);
 
@@ -18,7 +18,8 @@ impl ClaimCheck for RequiredClaims {
     }
 }
 
-/// A token with `cnf` (RFC 7800) is bound to a key that a bearer does not prove: whoever stole it could present it.
+/// Refuses tokens with `cnf` (RFC 7800). They are bound to a key that a bearer does not prove, so a thief could present
+/// them.
 #[derive(Clone, Debug)]
 pub(crate) struct NotSenderConstrained;
 
@@ -34,7 +35,7 @@ mod tests {
     use crate::checks::with_view;
 
     #[test]
-    fn required_claims_are_named_when_missing() {
+    fn a_missing_claim_is_named() {
         let required = RequiredClaims(vec!["sub".into(), "tenant".into()]);
         let check = |claims: &str| with_view(claims, 0, |token| required.check(token));
         assert_eq!(check(r#"{"sub":"u","tenant":"t"}"#), Ok(()));
@@ -43,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_token_is_no_bearer_token() {
+    fn a_bound_token_is_refused() {
         let check = |claims: &str| with_view(claims, 0, |token| NotSenderConstrained.check(token));
         assert_eq!(check("{}"), Ok(()));
         assert_eq!(check(r#"{"cnf":{"jkt":"x"}}"#), Err(InvalidToken::SenderConstrained));

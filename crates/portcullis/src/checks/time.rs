@@ -1,13 +1,13 @@
-//! `exp`, `nbf` and `iat` (RFC 7519 §4.1.4 to §4.1.6).
+//! The check of `exp`, `nbf` and `iat` (RFC 7519 §4.1.4 to §4.1.6).
 
 use std::time::Duration;
 
 use crate::checks::{ClaimCheck, TokenView};
 use crate::error::{ConfigError, InvalidToken};
 
-/// Five seconds, as Auth0's and Clerk's own SDKs have it.
+/// The leeway of the SDKs of Auth0 and Clerk.
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
-/// Past ten minutes a leeway does not cover clocks that differ, it extends tokens.
+/// A longer leeway would not cover differences between clocks but extend tokens.
 const MAX_LEEWAY: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_expired_at_exp_and_not_a_moment_before() {
+    fn a_token_is_expired_from_exp_on() {
         assert_eq!(check(0, r#"{"exp":1000}"#), Err(InvalidToken::Expired));
         assert_eq!(check(0, r#"{"exp":1000.001}"#), Ok(()));
         assert_eq!(check(0, r#"{"exp":1001}"#), Ok(()));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn exp_is_required_unless_told_otherwise() {
+    fn exp_is_required_by_default() {
         assert_eq!(check(0, "{}"), Err(InvalidToken::missing("exp")));
         let lax = TimeCheck { expiration_required: false, ..TimeCheck::default() };
         assert_eq!(with_view("{}", 1_000, |token| lax.check(token)), Ok(()));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_minutes_are_the_most() {
+    fn the_leeway_is_at_most_ten_minutes() {
         let with = |leeway| TimeCheck { leeway: Duration::from_secs(leeway), expiration_required: true }.validate();
         assert!(with(600).is_ok());
         assert_eq!(with(601).unwrap_err().field(), "leeway");

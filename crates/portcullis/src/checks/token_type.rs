@@ -1,9 +1,10 @@
-//! The header's `typ` (RFC 7515 §4.1.9, RFC 9068 §4): explicit typing keeps ID tokens and others out (RFC 8725 §3.11).
+//! The check of the header's `typ` (RFC 7515 §4.1.9, RFC 9068 §4), which keeps other kinds of tokens out (RFC 8725
+//! §3.11).
 
 use crate::error::{ConfigError, InvalidToken};
 use crate::jose::Header;
 
-/// The media types that are accepted, without `application/`.
+/// The accepted media types, without `application/`.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenTypes {
     accepted: Vec<String>,
@@ -17,7 +18,7 @@ impl Default for TokenTypes {
 }
 
 impl TokenTypes {
-    /// Exactly these: a token without `typ` is then refused.
+    /// Accepts these types. A token without `typ` is refused.
     pub(crate) fn exactly(accepted: impl IntoIterator<Item = String>) -> Self {
         let accepted = accepted.into_iter().map(|name| without_prefix(&name).to_owned()).collect();
         Self { accepted, absent: false }
@@ -25,7 +26,7 @@ impl TokenTypes {
 
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         if self.accepted.is_empty() || self.accepted.iter().any(String::is_empty) {
-            return Err(ConfigError::new("token_types", "empty", "write at least one type, such as at+jwt"));
+            return Err(ConfigError::new("token_types", "empty", "write at least one type, for example at+jwt"));
         }
         Ok(())
     }
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_takes_jwt_and_at_jwt_in_any_case() {
+    fn jwt_and_at_jwt_are_accepted_by_default() {
         let types = TokenTypes::default();
         for typ in [
             None,
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_set_replaces_the_default_and_requires_typ() {
+    fn configured_types_require_typ() {
         let types = TokenTypes::exactly(["application/at+jwt".to_owned()]);
         assert!(accepts(&types, Some("AT+jwt")));
         assert!(!accepts(&types, Some("JWT")) && !accepts(&types, None));

@@ -1,41 +1,71 @@
-//! What a token lets its bearer do: where scopes, permissions and roles stand among the claims.
+//! Reading scopes, permissions and roles from the claims.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::claims::Claims;
 
-/// Names of scopes, permissions or roles.
+/// The names of scopes, permissions or roles.
 pub type Grants<'a> = Vec<Cow<'a, str>>;
 
-/// Reads scopes, permissions and roles from claims, which every provider keeps elsewhere.
+/// Reads scopes, permissions and roles from the claims. Each identity provider has other claims for them.
 ///
-/// What can't be read grants nothing, and what is left out is not looked for, but for scopes, which have a standard place.
+/// A claim that cannot be read grants nothing. The methods have defaults: scopes have standard claims, permissions and
+/// roles do not.
+///
+/// ```
+/// use std::borrow::Cow;
+///
+/// use portcullis::claims::{Claims, GrantReader, Grants};
+/// # use portcullis::{Gate, JwtVerifier};
+///
+/// /// An identity provider with permissions in the claim `entitlements`.
+/// #[derive(Debug)]
+/// struct Entitlements;
+///
+/// impl GrantReader for Entitlements {
+///     fn permissions<'a>(&self, claims: &'a Claims) -> Grants<'a> {
+///         let names = claims.get::<Vec<String>>("entitlements").ok().flatten();
+///         names.into_iter().flatten().map(Cow::Owned).collect()
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = portcullis::keys::FixedKeys::jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+/// # let token = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJvcmdfaWQiOiJvcmdfMSIsImVudGl0bGVtZW50cyI6WyJpbnZvaWNlczp3cml0ZSJdLCJleHAiOjQxMDI0NDQ4MDB9.bmhc5JNiSqEOaZ8IOBkJxBhC1VvsaSy7HzxkZ-fU0gVcihG7BOpjYYMx3f8_06d-TlpqBeEqp8zoUpuOB54vCg";
+/// let verifier = JwtVerifier::builder("https://issuer.example", "api", keys)
+///     .grants(Entitlements)
+///     .build()?;
+/// let caller = Gate::new(verifier).verify(token).await?;
+/// assert_eq!(caller.permissions(), ["invoices:write"]);
+/// # Ok(()) }
+/// ```
 pub trait GrantReader: fmt::Debug + Send + Sync {
-    /// The scopes (RFC 6749 §3.3). Default: those in `scope` and `scp`, each a space-delimited string or an array
-    /// (RFC 8693 §4.2, RFC 9068 §2.2.3).
+    /// Reads the scopes (RFC 6749 §3.3). Default: the scopes in `scope` and `scp`, each a space-delimited string or an
+    /// array (RFC 8693 §4.2, RFC 9068 §2.2.3).
     fn scopes<'a>(&self, claims: &'a Claims) -> Grants<'a> {
         ["scope", "scp"].into_iter().flat_map(|name| space_delimited_or_array(claims, name)).collect()
     }
 
-    /// The permissions, in the provider's own sense. Default: none.
+    /// Reads the permissions, as the identity provider defines them. Default: no permissions.
     fn permissions<'a>(&self, _: &'a Claims) -> Grants<'a> {
         Grants::new()
     }
 
-    /// The roles, in the provider's own sense. Default: none.
+    /// Reads the roles, as the identity provider defines them. Default: no roles.
     fn roles<'a>(&self, _: &'a Claims) -> Grants<'a> {
         Grants::new()
     }
 }
 
-/// The usual places: scopes in `scope` and `scp`, permissions in the array `permissions`, roles in the array `roles`. The
-/// last two can be moved.
+/// Reads scopes from `scope` and `scp`, permissions from the array `permissions` and roles from the array `roles`. The
+/// last two can be read from other claims.
 ///
 /// ```
 /// use portcullis::claims::StandardGrants;
 ///
-/// let keycloak = StandardGrants::new().with_roles_at(["realm_access", "roles"]);
+/// // Keycloak has the roles of its realm in `{"realm_access":{"roles":["admin"]}}`.
+/// let grants = StandardGrants::new().with_roles_at(["realm_access", "roles"]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct StandardGrants {
@@ -44,20 +74,20 @@ pub struct StandardGrants {
 }
 
 impl StandardGrants {
-    /// The usual places.
+    /// Makes a reader of the usual claims.
     #[must_use]
     pub fn new() -> Self {
         Self { permissions: vec!["permissions".to_owned()], roles: vec!["roles".to_owned()] }
     }
 
-    /// Permissions at this path of members.
+    /// Reads the permissions at this path of members.
     #[must_use]
     pub fn with_permissions_at<S: Into<String>>(mut self, path: impl IntoIterator<Item = S>) -> Self {
         self.permissions = path.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Roles at this path of members.
+    /// Reads the roles at this path of members.
     #[must_use]
     pub fn with_roles_at<S: Into<String>>(mut self, path: impl IntoIterator<Item = S>) -> Self {
         self.roles = path.into_iter().map(Into::into).collect();
@@ -108,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_strings_or_arrays_in_scope_and_scp() {
+    fn scopes_are_strings_or_arrays() {
         for (json, expected) in [
             (r#"{"scope":"a b  c"}"#, &["a", "b", "c"][..]),
             (r#"{"scope":["a","b"]}"#, &["a", "b"]),
@@ -127,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_and_roles_can_be_moved() {
+    fn roles_can_be_read_from_another_claim() {
         let claims = claims(r#"{"permissions":["p"],"roles":["r"],"realm_access":{"roles":["admin"]}}"#);
         let usual = StandardGrants::new();
         assert_eq!(usual.permissions(&claims), ["p"]);
@@ -136,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_says_nothing_finds_scopes_alone() {
+    fn the_default_reader_finds_only_scopes() {
         #[derive(Debug)]
         struct Silent;
         impl GrantReader for Silent {}

@@ -1,4 +1,4 @@
-//! The payload of a token as claims (RFC 7519 §4), parsed once.
+//! The claims of a token (RFC 7519 §4), and the readers of scopes, permissions, roles and typed claims.
 
 mod grants;
 mod numeric_date;
@@ -21,8 +21,8 @@ use crate::jose::json::{JsonError, JsonObject, Text};
 
 /// The claims of a token.
 ///
-/// The registered claims (RFC 7519 §4.1) are of the right type wherever this value exists. All others are read on
-/// demand, from the one copy of the payload.
+/// The payload is parsed once. The registered claims (RFC 7519 §4.1) are checked to have the right type; other claims are
+/// deserialized when they are read.
 #[derive(Clone)]
 pub struct Claims {
     object: JsonObject,
@@ -60,57 +60,57 @@ impl Claims {
         })
     }
 
-    /// `iss`, the issuer.
+    /// Returns `iss`, the issuer.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.of(self.issuer.as_ref())
     }
 
-    /// `sub`, the subject: who is calling, within the issuer.
+    /// Returns `sub`, the subject: the caller, unique within the issuer.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.of(self.subject.as_ref())
     }
 
-    /// `aud`, the audiences: a lone string is one of them.
+    /// Returns `aud`, the audiences. A string is one audience.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.audiences.as_slice().iter().map(|audience| audience.of(self.object.text()))
     }
 
-    /// `jti`, the token's identifier.
+    /// Returns `jti`, the identifier of the token.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.of(self.token_id.as_ref())
     }
 
-    /// `exp`: the token is expired from this date on.
+    /// Returns `exp`: the token is expired from this date on.
     #[must_use]
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.expires_at
     }
 
-    /// `nbf`: the token is valid from this date on.
+    /// Returns `nbf`: the token is valid from this date on.
     #[must_use]
     pub fn not_before(&self) -> Option<NumericDate> {
         self.not_before
     }
 
-    /// `iat`: when the token was issued.
+    /// Returns `iat`, the date when the token was issued.
     #[must_use]
     pub fn issued_at(&self) -> Option<NumericDate> {
         self.issued_at
     }
 
-    /// Whether the claim `name` is there and not null.
+    /// Whether the claim `name` is present and not null.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.object.raw(name).is_some_and(|value| value != "null")
     }
 
-    /// The claim `name`; `None` when it is absent or null.
+    /// Reads the claim `name`. Returns `None` when it is absent or null.
     ///
     /// # Errors
-    /// [`InvalidToken::InvalidClaim`] when it is there and does not fit `T`.
+    /// [`InvalidToken::InvalidClaim`] when the claim does not fit `T`.
     pub fn get<'a, T: Deserialize<'a>>(
         &'a self,
         name: impl Into<Cow<'static, str>>,
@@ -122,20 +122,21 @@ impl Claims {
         }
     }
 
-    /// The claim `name`, which must be there: for checks, past which no token comes that leaves the claim out.
+    /// Reads the claim `name`, which must be present. Use it in checks, so that a token without the claim is refused.
     ///
     /// # Errors
-    /// [`InvalidToken::MissingClaim`] when it is absent or null, [`InvalidToken::InvalidClaim`] when it does not fit `T`.
+    /// [`InvalidToken::MissingClaim`] when the claim is absent or null, [`InvalidToken::InvalidClaim`] when it does not
+    /// fit `T`.
     pub fn required<'a, T: Deserialize<'a>>(&'a self, name: impl Into<Cow<'static, str>>) -> Result<T, InvalidToken> {
         let name = name.into();
         self.get(name.clone())?.ok_or_else(|| InvalidToken::missing(name))
     }
 
-    /// All claims as one typed value.
+    /// Reads all claims as one value.
     ///
     /// # Errors
-    /// [`InvalidToken::InvalidClaims`] when they do not fit `C`. What serde says of it may repeat claims, so it is not
-    /// passed on; the log says which field of `C` it is.
+    /// [`InvalidToken::InvalidClaims`] when the claims do not fit `C`. The log names the field of `C`. The error of serde is
+    /// dropped, because it may repeat claims.
     pub fn deserialize<C: DeserializeOwned>(&self) -> Result<C, InvalidToken> {
         serde_json::from_str(self.object.text()).map_err(|_| {
             tracing::debug!(into = std::any::type_name::<C>(), because = %TypeMismatch::of::<C>(&self.object), "claims do not fit");
@@ -143,13 +144,13 @@ impl Claims {
         })
     }
 
-    /// The payload as the issuer wrote it.
+    /// Returns the payload as the issuer wrote it.
     #[must_use]
     pub fn as_json(&self) -> &str {
         self.object.text()
     }
 
-    /// The strings at a path of members: one string, or an array of them. What is of another type is none.
+    /// Reads the string, or the strings of the array, at a path of members. Values of other types are left out.
     pub(crate) fn strings_at(&self, path: &[impl AsRef<str>]) -> Vec<String> {
         let Some((first, rest)) = path.split_first() else { return Vec::new() };
         let Some(raw) = self.object.raw(first.as_ref()) else { return Vec::new() };
@@ -164,7 +165,7 @@ impl Claims {
         }
     }
 
-    /// The claim `name` as one string or several.
+    /// Reads the claim `name` as a string or an array of strings.
     pub(crate) fn string_or_strings(&self, name: &str) -> Result<Vec<String>, InvalidToken> {
         let value = self.object.raw(name).ok_or_else(|| InvalidToken::missing(name.to_owned()))?;
         if let Ok(one) = serde_json::from_str(value) {
@@ -184,7 +185,7 @@ impl fmt::Debug for Claims {
     }
 }
 
-/// `aud`: mostly one string, which needs no allocation.
+/// `aud`. One string, the usual form, needs no allocation.
 #[derive(Clone)]
 enum Audiences {
     Many(Vec<Text>),
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn registered_claims_are_read_as_they_stand() {
+    fn registered_claims_are_read() {
         let claims = parse(
             r#"{"iss":"https:\/\/i.example","sub":"u","aud":["a","b\u0031"],"jti":"j","exp":10,"nbf":5.5,"iat":1e1,"n":null}"#,
         )
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_required_claim_is_there_and_fits() {
+    fn a_required_claim_must_be_present_and_fit() {
         let claims = parse(r#"{"org":"o","none":null}"#).unwrap();
         assert_eq!(claims.required::<String>("org").as_deref(), Ok("o"));
         assert_eq!(claims.required::<u8>("org"), Err(InvalidToken::invalid("org")));
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_are_refused_and_never_taken_as_absent() {
+    fn wrong_types_are_refused() {
         for (claim, values) in [
             ("iss", &["1", "null", "[\"https://i.example\"]", "{}", "true"][..]),
             ("sub", &["1", "null", "[]"]),
@@ -265,7 +266,7 @@ mod tests {
                     if *value == "NaN" || *value == "1e999" { None } else { Some(InvalidToken::invalid(claim)) };
                 match expected {
                     Some(expected) => assert_eq!(refused, Some(expected), "{claim}: {value}"),
-                    // No JSON at all, or a number that is none to a parser: refused at one of the two steps.
+                    // Not JSON, or a number that the parser refuses.
                     None => assert!(refused.is_some(), "{claim}: {value}"),
                 }
             }
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn typed_access_tells_absent_from_unfit() {
+    fn typed_access_distinguishes_absent_from_unfit() {
         let claims = parse(r#"{"a":"x","n":null,"deep":{"roles":["r1","r2",3]}}"#).unwrap();
         assert_eq!(claims.get::<String>("a"), Ok(Some("x".to_owned())));
         assert_eq!(claims.get::<String>("n"), Ok(None));
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_claim() {
+    fn debug_hides_the_claims() {
         assert_eq!(format!("{:?}", parse(r#"{"sub":"secret"}"#).unwrap()), "Claims { .. }");
     }
 }

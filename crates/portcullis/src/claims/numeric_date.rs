@@ -10,19 +10,19 @@ pub struct NumericDate {
 }
 
 impl NumericDate {
-    /// `seconds` and `nanos` since 1970; at most 999,999,999 nanoseconds count.
+    /// Makes the date `seconds` and `nanos` after 1970-01-01T00:00:00Z. More than 999,999,999 nanoseconds count as that.
     #[must_use]
     pub fn from_unix(seconds: i64, nanos: u32) -> Self {
         Self { seconds, nanos: nanos.min(999_999_999) }
     }
 
-    /// Whole seconds since 1970, rounded down.
+    /// Returns the whole seconds since 1970-01-01T00:00:00Z, rounded down.
     #[must_use]
     pub fn seconds(self) -> i64 {
         self.seconds
     }
 
-    /// This date and `duration`; the last date there is, past that.
+    /// Adds `duration`. Dates after the last one count as the last one.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         let nanos = self.nanos + duration.subsec_nanos();
@@ -31,7 +31,7 @@ impl NumericDate {
         Self { seconds: self.seconds.saturating_add(seconds).saturating_add(carry), nanos: nanos % 1_000_000_000 }
     }
 
-    /// Reads the JSON text of a number; `None` for anything else, and for what 64 bits can't hold.
+    /// Reads the JSON text of a number. Returns `None` for other values and for numbers outside 64 bits.
     pub(crate) fn parse(json: &str) -> Option<Self> {
         if let Ok(seconds) = serde_json::from_str::<i64>(json) {
             return Some(Self { seconds, nanos: 0 });
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_64_bits_cannot_hold_is_no_date() {
+    fn numbers_outside_64_bits_are_not_dates() {
         for json in ["9223372036854775808", "1e19", "-1e19", "1e308", "1e999", "\"1\"", "null", "true", "[]", "", "NaN"]
         {
             assert_eq!(NumericDate::parse(json), None, "{json}");

@@ -1,4 +1,4 @@
-//! Why claims do not fit a type, in the words of the type alone: what serde says of it may repeat claims.
+//! Why claims do not fit a type. Only names from the type are reported, because the errors of serde may repeat claims.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use serde::forward_to_deserialize_any;
 
 use crate::jose::json::JsonObject;
 
-/// What the first field that does not fit is, as far as the type names it.
+/// The first field that does not fit, by its name in the type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum TypeMismatch {
-    /// The type has this field, and the claims do not.
+    /// The claims do not have this field of the type.
     Missing(&'static str),
-    /// The claim of this field is there, and the field can't be read from it.
+    /// The claim of this field does not fit it.
     WrongType(&'static str),
-    /// The type refuses claims that it does not know.
+    /// The type denies unknown fields, and a claim is unknown.
     UnknownClaim,
-    /// All else.
+    /// Another cause, which only the claims could name.
     Unspecified,
 }
 
 impl TypeMismatch {
-    /// Why `C` can't be read from `object`; told only after that failed.
+    /// Finds out why `C` cannot be read from `object`, after reading failed.
     pub(super) fn of<C: DeserializeOwned>(object: &JsonObject) -> Self {
         C::deserialize(Object(object)).err().unwrap_or(Self::Unspecified)
     }
@@ -33,8 +33,8 @@ impl fmt::Display for TypeMismatch {
         match self {
             Self::Missing(field) => write!(f, "claim {field} is missing"),
             Self::WrongType(field) => write!(f, "claim {field} is of another type"),
-            Self::UnknownClaim => f.write_str("a claim is there that the type does not have"),
-            Self::Unspecified => f.write_str("the type can't be read from them"),
+            Self::UnknownClaim => f.write_str("a claim is unknown to the type"),
+            Self::Unspecified => f.write_str("the type cannot be read from the claims"),
         }
     }
 }
@@ -55,7 +55,7 @@ impl Error for TypeMismatch {
     }
 }
 
-/// The claims, read once more, with errors that repeat nothing.
+/// Reads the claims again, with errors that repeat nothing.
 struct Object<'a>(&'a JsonObject);
 
 impl<'de> Deserializer<'de> for Object<'de> {
@@ -111,7 +111,7 @@ impl<'a, I: Iterator<Item = (&'a str, &'a str)>> MapAccess<'a> for Members<'a, I
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, TypeMismatch> {
         let (name, value) = self.current;
         seed.deserialize(&mut serde_json::Deserializer::from_str(value)).map_err(|_| {
-            // The name as the type writes it: a name of its own.
+            // Report the type's static name, not the name in the claims.
             let field = self.fields.iter().find(|field| **field == name);
             field.map_or(TypeMismatch::Unspecified, |field| TypeMismatch::WrongType(field))
         })
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_field_is_told_as_the_type_names_it() {
+    fn the_field_is_named() {
         let missing = "claim https://api.example.com/org is missing";
         assert_eq!(mismatch::<Organisation>(r#"{"sub":"u"}"#), missing);
         assert_eq!(mismatch::<Wrapped>(r#"{"sub":"u"}"#), missing);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_claims_is_told() {
+    fn no_claim_is_repeated() {
         for told in [
             mismatch::<Closed>(r#"{"sub":"c0ffee","c0ffee":"c0ffee"}"#),
             mismatch::<Flat>(r#"{"tenant":"c0ffee","c0ffee":"c0ffee"}"#),
@@ -202,11 +202,11 @@ mod tests {
             mismatch::<Vec<String>>(r#"{"email":"c0ffee"}"#),
             mismatch::<u8>(r#"{"email":"c0ffee"}"#),
         ] {
-            assert!(told.contains("claim") || told == "the type can't be read from them", "{told}");
+            assert!(told.contains("claim") || told == "the type cannot be read from the claims", "{told}");
             assert!(!told.contains("c0ffee"), "{told}");
         }
         assert_eq!(mismatch::<Contact>(r#"{"email":"c0ffee"}"#), "claim email is of another type");
         assert_eq!(mismatch::<Flat>(r#"{"rest":1}"#), "claim tenant is missing");
-        assert_eq!(mismatch::<Closed>(r#"{"sub":"u","x":1}"#), "a claim is there that the type does not have");
+        assert_eq!(mismatch::<Closed>(r#"{"sub":"u","x":1}"#), "a claim is unknown to the type");
     }
 }

@@ -1,13 +1,13 @@
-//! base64url as RFC 7515 §2 has it: no padding, no white space, canonical trailing bits.
+//! base64url (RFC 7515 §2): no padding, no white space, canonical trailing bits.
 
 use base64_simd::URL_SAFE_NO_PAD;
 
-/// The bytes that `text` stands for; `None` for anything but canonical base64url.
+/// Decodes `text`. Returns `None` unless it is canonical base64url.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
-/// `bytes` as base64url.
+/// Encodes `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(bytes)
 }

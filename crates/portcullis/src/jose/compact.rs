@@ -1,4 +1,4 @@
-//! The JWS Compact Serialization (RFC 7515 §3.1), taken apart strictly.
+//! The JWS Compact Serialization (RFC 7515 §3.1), parsed strictly.
 
 use memchr::memchr_iter;
 
@@ -11,7 +11,7 @@ use crate::jose::key::VerifyingKey;
 /// The longest token that is read unless told otherwise, in bytes.
 pub const DEFAULT_MAX_BYTES: usize = 16 * 1024;
 
-/// A token's three parts, still encoded.
+/// The three parts of a token, still encoded.
 #[derive(Clone, Copy)]
 pub(crate) struct Compact<'t> {
     header: &'t str,
@@ -28,7 +28,7 @@ impl<'t> Compact<'t> {
         }
         let mut dots = memchr_iter(b'.', token.as_bytes());
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else { return Err(InvalidToken::NotCompactJws) };
-        // Three more are enough to tell every case apart, however many there are.
+        // Three more dots are enough to distinguish all cases.
         match dots.take(3).count() {
             0 => {}
             // RFC 7516 §9: five parts are a JWE.
@@ -42,12 +42,12 @@ impl<'t> Compact<'t> {
         Ok(Self { header, payload, signature, signing_input })
     }
 
-    /// The first part as it stands.
+    /// The first part, still encoded.
     pub(crate) fn encoded_header(&self) -> &'t str {
         self.header
     }
 
-    /// Decodes and reads the header.
+    /// Decodes and parses the header.
     pub(crate) fn header(&self) -> Result<Header, InvalidToken> {
         let malformed = InvalidToken::Malformed { part: "header" };
         Header::parse(base64url::decode(self.header).ok_or(malformed)?)

@@ -1,6 +1,6 @@
-//! Conversions from and to the types of the crate jsonwebtoken.
+//! Conversions between keys, algorithms and the types of the crate jsonwebtoken.
 //!
-//! None of them needs one of its cryptographic backends, and this crate switches none of them on.
+//! They work without its cryptographic backends, and this crate enables none of them.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
@@ -16,7 +16,7 @@ use crate::jose::{Algorithm, InvalidKey, UnknownAlgorithm, VerifyingKey};
 impl TryFrom<jsonwebtoken::Algorithm> for Algorithm {
     type Error = UnknownAlgorithm;
 
-    /// Fails for algorithms that jsonwebtoken may gain: its list is open.
+    /// Fails for an algorithm that only jsonwebtoken has: it may add some.
     fn try_from(algorithm: jsonwebtoken::Algorithm) -> Result<Self, UnknownAlgorithm> {
         let mut all = Self::ALL.iter().copied();
         all.find(|ours| ours.name().parse() == Ok(algorithm)).ok_or(UnknownAlgorithm)
@@ -43,7 +43,7 @@ impl TryFrom<&DecodingKey> for VerifyingKey {
         match key.family() {
             AlgorithmFamily::Hmac => Self::from_secret(bytes),
             AlgorithmFamily::Rsa => Self::from_der(bytes),
-            // Made from PEM or components these two are the bare point, made from DER whatever the caller gave.
+            // From PEM or components, jsonwebtoken keeps only the point. From DER, it keeps the bytes as they were given.
             AlgorithmFamily::Ec => match Algorithm::with_curve(|curve| curve.point_bytes() == bytes.len()) {
                 Some(algorithm) => Self::prepare(Material::ec_point(algorithm, bytes.clone())?),
                 None => Self::from_der(bytes),
@@ -72,7 +72,7 @@ impl TryFrom<&VerifyingKey> for DecodingKey {
 impl TryFrom<&EncodingKey> for VerifyingKey {
     type Error = InvalidKey;
 
-    /// The public half of a signing key; of a secret, the secret itself.
+    /// Takes the public key of a signing key. A secret is taken as it is.
     fn try_from(key: &EncodingKey) -> Result<Self, InvalidKey> {
         let der = key.as_bytes();
         match key.family() {
@@ -104,7 +104,7 @@ impl TryFrom<&EncodingKey> for VerifyingKey {
 impl TryFrom<&Jwk> for VerifyingKey {
     type Error = InvalidKey;
 
-    /// A symmetric key is refused as in a key set; see [`VerifyingKey::from_secret_jwk`].
+    /// Refuses a symmetric key: see [`VerifyingKey::from_secret_jwk`].
     fn try_from(jwk: &Jwk) -> Result<Self, InvalidKey> {
         Self::from_jwk(&serde_json::to_string(jwk).map_err(|_| InvalidKey::NotAnObject)?)
     }
@@ -113,7 +113,7 @@ impl TryFrom<&Jwk> for VerifyingKey {
 impl TryFrom<&VerifyingKey> for Jwk {
     type Error = InvalidKey;
 
-    /// The public key with its identifier, and its algorithm where it serves one alone. Fails for a secret.
+    /// Returns the public key with its identifier, and with its algorithm if it serves only one. Fails for a secret.
     fn try_from(key: &VerifyingKey) -> Result<Self, InvalidKey> {
         let json = key.material().public_jwk().ok_or(InvalidKey::SymmetricInSet)?;
         let mut jwk: Self = serde_json::from_str(&json).map_err(|_| InvalidKey::UnsupportedType)?;
@@ -136,7 +136,7 @@ mod tests {
     const RSA: &str = r#"{"kty":"RSA","e":"AQAB","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ"}"#;
 
     #[test]
-    fn keys_survive_the_way_there_and_back() {
+    fn keys_convert_both_ways() {
         for json in [ED, P256, RSA] {
             let key = VerifyingKey::from_jwk(json).unwrap();
             let there = DecodingKey::try_from(&key).unwrap();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn algorithms_convert_where_both_have_them() {
+    fn shared_algorithms_convert_both_ways() {
         let shared = Algorithm::ALL.iter().copied().filter(|ours| jsonwebtoken::Algorithm::try_from(*ours).is_ok());
         let shared: Vec<_> = shared.collect();
         assert_eq!(shared.len(), 12);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signing_key_gives_its_public_half() {
+    fn a_signing_key_converts_to_its_public_key() {
         let pair = Ed25519KeyPair::generate().unwrap();
         let pkcs8 = pair.to_pkcs8v1().unwrap();
         let key = VerifyingKey::try_from(&EncodingKey::from_ed_der(pkcs8.as_ref())).unwrap();

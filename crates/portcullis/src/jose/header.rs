@@ -8,13 +8,32 @@ use crate::error::InvalidToken;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::json::{JsonError, JsonObject, Text};
 
-/// More members than any real header has.
+/// The largest number of members. Real headers have far fewer.
 const MAX_MEMBERS: usize = 64;
 
 /// The header of a token, parsed once.
 ///
-/// Of its members only `alg`, `kid` and `typ` steer verification. Keys that a token brings along (`jwk`, `jku`,
-/// `x5u`, `x5c`) are never used, and any `crit` or `b64` is refused (RFC 7515 §4.1.11, RFC 7797).
+/// The members `alg`, `kid`, `typ` and the certificate thumbprints select how a token is verified. Keys in the header
+/// (`jwk`, `jku`, `x5u`, `x5c`) are never used, and a header with `crit` or `b64` is refused (RFC 7515 §4.1.11,
+/// RFC 7797).
+///
+/// A check reads it with [`TokenView::header`](crate::checks::TokenView::header), a handler with
+/// [`Verified::header`](crate::Verified::header):
+///
+/// ```
+/// # use portcullis::jose::Algorithm;
+/// # use portcullis::{Gate, JwtVerifier};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let keys = portcullis::keys::FixedKeys::jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+/// # let token = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIiwiYXVkIjoiYXBpIiwic3ViIjoiYWxpY2UiLCJvcmdfaWQiOiJvcmdfMSIsImVudGl0bGVtZW50cyI6WyJpbnZvaWNlczp3cml0ZSJdLCJleHAiOjQxMDI0NDQ4MDB9.bmhc5JNiSqEOaZ8IOBkJxBhC1VvsaSy7HzxkZ-fU0gVcihG7BOpjYYMx3f8_06d-TlpqBeEqp8zoUpuOB54vCg";
+/// # let gate = Gate::new(JwtVerifier::builder("https://issuer.example", "api", keys).build()?);
+/// let caller = gate.verify(token).await?;
+/// let header = caller.header().expect("a JWT has a header");
+/// assert_eq!(header.algorithm(), Some(Algorithm::EdDsa));
+/// assert_eq!(header.token_type(), Some("at+jwt"));
+/// assert_eq!(header.get::<String>("cty"), None);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Header {
     object: JsonObject,
@@ -47,37 +66,37 @@ impl Header {
         Ok(Self { object, algorithm, key_id, token_type, x5t, x5t_s256 })
     }
 
-    /// `alg`; `None` when the name is no algorithm of this crate.
+    /// Returns `alg`, or `None` when this crate does not implement the algorithm.
     #[must_use]
     pub fn algorithm(&self) -> Option<Algorithm> {
         self.algorithm
     }
 
-    /// `kid`, the key's identifier.
+    /// Returns `kid`, the identifier of the key.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_ref().map(|text| text.of(self.object.text()))
     }
 
-    /// `typ`, the token's media type.
+    /// Returns `typ`, the media type of the token.
     #[must_use]
     pub fn token_type(&self) -> Option<&str> {
         self.token_type.as_ref().map(|text| text.of(self.object.text()))
     }
 
-    /// `x5t`, the SHA-1 thumbprint of the key's certificate, base64url-encoded (RFC 7515 §4.1.7).
+    /// Returns `x5t`, the SHA-1 thumbprint of the key's certificate, base64url-encoded (RFC 7515 §4.1.7).
     #[must_use]
     pub fn x5t(&self) -> Option<&str> {
         self.x5t.as_ref().map(|text| text.of(self.object.text()))
     }
 
-    /// `x5t#S256`, the SHA-256 thumbprint of the key's certificate, base64url-encoded (RFC 7515 §4.1.8).
+    /// Returns `x5t#S256`, the SHA-256 thumbprint of the key's certificate, base64url-encoded (RFC 7515 §4.1.8).
     #[must_use]
     pub fn x5t_s256(&self) -> Option<&str> {
         self.x5t_s256.as_ref().map(|text| text.of(self.object.text()))
     }
 
-    /// Any member, deserialised; `None` when it is absent or does not fit `T`.
+    /// Returns the member `name`, deserialized, or `None` when it is absent or does not fit `T`.
     #[must_use]
     pub fn get<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Option<T> {
         serde_json::from_str(self.object.raw(name)?).ok()
@@ -86,7 +105,7 @@ impl Header {
 
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `kid` and `typ` are the sender's text: they stay out of logs.
+        // The sender chose `kid` and `typ`, so they stay out of logs.
         f.debug_struct("Header").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
@@ -100,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_three_members_are_read() {
+    fn alg_kid_and_typ_are_read() {
         let header = parse(r#"{"alg":"RS256","kid":"k\u0031","typ":"JWT","cat":"c"}"#).unwrap();
         assert_eq!(header.algorithm(), Some(Algorithm::Rs256));
         assert_eq!(header.key_id(), Some("k1"));
@@ -118,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn crit_of_any_shape_and_b64_are_refused() {
+    fn crit_and_b64_are_refused_in_any_form() {
         for member in [
             r#""crit":["exp"]"#,
             r#""crit":[]"#,
@@ -153,14 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn none_is_no_algorithm_in_any_spelling() {
+    fn none_is_not_an_algorithm() {
         for name in ["none", "None", "NONE", "nOnE", ""] {
             assert_eq!(parse(&format!(r#"{{"alg":"{name}"}}"#)).unwrap().algorithm(), None);
         }
     }
 
     #[test]
-    fn debug_shows_no_text_of_the_sender() {
+    fn debug_hides_the_text_of_the_sender() {
         let header = parse(r#"{"alg":"RS256","kid":"sneaky"}"#).unwrap();
         assert!(!format!("{header:?}").contains("sneaky"));
     }

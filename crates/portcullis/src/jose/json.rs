@@ -1,4 +1,4 @@
-//! One pass over a JSON object: where each member starts and ends, and nothing decoded twice.
+//! An index of a JSON object, made in one pass: where each member starts and ends. No member is decoded twice.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,10 +9,10 @@ use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// How deep objects and arrays may nest; real tokens stay below ten.
+/// How deep objects and arrays may nest. Real tokens stay below ten.
 pub(crate) const MAX_DEPTH: usize = 64;
 
-/// A JSON object's text and an index of its top-level members.
+/// The text of a JSON object and an index of its top-level members.
 #[derive(Clone)]
 pub(crate) struct JsonObject {
     text: String,
@@ -22,12 +22,12 @@ pub(crate) struct JsonObject {
 #[derive(Clone)]
 struct Member {
     name: Text,
-    /// Tells most names apart without looking at their text.
+    /// Distinguishes most names without a comparison of their texts.
     shape: NameShape,
     value: Span,
 }
 
-/// Length, first and last byte of a name.
+/// The length, the first byte and the last byte of a name.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct NameShape(u32, u8, u8);
 
@@ -43,7 +43,7 @@ impl NameShape {
 }
 
 impl JsonObject {
-    /// Indexes `bytes`: UTF-8, one object, no member twice, bounded depth.
+    /// Indexes `bytes`, which must be UTF-8 and one object without duplicate members, nested at most [`MAX_DEPTH`] deep.
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, JsonError> {
         if depth_exceeds(&bytes, MAX_DEPTH) {
             return Err(JsonError::TooDeep);
@@ -59,12 +59,12 @@ impl JsonObject {
         Ok(object)
     }
 
-    /// The whole text.
+    /// The text of the object.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// The JSON text of a member's value.
+    /// The JSON text of the value of the member `name`.
     pub(crate) fn raw(&self, name: &str) -> Option<&str> {
         let shape = NameShape::of(name);
         let named = |member: &&Member| member.shape == shape && member.name.of(&self.text) == name;
@@ -72,12 +72,12 @@ impl JsonObject {
         Some(member.value.of(&self.text))
     }
 
-    /// The members in the order of the text: name and JSON text of the value.
+    /// The name and the JSON text of each member, in the order of the text.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.members.iter().map(|member| (member.name.of(&self.text), member.value.of(&self.text)))
     }
 
-    /// Where `value`, a piece that [`Self::raw`] returned, holds a string: that string.
+    /// Reads `value`, which [`Self::raw`] returned, as a string.
     pub(crate) fn string(&self, value: &str) -> Option<Text> {
         let inner = value.strip_prefix('"')?.strip_suffix('"')?;
         if memchr(b'\\', inner.as_bytes()).is_some() {
@@ -86,7 +86,7 @@ impl JsonObject {
         Span::within(&self.text, inner).map(Text::Span)
     }
 
-    /// A member that is a string: absent, or there and right, or there and wrong.
+    /// Reads the member `name` as a string: `Ok(None)` when it is absent, an error when it is not a string.
     pub(crate) fn optional_string(&self, name: &str) -> Result<Option<Text>, WrongType> {
         match self.raw(name) {
             None => Ok(None),
@@ -95,7 +95,7 @@ impl JsonObject {
     }
 
     fn has_duplicates(&self) -> bool {
-        // Up to a few dozen members, comparing pairs is faster than hashing them.
+        // For a few dozen members, comparing pairs is faster than hashing.
         if self.members.len() <= 24 {
             return self.members.iter().enumerate().any(|(position, member)| {
                 let same = |other: &Member| {
@@ -109,11 +109,11 @@ impl JsonObject {
     }
 }
 
-/// A member of the wrong JSON type.
+/// The error for a member of the wrong JSON type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WrongType;
 
-/// Why a text is no usable JSON object.
+/// Why a text is not a usable JSON object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum JsonError {
     DuplicateMember,
@@ -122,7 +122,7 @@ pub(crate) enum JsonError {
     TooDeep,
 }
 
-/// A string that stands in a JSON text as it is, or had escapes and so is kept apart.
+/// A string of a JSON text: a slice of the text, or a copy when it has escapes.
 #[derive(Clone)]
 pub(crate) enum Text {
     Owned(Box<str>),
@@ -130,7 +130,7 @@ pub(crate) enum Text {
 }
 
 impl Text {
-    /// The string, given the text that it was read from.
+    /// Returns the string. `text` is the text that it was read from.
     pub(crate) fn of<'a>(&'a self, text: &'a str) -> &'a str {
         match self {
             Self::Owned(owned) => owned,
@@ -139,7 +139,7 @@ impl Text {
     }
 }
 
-/// A piece of a text, by position.
+/// The position of a slice in a text.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
     start: u32,
@@ -147,7 +147,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// The position of `piece`, which must be a slice of `text`.
+    /// Finds the position of `piece`, which must be a slice of `text`.
     fn within(text: &str, piece: &str) -> Option<Self> {
         let start = (piece.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
         let end = start.checked_add(piece.len())?;
@@ -162,9 +162,9 @@ impl Span {
     }
 }
 
-/// Whether brackets nest deeper than `limit`.
+/// Whether objects and arrays nest deeper than `limit`.
 pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
-    // Fewer opening brackets than the limit can't nest deeper; this count is all that most texts cost.
+    // With at most `limit` opening brackets no check of the nesting is needed, and most texts have fewer.
     if opening_brackets(json) <= limit {
         return false;
     }
@@ -194,8 +194,8 @@ pub(crate) fn depth_exceeds(json: &[u8], limit: usize) -> bool {
     false
 }
 
-/// The number of `{` and `[`, which differ in one bit; counted in runs that can't overflow a byte, so that the
-/// compiler can count many at a time.
+/// Counts `{` and `[`, which differ in one bit. The count of a run fits a byte, so the compiler can use vector
+/// instructions.
 fn opening_brackets(json: &[u8]) -> usize {
     let in_run = |run: &[u8]| run.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
     json.chunks(255).map(|run| usize::from(in_run(run))).sum()
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_as_they_stand() {
+    fn members_are_found_by_name() {
         let object = parse(r#" { "a" : "x\/y", "b":[1, 2],"\u0063":null } "#).ok().unwrap();
         assert_eq!(object.raw("a"), Some(r#""x\/y""#));
         assert_eq!(object.raw("b"), Some("[1, 2]"));
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn no_member_may_stand_twice() {
+    fn duplicate_members_are_refused() {
         assert_eq!(parse(r#"{"a":1,"a":1}"#).err(), Some(JsonError::DuplicateMember));
         assert_eq!(parse(r#"{"a":1,"\u0061":1}"#).err(), Some(JsonError::DuplicateMember));
         let many: Vec<String> = (0..100).map(|n| format!("\"m{n}\":0")).collect();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_one_object_is_refused() {
+    fn only_one_object_is_accepted() {
         for text in ["", "null", "[]", "\"a\"", "{", "{}x", "{} {}", "{\"a\":}", "{\"a\":1,}", "{'a':1}"] {
             assert!(parse(text).is_err(), "{text}");
         }
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
+    fn depth_is_bounded() {
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(&nested(MAX_DEPTH - 1)).is_ok());
         assert_eq!(parse(&nested(MAX_DEPTH)).err(), Some(JsonError::TooDeep));

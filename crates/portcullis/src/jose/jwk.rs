@@ -7,7 +7,7 @@ use crate::jose::json::{JsonError, JsonObject};
 use crate::jose::key::VerifyingKey;
 use crate::jose::material::{InvalidKey, Material};
 
-/// Members that hold key material, public or private: they are not kept beside the prepared key.
+/// The members with key material, public or private. The prepared key does not keep them.
 const MATERIAL: [&str; 14] = ["n", "e", "x", "y", "pub", "priv", "d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 pub(crate) fn read_public(json: &str) -> Result<VerifyingKey, InvalidKey> {
@@ -32,7 +32,7 @@ pub(crate) fn read_secret(json: &str) -> Result<VerifyingKey, InvalidKey> {
     assemble(jwk, material, permitted)
 }
 
-/// Members of a text that may be no usable key at all; for messages about it.
+/// Reads string members of a text, usable as a key or not, for messages about it.
 pub(crate) fn unverified_strings<const N: usize>(json: &str, members: [&'static str; N]) -> [Option<String>; N] {
     let jwk = parse(json).ok();
     members.map(|member| optional_string(jwk.as_ref()?, member).ok().flatten())
@@ -64,7 +64,7 @@ fn public_material(jwk: &JsonObject, key_type: &str) -> Result<Material, Invalid
     }
 }
 
-/// What `use`, `key_ops` and `alg` leave; `None` when they say nothing of algorithms.
+/// Checks `use` and `key_ops`, and returns the algorithm in `alg`, or `None` when there is no `alg`.
 fn permitted_algorithms(jwk: &JsonObject) -> Result<Option<AlgorithmSet>, InvalidKey> {
     if optional_string(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
         return Err(InvalidKey::NotForVerifying);
@@ -74,7 +74,7 @@ fn permitted_algorithms(jwk: &JsonObject) -> Result<Option<AlgorithmSet>, Invali
     {
         return Err(InvalidKey::NotForVerifying);
     }
-    // The certificate chain is not used, but a set that has it wrong is not to be trusted with this key either.
+    // The certificate chain is not used, but a key with a malformed chain is refused.
     string_array(jwk, "x5c")?;
     match optional_string(jwk, "alg")? {
         None => Ok(None),
@@ -121,7 +121,7 @@ fn required_string(jwk: &JsonObject, member: &'static str) -> Result<String, Inv
     optional_string(jwk, member)?.ok_or(InvalidKey::MissingMember { member })
 }
 
-/// Some providers write `null` for what they leave out.
+/// Some identity providers write `null` for an absent member.
 fn is_absent(jwk: &JsonObject, member: &str) -> bool {
     jwk.raw(member).is_none_or(|value| value == "null")
 }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn purpose_operations_and_alg_must_fit() {
+    fn use_key_ops_and_alg_must_fit() {
         let refused = |more: &str| read_public(&p256(more)).err();
         assert_eq!(refused(""), None);
         assert_eq!(refused(r#","use":"sig","key_ops":["verify"],"alg":"ES256""#), None);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_how_some_providers_leave_a_member_out() {
+    fn a_null_member_counts_as_absent() {
         let key = read_public(&p256(r#","use":null,"key_ops":null,"alg":null,"kid":null,"x5c":null"#)).unwrap();
         assert_eq!((key.id(), key.algorithms()), (None, Algorithm::Es256.into()));
         assert_eq!(
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn coordinates_have_their_curves_exact_length() {
+    fn coordinates_need_the_length_of_their_curve() {
         let short = p256("").replace(X, &X[..42]);
         assert_eq!(read_public(&short).err(), Some(InvalidKey::MalformedMember { member: "x" }));
         let long = p256("").replace(Y, &format!("AAAA{Y}"));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn private_parts_are_dropped_and_other_members_kept() {
+    fn private_members_are_dropped_and_others_kept() {
         let private = p256(r#","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI","issuer":"i""#);
         let key = read_public(&private).unwrap();
         assert_eq!(key.member::<String>("issuer").as_deref(), Some("i"));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symmetric_key_is_read_only_on_purpose() {
+    fn only_read_secret_accepts_symmetric_keys() {
         let jwk = r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#;
         assert_eq!(read_public(jwk).err(), Some(InvalidKey::SymmetricInSet));
         assert_eq!(read_secret(jwk).unwrap().algorithms().to_string(), "HS256, HS384, HS512");
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ml_dsa_key_needs_its_alg_and_length() {
+    fn an_ml_dsa_key_needs_alg_and_exact_length() {
         let refused = |alg: &str, bytes: usize| {
             let public_key = base64url::encode(&vec![1; bytes]);
             read_public(&format!(r#"{{"kty":"AKP"{alg},"pub":"{public_key}"}}"#)).err()

@@ -1,4 +1,4 @@
-//! A key made ready once, and the only place where a signature is checked.
+//! A prepared key: the only place where signatures are checked.
 
 use std::fmt;
 
@@ -13,18 +13,23 @@ use crate::jose::base64url;
 use crate::jose::json::JsonObject;
 use crate::jose::material::{InvalidKey, Material};
 
-/// A key that verifies signatures, parsed and prepared when it is made, so that verifying costs only the arithmetic.
+/// A key that verifies signatures. It is parsed and prepared once.
 ///
-/// The key decides which algorithms it serves: its type, curve, `use`, `key_ops` and `alg` (RFC 8725 §3.1).
+/// The key decides which algorithms it serves, by its type, curve, `use`, `key_ops` and `alg` (RFC 8725 §3.1).
 ///
 /// ```
-/// # fn main() -> Result<(), portcullis::keys::InvalidKey> {
+/// use portcullis::jose::Algorithm;
 /// use portcullis::keys::VerifyingKey;
+///
+/// let key = VerifyingKey::from_secret(b"a secret of at least 32 bytes, from a vault")?;
+/// let key = key.with_algorithms(Algorithm::Hs256)?.with_id("2026-01");
+/// assert_eq!(key.id(), Some("2026-01"));
+/// assert!(key.verify(Algorithm::Hs256, b"message", b"not its signature").is_err());
 ///
 /// // RFC 8037, appendix A.2.
 /// let key = VerifyingKey::from_jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
-/// assert_eq!(key.algorithms().to_string(), "EdDSA");
-/// # Ok(()) }
+/// assert_eq!(key.algorithms(), Algorithm::EdDsa.into());
+/// # Ok::<(), portcullis::keys::InvalidKey>(())
 /// ```
 pub struct VerifyingKey {
     id: Option<Box<str>>,
@@ -39,23 +44,23 @@ enum Prepared {
     Secret(Box<hmac::Key>),
 }
 
-/// The signature is not one of this key, algorithm and message; or the key does not serve the algorithm.
+/// The error for a signature that does not verify, or for an algorithm that the key does not serve.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the signature does not verify")]
 pub struct InvalidSignature;
 
 impl VerifyingKey {
-    /// This key under the identifier `id`, which tokens name in `kid`.
+    /// Sets the identifier of the key, which tokens name in `kid`.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into().into());
         self
     }
 
-    /// This key narrowed to `algorithms`.
+    /// Restricts the key to `algorithms`.
     ///
     /// # Errors
-    /// [`InvalidKey::AlgorithmUnfit`] when none of them is served by this key.
+    /// [`InvalidKey::AlgorithmUnfit`] when the key serves none of them.
     pub fn with_algorithms(mut self, algorithms: impl Into<AlgorithmSet>) -> Result<Self, InvalidKey> {
         self.algorithms = self.algorithms.intersection(algorithms.into());
         if self.algorithms.is_empty() {
@@ -66,36 +71,39 @@ impl VerifyingKey {
         Ok(self)
     }
 
-    /// `kid`, the key's identifier.
+    /// Returns the identifier of the key: its `kid`.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// The algorithms that this key serves.
+    /// Returns the algorithms that the key serves.
     #[must_use]
     pub fn algorithms(&self) -> AlgorithmSet {
         self.algorithms
     }
 
-    /// The SHA-256 thumbprint of the key (RFC 7638), base64url. That of a secret would help to guess it: `None`.
+    /// Returns the SHA-256 thumbprint of the key (RFC 7638) in base64url.
+    ///
+    /// Returns `None` for a secret, because its thumbprint would help to guess it.
     #[must_use]
     pub fn thumbprint(&self) -> Option<String> {
         let jwk = self.material.public_jwk()?;
         Some(base64url::encode(&sha256(jwk.as_bytes())))
     }
 
-    /// Any other public member of the JWK that this key was read from, such as Entra ID's `issuer`; `None` when it is
-    /// absent or does not fit `T`.
+    /// Returns another public member of the JWK that the key was read from, for example Entra ID's `issuer`.
+    ///
+    /// Returns `None` when the member is absent or does not fit `T`.
     #[must_use]
     pub fn member<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.members.as_ref()?.raw(name)?).ok()
     }
 
-    /// Checks that `signature`, in the form of RFC 7518 §3, is one of `message` by this key under `algorithm`.
+    /// Checks that `signature`, in the form of RFC 7518 §3, is a signature of `message` with this key and `algorithm`.
     ///
     /// # Errors
-    /// [`InvalidSignature`], without a hint of why.
+    /// [`InvalidSignature`], without a cause.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
         let (_, prepared) = self.prepared.iter().find(|(served, _)| *served == algorithm).ok_or(InvalidSignature)?;
         match prepared {
@@ -119,13 +127,13 @@ impl VerifyingKey {
         self
     }
 
-    /// Whether both are the same bytes with the same other members: a check of claims sees no difference.
+    /// Whether both keys have the same material and the same other members, so that no check can distinguish them.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.material == other.material
             && self.members.as_ref().map(JsonObject::text) == other.members.as_ref().map(JsonObject::text)
     }
 
-    /// What the key is made of.
+    /// The parts that the key was made from.
     #[cfg(feature = "jsonwebtoken")]
     pub(crate) fn material(&self) -> &Material {
         &self.material
@@ -183,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_whose_other_members_changed_is_another_key() {
+    fn other_members_distinguish_keys() {
         let key = VerifyingKey::from_jwk(P256).unwrap();
         assert!(key.is_same(&VerifyingKey::from_jwk(P256).unwrap()));
         let moved = P256.replace("https://i.example", "https://j.example");
@@ -203,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thumbprint_is_that_of_rfc_8037_a_3() {
+    fn the_thumbprint_matches_rfc_8037() {
         let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
         let key = VerifyingKey::from_jwk(jwk).unwrap();
         assert_eq!(key.thumbprint().as_deref(), Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
@@ -211,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_secret() {
+    fn debug_hides_the_secret() {
         let key = VerifyingKey::from_secret(b"0123456789abcdef0123456789abcdef").unwrap();
         assert_eq!(format!("{key:?}"), "VerifyingKey { id: None, algorithms: {Hs256}, .. }");
     }

@@ -1,4 +1,4 @@
-//! The forms in which a single key comes: JWK, PEM, DER, and the bytes of a secret.
+//! Reading a key from a JWK, from PEM, from DER, or from the bytes of a secret.
 
 use crate::jose::jwk;
 use crate::jose::key::VerifyingKey;
@@ -7,11 +7,10 @@ use crate::jose::material::{InvalidKey, Material};
 use crate::jose::pem_der;
 
 impl VerifyingKey {
-    /// Reads a public key from the text of a JWK (RFC 7517). Private parts are dropped.
+    /// Reads a public key from the text of a JWK (RFC 7517). Private members are ignored.
     ///
     /// # Errors
-    /// What keeps the key from being used. A symmetric key is refused: see [`Self::from_secret`] and
-    /// [`Self::from_secret_jwk`].
+    /// Why the key cannot be used. A symmetric key is refused: see [`Self::from_secret`] and [`Self::from_secret_jwk`].
     pub fn from_jwk(json: &str) -> Result<Self, InvalidKey> {
         jwk::read_public(json)
     }
@@ -19,7 +18,7 @@ impl VerifyingKey {
     /// Reads a shared secret from the text of an `oct` JWK (RFC 7518 §6.4).
     ///
     /// # Errors
-    /// What keeps the key from being used.
+    /// Why the key cannot be used.
     pub fn from_secret_jwk(json: &str) -> Result<Self, InvalidKey> {
         jwk::read_secret(json)
     }
@@ -27,8 +26,8 @@ impl VerifyingKey {
     /// Makes a key for the HMAC algorithms from a shared secret of at least 32 bytes (RFC 7518 §3.2).
     ///
     /// # Errors
-    /// [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`] for what is known to everybody: a public key or a
-    /// certificate, in PEM, DER or as a JWK or a set of such.
+    /// [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`] for a public key or a certificate in PEM, DER, a JWK
+    /// or a JWK Set: these are public, so anyone could sign with them.
     pub fn from_secret(secret: &[u8]) -> Result<Self, InvalidKey> {
         if is_public(secret) {
             return Err(InvalidKey::NotASecret);
@@ -37,10 +36,10 @@ impl VerifyingKey {
     }
 
     /// Reads the first public key or certificate of a PEM text: `PUBLIC KEY` (RFC 5280 SubjectPublicKeyInfo),
-    /// `RSA PUBLIC KEY` (RFC 8017) or `CERTIFICATE` (X.509; of a certificate only the key is taken).
+    /// `RSA PUBLIC KEY` (RFC 8017) or `CERTIFICATE` (X.509, of which only the key is used).
     ///
     /// # Errors
-    /// What keeps the key from being used.
+    /// Why the key cannot be used.
     pub fn from_pem(pem: &str) -> Result<Self, InvalidKey> {
         Self::prepare(pem_der::read_pem(pem)?)
     }
@@ -48,14 +47,14 @@ impl VerifyingKey {
     /// Reads DER: a SubjectPublicKeyInfo, a PKCS #1 RSAPublicKey or an X.509 certificate.
     ///
     /// # Errors
-    /// What keeps the key from being used.
+    /// Why the key cannot be used.
     pub fn from_der(der: &[u8]) -> Result<Self, InvalidKey> {
         Self::prepare(pem_der::read_der(der)?)
     }
 }
 
-/// Whether `bytes` are the text or the encoding of a public key, be it usable or not. With such a secret, whoever knows
-/// the public key signs.
+/// Whether `bytes` are a public key in any form, usable or not. If it were accepted as a secret, anyone with the public
+/// key could sign.
 fn is_public(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"-----BEGIN ")
         || pem_der::read_der(bytes).err() != Some(InvalidKey::Der)
@@ -82,7 +81,7 @@ mod tests {
     const P256: &str = r#"{"kty":"EC","crv":"P-256","kid":"a3","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","issuer":"https://i.example"}"#;
 
     #[test]
-    fn what_everybody_knows_is_no_secret() {
+    fn public_keys_are_refused_as_secrets() {
         let spki = [
             &[0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3]
                 [..],

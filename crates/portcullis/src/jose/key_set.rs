@@ -1,4 +1,4 @@
-//! JWK Sets (RFC 7517 §5), read member by member: what can't be used is skipped, never fatal.
+//! JWK Sets (RFC 7517 §5). A key that cannot be used is skipped and does not affect the others.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,19 +13,23 @@ use crate::jose::jwk;
 use crate::jose::key::VerifyingKey;
 use crate::jose::material::InvalidKey;
 
-/// The most keys that are read of one set.
+/// The largest number of keys in a set.
 const MAX_KEYS: usize = 1_000;
-/// The longest text of a set, in bytes.
+/// The largest text of a set, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
-/// The usable public keys of one issuer, ready to be chosen from.
+/// The usable public keys of one issuer, indexed by `kid`.
 ///
 /// ```
 /// use portcullis::keys::KeySet;
 ///
-/// let set = KeySet::from_json(r#"{"keys":[{"kty":"EC","crv":"secp256k1","kid":"odd"}]}"#)?;
-/// assert!(set.is_empty());
-/// assert_eq!(set.skipped()[0].to_string(), "key 0 (kid \"odd\"): unsupported curve");
+/// let set = KeySet::from_json(r#"{"keys":[
+///     {"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+///     {"kty":"EC","crv":"secp256k1","kid":"b"}
+/// ]}"#)?;
+/// assert_eq!(set.len(), 1);
+/// assert_eq!(set.algorithms().to_string(), "EdDSA");
+/// assert_eq!(set.skipped()[0].to_string(), "key 1 (kid \"b\"): unsupported curve");
 /// # Ok::<(), portcullis::keys::KeySetError>(())
 /// ```
 #[derive(Clone, Default)]
@@ -35,38 +39,38 @@ pub struct KeySet {
     skipped: Vec<SkippedKey>,
 }
 
-/// A member of a key set that can't be used, and why.
+/// A key of a key set that cannot be used, and why.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SkippedKey {
-    /// Its place in `keys`, from 0.
+    /// The position in `keys`, from 0.
     pub index: usize,
-    /// Its `kid`, where it has one; at most 64 characters of it.
+    /// The first 64 characters of its `kid`.
     pub id: Option<String>,
-    /// Its `kty`, likewise.
+    /// The first 64 characters of its `kty`.
     pub key_type: Option<String>,
-    /// Its `alg`, likewise.
+    /// The first 64 characters of its `alg`.
     pub algorithm: Option<String>,
-    /// What keeps it from being used.
+    /// Why it cannot be used.
     pub why: InvalidKey,
 }
 
-/// Why a text is no key set at all.
+/// Why a text cannot be read as a key set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySetError {
-    /// Not a JSON object with an array `keys`.
+    /// The text is not a JSON object with an array `keys`.
     #[error("not a JWK Set: an object with an array \"keys\" (RFC 7517 section 5)")]
     NotAKeySet,
-    /// More than a mebibyte.
+    /// The text is larger than 1 MiB.
     #[error("the key set is larger than 1 MiB")]
     TooLarge,
-    /// More than 1,000 keys.
+    /// The set has more than 1,000 keys.
     #[error("the key set has more than 1,000 keys")]
     TooManyKeys,
 }
 
-/// Why no key was chosen.
+/// Why [`KeySet::choose`] returns no key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum NotChosen {
     Ambiguous,
@@ -74,15 +78,15 @@ pub(crate) enum NotChosen {
 }
 
 impl KeySet {
-    /// Reads the text of a JWK Set.
+    /// Reads a key set from the text of a JWK Set.
     ///
     /// # Errors
-    /// [`KeySetError`] when it is no set at all. Single keys that can't be used are listed by [`Self::skipped`].
+    /// [`KeySetError`] when the text is not a key set. Keys that cannot be used are not errors: see [`Self::skipped`].
     pub fn from_json(json: &str) -> Result<Self, KeySetError> {
         if json.len() > MAX_BYTES {
             return Err(KeySetError::TooLarge);
         }
-        // RFC 8259 §8.1 lets a parser ignore a byte order mark; some providers send one.
+        // RFC 8259 §8.1 lets a parser ignore a byte order mark. Some identity providers send one.
         let json = json.strip_prefix('\u{feff}').unwrap_or(json);
         let set = JsonObject::parse(json.as_bytes().to_vec()).map_err(|_| KeySetError::NotAKeySet)?;
         let keys = set.raw("keys").ok_or(KeySetError::NotAKeySet)?;
@@ -95,7 +99,7 @@ impl KeySet {
         for (index, json) in keys.into_iter().enumerate() {
             match jwk::read_public(json.get()) {
                 Ok(key) => {
-                    // Only the public part is read; but whoever saw the set can sign.
+                    // Only the public part is used, but everyone who can read the set can sign.
                     if jwk::unverified_strings(json.get(), ["d", "p", "priv"]).iter().any(Option::is_some) {
                         tracing::warn!(index, "a key set publishes the private part of a key");
                     }
@@ -112,7 +116,7 @@ impl KeySet {
         Ok(Self { skipped, ..Self::from_keys(usable) })
     }
 
-    /// A set of keys in hand.
+    /// Makes a key set from keys.
     pub fn from_keys(keys: impl IntoIterator<Item = Arc<VerifyingKey>>) -> Self {
         let keys: Vec<_> = keys.into_iter().collect();
         let mut by_id: HashMap<Box<str>, Vec<_>> = HashMap::new();
@@ -124,38 +128,39 @@ impl KeySet {
         Self { by_id, keys, skipped: Vec::new() }
     }
 
-    /// The usable keys, in the order of the set.
+    /// Returns the usable keys, in the order of the set.
     pub fn keys(&self) -> impl ExactSizeIterator<Item = &Arc<VerifyingKey>> {
         self.keys.iter()
     }
 
-    /// What was skipped, and why.
+    /// Returns the keys that were skipped, and why.
     #[must_use]
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }
 
-    /// Whether no key is usable.
+    /// Whether the set has no usable key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// The number of usable keys.
+    /// Returns the number of usable keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// The algorithms that the keys of this set serve.
+    /// Returns the algorithms that the keys of the set serve.
     #[must_use]
     pub fn algorithms(&self) -> AlgorithmSet {
         self.keys.iter().fold(AlgorithmSet::EMPTY, |set, key| set.union(key.algorithms()))
     }
 
-    /// The one key that serves `algorithm` under the identifier `id`.
+    /// Returns the key for a token with this `kid` and algorithm.
     ///
-    /// A key without an identifier serves any; without `id` all keys are looked at. Exactly one must remain.
+    /// A key without an identifier fits any `kid`, unless a key with this identifier fits. All keys fit a token without
+    /// `kid`. Of the keys that fit, exactly one may serve the algorithm.
     pub(crate) fn choose(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&Arc<VerifyingKey>, NotChosen> {
         let Some(id) = id else {
             return the_only(self.keys.iter(), algorithm);
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn one_odd_member_does_not_cost_the_others() {
+    fn unusable_keys_are_skipped() {
         let set = set(&[
             "null".into(),
             "[]".into(),
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_key_must_remain() {
+    fn exactly_one_key_must_fit() {
         let set = set(&[
             format!(r#"{{{EC},"kid":"a"}}"#),
             format!(r#"{{{ED},"kid":"a"}}"#),
@@ -256,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_without_kid_serves_any_kid_when_it_is_the_only_one() {
+    fn the_only_key_without_kid_serves_any_kid() {
         let one = set(&[format!("{{{EC}}}"), format!(r#"{{{ED},"kid":"a"}}"#)]);
         assert_eq!(chosen(&one, Some("x"), Algorithm::Es256), Ok(None));
         assert_eq!(chosen(&one, Some("x"), Algorithm::EdDsa), Err(NotChosen::NotFound));
@@ -265,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_set_is_an_error() {
+    fn other_texts_are_not_key_sets() {
         for json in ["", "{}", "[]", "null", r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"keys":[],"keys":[]}"#] {
             assert_eq!(KeySet::from_json(json).err(), Some(KeySetError::NotAKeySet), "{json}");
         }

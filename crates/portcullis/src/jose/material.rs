@@ -1,26 +1,26 @@
-//! What a key is made of, checked once, before anything is verified with it.
+//! The parts of a key, checked before the key is used.
 
 use crate::jose::algorithm::{Algorithm, Curve, KeyType, ParameterSet};
 use crate::jose::algorithm_set::AlgorithmSet;
 use crate::jose::base64url;
 
-/// Bits of the smallest RSA modulus (RFC 7518 §3.3).
+/// The smallest RSA modulus, in bits (RFC 7518 §3.3).
 const MIN_RSA_BITS: usize = 2048;
-/// Bits of the largest RSA modulus: verification time grows with the square of it.
+/// The largest RSA modulus, in bits: the time to verify grows with its square.
 const MAX_RSA_BITS: usize = 8192;
-/// Bits of the largest RSA exponent that the implementation takes; 65,537 has 17.
+/// The largest RSA exponent, in bits: the limit of the cryptographic library. The usual 65,537 has 17.
 const MAX_RSA_EXPONENT_BITS: usize = 33;
 
 /// The checked parts of a key, by type.
 #[derive(Eq, PartialEq)]
 pub(crate) enum Material {
-    /// The algorithm tells the curve.
+    /// The algorithm determines the curve.
     Ec {
         algorithm: Algorithm,
         point: Vec<u8>,
     },
     Ed25519([u8; 32]),
-    /// The algorithm tells the parameter set.
+    /// The algorithm determines the parameter set.
     MlDsa {
         algorithm: Algorithm,
         public_key: Vec<u8>,
@@ -32,80 +32,80 @@ pub(crate) enum Material {
     Secret(Vec<u8>),
 }
 
-/// Why a key can't be used. No text here repeats any part of the key.
+/// Why a key cannot be used. No text repeats a part of the key.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {
-    /// `alg` names no algorithm of this crate.
-    #[error("its alg is not a signature algorithm of this crate")]
+    /// This crate does not implement `alg`.
+    #[error("its alg is not a supported signature algorithm")]
     AlgorithmUnknown,
-    /// `alg` does not go with the key's type or curve.
-    #[error("its alg does not go with its type or curve")]
+    /// `alg` does not fit the key's type or curve.
+    #[error("its alg does not fit its type or curve")]
     AlgorithmUnfit,
-    /// Not DER of a public key or a certificate.
+    /// The bytes are not DER of a public key or a certificate.
     #[error("not DER of a SubjectPublicKeyInfo, an RSAPublicKey or an X.509 certificate")]
     Der,
     /// A JSON member appears twice (RFC 7517 §4).
     #[error("a member appears twice")]
     DuplicateMember,
-    /// An elliptic-curve point that is not on its curve.
+    /// The elliptic-curve point is not on its curve.
     #[error("the point is not on its curve")]
     NotOnCurve,
-    /// A member is of the wrong type, or not canonical base64url, or of the wrong length.
+    /// A member has the wrong type, the wrong length, or is not canonical base64url.
     #[error("member {member} has a wrong type, encoding or length")]
     MalformedMember {
-        /// Its name.
+        /// The name of the member.
         member: &'static str,
     },
     /// A required member is absent.
     #[error("member {member} is missing")]
     MissingMember {
-        /// Its name.
+        /// The name of the member.
         member: &'static str,
     },
-    /// `use` or `key_ops` keep the key from verifying signatures (RFC 7517 §4.2, §4.3).
+    /// `use` or `key_ops` do not include verifying signatures (RFC 7517 §4.2, §4.3).
     #[error("its use or key_ops do not include verifying signatures")]
     NotForVerifying,
-    /// Not a JSON object.
+    /// The text is not a JSON object.
     #[error("not a JSON object")]
     NotAnObject,
-    /// PEM, a certificate or a public key in the place of a shared secret (RFC 8725 §2.1).
+    /// PEM, a certificate or a public key was given as a shared secret (RFC 8725 §2.1).
     #[error(
-        "a public key, a certificate or PEM was given as the secret, and what is public lets anybody sign; give it as \
-         the public key that it is"
+        "a public key, a certificate or PEM was given as the secret, so that anyone could sign; configure it as a public \
+         key"
     )]
     NotASecret,
-    /// Text without a PEM section of a public key or a certificate.
-    #[error("no PEM section PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE, or its line breaks are written out, as \\n")]
+    /// The text has no PEM section with a public key or a certificate.
+    #[error("no PEM section PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE, or its line breaks are written as \\n")]
     Pem,
-    /// A PEM section with a private key, where a public one is wanted.
+    /// The PEM section is a private key instead of a public key.
     #[error("a private key was given; give the public key (openssl pkey -pubout)")]
     PrivateKey,
-    /// RSA exponent even, below 3, or of more than 33 bits.
+    /// The RSA exponent is even, below 3, or has more than 33 bits.
     #[error("the RSA exponent is even, below 3 or larger than 33 bits")]
     RsaExponent,
-    /// RSA modulus of fewer than 2048 or more than 8192 bits, or even.
+    /// The RSA modulus is even, or has fewer than 2048 or more than 8192 bits.
     #[error("the RSA modulus has {bits} bits or is even; it must be odd and have 2048 to 8192")]
     RsaModulus {
-        /// Its length in bits.
+        /// The length in bits.
         bits: usize,
     },
-    /// A secret shorter than the hash of its algorithm (RFC 7518 §3.2).
-    #[error("the secret has {bytes} bytes; it needs at least as many as the hash: 32 for HS256, 48, 64")]
+    /// The secret is shorter than the hash of its algorithm (RFC 7518 §3.2).
+    #[error("the secret has {bytes} bytes; it needs at least 32 for HS256, 48 for HS384, 64 for HS512")]
     SecretTooShort {
-        /// Its length in bytes.
+        /// The length in bytes.
         bytes: usize,
     },
-    /// A symmetric key where only public keys are read, such as a key set.
-    #[error("a symmetric key (oct) in a key set verifies nothing")]
+    /// The key is symmetric, and only public keys are read, for example in a key set.
+    #[error("a symmetric key (oct) is not accepted in a key set")]
     SymmetricInSet,
-    /// Ed25519 point of small order or in non-canonical form: it would let forged signatures pass.
+    /// The Ed25519 point has small order or is not canonical, so forged signatures could verify.
     #[error("the Ed25519 point has small order or is not canonical")]
     WeakPoint,
-    /// A curve that this crate does not implement.
+    /// This crate does not implement the curve.
     #[error("unsupported curve")]
     UnsupportedCurve,
-    /// A key type that this crate does not implement.
+    /// This crate does not implement the key type.
     #[error("unsupported key type")]
     UnsupportedType,
 }
@@ -168,7 +168,7 @@ impl Material {
         Ok(Self::Secret(bytes))
     }
 
-    /// The algorithms that go with this type, curve and length.
+    /// The algorithms that fit the type, curve and length.
     pub(crate) fn algorithms(&self) -> AlgorithmSet {
         let serves = |key_type: &KeyType| match (self, key_type) {
             (Self::Rsa { .. }, KeyType::Rsa(_)) => true,
@@ -184,8 +184,8 @@ impl Material {
         }
     }
 
-    /// The required members of the key's public JWK in lexical order, as its thumbprint is taken of (RFC 7638 §3;
-    /// RFC 8037 §2 and RFC 9964 for their key types). A secret has none.
+    /// The required members of the public JWK in lexical order, which are the input of the thumbprint (RFC 7638 §3,
+    /// RFC 8037 §2, RFC 9964). A secret has no public JWK.
     pub(crate) fn public_jwk(&self) -> Option<String> {
         let b64 = base64url::encode;
         Some(match self {
@@ -233,12 +233,12 @@ fn is_odd(integer: &[u8]) -> bool {
     integer.last().is_some_and(|last| last & 1 == 1)
 }
 
-/// Whether a point's y is at least the field's prime 2^255 - 19 (RFC 8032 §5.1.3 has it rejected), or belongs to one
-/// of the eight points whose order divides 8. With such a key, one signature can pass for any message.
+/// Whether y is at least the prime of the field, 2^255 - 19, which RFC 8032 §5.1.3 rejects, or belongs to one of the
+/// eight points whose order divides 8. With such a key, one signature could verify for any message.
 fn is_weak_ed25519_point(point: &[u8; 32]) -> bool {
-    /// The y-coordinates, little-endian, of the points of order 1, 2, 4 and 8; the sign of x is left out.
+    /// The y-coordinates, little-endian, of the points of order 1, 2, 4 and 8, without the sign of x.
     const SMALL_ORDER: [[u8; 32]; 5] = [
-        // y = 0: order 4, twice.
+        // y = 0: two points of order 4.
         [0; 32],
         // y = 1: order 1.
         little_endian(1),
@@ -247,7 +247,7 @@ fn is_weak_ed25519_point(point: &[u8; 32]) -> bool {
             0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
             0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
         ],
-        // The two y of the four points of order 8.
+        // The two values of y of the four points of order 8.
         [
             0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
             0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
@@ -283,7 +283,7 @@ mod tests {
         assert!(Material::rsa(&modulus(1024), &e).is_ok());
         assert!(matches!(Material::rsa(&modulus(255), &e), Err(InvalidKey::RsaModulus { bits: 2040 })));
         assert!(matches!(Material::rsa(&modulus(1025), &e), Err(InvalidKey::RsaModulus { .. })));
-        // One bit short, hidden behind a full number of bytes.
+        // The number of bytes is right, but one bit is missing.
         let short = [vec![0x7f], vec![0xff; 255]].concat();
         assert!(matches!(Material::rsa(&short, &e), Err(InvalidKey::RsaModulus { bits: 2047 })));
         let even = [vec![0x80], vec![0; 255]].concat();
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn small_order_and_non_canonical_ed25519_points_are_refused() {
+    fn weak_ed25519_points_are_refused() {
         let hex = |text: &str| -> Vec<u8> {
             (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
         };
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_serves_the_hashes_that_it_is_long_enough_for() {
+    fn a_secret_serves_hashes_up_to_its_length() {
         let algorithms = |bytes| Material::secret(vec![7; bytes]).map(|m| m.algorithms().to_string());
         assert!(matches!(algorithms(31), Err(InvalidKey::SecretTooShort { bytes: 31 })));
         assert!(matches!(algorithms(0), Err(InvalidKey::SecretTooShort { bytes: 0 })));

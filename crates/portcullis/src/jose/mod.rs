@@ -1,4 +1,4 @@
-//! JOSE: tokens taken apart, algorithms, keys and signatures. Nothing here knows of claims or of HTTP.
+//! JOSE (RFC 7515, RFC 7517, RFC 7518): headers, algorithms, keys and signatures, without claims and without HTTP.
 //!
 //! Design notes: [Tokens and algorithms](crate::_docs::tokens).
 

@@ -14,7 +14,7 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// The first section of a PEM text that is a public key or a certificate.
+/// Reads the first public key or certificate of a PEM text.
 pub(crate) fn read_pem(text: &str) -> Result<Material, InvalidKey> {
     let sections = pem::parse_many(text).map_err(|_| InvalidKey::Pem)?;
     for section in &sections {
@@ -29,7 +29,7 @@ pub(crate) fn read_pem(text: &str) -> Result<Material, InvalidKey> {
     Err(InvalidKey::Pem)
 }
 
-/// DER of any of the three forms; their structures differ, so at most one fits.
+/// Reads DER of any of the three forms. Their structures differ, so at most one fits.
 pub(crate) fn read_der(der: &[u8]) -> Result<Material, InvalidKey> {
     if SubjectPublicKeyInfoRef::from_der(der).is_ok() {
         return read_spki(der);
@@ -77,12 +77,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_without_a_public_key_is_named_as_such() {
+    fn text_without_a_public_key_is_refused() {
         assert_eq!(read_pem("").err(), Some(InvalidKey::Pem));
-        // As variables of an environment often have it.
+        // As environment variables often contain it.
         let written_out = r"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----\n";
         let told = read_pem(written_out).err().unwrap().to_string();
-        assert!(told.ends_with(r"or its line breaks are written out, as \n"), "{told}");
+        assert!(told.ends_with(r"or its line breaks are written as \n"), "{told}");
         assert_eq!(read_pem("ssh-rsa AAAA").err(), Some(InvalidKey::Pem));
         let private = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";
         assert_eq!(read_pem(private).err(), Some(InvalidKey::PrivateKey));

@@ -265,7 +265,7 @@ mod tests {
         let error = FixedKeys::jwks(r#"{"keys":[{"kty":"oct","kid":"s","k":"AAAA"}]}"#).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "no key of the set can be used: key 0 (kid \"s\"): a symmetric key (oct) in a key set verifies nothing"
+            "no key of the set can be used: key 0 (kid \"s\"): a symmetric key (oct) is not accepted in a key set"
         );
         let error = FixedKeys::jwks_file("/nonexistent/keys.json").unwrap_err();
         assert!(error.to_string().starts_with("/nonexistent/keys.json: "));
