@@ -68,6 +68,11 @@
 //! | `wrong_issuer` | the client got the token through the custom domain, and the verifier knows the tenant's domain only, or the reverse | [`Auth0::custom_domain`] |
 //! | `algorithm_not_allowed` | the API signs with HS256 (<https://auth0.com/docs/get-started/applications/signing-algorithms>) | set the API's *Signing Algorithm* to RS256 |
 //! | `insufficient_scope` | the client did not ask for the scope, or the token contains no permissions | ask for the scope; switch on *Add Permissions in the Access Token* |
+//!
+//! # Features
+//!
+//! - `jsonwebtoken` (default): enables the feature of the same name in portcullis.
+//! - `remote` (default): fetches the keys. Without it, this crate never touches the network: pass the keys to [`Auth0::keys`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -81,7 +86,6 @@ use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::config::{values, variables};
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
-use portcullis::keys::RemoteKeys;
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider};
 
@@ -159,10 +163,7 @@ impl Auth0 {
         let issuers = self.domains.iter().map(|domain| issuer(domain)).collect::<Result<Vec<_>, _>>()?;
         let keys: Arc<dyn KeyProvider> = match (&self.keys, issuers.first()) {
             (Some(keys), _) => Arc::clone(keys),
-            (None, Some(issuer)) => {
-                let keys = RemoteKeys::at(&format!("{issuer}.well-known/jwks.json"));
-                Arc::new(keys.map_err(|error| error.with_field("domain"))?)
-            }
+            (None, Some(issuer)) => remote_keys(issuer)?,
             (None, None) => return Err(ConfigError::new("domain", "missing", "write the tenant's domain")),
         };
         let audience = Audience::any_of(self.audiences.clone());
@@ -188,12 +189,25 @@ impl ClaimCheck for ClientIdIsString {
     }
 }
 
+/// Returns a key provider that fetches the keys of the tenant with this issuer.
+#[cfg(feature = "remote")]
+fn remote_keys(issuer: &str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+    let keys = portcullis::keys::RemoteKeys::at(&format!("{issuer}.well-known/jwks.json"));
+    Ok(Arc::new(keys.map_err(|error| error.with_field("domain"))?))
+}
+
+#[cfg(not(feature = "remote"))]
+fn remote_keys(_issuer: &str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+    let instead = "pass a key provider to keys(), or enable the feature `remote`";
+    Err(ConfigError::new("keys", "missing, and without the feature `remote` they are not fetched", instead))
+}
+
 /// Returns the issuer of `domain`. The slash at the end is part of its name.
 fn issuer(domain: &str) -> Result<String, ConfigError> {
     values::origin("domain", domain, "tenant.eu.auth0.com").map(|origin| format!("{origin}/"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "remote"))]
 mod tests {
     use portcullis::{Gate, Reason, permissions};
     use portcullis_testing::TestIssuer;

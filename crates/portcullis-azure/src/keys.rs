@@ -1,19 +1,27 @@
 //! The places where Microsoft publishes keys, and the schedule for fetching them.
 
+use std::sync::Arc;
+#[cfg(feature = "remote")]
 use std::time::Duration;
 
-use portcullis::ConfigError;
+#[cfg(feature = "remote")]
 use portcullis::keys::{RemoteKeys, RemoteKeysBuilder};
+use portcullis::{ConfigError, KeyProvider};
 
 /// A place where Microsoft publishes keys.
 pub(crate) enum KeySource {
     Keys(String),
-    Metadata { url: String, issuer: String },
+    Metadata {
+        url: String,
+        #[cfg_attr(not(feature = "remote"), allow(dead_code, reason = "only fetched metadata is compared with it"))]
+        issuer: String,
+    },
 }
 
 impl KeySource {
     /// Returns a key provider that fetches from this place. `application` is set for an application with its own keys.
-    pub(crate) fn fetched(&self, application: Option<&str>) -> Result<RemoteKeys, ConfigError> {
+    #[cfg(feature = "remote")]
+    pub(crate) fn remote_keys(&self, application: Option<&str>) -> Result<Arc<dyn KeyProvider>, ConfigError> {
         let query = application.map(|id| format!("?appid={id}")).unwrap_or_default();
         let keys = match self {
             Self::Keys(url) => microsofts_schedule().at(&format!("{url}{query}")),
@@ -21,13 +29,21 @@ impl KeySource {
                 microsofts_schedule().metadata_at(format!("{url}{query}")).discover(issuer)
             }
         };
-        keys.map_err(|error| error.with_field("authority"))
+        Ok(Arc::new(keys.map_err(|error| error.with_field("authority"))?))
+    }
+
+    #[cfg(not(feature = "remote"))]
+    pub(crate) fn remote_keys(&self, _application: Option<&str>) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+        let (Self::Keys(url) | Self::Metadata { url, .. }) = self;
+        let problem = format!("missing, and without the feature `remote` they are not fetched from {url}");
+        Err(ConfigError::new("keys", problem, "pass a key provider to keys(), or enable the feature `remote`"))
     }
 }
 
 /// Returns a builder with Microsoft's schedule: keys are refreshed every hour and kept for a day. An unknown `kid` causes
 /// at most one fetch in five minutes.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/signing-key-rollover#keys-metadata-caching-algorithm>
+#[cfg(feature = "remote")]
 fn microsofts_schedule() -> RemoteKeysBuilder {
     const HOUR: Duration = Duration::from_secs(60 * 60);
     RemoteKeys::builder()
@@ -37,10 +53,8 @@ fn microsofts_schedule() -> RemoteKeysBuilder {
         .cooldown(Duration::from_secs(5 * 60), 2)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "remote"))]
 mod tests {
-    use std::sync::Arc;
-
     use portcullis::clock::ManualClock;
     use portcullis::jose::Algorithm;
     use portcullis::{Audience, Gate, JwtVerifier};

@@ -87,6 +87,11 @@
 //! | `wrong_token_class` | an ID token; a token without scope and role; the wrong kind of caller; another policy of B2C | send the access token; assign a role; [`Azure::allow_tokens_without_grants`] |
 //! | `unknown_key` | the application has a claims-mapping policy, and so its own keys | [`Azure::claims_mapping`] |
 //! | `not_compact_jws`, `encrypted` | a token for one of Microsoft's own APIs, in another format | ask for a scope of this API |
+//!
+//! # Features
+//!
+//! - `jsonwebtoken` (default): enables the feature of the same name in portcullis.
+//! - `remote` (default): fetches the keys. Without it, this crate never touches the network: pass the keys to [`Azure::keys`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -220,7 +220,7 @@ impl Azure {
         let plan = self.plan()?;
         let keys: Arc<dyn KeyProvider> = match &self.keys {
             Some(keys) => Arc::clone(keys),
-            None => Arc::new(plan.source.fetched(self.claims_mapping.then_some(client_id.as_str()))?),
+            None => plan.source.remote_keys(self.claims_mapping.then_some(client_id.as_str()))?,
         };
         let mut builder = JwtVerifier::builder(plan.issuer, audience, keys)
             .algorithms([Algorithm::Rs256])

@@ -80,6 +80,12 @@
 //! | `wrong_token_class` | a template, machine or OAuth token | [`Clerk::token_classes`] |
 //! | `wrong_audience` | the token has an `aud` from a template or a custom claim | [`Clerk::audience`] |
 //! | `opaque_token` | an API key (`ak_`) or an opaque token (`mt_`, `oat_`), which only Clerk's API can verify | send a session token |
+//!
+//! # Features
+//!
+//! - `jsonwebtoken` (default): enables the feature of the same name in portcullis.
+//! - `remote` (default): fetches the keys. Without it, this crate never touches the network: use
+//!   [`Clerk::from_pem`], [`Clerk::pem`] or [`Clerk::keys`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -7,6 +7,7 @@ use portcullis::checks::AuthorizedParties;
 use portcullis::config::variables;
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
+#[cfg(feature = "remote")]
 use portcullis::keys::RemoteKeys;
 use portcullis::verifier::{JwtVerifierBuilder, UnverifiedToken};
 use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider, TokenSource};
@@ -22,6 +23,7 @@ const PUBLISHABLE_KEY: &str = "CLERK_PUBLISHABLE_KEY";
 const JWT_KEY: &str = "CLERK_JWT_KEY";
 const AUTHORIZED_PARTIES: &str = "CLERK_AUTHORIZED_PARTIES";
 
+#[cfg(feature = "remote")]
 const BACKEND_API: &str = "https://api.clerk.com";
 
 /// The prefixes of opaque tokens: API keys, machine tokens and OAuth access tokens.
@@ -38,7 +40,9 @@ pub struct Clerk {
     audiences: Vec<String>,
     pem: Option<String>,
     keys: Option<Arc<dyn KeyProvider>>,
+    #[cfg(feature = "remote")]
     secret_key: Option<String>,
+    #[cfg(feature = "remote")]
     backend_api: String,
 }
 
@@ -128,7 +132,9 @@ impl Clerk {
             audiences: Vec::new(),
             pem: None,
             keys: None,
+            #[cfg(feature = "remote")]
             secret_key: None,
+            #[cfg(feature = "remote")]
             backend_api: BACKEND_API.to_owned(),
         }
     }
@@ -193,12 +199,14 @@ impl Clerk {
     /// Fetches the keys from Clerk's Backend API, with this secret key (`sk_…`), instead of from the public Frontend API.
     ///
     /// Use it for a service that can reach only `api.clerk.com`. The secret appears in no log, error or `Debug` output.
+    #[cfg(feature = "remote")]
     pub fn secret_key(mut self, key: impl Into<String>) -> Self {
         self.secret_key = Some(key.into());
         self
     }
 
     /// Sets the URL of the Backend API, which gets the secret of [`Self::secret_key`]. Default: `https://api.clerk.com`.
+    #[cfg(feature = "remote")]
     pub fn backend_api(mut self, url: impl Into<String>) -> Self {
         self.backend_api = url.into();
         self
@@ -303,24 +311,27 @@ impl Clerk {
     }
 
     fn key_provider(&self, issuer: Option<&str>) -> Result<Arc<dyn KeyProvider>, ConfigError> {
-        match (&self.keys, &self.pem, &self.secret_key, issuer) {
-            (Some(_), _, _, None) => Err(ConfigError::new(
+        match (&self.keys, &self.pem, issuer) {
+            (Some(_), _, None) => Err(ConfigError::new(
                 "keys",
                 "set together with from_pem, which identifies the instance by its key",
                 "name the instance with from_publishable_key or from_frontend_api",
             )),
             (Some(keys), ..) => Ok(Arc::clone(keys)),
-            (_, Some(pem), ..) => Ok(Arc::new(jwt_key::read(pem)?)),
-            (_, _, Some(secret), _) => self.backend_keys(secret),
-            (_, _, _, Some(issuer)) => {
-                let keys = RemoteKeys::at(&format!("{issuer}/.well-known/jwks.json"));
-                Ok(Arc::new(keys.map_err(|error| error.with_field("frontend_api"))?))
-            }
-            (_, _, _, None) => Err(ConfigError::new("pem", "missing", "write the public key in PEM")),
+            (_, Some(pem), _) => Ok(Arc::new(jwt_key::read(pem)?)),
+            (_, _, Some(issuer)) => self.remote_keys(issuer),
+            (_, _, None) => Err(ConfigError::new("pem", "missing", "write the public key in PEM")),
         }
     }
 
-    fn backend_keys(&self, secret: &str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+    /// Returns a key provider that fetches the keys: from the Backend API if there is a secret key, otherwise from the
+    /// Frontend API of the instance with this issuer.
+    #[cfg(feature = "remote")]
+    fn remote_keys(&self, issuer: &str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+        let Some(secret) = &self.secret_key else {
+            let keys = RemoteKeys::at(&format!("{issuer}/.well-known/jwks.json"));
+            return Ok(Arc::new(keys.map_err(|error| error.with_field("frontend_api"))?));
+        };
         let is_secret = ["sk_test_", "sk_live_"].iter().any(|prefix| secret.starts_with(prefix));
         if !is_secret || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             let hint = "copy it from the API keys page of the Clerk dashboard; it starts with sk_test_ or sk_live_";
@@ -329,6 +340,15 @@ impl Clerk {
         let url = format!("{}/v1/jwks", self.backend_api.trim_end_matches('/'));
         let keys = RemoteKeys::builder().header("authorization", format!("Bearer {secret}")).at(&url);
         Ok(Arc::new(keys.map_err(|error| error.with_field("backend_api"))?))
+    }
+
+    #[cfg(not(feature = "remote"))]
+    fn remote_keys(&self, _issuer: &str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+        Err(ConfigError::new(
+            "keys",
+            "missing, and without the feature `remote` they are not fetched",
+            "pass the instance's public key to pem(), or enable the feature `remote`",
+        ))
     }
 }
 

@@ -31,6 +31,12 @@
 //! The page of each preset says what to click at the identity provider, what a token looks like, and what goes wrong.
 //! To change anything that a preset sets, use the general builder from [`Preset::builder`]. Any other OpenID provider
 //! works without a preset: `portcullis::Config` needs only its issuer and your audience.
+//!
+//! # Features
+//!
+//! - `jsonwebtoken` (default): enables the feature of the same name in portcullis.
+//! - `remote` (default): fetches the keys. Without it, this crate never touches the network: pass the keys to
+//!   [`Preset::keys`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

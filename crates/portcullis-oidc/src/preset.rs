@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portcullis::jose::AlgorithmSet;
+#[cfg(feature = "remote")]
 use portcullis::keys::RemoteKeys;
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider};
@@ -84,7 +85,7 @@ impl<P: IdentityProvider> Preset<P> {
         let ProviderSettings { issuers, audience, algorithms, keys } = self.provider.settings()?;
         let keys = match &self.keys {
             Some(keys) => Arc::clone(keys),
-            None => Arc::new(keys.remote_keys().map_err(|error| error.with_field(P::URL_FIELD))?),
+            None => keys.remote_keys(P::URL_FIELD)?,
         };
         let builder = JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms);
         Ok(self.provider.refine(builder))
@@ -100,11 +101,21 @@ impl<P: IdentityProvider> Preset<P> {
 }
 
 impl KeyLocation {
-    fn remote_keys(&self) -> Result<RemoteKeys, ConfigError> {
-        match self {
+    /// Returns a key provider that fetches from here. An error names `url_field`.
+    #[cfg(feature = "remote")]
+    fn remote_keys(&self, url_field: &'static str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+        let keys = match self {
             Self::MetadataOf(issuer) => RemoteKeys::discover(issuer),
             Self::Url(url) => RemoteKeys::at(url),
-        }
+        };
+        Ok(Arc::new(keys.map_err(|error| error.with_field(url_field))?))
+    }
+
+    #[cfg(not(feature = "remote"))]
+    fn remote_keys(&self, _url_field: &'static str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+        let (Self::MetadataOf(place) | Self::Url(place)) = self;
+        let problem = format!("missing, and without the feature `remote` they are not fetched from {place}");
+        Err(ConfigError::new("keys", problem, "pass a key provider to keys(), or enable the feature `remote`"))
     }
 }
 
@@ -219,6 +230,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "remote")]
     #[test]
     fn errors_name_the_argument_and_what_to_write() {
         let error = |preset: Result<JwtVerifier, ConfigError>| preset.unwrap_err().to_string();

@@ -36,6 +36,7 @@
 //! # Features
 //!
 //! - `jsonwebtoken` (default): converts to and from the types of the crate jsonwebtoken.
+//! - `presets`: adds `config::values`, with which presets of identity providers read their fields. `remote` includes it.
 //! - `remote` (default): adds `keys::RemoteKeys`, which fetches keys with reqwest on tokio. Without it, this crate never
 //!   touches the network.
 
@@ -52,6 +53,8 @@ pub mod clock;
 pub mod config;
 mod credential;
 pub mod dangerous;
+#[cfg(feature = "presets")]
+mod endpoint;
 pub mod error;
 mod gate;
 mod guard;

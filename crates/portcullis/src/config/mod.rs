@@ -16,7 +16,7 @@ mod schema;
 mod source;
 mod table;
 mod value_types;
-#[cfg(feature = "remote")]
+#[cfg(feature = "presets")]
 pub mod values;
 pub mod variables;
 

@@ -18,10 +18,10 @@
 //!
 //! Design notes: [Presets](crate::_docs::presets).
 
-use reqwest::Url;
+use url::Url;
 
+use crate::endpoint;
 use crate::error::ConfigError;
-use crate::keys::endpoint;
 
 /// Reads `text` as scheme, host and port, and returns it without a slash at the end.
 ///

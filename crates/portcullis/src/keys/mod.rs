@@ -21,8 +21,6 @@ pub use crate::jose::material::InvalidKey;
 pub use compose::{CachedKeys, FirstOf};
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
-pub(crate) use remote::endpoint;
-#[cfg(feature = "remote")]
 pub use remote::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
 #[cfg(feature = "remote")]
 pub use time_limited::TimeLimited;

@@ -9,13 +9,14 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Proxy, Url};
 
 use crate::clock::Clock;
+use crate::endpoint;
 use crate::error::ConfigError;
 use crate::hash::sha256;
 use crate::jose::KeySet;
 use crate::keys::remote::cached_key_set::CachedKeySet;
 use crate::keys::remote::fetch::KeySetSource;
 use crate::keys::remote::settings::FetchSettings;
-use crate::keys::remote::{KeySetCache, RemoteKeys, endpoint, limits, metadata};
+use crate::keys::remote::{KeySetCache, RemoteKeys, limits, metadata};
 
 /// The options of [`RemoteKeys`]; from [`RemoteKeys::builder`].
 ///

@@ -6,8 +6,9 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::endpoint;
 use crate::jose::json;
-use crate::keys::remote::{endpoint, limits};
+use crate::keys::remote::limits;
 
 /// The URL of `issuer`'s metadata by OpenID Connect Discovery §4: below the issuer's path.
 pub(super) fn openid_url(issuer: &Url) -> Url {

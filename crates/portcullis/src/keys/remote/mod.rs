@@ -2,7 +2,6 @@
 
 mod builder;
 mod cached_key_set;
-pub(crate) mod endpoint;
 mod fetch;
 mod fetch_state;
 mod freshness;

@@ -1,6 +1,6 @@
 //! Which URLs keys and metadata may be fetched from.
 
-use reqwest::Url;
+use url::Url;
 
 use crate::loopback::is_loopback;
 
