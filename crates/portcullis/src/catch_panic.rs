@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_an_error_and_a_value_is_a_value() {
+    async fn panic_is_an_error() {
         assert_eq!(catch_panic(async { 7 }).await, Ok(7));
         let late = async {
             tokio::task::yield_now().await;

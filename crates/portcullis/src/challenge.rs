@@ -10,12 +10,12 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// A challenge of `scheme`, without parameters yet.
+    /// A challenge of `scheme`, without parameters.
     pub fn new(scheme: impl Into<String>) -> Self {
         Self { scheme: scheme.into(), parameters: Vec::new() }
     }
 
-    /// With one more parameter. The value is quoted; bytes that a quoted-string can't hold are left out.
+    /// With one more parameter. The value is quoted. Characters other than printable ASCII are left out.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.parameters.push((name.into(), value.into()));

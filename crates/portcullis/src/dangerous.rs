@@ -1,4 +1,4 @@
-//! What weakens verification, under names that say so. Nothing outside this module does.
+//! Options that weaken verification, under names that say so. Nothing outside this module weakens it.
 
 use serde::Serialize;
 
@@ -8,21 +8,23 @@ use crate::gate::Gate;
 pub use crate::verifier::DangerousBuilder;
 use crate::verifier::{Evidence, Verified};
 
-/// Accepts tokens of any issuer whose signature verifies: safe only where the keys belong to one issuer, whose name is
-/// unknown.
+/// Accepts tokens of any issuer if their signature verifies: safe only where all keys belong to one issuer with an unknown
+/// name.
 #[must_use]
 pub fn any_issuer() -> Issuer {
     Issuer::any()
 }
 
-/// Accepts tokens for any audience: any service that receives a token of the same issuer can present it here.
+/// Accepts tokens for any audience: another service that receives a token of the same issuer can present it here.
 #[must_use]
 pub fn any_audience() -> Audience {
     Audience::any()
 }
 
-/// A [`Verified`] from claims that somebody else vouches for: a test, an introspection endpoint, a trusted proxy.
-/// Nothing is checked but that the claims are a JSON object whose registered members are of the right types.
+/// Makes a [`Verified`] caller from claims that nothing verified: for tests. Only the form is checked: the claims have to
+/// be a JSON object, and its registered members have to be of the right types.
+///
+/// A [`Verifier`](crate::Verifier) that verifies by other means uses [`Verified::from_claims`] instead.
 ///
 /// ```
 /// let verified = portcullis::dangerous::assume_verified(&serde_json::json!({"sub": "user", "scope": "read"}))?;
@@ -31,13 +33,13 @@ pub fn any_audience() -> Audience {
 /// ```
 ///
 /// # Errors
-/// [`InvalidToken`] when the claims are no such object.
+/// [`InvalidToken`] when the claims have another form.
 pub fn assume_verified(claims: &impl Serialize) -> Result<Verified, InvalidToken> {
     Verified::from_claims(claims, Evidence::Assumed)
 }
 
-/// A gate that lets every request in as `caller`, whatever it presents: for the tests of handlers. Policies still
-/// apply, so a handler that requires a scope refuses a caller without it.
+/// Makes a gate that lets every request in as `caller`, also without a token: for tests of handlers. Policies and session
+/// checks still apply, so a handler that requires a scope refuses a caller without it.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,8 +57,8 @@ pub fn admit_everyone_as(caller: Verified) -> Gate {
     Gate::admitting(caller)
 }
 
-/// Lets `keys` be fetched from `host` over plain HTTP, for a provider inside a cluster. Whoever can change what passes
-/// on that network can put in keys of their own, and then forge any token.
+/// Allows fetching `keys` from `host` over plain HTTP, for an issuer inside a cluster. An attacker that can change data on
+/// that network can replace the keys, and then forge any token.
 ///
 /// ```
 /// let keys = portcullis::dangerous::allow_http(portcullis::keys::RemoteKeys::builder(), "keycloak.cluster")

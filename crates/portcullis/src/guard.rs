@@ -1,4 +1,4 @@
-//! A gate before a part of a service: what the layers and middleware of the adapters do, whatever the framework.
+//! A gate in front of a part of a service: what the layers and middleware of all adapters do.
 
 use crate::claims::NoClaims;
 use crate::credential::RequestView;
@@ -17,27 +17,27 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Lets verified callers through, and nobody else.
+    /// Lets verified callers through and refuses other requests.
     pub fn new(gate: Gate) -> Self {
         Self { gate, policy: Policy::authenticated(), optional: false, cors_preflight: false }
     }
 
-    /// Lets through those whom `policy` allows.
+    /// Lets callers through only if `policy` allows them.
     pub fn require(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Lets requests without a credential through as well. A bad credential is refused all the same, and so is a caller
-    /// whom the policy does not allow.
+    /// Lets requests without a credential through as well. A bad credential is still refused, and so is a caller that the
+    /// policy does not allow.
     pub fn optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// Lets CORS preflight requests through: OPTIONS with `Origin` and `Access-Control-Request-Method`, to which browsers
-    /// add no credential (Fetch Standard, §4.8). They pass the policy too, so a handler behind it that answers OPTIONS
-    /// itself must do no more than a preflight asks for.
+    /// Lets CORS preflight requests through: OPTIONS with `Origin` and `Access-Control-Request-Method`. Browsers send them
+    /// without a credential (Fetch Standard, §4.8). The policy is not applied to them, so a handler behind the guard that
+    /// answers OPTIONS itself must do no more than a preflight asks for.
     pub fn allow_cors_preflight(mut self) -> Self {
         self.cors_preflight = true;
         self
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_admission_counts_for_its_own_gate_alone() {
+    async fn admission_of_another_gate_does_not_count() {
         let (ours, other) = (gate(), gate());
         let admission = Guard::new(ours.clone()).admit(&HeaderList::default(), None).await.unwrap().unwrap();
         assert_eq!(admission.by(&ours).and_then(crate::Verified::subject), Some("u"));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_policy_is_required_of_everybody_who_is_somebody() {
+    async fn policy_is_required_of_every_caller() {
         let request = HeaderList::default();
         assert!(Guard::new(gate()).require(scopes("read")).admit(&request, None).await.is_ok());
         let refused = Guard::new(gate()).require(scopes("write")).optional().admit(&request, None).await.unwrap_err();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_whole_preflight_passes_and_only_when_allowed() {
+    async fn complete_preflight_passes_where_allowed() {
         let preflight =
             HeaderList::new("OPTIONS", [("origin", "https://a.example"), ("access-control-request-method", "GET")]);
         let guard = Guard::new(gate()).require(scopes("write"));

@@ -1,4 +1,4 @@
-//! SHA-256, for names and tokens that are remembered by hash.
+//! SHA-256, for names and tokens that are cached by their hash.
 
 use aws_lc_rs::digest;
 

@@ -1,4 +1,4 @@
-//! The answer to a request that is not let in, as plain values: the same bytes from every adapter.
+//! The answer that refuses a request, as plain values: the same bytes from every adapter.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::challenge::Challenge;
 use crate::credential::Scheme;
 use crate::error::{AuthError, Reason};
 
-/// A whole HTTP response, but for the framework's own header fields.
+/// A complete HTTP response, except for the header fields that the framework adds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Refusal {
@@ -30,8 +30,8 @@ pub(crate) struct Challenger<'a> {
     pub(crate) guidance: Option<Guidance>,
 }
 
-/// What the challenges of a service with protected resource metadata tell its clients, so that they know where to get a
-/// token and with which scopes.
+/// What the challenges of a service with protected resource metadata tell its clients: where to get a token, and the scopes
+/// to ask for.
 pub(crate) struct Guidance {
     /// The URL of the metadata (RFC 9728 §5.1).
     pub(crate) metadata_url: String,
@@ -55,8 +55,8 @@ struct Body<'a> {
 }
 
 impl Refusal {
-    /// Makes the answer to a request that reaches a service whose set-up is wrong, for example because a handler has no
-    /// gate: 500. `problem` goes to the log, and should say what to write instead.
+    /// Makes the answer of a service that is set up wrongly, for example when a handler has no gate: 500. `problem` goes to
+    /// the log, and should say what to write instead.
     #[must_use]
     pub fn misconfigured(problem: &'static str) -> Self {
         let error = AuthError::Server(problem.into());
@@ -99,8 +99,8 @@ impl Refusal {
 const DEFAULT_RETRY_SECONDS: u64 = 5;
 
 impl Challenger<'_> {
-    /// One challenge for each scheme that the verifier understands. Only that of the scheme which the request used names
-    /// the error; where no scheme is known, that of `Bearer`.
+    /// Makes one challenge for each scheme that the verifier understands. Only the challenge of the scheme that the request
+    /// used names the error. If that scheme is unknown, it is the challenge of `Bearer`.
     fn challenges(&self, error: &AuthError) -> Vec<Challenge> {
         match error {
             AuthError::Custom(custom) => return custom.challenges.clone(),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_a_503_with_retry_after_in_whole_seconds() {
+    fn outage_is_a_503_with_whole_seconds() {
         for (delay, expected) in [(None, "5"), (Some(Duration::ZERO), "1"), (Some(Duration::from_millis(1_001)), "2")] {
             let mut unavailable = Unavailable::new();
             unavailable.retry_after = delay;
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_is_json_and_not_stored() {
+    fn answers_are_json_and_not_stored() {
         let headers = Refusal::new(&AuthError::MissingToken, &BEARER).headers;
         assert!(headers.contains(&("content-type".into(), "application/json".into())));
         assert!(headers.contains(&("cache-control".into(), "no-store".into())));

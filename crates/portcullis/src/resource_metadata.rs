@@ -1,4 +1,4 @@
-//! Protected resource metadata (RFC 9728): where clients learn which authorization servers a service trusts.
+//! Protected resource metadata (RFC 9728): tells clients the authorization servers that a service trusts.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::web_url::split;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// What a service publishes about itself at a well-known place, which the gate's challenges then name.
+/// The metadata that a service publishes about itself at a well-known path. The gate's challenges name its URL.
 ///
 /// ```
 /// use portcullis::ResourceMetadata;
@@ -31,18 +31,18 @@ pub struct ResourceMetadata {
 }
 
 impl ResourceMetadata {
-    /// The metadata of the service that clients know as `resource`: its https URL, without a fragment (RFC 9728 §1.2),
-    /// or its http URL on this machine. Tokens that name it have it in `aud`.
+    /// The metadata of the service that clients know as `resource`. It is an https URL without a fragment (RFC 9728 §1.2),
+    /// or an http URL of this machine. Tokens for the service have it in `aud`.
     ///
     /// # Errors
-    /// [`ConfigError`] when it is no such URL.
+    /// [`ConfigError`] when it is another URL.
     pub fn new(resource: impl Into<String>) -> Result<Self, ConfigError> {
         let resource = resource.into();
         if split(&resource).is_none() {
             return Err(ConfigError::new(
                 "resource",
                 "not an absolute https URL without fragment",
-                "write the service's URL as clients know it, such as https://api.example.com",
+                "write the service's URL as clients know it, for example https://api.example.com",
             ));
         }
         Ok(Self {
@@ -55,35 +55,35 @@ impl ResourceMetadata {
         })
     }
 
-    /// The issuers that clients may get tokens from. Default: those of the gate's verifier.
+    /// With these issuers, from which clients may get tokens. Default: the issuers of the gate's verifier.
     #[must_use]
     pub fn with_authorization_servers<S: Into<String>>(mut self, issuers: impl IntoIterator<Item = S>) -> Self {
         self.authorization_servers = issuers.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The scopes that clients may ask for.
+    /// With these scopes, which clients may ask for.
     #[must_use]
     pub fn with_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes_supported = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// The service's name, for people.
+    /// With a name of the service for people.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.resource_name = Some(name.into());
         self
     }
 
-    /// Where developers read about the service.
+    /// With the URL of the service's documentation for developers.
     #[must_use]
     pub fn with_documentation(mut self, url: impl Into<String>) -> Self {
         self.resource_documentation = Some(url.into());
         self
     }
 
-    /// The path at which to serve it (RFC 9728 §3.1): the well-known one, and the resource's own path after it.
+    /// The path to serve it at (RFC 9728 §3.1): the well-known path, followed by the path of the resource.
     #[must_use]
     pub fn path(&self) -> String {
         let (_, rest) = split(&self.resource).unwrap_or_default();
@@ -91,7 +91,7 @@ impl ResourceMetadata {
         format!("{WELL_KNOWN}{}", if path == "/" { "" } else { path })
     }
 
-    /// The URL at which clients find it.
+    /// The URL of the document for clients.
     #[must_use]
     pub fn url(&self) -> String {
         let (origin, rest) = split(&self.resource).unwrap_or_default();
@@ -99,10 +99,10 @@ impl ResourceMetadata {
         format!("{origin}{}{query}", self.path())
     }
 
-    /// The document.
+    /// The document as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Strings and lists of strings can't fail to serialise.
+        // Strings and lists of strings always serialize, so the default is never used.
         serde_json::to_string(self).unwrap_or_default()
     }
 
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_well_known_part_stands_before_the_resources_path() {
+    fn well_known_path_precedes_the_resource_path() {
         for (resource, url) in [
             ("https://api.example.com", "https://api.example.com/.well-known/oauth-protected-resource"),
             ("https://api.example.com/", "https://api.example.com/.well-known/oauth-protected-resource"),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_of_a_service_is_named() {
+    fn other_urls_are_configuration_errors() {
         for resource in [
             "",
             "api",
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_has_the_members_of_rfc_9728() {
+    fn document_has_the_members_of_rfc_9728() {
         let metadata =
             ResourceMetadata::new("https://api.example.com").unwrap().with_scopes(["a", "b"]).with_name("Orders");
         assert_eq!(
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn authorization_servers_that_are_named_stay() {
+    fn named_authorization_servers_stay() {
         let metadata = ResourceMetadata::new("https://api.example.com").unwrap();
         let named = metadata
             .with_authorization_servers(["https://as.example"])

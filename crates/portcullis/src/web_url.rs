@@ -1,4 +1,4 @@
-//! URLs under which services are known on the web.
+//! URLs of services on the web.
 
 use crate::loopback::is_loopback;
 

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schemes_of_the_verifier_decide_what_is_a_credential() {
+    fn schemes_decide_what_is_a_credential() {
         let sources = [TokenSource::authorization()];
         for (schemes, value, expected) in [
             (&[Scheme::Bearer][..], "Bearer a.b.c", "Bearer a.b.c"),
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_source_that_holds_a_token_decides() {
+    fn first_source_with_a_token_decides() {
         let sources = [TokenSource::authorization(), TokenSource::cookie("session"), TokenSource::header("x-token")];
         let bearer = [Scheme::Bearer];
         let all = [("authorization", "Bearer a"), ("cookie", "session=b"), ("x-token", "c")];
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_target_uri_needs_a_public_url_and_a_path() {
+    fn target_uri_needs_public_url_and_path() {
         let request = |path: Option<&str>| {
             let request = HeaderList::new("GET", [("authorization", "Bearer a"), ("host", "evil.example")]);
             match path {

@@ -1,9 +1,9 @@
-//! The URL under which clients know a service.
+//! The public URL of a service.
 
 use crate::error::ConfigError;
 use crate::web_url;
 
-/// The URL under which clients know the service, without a final slash.
+/// The URL that clients use for the service, without a final slash.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct PublicUrl(String);
 
@@ -11,7 +11,7 @@ impl PublicUrl {
     /// Accepts an https URL, or an http URL of this machine, without query, fragment, user information and dot segments.
     pub(crate) fn new(url: &str) -> Result<Self, ConfigError> {
         let error = |problem: &'static str| {
-            let hint = "write the service's URL as clients know it, for example https://api.example.com";
+            let hint = "write the service's URL as clients use it, for example https://api.example.com";
             ConfigError::new("public_url", problem, hint)
         };
         let not_a_url = || error("not an absolute https URL without user information, query and fragment");
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_the_request_follows_the_public_url() {
+    fn request_path_follows_the_public_url() {
         for (url, path, expected) in [
             ("https://api.example.com", "/orders/7", "https://api.example.com/orders/7"),
             ("https://api.example.com/", "/orders", "https://api.example.com/orders"),

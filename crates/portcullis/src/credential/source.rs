@@ -58,7 +58,7 @@ impl TokenSource {
         Self(Place::Authorization)
     }
 
-    /// The cookie `name`, which holds a bearer token and nothing else.
+    /// The cookie `name`. It holds only a bearer token.
     ///
     /// Browsers send cookies with every request, also with those that other sites cause. Routes that change something
     /// need a protection from cross-site requests as well.
@@ -66,7 +66,7 @@ impl TokenSource {
         Self(Place::Cookie(name.into()))
     }
 
-    /// One of the cookies `names`, each of which holds a bearer token and nothing else.
+    /// One of the cookies `names`. Each holds only a bearer token.
     ///
     /// Where a request has several of them, `choose` gets their values in the order of `names` and returns the position
     /// of the one to verify; any other number means the first. It chooses among unverified tokens, so its choice must
@@ -79,7 +79,7 @@ impl TokenSource {
         Self(Place::Cookies { names: names.into_iter().map(Into::into).collect(), choose: Arc::new(choose) })
     }
 
-    /// A place of your own, read by `read`. `name` describes it in `Debug` output.
+    /// A custom source, read by `read`. `name` describes it in `Debug` output.
     ///
     /// The gate checks what `read` returns: a token that is not of the form `b64token` (RFC 6750 §2.1) is answered with
     /// 400, one under a scheme that the verifier does not understand with 401.
@@ -124,7 +124,7 @@ impl TokenSource {
         Self(Place::Custom { name: name.into(), read: Arc::new(read) })
     }
 
-    /// The header field `name`, in any case, which holds a bearer token and nothing else.
+    /// The header field `name`, in upper or lower case. It holds only a bearer token.
     pub fn header(name: impl Into<Cow<'static, str>>) -> Self {
         let name = name.into();
         Self(Place::Header(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -231,7 +231,7 @@ fn read_authorization<'a>(value: &'a [u8], schemes: &[Scheme]) -> Result<Found<'
     Ok(Found::Token(PresentedToken { scheme, token: Cow::Borrowed(token) }))
 }
 
-/// Reads one of several cookies. All of them are read, so a malformed one is not passed over in silence.
+/// Reads one of several cookies. All of them are read, so a malformed one is always reported.
 fn read_cookies<'a>(
     request: &'a dyn RequestView,
     names: &[Cow<'static, str>],
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_is_matched_in_any_case_and_spaces_may_be_many() {
+    fn scheme_matches_in_any_case_before_spaces() {
         for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c", " Bearer a.b.c\t"] {
             assert_eq!(authorization(value.as_bytes()).as_deref(), Ok("token a.b.c"), "{value:?}");
         }
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_are_no_credential_of_ours() {
+    fn other_schemes_are_not_a_token() {
         for value in ["Basic dXNlcjpwYXNz", "Basic", "Bearertoken", "Digest username=\"x\"", "Bearer, a"] {
             let expected =
                 if value.starts_with("Bearer,") { Err(InvalidRequest::MalformedAuthorization) } else { Ok("nothing") };
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_fields_are_told_apart_from_absent_ones() {
+    fn malformed_field_is_not_an_absent_field() {
         let malformed: [&[u8]; 14] = [
             b"",
             b" ",
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn two_fields_are_refused_even_when_they_are_equal() {
+    fn two_equal_fields_are_refused() {
         let fields: [(&str, &[u8]); 2] = [("authorization", b"Bearer a"), ("Authorization", b"Bearer a")];
         assert_eq!(read(&TokenSource::authorization(), &fields), Err(InvalidRequest::RepeatedCredential));
         let fields: [(&str, &[u8]); 2] = [("authorization", b"Basic a"), ("authorization", b"Bearer a")];
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_carries_the_raw_token() {
+    fn header_holds_only_the_token() {
         let source = TokenSource::header("X-Access-Token");
         assert_eq!(read(&source, &[("x-access-token", b"a.b.c")]).as_deref(), Ok("token a.b.c"));
         assert_eq!(read(&source, &[]).as_deref(), Ok("nothing"));
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_found_among_others_whatever_they_hold() {
+    fn cookie_is_found_among_other_bytes() {
         let source = TokenSource::cookie("__session");
         let cookies = |value: &'static [u8]| read(&source, &[("cookie", value)]);
         assert_eq!(cookies(b"a=\xff; __session=a.b.c; x").as_deref(), Ok("token a.b.c"));
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn among_several_cookies_the_chosen_one_decides() {
+    fn chosen_cookie_decides() {
         let longest = |tokens: &[&str]| (0..tokens.len()).max_by_key(|at| tokens[*at].len()).unwrap();
         let source = TokenSource::cookies(["__session_1", "__session"], longest);
         let cookies = |value: &'static [u8]| read(&source, &[("cookie", value)]);
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_custom_source_yields_a_scheme_and_a_token() {
+    fn custom_source_yields_scheme_and_token() {
         let source = TokenSource::custom("x-dpop", |request| {
             let mut value = None;
             request.header("x-dpop", &mut |field| value = std::str::from_utf8(field).ok());

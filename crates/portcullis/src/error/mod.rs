@@ -1,4 +1,4 @@
-//! What can be wrong with a request, and the one mapping from it to HTTP: status, code, sentence, reason.
+//! Errors of requests, and their mapping to HTTP: status, code, sentence and reason.
 //!
 //! Design notes: [Policy and refusals](crate::_docs::policy).
 
@@ -17,17 +17,17 @@ pub use unavailable::Unavailable;
 
 use crate::challenge::Challenge;
 
-/// Why a request was not let in.
+/// Why a request is not let in.
 ///
-/// [`Self::status`], [`Self::code`] and [`Self::description`] say what a client is told. `Display` says more, for logs;
-/// it never repeats a token, a claim or a secret.
+/// A client gets [`Self::status`], [`Self::code`] and [`Self::description`]. `Display` says more, for logs. It never repeats
+/// a token, a claim or a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// Another scheme's or verifier's own answer, sent as it is.
+    /// The answer of a custom verifier, sent unchanged.
     #[error("refused with status {}", .0.status)]
     Custom(Box<CustomRefusal>),
-    /// The caller is known and may not do this (RFC 6750 §3.1, `insufficient_scope`).
+    /// The caller is known, but the policy does not allow it (RFC 6750 §3.1, `insufficient_scope`).
     #[error("the token lacks what the policy requires")]
     InsufficientScope {
         /// The scopes that the policy names, space-delimited; `None` when it names none.
@@ -36,24 +36,24 @@ pub enum AuthError {
     /// The user's authentication is too old or too weak for the policy (RFC 9470 §3, `insufficient_user_authentication`).
     #[error("the user's authentication is too old or too weak for the policy")]
     InsufficientUserAuthentication {
-        /// The authentication context classes of which one is needed, space-delimited; `None` when any will do.
+        /// The authentication context classes of which one is needed, space-delimited; `None` means any.
         acr_values: Option<String>,
-        /// How long ago the user may have authenticated at most; `None` when the age does not matter.
+        /// The longest time since the user authenticated; `None` means any.
         max_age: Option<Duration>,
     },
     /// The request presents its credential wrongly (RFC 6750 §3.1, `invalid_request`).
     #[error("{0}")]
     InvalidRequest(#[from] InvalidRequest),
-    /// The token is not good (RFC 6750 §3.1, `invalid_token`).
+    /// The token is bad (RFC 6750 §3.1, `invalid_token`).
     #[error("{0}")]
     InvalidToken(#[from] InvalidToken),
-    /// There is no credential, or one of another scheme.
+    /// There is no credential, or it uses a scheme that the verifier does not understand.
     #[error("no bearer token in the request")]
     MissingToken,
-    /// The service itself is set up wrongly; the text is for its log.
+    /// The service is set up wrongly, or its code panicked. The text is for the log.
     #[error("server error: {0}")]
     Server(Cow<'static, str>),
-    /// The token can't be judged now: its key can't be had.
+    /// The token cannot be checked at the moment, for example because its key is unavailable.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
 }
@@ -72,8 +72,7 @@ impl AuthError {
         }
     }
 
-    /// The error code of the body; for `invalid_request`, `invalid_token` and `insufficient_scope` also of the
-    /// challenge (RFC 6750 §3.1).
+    /// The error code of the body. Challenges have it as well (RFC 6750 §3.1, RFC 9470 §3), except `missing_token`.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
@@ -103,7 +102,7 @@ impl AuthError {
         }
     }
 
-    /// The closed reason of a bad token.
+    /// The reason why the token is bad; `None` for other errors.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         match self {
@@ -113,7 +112,7 @@ impl AuthError {
     }
 }
 
-/// A refusal that a [`Verifier`](crate::Verifier) of another scheme words itself.
+/// The answer of a custom [`Verifier`](crate::Verifier) in its own words.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CustomRefusal {
@@ -123,7 +122,7 @@ pub struct CustomRefusal {
     pub code: String,
     /// The member `error_description` of the body.
     pub description: String,
-    /// The challenges, each sent as a `WWW-Authenticate` field of its own.
+    /// The challenges. Each is sent as a separate `WWW-Authenticate` field.
     pub challenges: Vec<Challenge>,
     /// Further header fields.
     pub headers: Vec<(String, String)>,
@@ -142,17 +141,17 @@ impl From<CustomRefusal> for AuthError {
     }
 }
 
-/// How a request presents its credential wrongly.
+/// Errors in the way a request presents its credential.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRequest {
     /// The Authorization field is not `Bearer` 1*SP b64token (RFC 6750 §2.1).
     #[error("the Authorization field is malformed")]
     MalformedAuthorization,
-    /// Another source of the token (a header or a cookie) does not hold a b64token.
+    /// Another source of the token, for example a header or a cookie, does not hold a b64token.
     #[error("the header or cookie that carries the token is malformed")]
     MalformedToken,
-    /// The field or cookie that carries the credential stands more than once.
+    /// The field or cookie that carries the credential appears more than once.
     #[error("the credential is presented more than once")]
     RepeatedCredential,
 }

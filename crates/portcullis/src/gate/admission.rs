@@ -1,9 +1,9 @@
-//! A caller whom a gate let in.
+//! A caller that a gate let in.
 
 use crate::gate::Gate;
 use crate::verifier::Verified;
 
-/// A caller whom a gate let in. It is kept with the request, so that an extractor behind a guard does not verify again.
+/// A caller that a gate let in. It is kept with the request, so that an extractor behind a guard does not verify again.
 ///
 /// The adapters' guards put it among the request's extensions. Your own middleware behind them can read it there, for
 /// example to log who calls what.
@@ -36,8 +36,8 @@ impl Admission {
         &self.caller
     }
 
-    /// The header fields that the guard which made this admission adds to the response
-    /// ([`Verified::response_headers`]). There are none where a guard further out adds them.
+    /// The header fields that this guard adds to the response ([`Verified::response_headers`]). Empty if a guard of the same
+    /// gate further out adds them already.
     #[must_use]
     pub fn response_headers(&self) -> &[(String, String)] {
         if self.renewed { &[] } else { self.caller.response_headers() }

@@ -158,7 +158,7 @@ impl Gate {
         Ok(verified)
     }
 
-    /// What is asked on every admission after the token was verified: sessions first, then the policy.
+    /// Runs the checks that every admission needs after the token was verified: session checks, then the policy.
     async fn check(&self, caller: &Verified, policy: &Policy) -> Result<(), AuthError> {
         for check in &self.0.checks {
             session::ask(&**check, caller).await?;
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_scheme_has_a_challenge_and_the_used_one_the_error() {
+    async fn only_the_used_scheme_has_the_error() {
         let gate = Gate::new(BothSchemes);
         let authenticated = Policy::authenticated();
         let plain = [r#"DPoP realm="api""#, r#"Bearer realm="api""#];
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_tokens_are_refused_and_other_credentials_are_anonymous() {
+    async fn other_tokens_are_refused_not_anonymous() {
         let keys = || crate::keys::FixedKeys::secret(&[7; 32]).unwrap();
         let verifier = || crate::JwtVerifier::builder("https://i.example", "api", keys()).build().unwrap();
         let several = crate::verifier::ByIssuer::new([verifier()]).unwrap();
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_credential_is_read_once() {
+    async fn credential_is_read_once() {
         let gate = Gate::new(BothSchemes);
         for (request, expected) in [(HeaderList::default(), None), (with("Bearer alice"), Some("alice"))] {
             let request = CountedReads(request, AtomicUsize::new(0));
@@ -383,7 +383,7 @@ mod tests {
                 r#"{"error":"server_error","error_description":"The service is not configured to authenticate requests"}"#,
             ),
         ] {
-            // The check comes before the policy, which would answer with 403; and an optional route is no way around it.
+            // The check comes before the policy, which would answer with 403. Optional routes are checked as well.
             let request = with(&format!("Bearer {subject}"));
             let refusal = gate.extract::<NoClaims>(&request, None, &scopes("write")).await.err().unwrap();
             assert_eq!((refusal.status, refusal.body.as_str()), (status, body));
@@ -405,11 +405,11 @@ mod tests {
         }
         assert!(gate.admit(&with("Bearer revoked"), &Policy::authenticated()).await.is_err());
         assert_eq!(counts(), [3, 2]);
-        // A refused token, and a request without one, are not asked about.
+        // Only verified callers are checked.
         assert!(gate.admit(&with("Bearer bad"), &Policy::authenticated()).await.is_err());
         assert!(gate.admit_optional(&with("Basic dTpw"), &Policy::authenticated()).await.unwrap().is_none());
         assert_eq!(counts(), [3, 2]);
-        // Neither is a caller that a guard of the same gate let in.
+        // A caller that a guard of the same gate let in is not checked again.
         let guard = crate::adapter::Guard::new(gate.clone());
         let request = with("Bearer alice");
         let admission = guard.admit(&request, None).await.unwrap();
@@ -418,7 +418,7 @@ mod tests {
         assert_eq!(counts(), [4, 3]);
         let other = Gate::new(BothSchemes);
         assert!(other.extract::<NoClaims>(&with("Bearer bad"), renewed.as_ref(), &scopes("read")).await.is_err());
-        // An assumed caller is.
+        // An assumed caller is checked.
         let caller = assume_verified(&serde_json::json!({"sub": "revoked"})).unwrap();
         let gate = admit_everyone_as(caller).with_check(first.clone());
         assert_eq!(gate.admit(&with(""), &Policy::authenticated()).await.unwrap_err().status(), 401);

@@ -1,4 +1,4 @@
-//! The one thing that adapters call: from a request to a verified caller, or to the answer that refuses it.
+//! The gate: what adapters call to get a verified caller, or the answer that refuses the request.
 
 mod admission;
 mod admit;
@@ -21,7 +21,7 @@ use crate::resource_metadata::ResourceMetadata;
 use crate::session::SessionCheck;
 use crate::verifier::{Verified, Verifier};
 
-/// A verifier and how requests are asked and answered. Cheap to clone: all clones are one gate.
+/// A verifier, with the rules for reading requests and answering them. Cheap to clone: all clones are the same gate.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -80,15 +80,15 @@ impl Gate {
         self.with(|inner| inner.realm = realm.into())
     }
 
-    /// With tokens read from `sources`, in this order; the first that holds one decides. Without any source, no
-    /// request has a token.
+    /// With tokens read from `sources`, in this order: the first that holds a token decides. Without any source, every
+    /// request is without a token.
     #[must_use]
     pub fn with_token_sources(self, sources: impl IntoIterator<Item = TokenSource>) -> Self {
         self.with(|inner| inner.sources = sources.into_iter().collect())
     }
 
-    /// With the URL under which clients know the service: it makes the URI that a request is for
-    /// ([`Credential::target_uri`]), which a DPoP proof has to name (RFC 9449 §4.3).
+    /// With the URL that clients use for the service. With the path of a request it makes the URI that the request is for
+    /// ([`Credential::target_uri`]). A DPoP proof has to name that URI (RFC 9449 §4.3).
     ///
     /// A path in it is the prefix that a proxy takes off before the request reaches the service. `Host`, `Forwarded` and
     /// `X-Forwarded-*` fields are never used, because a client can set them.
@@ -108,8 +108,7 @@ impl Gate {
         Ok(self.with(|inner| inner.public_url = Some(url)))
     }
 
-    /// With one more check of verified callers, for example of their sessions. Checks run in the order in which they are
-    /// added.
+    /// With one more check of verified callers, for example of their sessions. Checks run in the order of these calls.
     #[must_use]
     pub fn with_check(self, check: impl SessionCheck + 'static) -> Self {
         self.with(|inner| inner.checks.push(Arc::new(check)))
@@ -118,16 +117,16 @@ impl Gate {
     /// With protected resource metadata (RFC 9728): challenges name its URL in `resource_metadata`, and the adapters'
     /// handler serves it. Unless it lists authorization servers, they are the verifier's issuers.
     ///
-    /// Whoever lacks a good token is then also told, in `scope`, which scopes the route's policy names (RFC 6750 §3), so
-    /// that a client knows where to get a token and what to ask for.
+    /// Challenges for a missing or bad token then also name the scopes of the route's policy, in `scope` (RFC 6750 §3). So a
+    /// client learns where to get a token and the scopes to ask for.
     #[must_use]
     pub fn with_resource_metadata(self, metadata: ResourceMetadata) -> Self {
         let issuers = self.0.verifier.issuers();
         self.with(|inner| inner.resource_metadata = Some(metadata.or_issuers(issuers)))
     }
 
-    /// With answers that `change` has the last word on: another body, further header fields. It is called for every
-    /// refusal, by both adapters alike.
+    /// With answers that `change` can modify: another body, for example, or more header fields. Every adapter calls it for
+    /// every refusal.
     ///
     /// ```
     /// # fn gate(gate: portcullis::Gate) -> portcullis::Gate {
@@ -142,8 +141,9 @@ impl Gate {
         self.with(|inner| inner.refusals = Some(RefusalHook(Arc::new(change))))
     }
 
-    /// Makes one attempt to get what verification needs, such as keys that are fetched: call it before serving to find
-    /// out early, or not at all to start at once and recover alone. An attempt ends within the fetch's own time limit.
+    /// Makes one attempt to get what verification needs, for example keys from a URL. It ends within the time limit of a
+    /// fetch. Call it before serving to see errors early. A service that does not call it starts at once, and fetches keys
+    /// with the first requests.
     ///
     /// # Errors
     /// [`AuthError::Unavailable`] when the attempt failed.
@@ -151,8 +151,8 @@ impl Gate {
         self.0.verifier.warm_up().await
     }
 
-    /// [`Self::warm_up`], again and again as the provider's schedule allows, until it succeeds or `deadline` has passed:
-    /// for a service that rather fails to start than starts without keys.
+    /// Repeats [`Self::warm_up`] as often as the key provider's schedule allows, until it succeeds or `deadline` has passed:
+    /// for a service that must not start without keys.
     ///
     /// # Errors
     /// [`AuthError::Unavailable`] of the last attempt.
@@ -177,15 +177,15 @@ impl Gate {
 
     /// Makes the answer to a request that [`Self::admit`] or [`Self::verify`] does not let in.
     ///
-    /// [`Self::extract`] and [`Self::authorize`] make it themselves, and know more: which scheme the request used, and
-    /// which scopes its route needs.
+    /// [`Self::extract`] and [`Self::authorize`] make the answer themselves. They also know the scheme that the request
+    /// used, and the scopes that its route needs.
     #[must_use]
     pub fn refuse(&self, error: &AuthError) -> Refusal {
         self.refuse_for(error, &Policy::authenticated(), None)
     }
 
-    /// With protected resource metadata, a challenge for a missing or bad token names the scopes of `policy`. `used` is
-    /// the scheme of the request, where that is known.
+    /// Makes the answer where `policy` is required. With protected resource metadata, a challenge for a missing or bad token
+    /// names the scopes of `policy`. `used` is the scheme of the request, where that is known.
     fn refuse_for(&self, error: &AuthError, policy: &Policy, used: Option<Scheme>) -> Refusal {
         let guidance = self
             .0
@@ -229,11 +229,11 @@ impl fmt::Debug for RefusalHook {
     }
 }
 
-/// Between two attempts where nobody says how long to wait.
+/// The pause between two attempts where the key provider has no schedule.
 #[cfg(feature = "remote")]
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Knows nobody: a gate with an assumed caller verifies no token.
+/// The verifier of a gate with an assumed caller. It is never asked.
 #[derive(Debug)]
 struct NoVerifier;
 
@@ -252,7 +252,7 @@ mod tests {
     use crate::error::{InvalidRequest, InvalidToken, Unavailable};
     use crate::policy::{roles, scopes};
 
-    /// Has its keys after so many attempts.
+    /// Has its keys after this number of failed attempts.
     #[derive(Debug)]
     struct Slow(AtomicU32);
 
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn challenges_name_the_metadata_and_the_hook_has_the_last_word() {
+    fn challenges_name_the_metadata_and_the_hook_changes_them() {
         let metadata = ResourceMetadata::new("https://api.example.com/mcp").unwrap();
         let gate =
             Gate::new(Slow(AtomicU32::new(0))).with_resource_metadata(metadata).with_refusals(|error, refusal| {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn with_metadata_a_missing_or_bad_token_is_told_the_scopes_of_the_policy() {
+    fn challenges_with_metadata_name_the_scopes() {
         let challenge = |gate: &Gate, error: AuthError| {
             let policy = scopes("read").or(scopes("write read")).and(roles(["r"]));
             gate.refuse_for(&error, &policy, None).headers.remove(0).1
@@ -307,21 +307,21 @@ mod tests {
                 r#"Bearer realm="api", error="invalid_token", error_description="The access token expired", scope="read write", resource_metadata="{url}""#
             )
         );
-        // A request that is malformed lacks no scope.
+        // A malformed request is not told scopes.
         assert!(!challenge(&gate, InvalidRequest::RepeatedCredential.into()).contains("scope"));
-        // What the failed policy names goes first.
+        // The scopes of the error come before those of the route.
         let missing = AuthError::InsufficientScope { scope: Some("admin".to_owned()) };
         assert!(challenge(&gate, missing).contains(r#", scope="admin", resource_metadata="#));
     }
 
     #[tokio::test]
-    async fn warming_up_goes_on_until_it_succeeds_or_the_deadline_passes() {
+    async fn warming_up_repeats_until_success_or_deadline() {
         let gate = Gate::new(Slow(AtomicU32::new(3)));
         assert!(gate.warm_up().await.is_err());
         assert!(gate.warm_up_within(Duration::from_secs(60)).await.is_ok());
         let gate = Gate::new(Slow(AtomicU32::new(u32::MAX)));
         assert_eq!(gate.warm_up_within(Duration::from_millis(30)).await.unwrap_err().status(), 503);
-        // No time at all is one attempt.
+        // Without any time there is one attempt.
         assert!(Gate::new(Slow(AtomicU32::new(0))).warm_up_within(Duration::ZERO).await.is_ok());
     }
 }

@@ -54,7 +54,7 @@ impl<'a> Alternatives<'a> {
         &self.named_scopes
     }
 
-    /// Says what a caller lacks that the policy does not allow.
+    /// Makes the error for a caller that the policy does not allow.
     pub(super) fn unmet(&self, caller: &Verified) -> AuthError {
         match self.list.iter().find(|alternative| alternative.grants_are_held(caller)) {
             Some(Alternative { max_age, acr_values, .. }) => AuthError::InsufficientUserAuthentication {
@@ -65,7 +65,7 @@ impl<'a> Alternatives<'a> {
         }
     }
 
-    /// The named scopes, space-delimited; `None` when there are none.
+    /// The named scopes, space-delimited; `None` when the policy names no scope.
     pub(super) fn joined_scopes(&self) -> Option<String> {
         (!self.named_scopes.is_empty()).then(|| self.named_scopes.join(" "))
     }
@@ -90,13 +90,13 @@ impl<'a> Alternative<'a> {
         &self.roles
     }
 
-    /// How long ago the user may have authenticated at most (claim `auth_time`).
+    /// The longest time since the user authenticated (claim `auth_time`); `None` means any.
     #[must_use]
     pub fn max_age(&self) -> Option<Duration> {
         self.max_age
     }
 
-    /// The authentication context classes of which the caller needs one (claim `acr`). Without any, all are accepted.
+    /// The authentication context classes (claim `acr`). The caller needs one of them; an empty list means any.
     #[must_use]
     pub fn acr_values(&self) -> &[&'a str] {
         self.acr_values.as_deref().unwrap_or_default()
@@ -109,7 +109,7 @@ impl<'a> Alternative<'a> {
             && held(GrantKind::Role, &self.roles)
     }
 
-    /// What meets both; `None` when nothing can.
+    /// Combines both; `None` when no caller can meet both.
     fn and(&self, other: &Self) -> Option<Self> {
         let mut both = self.clone();
         for (names, others) in [
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_alternatives_is_bounded() {
+    fn number_of_alternatives_is_bounded() {
         // 2 to the power of 200 of them.
         let pair = |at: usize| any_scope(&format!("a{at} b{at}"));
         let policy = (1..200).fold(pair(0), |policy, at| policy.and(pair(at)));

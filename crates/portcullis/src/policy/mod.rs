@@ -1,4 +1,4 @@
-//! What a verified caller must be allowed to do, and how recently the user must have authenticated.
+//! Policies: what a verified caller must be allowed to do, and how recently the user must have authenticated.
 
 mod alternatives;
 
@@ -31,7 +31,8 @@ const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(600);
 /// - 403 `insufficient_scope` (RFC 6750 §3.1) if the caller lacks scopes, permissions or roles. It is also the answer if
 ///   the authentication is insufficient as well, because a new login would not help.
 /// - 401 `insufficient_user_authentication` (RFC 9470 §3) if only the authentication is too old or too weak. The answer
-///   says what the first [alternative](Self::alternatives) demands whose scopes, permissions and roles the caller has.
+///   has the demands of one [alternative](Self::alternatives): the first for which the caller has all scopes, permissions
+///   and roles.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[must_use = "a policy does nothing until a gate requires it"]
 pub struct Policy(PolicyRule);
@@ -124,13 +125,13 @@ impl Policy {
     ///
     /// # Errors
     /// [`AuthError::InsufficientScope`] with the scopes that the policy names, or
-    /// [`AuthError::InsufficientUserAuthentication`]; see [`Policy`] for which of them.
+    /// [`AuthError::InsufficientUserAuthentication`]. [`Policy`] describes both.
     pub fn check(&self, caller: &Verified) -> Result<(), AuthError> {
         if self.0.holds(caller) { Ok(()) } else { Err(self.alternatives().unmet(caller)) }
     }
 
-    /// Returns the policy as a list of alternatives, of which a caller has to meet one: for documentation of an API, and
-    /// for decisions that need more than a yes or no.
+    /// Returns the policy as a list of alternatives. A caller has to meet one of them. Use it to document an API, or to show
+    /// callers what they need.
     ///
     /// There are at most [`Alternatives::MAX`] of them.
     ///
@@ -153,7 +154,7 @@ impl Policy {
         Alternatives::of(&self.0)
     }
 
-    /// All scopes that the policy names, space-delimited, each once; `None` when it names none.
+    /// The scopes that the policy names, space-delimited, each once; `None` when it names no scope.
     pub(crate) fn named_scopes(&self) -> Option<String> {
         self.alternatives().joined_scopes()
     }
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn combinations_hold_only_as_a_whole() {
+    fn and_needs_both_parts() {
         let policy = scopes("a").and(roles(["r"]));
         assert_eq!(missing(&policy, r#"{"scope":"a","roles":["r"]}"#), None);
         assert_eq!(missing(&policy, r#"{"scope":"a"}"#), Some(Some("a".into())));
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_any_of_lets_nobody_in() {
+    fn empty_any_of_allows_no_caller() {
         assert_eq!(missing(&any_scope(""), r#"{"scope":"a"}"#), Some(None));
         assert_eq!(missing(&Policy::authenticated(), "{}"), None);
     }

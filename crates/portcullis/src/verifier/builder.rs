@@ -1,4 +1,4 @@
-//! Building a [`JwtVerifier`]: what is wrong with it shows here, not at the first request.
+//! The builder of a [`JwtVerifier`]. It finds configuration errors before the first request does.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -58,8 +58,8 @@ impl JwtVerifierBuilder {
         }
     }
 
-    /// Allows these algorithms and no others. Default: those that the keys may serve, which without a secret has no
-    /// HMAC.
+    /// Allows only these algorithms. Default: those that the key provider serves; HMAC is among them only if the key is a
+    /// secret.
     pub fn algorithms(mut self, algorithms: impl Into<AlgorithmSet>) -> Self {
         self.algorithms = Some(algorithms.into());
         self
@@ -77,46 +77,45 @@ impl JwtVerifierBuilder {
         self
     }
 
-    /// Accepts these media types in `typ` and no others, nor none. Default: absent, `JWT` or `at+jwt`. Compared without
-    /// regard to case, with or without `application/`.
+    /// Accepts only tokens with one of these media types in `typ`. Default: `JWT`, `at+jwt`, and tokens without `typ`. Upper
+    /// and lower case are equal, and `application/` in front makes no difference.
     pub fn token_types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
         self.token_types = TokenTypes::exactly(types.into_iter().map(Into::into));
         self
     }
 
-    /// How far clocks may differ. Default: 5 seconds; at most 10 minutes.
+    /// Sets how far clocks may differ. Default: 5 seconds; at most 10 minutes.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.time.leeway = leeway;
         self
     }
 
-    /// The longest token that is looked at, in bytes. Default: 16,384.
+    /// Sets the longest token that is read, in bytes. Default: 16,384.
     pub fn max_token_bytes(mut self, bytes: usize) -> Self {
         self.max_token_bytes = bytes;
         self
     }
 
-    /// Requires these claims to be there and not null.
+    /// Requires these claims to be present and not null.
     pub fn require_claims<S: Into<Cow<'static, str>>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.required_claims.0.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Adds a check. Checks run in the order in which they are added, after all others.
+    /// Adds a check. Added checks run in the order of these calls, after the standard checks.
     pub fn check(mut self, check: impl ClaimCheck + 'static) -> Self {
         self.checks.push(Box::new(check));
         self
     }
 
-    /// Adds a check by closure; a token that it says `false` of is refused as `check_failed`, and `name` goes to the
-    /// log.
+    /// Adds a check by closure. If it returns `false`, the token is refused as `check_failed`, and `name` goes to the log.
     ///
     /// ```
     /// # use portcullis::keys::FixedKeys;
     /// # use portcullis::{Audience, JwtVerifier};
     /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
     /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
-    ///     .check_fn("organisation", |token| {
+    ///     .check_fn("organization", |token| {
     ///         matches!(token.claims().get::<String>("org_id"), Ok(Some(id)) if id == "org_1")
     ///     })
     ///     .build()?;
@@ -129,28 +128,28 @@ impl JwtVerifierBuilder {
         self.check(NamedCheck { name: name.into(), check })
     }
 
-    /// Where scopes, permissions and roles stand. Default: [`StandardGrants`].
+    /// Sets where scopes, permissions and roles are read from. Default: [`StandardGrants`].
     pub fn grants(mut self, grants: impl GrantReader + 'static) -> Self {
         self.grants = Arc::new(grants);
         self
     }
 
-    /// Another clock, for tests.
+    /// Sets another clock, for tests.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Remembers the good signatures of up to `tokens` tokens, so that a repeated token costs a hash instead of a
-    /// signature check. All else is checked again each time, and so is whether its key still stands. Default: 0, none.
+    /// Caches the good signatures of up to `tokens` tokens, so that a repeated token costs a hash instead of a signature
+    /// check. Everything else is checked each time, and also whether the token's key is still valid. Default: 0, no cache.
     pub fn cache_tokens(mut self, tokens: u64) -> Self {
         self.cached_tokens = tokens;
         self
     }
 
-    /// Says more precisely why a token is refused, such as that it is an opaque one of a kind that the provider is known
-    /// to issue. It is asked about refused tokens alone, gets the reason that was found, and returns that or a better
-    /// one: nothing that it returns lets a token in.
+    /// Sets a closure that says more precisely why a token is refused, for example that it is an opaque token of the identity
+    /// provider. It is called only for refused tokens. It gets the reason that was found, and returns that reason or a
+    /// better one: it cannot let a token in.
     ///
     /// ```
     /// # use portcullis::error::InvalidToken;
@@ -178,10 +177,10 @@ impl JwtVerifierBuilder {
         DangerousBuilder(self)
     }
 
-    /// The verifier.
+    /// Builds the verifier.
     ///
     /// # Errors
-    /// [`ConfigError`] names the field that can't be used and what to write instead.
+    /// [`ConfigError`] names the field that cannot be used and what to write instead.
     pub fn build(self) -> Result<JwtVerifier, ConfigError> {
         self.issuer.validate()?;
         self.audience.validate()?;
@@ -197,7 +196,11 @@ impl JwtVerifierBuilder {
             ));
         }
         if self.max_token_bytes == 0 {
-            return Err(ConfigError::new("max_token_bytes", "zero", "write at least a few thousand, such as 16384"));
+            return Err(ConfigError::new(
+                "max_token_bytes",
+                "zero",
+                "write at least a few thousand, for example 16384",
+            ));
         }
         if let Some(name) = self.required_claims.0.iter().find(|name| name.is_empty()) {
             return Err(ConfigError::new(

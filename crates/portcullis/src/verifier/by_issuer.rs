@@ -1,4 +1,5 @@
-//! Several issuers behind one gate: each token goes to exactly one verifier, and no issuer's keys serve another's tokens.
+//! Several issuers behind one gate: each token goes to exactly one verifier, so the keys of one issuer never verify tokens of
+//! another.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,8 +15,8 @@ use crate::verifier::{JwtVerifier, Verified, Verifier};
 
 /// A fixed set of issuers.
 ///
-/// The token's `iss`, not yet verified, only chooses among the verifiers that are there; the chosen one then checks
-/// everything, `iss` included, with its own keys. An issuer that is not in the set is refused without asking anybody.
+/// The token's unverified `iss` chooses one of the verifiers. That verifier checks everything, `iss` included, with its own
+/// keys. Tokens of other issuers are refused at once, without asking for keys.
 ///
 /// ```
 /// use portcullis::keys::FixedKeys;
@@ -31,7 +32,7 @@ use crate::verifier::{JwtVerifier, Verified, Verifier};
 /// ```
 pub struct ByIssuer {
     verifiers: Vec<JwtVerifier>,
-    /// Positions among the verifiers.
+    /// The position of each issuer's verifier in the list.
     by_issuer: HashMap<String, usize>,
     max_token_bytes: usize,
     schemes: Vec<Scheme>,
@@ -41,8 +42,8 @@ impl ByIssuer {
     /// Dispatches to the one of `verifiers` that accepts the token's issuer.
     ///
     /// # Errors
-    /// [`ConfigError`] when there are none, when two accept the same issuer, or when one names none, as a rule or
-    /// [`dangerous::any_issuer`](crate::dangerous::any_issuer) does.
+    /// [`ConfigError`] when the list is empty, when two verifiers accept the same issuer, or when a verifier names no issuer
+    /// ([`Issuer::by_rule`](crate::Issuer::by_rule), [`dangerous::any_issuer`](crate::dangerous::any_issuer)).
     pub fn new(verifiers: impl IntoIterator<Item = JwtVerifier>) -> Result<Self, ConfigError> {
         let verifiers: Vec<_> = verifiers.into_iter().collect();
         let mut by_issuer = HashMap::new();
@@ -79,7 +80,7 @@ impl ByIssuer {
 impl Verifier for ByIssuer {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         let token = credential.unverified_token();
-        // Whose token it is can't be told: whoever knows its kind says so.
+        // The issuer is unknown, so every verifier may say what kind of token it is.
         let explained = |found| self.verifiers.iter().fold(found, |found, verifier| verifier.explain(token, found));
         let issuer = unverified_issuer(token, self.max_token_bytes).map_err(explained)?;
         let position = self.by_issuer.get(&issuer).ok_or(InvalidToken::WrongIssuer)?;
@@ -96,7 +97,7 @@ impl Verifier for ByIssuer {
         self.verifiers.iter().flat_map(Verifier::issuers).collect()
     }
 
-    /// One attempt for each issuer. Fails only when all fail: one issuer's outage is not the others'.
+    /// Makes one attempt for each issuer. It fails only if all fail: an outage of one issuer does not affect the others.
     async fn warm_up(&self) -> Result<(), AuthError> {
         let mut outcome = Ok(());
         let mut any = false;
@@ -109,7 +110,7 @@ impl Verifier for ByIssuer {
         if any { Ok(()) } else { outcome }
     }
 
-    /// Ready when the keys of at least one issuer are held.
+    /// Ready when there are keys of at least one issuer.
     fn status(&self) -> KeyStatus {
         self.verifiers.iter().map(JwtVerifier::status).fold(KeyStatus::waiting(), KeyStatus::or)
     }
@@ -121,10 +122,10 @@ impl fmt::Debug for ByIssuer {
     }
 }
 
-/// `iss` of a token of which nothing is verified: good for choosing among what is configured, and for nothing else.
+/// Returns the unverified `iss` of a token. It may only choose among configured verifiers.
 pub(super) fn unverified_issuer(token: &str, max_bytes: usize) -> Result<String, InvalidToken> {
     let token = Compact::parse(token, max_bytes)?;
-    // A header that can't be read is told before a payload that can't.
+    // An unreadable header is reported before an unreadable payload.
     token.header()?;
     let malformed = InvalidToken::Malformed { part: "payload" };
     let claims = JsonObject::parse(token.payload()?).map_err(|_| malformed)?;
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn each_issuer_belongs_to_one_verifier() {
+    fn issuer_belongs_to_one_verifier() {
         assert!(ByIssuer::new([verifier("https://a.example"), verifier("https://b.example")]).is_ok());
         let twice = ByIssuer::new([verifier("https://a.example"), verifier("https://a.example")]).unwrap_err();
         assert!(twice.to_string().contains("https://a.example"), "{twice}");
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_verifier_has_its_own_longest_token() {
+    async fn each_verifier_has_its_own_size_limit() {
         let with_limit = |issuer: &str, bytes| {
             let keys = FixedKeys::secret(&[7; 32]).unwrap();
             let builder = JwtVerifier::builder(issuer, Audience::any_of(["api"]), keys);
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_ready_when_one_issuer_is() {
+    fn set_is_ready_when_one_issuer_is() {
         let waiting = |issuer: &str| JwtVerifier::builder(issuer, Audience::any_of(["api"]), Waiting).build().unwrap();
         let (a, b) = ("https://a.example", "https://b.example");
         assert!(ByIssuer::new([waiting(a), verifier(b)]).unwrap().status().ready);
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_issuer_is_read_only_from_a_token_that_has_one() {
+    fn issuer_is_read_strictly() {
         assert_eq!(unverified_issuer("a.b", 100), Err(InvalidToken::NotCompactJws));
         let token = |payload: &str| {
             let part = crate::jose::base64url::encode;

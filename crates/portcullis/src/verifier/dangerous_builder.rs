@@ -8,14 +8,14 @@ use crate::verifier::JwtVerifierBuilder;
 pub struct DangerousBuilder(pub(crate) JwtVerifierBuilder);
 
 impl DangerousBuilder {
-    /// Accepts tokens without `exp`: they are good until their key is withdrawn.
+    /// Accepts tokens without `exp`. They are valid until their key is withdrawn.
     pub fn allow_missing_expiration(mut self) -> JwtVerifierBuilder {
         self.0.time.expiration_required = false;
         self.0
     }
 
-    /// Accepts a token that is bound to a key (`cnf`, RFC 7800) from a caller who does not prove that key: whoever
-    /// stole the token can use it.
+    /// Accepts a token that is bound to a key (`cnf`, RFC 7800) without a proof of that key. A thief of the token can use
+    /// it.
     pub fn accept_sender_constrained_as_bearer(mut self) -> JwtVerifierBuilder {
         self.0.accept_sender_constrained = true;
         self.0

@@ -1,4 +1,4 @@
-//! How a caller was verified, and what it has to prove as well.
+//! How a caller was verified, and the key that it has to prove.
 
 use serde_json::value::RawValue;
 
@@ -21,7 +21,7 @@ pub enum Evidence {
     Signature,
 }
 
-/// The key that a token is bound to: whoever presents the token has to prove that it holds the key (`cnf`, RFC 7800).
+/// The key that a token is bound to. The sender of the token has to prove that it holds the key (`cnf`, RFC 7800).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SenderConstraint {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_known_member_of_cnf_is_a_constraint() {
+    fn known_member_of_cnf_is_a_constraint() {
         let read = |claims: &str| SenderConstraint::read(&Claims::parse(claims.as_bytes().to_vec()).unwrap());
         assert_eq!(read("{}"), None);
         assert_eq!(read(r#"{"cnf":null}"#), None);

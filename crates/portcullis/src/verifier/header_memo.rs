@@ -1,4 +1,4 @@
-//! Memory of one header.
+//! The cache of one header.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use crate::error::InvalidToken;
 use crate::jose::Header;
 use crate::jose::compact::Compact;
 
-/// The header of the last good token, by its encoded text. An issuer writes the same header, byte for byte, until it
-/// changes its key, so decoding and parsing it again would be the same work with the same result.
+/// Caches the header of the last good token, by its encoded text. An issuer writes the same header, byte for byte, until it
+/// changes its key, so it is decoded and parsed only once.
 ///
-/// Only a token whose signature verified is remembered: what others send can't push it out.
+/// Only headers of tokens with a good signature are cached, so forged tokens cannot replace the entry.
 #[derive(Default)]
 pub(super) struct HeaderMemo(ArcSwapOption<(Box<str>, Arc<Header>)>);
 
 impl HeaderMemo {
-    /// The token's header, remembered or read.
+    /// Returns the token's header from the cache, or reads it.
     pub(super) fn recall_or_read(&self, token: &Compact<'_>) -> Result<Arc<Header>, InvalidToken> {
         match &*self.0.load() {
             Some(known) if *known.0 == *token.encoded_header() => Ok(Arc::clone(&known.1)),
@@ -24,7 +24,7 @@ impl HeaderMemo {
         }
     }
 
-    /// Remembers the header of a token whose signature verified.
+    /// Caches the header of a token with a good signature.
     pub(super) fn remember(&self, token: &Compact<'_>, header: &Arc<Header>) {
         let is_known = self.0.load().as_ref().is_some_and(|known| Arc::ptr_eq(&known.1, header));
         if !is_known {

@@ -1,4 +1,4 @@
-//! Signed payloads that are not JWTs: a compact JWS checked against keys, whatever its payload is.
+//! Signed payloads that are not JWTs: checks a compact JWS with any payload against keys.
 
 use crate::error::AuthError;
 use crate::jose::AlgorithmSet;

@@ -1,4 +1,4 @@
-//! The pipeline for JSON Web Tokens (RFC 7519, RFC 8725), on one screen.
+//! The verifier of JSON Web Tokens (RFC 7519, RFC 8725).
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::verifier::unverified::Explain;
 use crate::verifier::verified::TokenContents;
 use crate::verifier::{Evidence, JwtVerifierBuilder, UnverifiedToken, Verified, Verifier};
 
-/// Verifies signed JWTs: signature, type, issuer, audience, time and whatever else the builder was given.
+/// Verifies signed JWTs: signature, type, issuer, audience, time, and the checks that were added to the builder.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,7 +40,7 @@ pub struct JwtVerifier {
     pub(super) algorithms: AlgorithmSet,
     pub(super) token_types: TokenTypes,
     pub(super) max_token_bytes: usize,
-    /// All checks of claims, in the order of their reasons: issuer, audience, time, then the rest.
+    /// The claim checks, in the order of their reasons: issuer, audience, time, then the rest.
     pub(super) checks: Vec<Box<dyn ClaimCheck>>,
     pub(super) grants: Arc<dyn GrantReader>,
     pub(super) clock: Arc<dyn Clock>,
@@ -52,7 +52,7 @@ pub struct JwtVerifier {
 impl JwtVerifier {
     pub(super) const SCHEMES: &'static [Scheme] = &[Scheme::Bearer];
 
-    /// Starts with what can't be left out: whose tokens, for whom, and with which keys.
+    /// Starts a verifier with the settings that every verifier needs: the issuer, the audience and the keys.
     pub fn builder(
         issuer: impl Into<Issuer>,
         audience: impl Into<Audience>,
@@ -61,40 +61,40 @@ impl JwtVerifier {
         JwtVerifierBuilder::new(issuer.into(), audience.into(), Arc::new(keys))
     }
 
-    /// Which issuers are accepted.
+    /// The accepted issuers.
     #[must_use]
     pub fn issuer(&self) -> &Issuer {
         &self.issuer
     }
 
-    /// Which audiences are accepted.
+    /// The accepted audiences.
     #[must_use]
     pub fn audience(&self) -> &Audience {
         &self.audience
     }
 
-    /// The algorithms that are allowed.
+    /// The allowed algorithms.
     #[must_use]
     pub fn algorithms(&self) -> AlgorithmSet {
         self.algorithms
     }
 
-    /// Where the keys come from.
+    /// The key provider.
     #[must_use]
     pub fn keys(&self) -> &Arc<dyn KeyProvider> {
         &self.keys
     }
 
-    /// What is wrong with `token`, as precisely as can be said; `found` is what the checks say.
+    /// Returns the most precise reason to refuse `token`. `found` is the reason that the checks gave.
     pub(super) fn explain(&self, token: &str, found: InvalidToken) -> InvalidToken {
         match (&self.explain, found) {
-            // It was too large to be looked at.
+            // Nothing of a token that is too large is read.
             (None, found) | (_, found @ InvalidToken::TooLarge { .. }) => found,
             (Some(explain), found) => explain(&UnverifiedToken::of_at_most(self.max_token_bytes, token), found),
         }
     }
 
-    /// Everything about a token that does not change: its form, its key and its signature.
+    /// Checks what does not change over time: the form, the key and the signature of a token.
     async fn verify_signed(&self, token: &str) -> Result<TokenContents, AuthError> {
         let token = Compact::parse(token, self.max_token_bytes)?;
         let header = self.headers.recall_or_read(&token)?;
@@ -108,7 +108,7 @@ impl JwtVerifier {
         Ok(TokenContents { claims, evidence, signature: Some((header, key)), clock })
     }
 
-    /// Everything that does: time, above all.
+    /// Runs the claim checks, whose result can change over time.
     fn check_claims(&self, contents: &TokenContents) -> Result<(), AuthError> {
         let Some((header, key)) = &contents.signature else {
             return Err(AuthError::Server("a token without header or key reached the checks".into()));
@@ -117,7 +117,7 @@ impl JwtVerifier {
         self.checks.iter().try_for_each(|check| check.check(&token)).map_err(AuthError::from)
     }
 
-    /// [`Self::verify_signed`], or what it said of the same bytes before, if the same key would be used today.
+    /// Returns the cached result of [`Self::verify_signed`] for the same bytes, if the token's key is still the same.
     async fn recall_or_verify_signed(&self, token: &str) -> Result<Arc<TokenContents>, AuthError> {
         let Some(cache) = &self.cache else {
             return self.verify_signed(token).await.map(Arc::new);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_token_can_be_explained_and_stays_refused() {
+    async fn explained_token_stays_refused() {
         let verifier = explaining();
         let part = crate::jose::base64url::encode;
         let forged = |payload: &[u8]| format!("{}.{}.AAAA", part(br#"{"alg":"HS256"}"#), part(payload));
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(other.reason(), crate::Reason::WrongAudience);
         assert!(other.to_string().contains("the other API"), "{other}");
         assert_eq!(refused(&verifier, &forged(br#"{"aud":"api"}"#)).await, InvalidToken::BadSignature);
-        // What is too large is not looked at.
+        // Nothing of a token that is too large is read.
         let large = format!("key_{}", "x".repeat(100));
         assert_eq!(refused(&verifier, &large).await, InvalidToken::TooLarge { limit: 100 });
         let keys = FixedKeys::secret(&[7; 32]).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_of_nobody_in_a_set_of_issuers_is_explained_too() {
+    async fn token_of_unknown_issuer_is_explained() {
         let set = ByIssuer::new([explaining()]).unwrap();
         assert_eq!(refused(&set, "key_123").await, InvalidToken::OpaqueToken);
         assert_eq!(refused(&set, "123").await, InvalidToken::NotCompactJws);

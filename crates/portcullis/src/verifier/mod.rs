@@ -1,4 +1,4 @@
-//! From a credential to a verified identity.
+//! Verifiers: from a credential to a verified caller.
 //!
 //! Design notes: [Tokens and algorithms](crate::_docs::tokens).
 
@@ -79,12 +79,12 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// The schemes that this verifier understands, the preferred one first. Default: `Bearer`.
     ///
     /// A gate reads only credentials of these schemes, and sends a challenge for each. A token under another scheme, for
-    /// example `DPoP`, is refused as a missing token; a credential that is no token, for example `Basic`, counts as none.
+    /// example `DPoP`, is refused as a missing token. Credentials of other schemes, for example `Basic`, are ignored.
     fn schemes(&self) -> &[Scheme] {
         &[Scheme::Bearer]
     }
 
-    /// The issuers whose tokens are accepted, where they are known: for metadata.
+    /// The accepted issuers, where they are known: for metadata.
     fn issuers(&self) -> Vec<String> {
         Vec::new()
     }

@@ -1,4 +1,4 @@
-//! A set of issuers that is not known beforehand: a realm or a tenant for each customer.
+//! A set of issuers that changes while the service runs, for example a realm or a tenant for each customer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::keys::KeyStatus;
 use crate::verifier::by_issuer::unverified_issuer;
 use crate::verifier::{JwtVerifier, Verified, Verifier};
 
-/// How many issuers that are not ours are remembered, by hash.
-const STRANGERS: u64 = 1_024;
+/// The number of unknown issuers that are cached, by hash.
+const MAX_UNKNOWN_ISSUERS: u64 = 1_024;
 
-/// Says which issuers are ours.
+/// The directory of accepted issuers.
 ///
 /// ```
 /// use portcullis::error::Unavailable;
@@ -38,20 +38,21 @@ const STRANGERS: u64 = 1_024;
 /// ```
 #[async_trait]
 pub trait IssuerDirectory: fmt::Debug + Send + Sync {
-    /// The verifier for `unverified_issuer`, with its audience, its keys and its checks; `None` when it is not ours.
+    /// Returns the verifier for `unverified_issuer`, with its audience, its keys and its checks; `None` when the issuer is not
+    /// accepted.
     ///
-    /// The name is text from a token that nothing is known of: compare it with what is yours, and never ask the address
-    /// that it spells before that. No connection is made to an issuer that this method did not approve.
+    /// The name is text from an unverified token: compare it with known names first, and never connect to it before. This
+    /// crate connects only to issuers that this method accepts.
     ///
     /// # Errors
-    /// [`Unavailable`] when that can't be said now; the request is answered with 503.
+    /// [`Unavailable`] when the directory cannot tell at the moment. The request is answered with 503.
     async fn verifier(&self, unverified_issuer: &str) -> Result<Option<JwtVerifier>, Unavailable>;
 }
 
-/// Verifies tokens of the issuers that a directory approves.
+/// Verifies tokens of the issuers that a directory accepts.
 ///
-/// Verifiers are made on demand, once however many requests need one, and kept in a bounded cache; after `recheck` the
-/// directory is asked again, so that an issuer that was taken off stops. Tokens of more than 16 KiB are refused.
+/// Verifiers are made on demand, once for all requests that need one, and kept in a bounded cache. After `recheck` the
+/// directory is asked again, so that tokens of a removed issuer are refused. Tokens of more than 16 KiB are refused.
 ///
 /// ```
 /// # use portcullis::error::Unavailable;
@@ -73,14 +74,14 @@ pub trait IssuerDirectory: fmt::Debug + Send + Sync {
 pub struct OpenIssuers {
     directory: Arc<dyn IssuerDirectory>,
     verifiers: Cache<String, Arc<JwtVerifier>>,
-    strangers: Cache<[u8; 32], ()>,
+    unknown_issuers: Cache<[u8; 32], ()>,
 }
 
 /// Why there is no verifier.
 #[derive(Debug, thiserror::Error)]
 enum NoVerifier {
-    #[error("not one of our issuers")]
-    Stranger,
+    #[error("not an accepted issuer")]
+    UnknownIssuer,
     #[error("{0}")]
     Unavailable(Unavailable),
 }
@@ -91,11 +92,11 @@ impl OpenIssuers {
         Self {
             directory: Arc::new(directory),
             verifiers: Cache::builder().max_capacity(capacity).time_to_live(recheck).build(),
-            strangers: Cache::builder().max_capacity(STRANGERS).time_to_live(recheck).build(),
+            unknown_issuers: Cache::builder().max_capacity(MAX_UNKNOWN_ISSUERS).time_to_live(recheck).build(),
         }
     }
 
-    /// How many verifiers are held at the moment.
+    /// The number of cached verifiers.
     pub async fn held(&self) -> u64 {
         self.verifiers.run_pending_tasks().await;
         self.verifiers.entry_count()
@@ -106,23 +107,23 @@ impl OpenIssuers {
             return Ok(verifier);
         }
         let name = sha256(issuer.as_bytes());
-        if self.strangers.contains_key(&name) {
+        if self.unknown_issuers.contains_key(&name) {
             return Err(InvalidToken::WrongIssuer.into());
         }
         let ask = async {
             let found = self.directory.verifier(&issuer).await.map_err(NoVerifier::Unavailable)?;
-            found.map(Arc::new).ok_or(NoVerifier::Stranger)
+            found.map(Arc::new).ok_or(NoVerifier::UnknownIssuer)
         };
         match self.verifiers.try_get_with_by_ref(issuer.as_str(), ask).await {
             Ok(verifier) => Ok(verifier),
             Err(error) => match &*error {
-                NoVerifier::Stranger => {
-                    self.strangers.insert(name, ()).await;
+                NoVerifier::UnknownIssuer => {
+                    self.unknown_issuers.insert(name, ()).await;
                     Err(InvalidToken::WrongIssuer.into())
                 }
                 NoVerifier::Unavailable(unavailable) => {
                     let mut again =
-                        Unavailable::new().with_source("the directory of issuers can't say whose the token is");
+                        Unavailable::new().with_source("the directory of issuers cannot tell at the moment");
                     again.retry_after = unavailable.retry_after;
                     Err(again.into())
                 }
@@ -143,7 +144,7 @@ impl Verifier for OpenIssuers {
         JwtVerifier::SCHEMES
     }
 
-    /// Always ready: which issuers there are shows only with their tokens.
+    /// Always ready: the issuers are unknown before their tokens arrive.
     fn status(&self) -> KeyStatus {
         KeyStatus::ready()
     }

@@ -1,4 +1,4 @@
-//! Memory of good signatures.
+//! The cache of good signatures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use moka::sync::Cache;
 use crate::hash::sha256;
 use crate::verifier::verified::TokenContents;
 
-/// Access tokens live shorter than this; what a cache still holds by then only takes up room.
+/// Access tokens live shorter than this, so older entries are useless.
 const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// Remembers that a token's signature was good. Nothing else is remembered: every check of claims runs again on a hit,
-/// and the key is asked for again, so that a key that was withdrawn or replaced stops its tokens at once.
+/// Caches that a token's signature is good, with what the token says. The claim checks still run on every hit. The key is
+/// also looked up again, so tokens of a withdrawn or replaced key are refused at once.
 pub(super) struct TokenCache(Cache<TokenDigest, Arc<TokenContents>>);
 
-/// SHA-256 of a whole token, signature included: two tokens share an entry only if they are the same bytes.
+/// The SHA-256 of a complete token, signature included: two tokens share an entry only if all their bytes are equal.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub(super) struct TokenDigest([u8; 32]);
 

@@ -1,15 +1,15 @@
-//! A token before, or instead of, its verification.
+//! A token that is not verified.
 
 use crate::claims::Claims;
 use crate::error::InvalidToken;
 use crate::jose::Header;
 use crate::jose::compact::{Compact, DEFAULT_MAX_BYTES};
 
-/// Says more precisely why a token is refused.
+/// Returns a more precise reason to refuse a token.
 pub(super) type Explain = dyn Fn(&UnverifiedToken<'_>, InvalidToken) -> InvalidToken + Send + Sync;
 
-/// A token of which nothing may be believed: for naming what it pretends to be, or for choosing which of several to
-/// verify.
+/// A token that is not verified, so nothing in it is known to be true. Use it to name the kind of a refused token, or to
+/// choose one of several tokens to verify.
 #[derive(Clone, Copy)]
 pub struct UnverifiedToken<'a> {
     text: &'a str,
@@ -17,7 +17,7 @@ pub struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// A token as it was presented. Of one that is longer than 16 KiB nothing is read.
+    /// A token as it was presented. Nothing of a token of more than 16 KiB is read.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
         Self::of_at_most(DEFAULT_MAX_BYTES, text)
@@ -33,13 +33,13 @@ impl<'a> UnverifiedToken<'a> {
         self.text
     }
 
-    /// The header, if the token has one that can be read.
+    /// The header; `None` when it cannot be read.
     #[must_use]
     pub fn unverified_header(&self) -> Option<Header> {
         Compact::parse(self.text, self.max_bytes).ok()?.header().ok()
     }
 
-    /// The claims, if the token has some that can be read.
+    /// The claims; `None` when they cannot be read.
     #[must_use]
     pub fn unverified_claims(&self) -> Option<Claims> {
         Claims::parse(Compact::parse(self.text, self.max_bytes).ok()?.payload().ok()?).ok()
@@ -58,7 +58,7 @@ mod tests {
     use crate::jose::base64url;
 
     #[test]
-    fn of_a_token_that_is_too_long_nothing_is_read() {
+    fn too_long_token_is_not_read() {
         let head = format!("{}.{}.", base64url::encode(br#"{"alg":"RS256"}"#), base64url::encode(br#"{"sub":"u"}"#));
         let of_length = |bytes: usize| format!("{head}{}", "A".repeat(bytes - head.len()));
         let longest = of_length(16 * 1024);

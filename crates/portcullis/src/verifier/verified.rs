@@ -60,19 +60,19 @@ impl Verified {
         })
     }
 
-    /// `sub`: who is calling, within the issuer.
+    /// `sub`: the caller's name at its issuer.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.contents.claims.subject()
     }
 
-    /// `iss`: who says so.
+    /// `iss`: the issuer.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.contents.claims.issuer()
     }
 
-    /// `aud`: for whom it was said.
+    /// `aud`: the services that the token is for.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.contents.claims.audiences()
     }
@@ -90,7 +90,7 @@ impl Verified {
         self.contents.claims.token_id()
     }
 
-    /// `exp`: until when the token is good; a connection that lives longer than its request should end then.
+    /// `exp`: the time when the token expires. A connection that lives longer than its request should end then.
     #[must_use]
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.contents.claims.expires_at()
@@ -160,7 +160,7 @@ impl Verified {
     /// The text of the verified JWT, for calls to other services on the caller's behalf: to exchange it (RFC 8693) or to
     /// forward it. `None` unless a JWT was verified.
     ///
-    /// It is a secret: whoever has it can act as the caller. No `Debug` output of this crate prints it.
+    /// It is a secret: with it, anyone can act as the caller. No `Debug` output of this crate prints it.
     #[must_use]
     pub fn raw_token(&self) -> Option<&str> {
         self.raw_token.as_deref()
