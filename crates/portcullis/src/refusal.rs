@@ -1,5 +1,7 @@
 //! The answer that refuses a request, as plain values: the same bytes from every adapter.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::challenge::Challenge;
@@ -97,6 +99,15 @@ impl Refusal {
 
 /// When to try again, in seconds, where the error does not say.
 const DEFAULT_RETRY_SECONDS: u64 = 5;
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the request is refused with status {}", self.status)?;
+        self.reason.map_or(Ok(()), |reason| write!(f, " ({reason})"))
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 impl Challenger<'_> {
     /// Makes one challenge for each scheme that the verifier understands. Only the challenge of the scheme that the request
@@ -235,6 +246,14 @@ mod tests {
             assert!(refusal.headers.contains(&("retry-after".into(), expected.into())));
             assert!(!refusal.headers.iter().any(|(name, _)| name == "www-authenticate"));
         }
+    }
+
+    #[test]
+    fn refusals_are_errors_for_the_question_mark() {
+        let text = |error: AuthError| Refusal::new(&error, &BEARER).to_string();
+        assert_eq!(text(InvalidToken::Expired.into()), "the request is refused with status 401 (expired)");
+        let error = AuthError::InsufficientScope { scope: Some("read".to_owned()) };
+        assert_eq!(text(error), "the request is refused with status 403");
     }
 
     #[test]

@@ -85,6 +85,7 @@ impl TokenSource {
     /// 400, one under a scheme that the verifier does not understand with 401.
     ///
     /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use portcullis::TokenSource;
     /// use portcullis::adapter::PresentedToken;
     /// use portcullis::error::InvalidRequest;
@@ -104,7 +105,6 @@ impl TokenSource {
     ///     Ok(value.strip_prefix("bearer, ").map(PresentedToken::bearer))
     /// });
     /// # use portcullis::{Gate, Policy, adapter::HeaderList};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let keys = portcullis::keys::FixedKeys::secret(&[7; 32])?;
     /// # let gate = Gate::new(portcullis::JwtVerifier::builder("https://issuer.example", "api", keys).build()?);
     /// let gate = gate.with_token_sources([TokenSource::authorization(), subprotocol]);
