@@ -6,31 +6,45 @@ use std::ops::Deref;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use portcullis::adapter::Admission;
+use actix_web::{FromRequest, HttpRequest};
 use portcullis::claims::{FromClaims, NoClaims};
-use portcullis::{Gate, Policy, Refusal, Require, Verified};
+use portcullis::{Policy, Require, Verified};
 
 use crate::rejection::Rejection;
-use crate::view::HttpRequestView;
+use crate::state::{find_admission, find_gate};
+use crate::view::view;
 
 /// A verified caller, with the claims as `C`. It dereferences to [`Verified`].
 ///
-/// Never as `Option<Auth>`, which lets a forged token pass as an anonymous caller and is logged as an error: see
-/// [`MaybeAuth`].
+/// [`MaybeAuth`] makes the credential optional. `Option<Auth>` does not: Actix turns every failure into `None`, so a
+/// forged token would pass as an anonymous caller.
+///
+/// ```
+/// use portcullis_actix::Auth;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Profile {
+///     email: String,
+/// }
+///
+/// async fn me(auth: Auth<Profile>) -> String {
+///     format!("{:?} is {}", auth.subject(), auth.claims.email)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Auth<C = NoClaims> {
     verified: Verified,
-    /// The claims, deserialised.
+    /// The claims, deserialized.
     pub claims: C,
 }
 
-/// A verified caller, or a request without a credential; a bad credential is refused. It dereferences to
-/// `Option<Auth<C>>`.
+/// An optional [`Auth`]. `None` means that the request has no credential. A bad credential is still refused.
+///
+/// It dereferences to `Option<Auth<C>>`.
 #[derive(Clone)]
 pub struct MaybeAuth<C = NoClaims>(pub Option<Auth<C>>);
 
-/// A verified caller whom the policy of `P` allows, with the claims as `C`. It dereferences to [`Verified`].
+/// A verified caller that the policy of `P` allows, with the claims as `C`. It dereferences to [`Verified`].
 pub struct Authorized<P, C = NoClaims> {
     verified: Verified,
     /// The claims, deserialized.
@@ -39,14 +53,14 @@ pub struct Authorized<P, C = NoClaims> {
 }
 
 impl<C> Auth<C> {
-    /// The caller and the claims.
+    /// Returns the caller and the claims.
     pub fn into_parts(self) -> (Verified, C) {
         (self.verified, self.claims)
     }
 }
 
 impl<P, C> Authorized<P, C> {
-    /// The caller and the claims.
+    /// Returns the caller and the claims.
     pub fn into_parts(self) -> (Verified, C) {
         (self.verified, self.claims)
     }
@@ -60,7 +74,10 @@ impl<C: FromClaims + 'static> FromRequest for Auth<C> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { admit(&request, &Policy::authenticated()).await })
+        Box::pin(async move {
+            let (verified, claims) = extract(&request, &Policy::authenticated()).await?;
+            Ok(Self { verified, claims })
+        })
     }
 }
 
@@ -71,9 +88,8 @@ impl<C: FromClaims + 'static> FromRequest for MaybeAuth<C> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let gate = find_gate(&request)?;
-            let (known, view) = (admission(&request), HttpRequestView::new(&request));
-            let caller = gate.extract_optional(&view, known.as_ref(), &Policy::authenticated()).await?;
+            let (gate, known) = (find_gate(&request)?, find_admission(&request));
+            let caller = gate.extract_optional(&view(&request), known.as_ref(), &Policy::authenticated()).await?;
             Ok(Self(caller.map(|(verified, claims)| Auth { verified, claims })))
         })
     }
@@ -86,42 +102,15 @@ impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let (verified, claims) = admit(&request, &P::policy()).await?.into_parts();
+            let (verified, claims) = extract(&request, &P::policy()).await?;
             Ok(Self { verified, claims, policy: PhantomData })
         })
     }
 }
 
-async fn admit<C: FromClaims>(request: &HttpRequest, policy: &Policy) -> Result<Auth<C>, Rejection> {
-    let gate = find_gate(request)?;
-    let known = admission(request);
-    let (verified, claims) = gate.extract(&HttpRequestView::new(request), known.as_ref(), policy).await?;
-    Ok(Auth { verified, claims })
-}
-
-/// What a middleware before left behind.
-fn admission(request: &HttpRequest) -> Option<Admission> {
-    request.extensions().get::<Admission>().cloned()
-}
-
-/// The innermost middleware's gate, else that of `app_data`, else the answer 500.
-pub(crate) fn find_gate(request: &HttpRequest) -> Result<Gate, Rejection> {
-    if let Some(gate) = request.extensions().get::<Gate>() {
-        return Ok(gate.clone());
-    }
-    let shared = request.app_data::<web::Data<Gate>>().map(|gate| gate.get_ref());
-    match (request.app_data::<Gate>(), shared) {
-        // Actix finds the innermost of each type, but does not say which of the two is further in.
-        (Some(gate), Some(shared)) if !gate.is_same(shared) => Err(Refusal::misconfigured(
-            "app_data holds a Gate and another web::Data<Gate>: keep to one of the two types",
-        )
-        .into()),
-        (Some(gate), _) | (None, Some(gate)) => Ok(gate.clone()),
-        (None, None) => {
-            let problem = "no Gate and no web::Data<Gate> in app_data: give the App one, with .app_data(gate.clone())";
-            Err(Refusal::misconfigured(problem).into())
-        }
-    }
+async fn extract<C: FromClaims>(request: &HttpRequest, policy: &Policy) -> Result<(Verified, C), Rejection> {
+    let (gate, known) = (find_gate(request)?, find_admission(request));
+    Ok(gate.extract(&view(request), known.as_ref(), policy).await?)
 }
 
 impl<C> Deref for Auth<C> {

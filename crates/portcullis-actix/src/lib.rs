@@ -1,15 +1,15 @@
-//! Actix Web extractors for portcullis: verified callers as handler arguments.
+//! Actix Web extractors and a middleware for portcullis: verified callers as handler arguments.
 //!
 //! ```
 //! use actix_web::{App, web};
 //! use portcullis_actix::{Auth, Authorized, Config, Gate, MaybeAuth, Policy, Require, scopes};
 //!
 //! async fn me(auth: Auth) -> String {
-//!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
+//!     format!("hello, {}", auth.subject().unwrap_or("stranger"))
 //! }
 //!
 //! async fn feed(auth: MaybeAuth) -> &'static str {
-//!     if auth.is_some() { "yours" } else { "everybody's" }
+//!     if auth.is_some() { "personal" } else { "public" }
 //! }
 //!
 //! struct ReadMessages;
@@ -22,7 +22,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), portcullis_actix::ConfigError> {
-//! // The issuer as tokens have it in `iss`, and the name of this service as they have it in `aud`.
+//! // The issuer as in the claim `iss`, and the name of this service as in the claim `aud`.
 //! let verifier = Config::new("https://issuer.example", "https://api.example.com").verifier()?;
 //! let gate = Gate::new(verifier);
 //! let app = App::new()
@@ -33,21 +33,39 @@
 //! # Ok(()) }
 //! ```
 //!
-//! `portcullis_auth0`, `portcullis_azure`, `portcullis_clerk` and `portcullis_oidc` make the verifier for a provider that
-//! they know; [`JwtVerifier::builder`] makes it with keys of your own. [`AuthMiddleware`] guards a whole part of the service.
+//! The presets `portcullis-auth0`, `portcullis-azure`, `portcullis-clerk` and `portcullis-oidc` make the verifier for an
+//! identity provider. [`Config`] serves all other issuers, and [`JwtVerifier::builder`] a custom key provider.
 //!
-//! An extractor guards its handler, not a path, so no route is open by a slip of the router. It finds its gate in
-//! `app_data`, as `Gate` or as `web::Data<Gate>`: the innermost, so keep to one of the two types. A handler without a gate,
-//! or with a different one of each type, is answered with 500, and the log says why.
+//! # Extractors
 //!
-//! For an optional credential use [`MaybeAuth`], never `Option<Auth>`: Actix implements `Option` for every extractor, and
-//! its implementation turns *any* failure into `None`, so a forged token would pass as an anonymous caller. That can't be
-//! forbidden at compile time; but a refusal that nobody answers with, or looks at, is logged as an error.
+//! [`Auth`] is a verified caller, and [`MaybeAuth`] an optional one. [`Authorized`] also checks a policy. Their type
+//! parameter `C` is the type of the claims: `auth.claims`.
+//!
+//! An extractor guards its handler, so a handler with one is never open by an error in the routes.
+//!
+//! Never take `Option<Auth>`. Actix implements `Option` for every extractor and turns *every* failure into `None`, so a
+//! forged token would pass as an anonymous caller. The compiler cannot forbid it. A refusal that is dropped this way is
+//! logged as an error.
+//!
+//! # Where extractors find the gate
+//!
+//! They take the gate of the innermost [`AuthMiddleware`]. Without a middleware they take the gate in `app_data`, a
+//! `Gate` or a `web::Data<Gate>`. Keep to one of the two types. Without a gate, or with two gates of the two types, the
+//! answer is 500, and the log says what to write.
+//!
+//! # A guard before a part of the service
+//!
+//! [`AuthMiddleware`] guards an `App`, a `scope` or a `resource`.
+//!
+//! # Behind a proxy that strips a prefix
+//!
+//! [`Gate::with_public_url`] names the URL of the service. The path of a request is the one that the server received, also
+//! within a `scope`. A middleware outside that changes the URI hides it, for example `NormalizePath`.
 //!
 //! # Tests of handlers
 //!
-//! `portcullis_testing::gate_admitting(&claims)` is a gate that lets every request in with the claims that a test needs,
-//! without a token; `portcullis_testing::TestIssuer` mints tokens for tests of the whole way.
+//! `portcullis_testing::gate_admitting(&claims)` makes a gate that admits every request with these claims, without a
+//! token. `portcullis_testing::TestIssuer` mints tokens, for tests that include the verification.
 //!
 //! ```
 //! use actix_web::{App, test, web};
@@ -55,7 +73,7 @@
 //! use portcullis_testing::gate_admitting;
 //!
 //! async fn me(auth: Auth) -> String {
-//!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
+//!     format!("hello, {}", auth.subject().unwrap_or("stranger"))
 //! }
 //!
 //! # #[actix_web::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -66,7 +84,12 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
+//! # Features and re-exports
+//!
+//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default.
+//!
+//! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
+//! provider are enough.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -74,6 +97,7 @@ mod extract;
 mod metadata;
 mod middleware;
 mod rejection;
+mod state;
 mod view;
 
 pub use portcullis::{

@@ -2,10 +2,10 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 
-use crate::extract::find_gate;
 use crate::rejection::Rejection;
+use crate::state::find_gate;
 
-/// Serves the gate's protected resource metadata; 404 where it has none.
+/// Serves the gate's protected resource metadata. A gate without metadata is answered with 404.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -21,7 +21,7 @@ use crate::rejection::Rejection;
 /// ```
 ///
 /// # Errors
-/// The answer 500 where there is no gate.
+/// The answer 500 when there is no gate.
 pub async fn resource_metadata(request: HttpRequest) -> Result<HttpResponse, Rejection> {
     Ok(match find_gate(&request)?.resource_metadata() {
         Some(metadata) => HttpResponse::Ok().content_type("application/json").body(metadata.to_json()),

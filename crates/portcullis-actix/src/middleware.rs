@@ -1,4 +1,4 @@
-//! A guard as an Actix middleware.
+//! The guard as a middleware.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -14,9 +14,10 @@ use portcullis::adapter::{Admission, Guard};
 use portcullis::{Gate, Policy};
 
 use crate::rejection::Rejection;
-use crate::view::HttpRequestView;
+use crate::state::find_admission;
+use crate::view::view;
 
-/// Guards an `App`, a `scope` or a `resource`.
+/// Guards an `App`, a `scope` or a `resource`: verified callers reach it, other requests are refused.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -33,25 +34,30 @@ use crate::view::HttpRequestView;
 /// # Ok(()) }
 /// ```
 ///
-/// Extractors behind it use its gate, and do not verify again what it let in. Where middleware is nested, each lets
-/// through only what its own gate verified, and the innermost gate is the extractors'. Middleware of your own that stands
-/// within finds the caller among the request's extensions, as [`Admission`](portcullis::adapter::Admission).
+/// Extractors behind it use its gate and do not verify the token again. Your own middleware behind it finds the caller
+/// among the request's extensions, as [`Admission`](portcullis::adapter::Admission). Header fields that belong to the
+/// caller ([`Verified::response_headers`](portcullis::Verified::response_headers)) are added to the response. An extractor
+/// cannot add them.
+///
+/// Middleware can be nested. Each lets through only what its own gate verified, and extractors use the innermost gate.
+///
+/// Unlike a layer of Axum, it also guards routes that are added after `wrap`.
 #[derive(Clone, Debug)]
 #[must_use = "give it to wrap()"]
 pub struct AuthMiddleware(Arc<Guard>);
 
 impl AuthMiddleware {
-    /// Lets verified callers through, and nobody else.
+    /// Lets verified callers through.
     pub fn new(gate: Gate) -> Self {
         Guard::new(gate).into()
     }
 
-    /// Lets through those whom `policy` allows.
+    /// Lets only callers through that `policy` allows.
     pub fn require(self, policy: Policy) -> Self {
         Arc::unwrap_or_clone(self.0).require(policy).into()
     }
 
-    /// Lets requests without a credential through as well; a bad one is refused all the same.
+    /// Lets requests without a credential through too. A bad credential is still refused.
     pub fn optional(self) -> Self {
         Arc::unwrap_or_clone(self.0).optional().into()
     }
@@ -107,8 +113,8 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (inner, guard) = (Rc::clone(&self.inner), Arc::clone(&self.guard));
         Box::pin(async move {
-            let known = request.extensions().get::<Admission>().cloned();
-            let admission = match guard.admit(&HttpRequestView::new(request.request()), known.as_ref()).await {
+            let known = find_admission(request.request());
+            let admission = match guard.admit(&view(request.request()), known.as_ref()).await {
                 Ok(admission) => admission,
                 Err(refusal) => {
                     let refusal = Rejection::from(refusal).error_response();
@@ -129,7 +135,7 @@ where
     }
 }
 
-/// What the scheme has to say with each response, such as a fresh nonce.
+/// Adds the caller's header fields. Fields that HTTP cannot send are left out.
 fn add_headers<B>(response: &mut ServiceResponse<B>, admission: &Admission) {
     for (name, value) in admission.response_headers() {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {

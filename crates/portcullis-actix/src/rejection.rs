@@ -8,10 +8,10 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use portcullis::{Reason, Refusal};
 
-/// The answer to a request that is not let in: the gate's [`Refusal`], byte by byte.
+/// The response to a request that is refused: the gate's [`Refusal`], byte for byte.
 ///
-/// Dropping it unseen is logged as an error, because that is what Actix does with it where a handler asks for
-/// `Option<Auth>`.
+/// A rejection that is dropped unread is logged as an error, because Actix does that when a handler takes `Option<Auth>`
+/// ([`MaybeAuth`](crate::MaybeAuth) is the right type).
 #[derive(Debug)]
 pub struct Rejection {
     refusal: Box<Refusal>,
@@ -19,7 +19,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// The refusal, with its reason.
+    /// Returns the refusal, with its reason.
     #[must_use]
     pub fn refusal(&self) -> &Refusal {
         self.seen.store(true, Ordering::Relaxed);
@@ -63,7 +63,7 @@ impl ResponseError for Rejection {
         let mut response = HttpResponse::build(self.status_code());
         let refusal = self.refusal();
         for (name, value) in &refusal.headers {
-            // What is no header field can't be sent; the gate's own always are.
+            // Fields that HTTP cannot send are left out. The gate's own fields can always be sent.
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
             {
                 response.append_header((name, value));

@@ -7,17 +7,16 @@ use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, Uri};
 use portcullis::adapter::RequestView;
 
-/// The parts that may be shared between threads, which the request as a whole may not.
+/// The parts of a request that the core reads. They can be shared between threads, which the whole request cannot.
 pub(crate) struct HttpRequestView<'a> {
     headers: &'a HeaderMap,
     method: &'a Method,
     uri: &'a Uri,
 }
 
-impl<'a> HttpRequestView<'a> {
-    pub(crate) fn new(request: &'a HttpRequest) -> Self {
-        Self { headers: request.headers(), method: request.method(), uri: request.uri() }
-    }
+/// Returns the view of a request. Its URI is the one that the server received: a scope does not change it.
+pub(crate) fn view(request: &HttpRequest) -> HttpRequestView<'_> {
+    HttpRequestView { headers: request.headers(), method: request.method(), uri: request.uri() }
 }
 
 impl RequestView for HttpRequestView<'_> {

@@ -15,15 +15,29 @@ use crate::view::view;
 
 /// A verified caller, with the claims as `C`. It dereferences to [`Verified`].
 ///
-/// As `Option<Auth<C>>` the credential is optional: none is `None`, a bad one is refused all the same.
+/// `Option<Auth<C>>` makes the credential optional. `None` means that the request has none. A bad credential is still
+/// refused.
+///
+/// ```
+/// use portcullis_axum::Auth;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Profile {
+///     email: String,
+/// }
+///
+/// async fn me(auth: Auth<Profile>) -> String {
+///     format!("{:?} is {}", auth.subject(), auth.claims.email)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Auth<C = NoClaims> {
     verified: Verified,
-    /// The claims, deserialised.
+    /// The claims, deserialized.
     pub claims: C,
 }
 
-/// A verified caller whom the policy of `P` allows, with the claims as `C`. It dereferences to [`Verified`].
+/// A verified caller that the policy of `P` allows, with the claims as `C`. It dereferences to [`Verified`].
 pub struct Authorized<P, C = NoClaims> {
     verified: Verified,
     /// The claims, deserialized.
@@ -32,14 +46,14 @@ pub struct Authorized<P, C = NoClaims> {
 }
 
 impl<C> Auth<C> {
-    /// The caller and the claims.
+    /// Returns the caller and the claims.
     pub fn into_parts(self) -> (Verified, C) {
         (self.verified, self.claims)
     }
 }
 
 impl<P, C> Authorized<P, C> {
-    /// The caller and the claims.
+    /// Returns the caller and the claims.
     pub fn into_parts(self) -> (Verified, C) {
         (self.verified, self.claims)
     }
@@ -53,7 +67,8 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        admit(parts, state, &Policy::authenticated()).await
+        let (verified, claims) = extract(parts, state, &Policy::authenticated()).await?;
+        Ok(Self { verified, claims })
     }
 }
 
@@ -65,8 +80,7 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        let gate = find_gate(parts, state)?;
-        let known = parts.extensions.get();
+        let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
         let caller = gate.extract_optional(&view(parts), known, &Policy::authenticated()).await?;
         Ok(caller.map(|(verified, claims)| Self { verified, claims }))
     }
@@ -81,15 +95,18 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let (verified, claims) = admit(parts, state, &P::policy()).await?.into_parts();
+        let (verified, claims) = extract(parts, state, &P::policy()).await?;
         Ok(Self { verified, claims, policy: PhantomData })
     }
 }
 
-async fn admit<S: HasGate, C: FromClaims>(parts: &Parts, state: &S, policy: &Policy) -> Result<Auth<C>, Rejection> {
-    let gate = find_gate(parts, state)?;
-    let (verified, claims) = gate.extract(&view(parts), parts.extensions.get(), policy).await?;
-    Ok(Auth { verified, claims })
+async fn extract<S, C>(parts: &Parts, state: &S, policy: &Policy) -> Result<(Verified, C), Rejection>
+where
+    S: HasGate,
+    C: FromClaims,
+{
+    let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
+    Ok(gate.extract(&view(parts), known, policy).await?)
 }
 
 impl<C> Deref for Auth<C> {

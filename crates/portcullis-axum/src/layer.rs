@@ -20,9 +20,12 @@ use crate::view::original_uri;
 /// # Ok(()) }
 /// ```
 ///
-/// Extractors behind it use its gate and do not verify the token again. Layers can be nested. Each lets through only what
-/// its own gate verified, and extractors use the innermost gate. Your own layer behind it finds the caller among the
-/// request's extensions, as [`Admission`](portcullis::adapter::Admission).
+/// Extractors behind it use its gate and do not verify the token again. Your own layer behind it finds the caller among
+/// the request's extensions, as [`Admission`](portcullis::adapter::Admission). Header fields that belong to the caller
+/// ([`Verified::response_headers`](portcullis::Verified::response_headers)) are added to the response. An extractor
+/// cannot add them.
+///
+/// Layers can be nested. Each lets through only what its own gate verified, and extractors use the innermost gate.
 ///
 /// # Routes that are added later stay open
 ///
@@ -35,7 +38,7 @@ use crate::view::original_uri;
 /// # async fn handler() {}
 /// # fn both(layer: AuthLayer) -> (Router, Router) {
 /// let guarded = Router::new().route("/orders", get(handler)).layer(layer.clone());
-/// let open = Router::new().layer(layer).route("/orders", get(handler)); // wrong: nobody guards /orders
+/// let open = Router::new().layer(layer).route("/orders", get(handler)); // wrong: /orders is open
 /// # (guarded, open) }
 /// ```
 ///

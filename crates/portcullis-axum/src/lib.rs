@@ -1,15 +1,15 @@
-//! Axum extractors for portcullis: verified callers as handler arguments.
+//! Axum extractors and a layer for portcullis: verified callers as handler arguments.
 //!
 //! ```
 //! use axum::{Router, routing::get};
 //! use portcullis_axum::{Auth, Authorized, Config, Gate, Policy, Require, scopes};
 //!
 //! async fn me(auth: Auth) -> String {
-//!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
+//!     format!("hello, {}", auth.subject().unwrap_or("stranger"))
 //! }
 //!
 //! async fn feed(auth: Option<Auth>) -> &'static str {
-//!     if auth.is_some() { "yours" } else { "everybody's" }
+//!     if auth.is_some() { "personal" } else { "public" }
 //! }
 //!
 //! struct ReadMessages;
@@ -22,7 +22,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), portcullis_axum::ConfigError> {
-//! // The issuer as tokens have it in `iss`, and the name of this service as they have it in `aud`.
+//! // The issuer as in the claim `iss`, and the name of this service as in the claim `aud`.
 //! let verifier = Config::new("https://issuer.example", "https://api.example.com").verifier()?;
 //! let app: Router = Router::new()
 //!     .route("/me", get(me))
@@ -32,17 +32,36 @@
 //! # Ok(()) }
 //! ```
 //!
-//! `portcullis_auth0`, `portcullis_azure`, `portcullis_clerk` and `portcullis_oidc` make the verifier for a provider that
-//! they know; [`JwtVerifier::builder`] makes it with keys of your own. [`AuthLayer`] guards a whole part of the service.
+//! The presets `portcullis-auth0`, `portcullis-azure`, `portcullis-clerk` and `portcullis-oidc` make the verifier for an
+//! identity provider. [`Config`] serves all other issuers, and [`JwtVerifier::builder`] a custom key provider.
 //!
-//! An extractor guards its handler, not a path, so no route is open by a slip of the router. Where it finds its gate: in
-//! the request's extensions (`.layer(Extension(gate))`, the innermost counts), else in the application's state, through
-//! [`HasGate`]. A handler without either is answered with 500, and the log says why.
+//! # Extractors
+//!
+//! [`Auth`] is a verified caller, and `Option<Auth>` an optional one. [`Authorized`] also checks a policy. Their type
+//! parameter `C` is the type of the claims: `auth.claims`.
+//!
+//! An extractor guards its handler, so a handler with one is never open by an error in the routes.
+//!
+//! # Where extractors find the gate
+//!
+//! They take the gate of the innermost layer: [`AuthLayer`], or `axum::Extension(gate)`. Without a layer they take the
+//! gate of the router's state, which is a [`Gate`] or implements [`HasGate`]. Without any gate, the answer is 500, and
+//! the log says what to write.
+//!
+//! # A guard before a part of the service
+//!
+//! [`AuthLayer`] guards all routes of a router. It is the layer of `portcullis-tower` and works around any tower service.
+//! Add it after the routes: [routes that are added later stay open](AuthLayer#routes-that-are-added-later-stay-open).
+//!
+//! # Behind a proxy that strips a prefix
+//!
+//! [`Gate::with_public_url`] names the URL of the service. The path of a request is the one that the server received, also
+//! within `nest`. A layer outside of the router that changes the URI hides it, for example `NormalizePathLayer`.
 //!
 //! # Tests of handlers
 //!
-//! `portcullis_testing::gate_admitting(&claims)` is a gate that lets every request in with the claims that a test needs,
-//! without a token; `portcullis_testing::TestIssuer` mints tokens for tests of the whole way.
+//! `portcullis_testing::gate_admitting(&claims)` makes a gate that admits every request with these claims, without a
+//! token. `portcullis_testing::TestIssuer` mints tokens, for tests that include the verification.
 //!
 //! ```
 //! use axum::{Router, body::Body, http::Request, routing::get};
@@ -51,7 +70,7 @@
 //! use tower::ServiceExt;
 //!
 //! async fn me(auth: Auth) -> String {
-//!     format!("hello, {}", auth.subject().unwrap_or("somebody"))
+//!     format!("hello, {}", auth.subject().unwrap_or("stranger"))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -63,7 +82,12 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The whole of the core is re-exported, so that one dependency and a provider's crate are enough.
+//! # Features and re-exports
+//!
+//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default.
+//!
+//! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
+//! provider are enough.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};
 
-/// Serves the gate's protected resource metadata; 404 where it has none.
+/// Serves the gate's protected resource metadata. A gate without metadata is answered with 404.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -27,7 +27,7 @@ pub async fn resource_metadata(document: MetadataDocument) -> MetadataDocument {
     document
 }
 
-/// What [`resource_metadata`] answers with.
+/// The answer of [`resource_metadata`].
 #[derive(Clone, Debug)]
 pub struct MetadataDocument(Option<String>);
 

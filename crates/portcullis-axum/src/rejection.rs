@@ -9,7 +9,7 @@ use portcullis::Refusal;
 pub struct Rejection(Box<Refusal>);
 
 impl Rejection {
-    /// The refusal, with its reason.
+    /// Returns the refusal, with its reason.
     #[must_use]
     pub fn refusal(&self) -> &Refusal {
         &self.0

@@ -7,7 +7,7 @@ use portcullis::{Gate, Refusal};
 
 use crate::rejection::Rejection;
 
-/// State that may hold a gate. Implement it for the application's own state:
+/// A router state that may hold a gate. To keep the gate in your own state type, implement it:
 ///
 /// ```
 /// use portcullis_axum::{Gate, HasGate};
@@ -23,13 +23,13 @@ use crate::rejection::Rejection;
 /// }
 /// ```
 ///
-/// It holds for `Arc<AppState>` then too, which axum's `FromRef` can't be made to.
+/// `Arc<AppState>` then implements it too. axum's `FromRef` could not do that, because both types belong to other crates.
 #[diagnostic::on_unimplemented(
     message = "the router's state `{Self}` is not known to hold a gate",
     note = "implement `HasGate` for the state, or use `Gate` itself as the state"
 )]
 pub trait HasGate {
-    /// The gate; `None` leaves it to the request's extensions.
+    /// Returns the gate. `None` means that only the request's extensions can have one.
     fn gate(&self) -> Option<&Gate>;
 }
 
@@ -51,7 +51,7 @@ impl<S: HasGate + ?Sized> HasGate for Arc<S> {
     }
 }
 
-/// The innermost layer's gate, else the state's, else the answer 500.
+/// Returns the gate of the innermost layer, or else the gate of the state. Without a gate the answer is 500.
 pub(crate) fn find_gate<'a, S: HasGate>(parts: &'a Parts, state: &'a S) -> Result<&'a Gate, Rejection> {
     parts.extensions.get::<Gate>().or_else(|| state.gate()).ok_or_else(|| {
         let problem =

@@ -5,8 +5,8 @@ use http::request::Parts;
 use http::{Extensions, Uri};
 use portcullis_tower::PartsView;
 
-/// The request, with the URI that the client sent: a nested router takes its prefix off the path, and axum keeps the whole
-/// URI beside it.
+/// Returns the view of a request, with the URI as the server received it. A nested router removes its prefix from the
+/// request's URI, and axum keeps the whole URI as an extension.
 pub(crate) fn view(parts: &Parts) -> PartsView<'_> {
     match original_uri(&parts.extensions) {
         Some(uri) => PartsView::new(parts).with_original_uri(uri),

@@ -10,8 +10,9 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// The body of a response from behind an [`AuthLayer`](crate::AuthLayer): the service's own, or a refusal's.
     ///
-    /// It wraps the service's body, whatever its type, because few body types can be made from text: tonic's, for
-    /// example, cannot. It adds no allocation, and frames and trailers of the service pass unchanged.
+    /// It wraps the service's body, because a refusal needs a body of the same type, and not every body type can be made
+    /// from text: tonic's, for example, cannot. It works with every [`Body`] of [`Bytes`], and needs no allocation. Frames
+    /// and trailers of the service pass unchanged.
     #[derive(Clone, Debug)]
     pub struct AuthBody<B> {
         #[pin]

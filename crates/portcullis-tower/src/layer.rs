@@ -73,8 +73,8 @@ impl AuthLayer {
         self.with(|guard| guard.allow_cors_preflight())
     }
 
-    /// With the URI as the client sent it, where `find` finds it among the request's extensions. It is for frameworks
-    /// that take a prefix off the path before a nested service sees it. The layer of `portcullis-axum` has it already.
+    /// With the URI as the server received it, which `find` finds among the request's extensions. It is for frameworks
+    /// that remove a prefix from the path before a nested service sees it. The layer of `portcullis-axum` does this.
     ///
     /// ```
     /// use portcullis_tower::{AuthLayer, Gate};

@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use portcullis::Refusal;
 
-/// The response to a request that is refused: the gate's [`Refusal`], byte for byte. `map` turns its body into the
-/// framework's.
+/// Makes the response to a request that is refused: the gate's [`Refusal`], byte for byte. Its method `map` turns the body
+/// into that of your framework.
 ///
 /// ```
 /// use portcullis_tower::{AuthError, response};
@@ -23,7 +23,7 @@ pub fn response(refusal: Refusal) -> Response<String> {
     response
 }
 
-/// Adds header fields. Those that HTTP cannot send are left out; the gate's own always can be sent.
+/// Adds header fields. Fields that HTTP cannot send are left out. The gate's own fields can always be sent.
 pub(crate) fn add_fields(headers: &mut HeaderMap, fields: &[(String, String)]) {
     for (name, value) in fields {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

@@ -21,14 +21,14 @@ pub struct PartsView<'a> {
 }
 
 impl<'a> PartsView<'a> {
-    /// The head of a request.
+    /// The view of a request.
     #[must_use]
     pub fn new(parts: &'a Parts) -> Self {
         Self { parts, uri: &parts.uri }
     }
 
-    /// With the URI as the client sent it, for frameworks that take a prefix off the path before a nested service sees
-    /// it.
+    /// With the URI as the server received it, for frameworks that remove a prefix from the path before a nested service
+    /// sees it.
     #[must_use]
     pub fn with_original_uri(self, uri: &'a Uri) -> Self {
         Self { uri, ..self }

@@ -1,0 +1,34 @@
+//! Where an extractor finds its gate.
+
+use actix_web::{HttpMessage, HttpRequest, web};
+use portcullis::adapter::Admission;
+use portcullis::{Gate, Refusal};
+
+use crate::rejection::Rejection;
+
+/// Returns the gate of the innermost middleware, or else the gate in `app_data`. Without a gate the answer is 500.
+pub(crate) fn find_gate(request: &HttpRequest) -> Result<Gate, Rejection> {
+    if let Some(gate) = request.extensions().get::<Gate>() {
+        return Ok(gate.clone());
+    }
+    let shared = request.app_data::<web::Data<Gate>>().map(|gate| gate.get_ref());
+    match (request.app_data::<Gate>(), shared) {
+        // Actix finds the innermost value of each type, but does not say which of the two is the inner one.
+        (Some(gate), Some(shared)) if !gate.is_same(shared) => {
+            Err(misconfigured("app_data holds a Gate and another web::Data<Gate>: keep to one of the two types"))
+        }
+        (Some(gate), _) | (None, Some(gate)) => Ok(gate.clone()),
+        (None, None) => Err(misconfigured(
+            "no Gate and no web::Data<Gate> in app_data: give the App one, with .app_data(gate.clone())",
+        )),
+    }
+}
+
+/// Returns the caller that a middleware let in.
+pub(crate) fn find_admission(request: &HttpRequest) -> Option<Admission> {
+    request.extensions().get::<Admission>().cloned()
+}
+
+fn misconfigured(problem: &'static str) -> Rejection {
+    Refusal::misconfigured(problem).into()
+}
