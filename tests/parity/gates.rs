@@ -112,7 +112,7 @@ impl Gates {
             ),
             Scope::nested("/nested-one-gate", Guard::new(shared.clone()), admin(shared)),
         ];
-        scopes.extend(seams::scopes(&issuer));
+        scopes.extend(seams::parts(&issuer));
         Self { issuer, other_issuer, scopes, metadata }
     }
 

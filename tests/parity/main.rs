@@ -136,6 +136,11 @@ fn session_checks() {
 }
 
 #[test]
+fn logins_that_are_too_old_or_too_weak() {
+    answer_as_expected(seams::step_up);
+}
+
+#[test]
 fn gates_with_two_schemes() {
     answer_as_expected(seams::schemes);
 }

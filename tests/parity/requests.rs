@@ -16,7 +16,7 @@ pub(crate) struct Row {
 
 pub(crate) type Table = fn(&Gates) -> Vec<Row>;
 
-pub(crate) const ALL: [Table; 22] = [
+pub(crate) const ALL: [Table; 23] = [
     let_in,
     no_credential,
     malformed,
@@ -37,6 +37,7 @@ pub(crate) const ALL: [Table; 22] = [
     guarded::metadata,
     guarded::outages,
     seams::session_checks,
+    seams::step_up,
     seams::schemes,
     seams::target_uris,
 ];

@@ -1,19 +1,20 @@
-//! The tables for the seams of a gate: session checks, schemes and the public URL.
+//! The tables for the seams of a gate: session checks, policies about the login, schemes and the public URL.
 
 use std::time::Duration;
 
 use portcullis::adapter::{Credential, Guard, Scheme};
 use portcullis::error::Unavailable;
 use portcullis::session::{SessionCheck, SessionError};
-use portcullis::{AuthError, Gate, JwtVerifier, Verified, Verifier, async_trait, dangerous};
-use portcullis_testing::TestIssuer;
+use portcullis::verifier::Evidence;
+use portcullis::{AuthError, Gate, JwtVerifier, Policy, Verified, Verifier, async_trait, scopes};
+use portcullis_testing::{TestIssuer, TokenBuilder};
 
 use crate::answer::Answer;
 use crate::gates::{Gates, Scope};
 use crate::requests::{NONE, Row, alice, bearing, get, row, send};
 
 /// The scopes that these tables ask, each with an extractor's gate and with a guard.
-pub(crate) fn scopes(issuer: &TestIssuer) -> [Scope; 6] {
+pub(crate) fn parts(issuer: &TestIssuer) -> [Scope; 7] {
     let verifier = || issuer.verifier().build().unwrap();
     let checked = || Gate::new(verifier()).with_check(AsTold);
     let schemes = || Gate::new(TwoSchemes(verifier()));
@@ -23,6 +24,7 @@ pub(crate) fn scopes(issuer: &TestIssuer) -> [Scope; 6] {
         Scope::open("/schemes", schemes()),
         Scope::open("/target", target()),
         Scope::guarded("/guarded-checked", Guard::new(checked())),
+        Scope::guarded("/guarded-recent", Guard::new(Gate::new(verifier())).require(recent_and_strong())),
         Scope::guarded("/guarded-schemes", Guard::new(schemes())),
         Scope::guarded("/guarded-target", Guard::new(target())),
     ]
@@ -54,6 +56,40 @@ pub(crate) fn session_checks(gates: &Gates) -> Vec<Row> {
         ]);
     }
     rows
+}
+
+pub(crate) fn step_up(gates: &Gates) -> Vec<Row> {
+    const DEMAND: &str = r#"error="insufficient_user_authentication", error_description="A more recent or stronger authentication is required", acr_values="gold silver", max_age="300""#;
+    const BODY: &str = r#"{"error":"insufficient_user_authentication","error_description":"A more recent or stronger authentication is required","acr_values":"gold silver","max_age":300}"#;
+    let now = alice(gates).claims()["iat"].as_i64().unwrap();
+    let token = || alice(gates).scope("pay").claim("auth_time", now).claim("acr", "silver");
+    let demand = || Answer::refused(401, Some(&format!(r#"Bearer realm="api", {DEMAND}"#)), BODY);
+    let mut rows = Vec::new();
+    for (path, text) in
+        [("/guarded-recent/open", "open"), ("/guarded-recent/private", "alice"), ("/main/recent", "alice")]
+    {
+        let send =
+            |name: &str, token: TokenBuilder, expected: Answer| row(name, bearing(path, &token.sign()), expected);
+        rows.extend([
+            send("recent and strong", token(), Answer::ok(text)),
+            send("old", token().claim("auth_time", now - 3_600), demand()),
+            send("weak", token().claim("acr", "bronze"), demand()),
+            send("neither claim", token().without("auth_time").without("acr"), demand()),
+            send("no scope", token().scope("read").claim("auth_time", 0), Answer::insufficient_scope("pay")),
+            send("expired", token().claim("auth_time", 0).expired(), Answer::invalid_token("expired")),
+            row("nothing", get(path, &NONE), Answer::missing_token()),
+        ]);
+    }
+    let old = [("Authorization", format!("Bearer {}", token().claim("auth_time", 0).sign()))];
+    rows.push(row("HEAD", send("HEAD", "/main/recent", &old, b""), demand().without_body()));
+    rows.push(row("body", send("POST", "/main/recent", &old, b"unread"), demand()));
+    rows
+}
+
+/// A login in the last five minutes, of one of two classes, and a scope.
+pub(crate) fn recent_and_strong() -> Policy {
+    let recent = Policy::authenticated_within(Duration::from_secs(300));
+    scopes("pay").and(recent).and(Policy::acr(["gold", "silver"]))
 }
 
 pub(crate) fn schemes(gates: &Gates) -> Vec<Row> {
@@ -161,6 +197,6 @@ struct Witness;
 #[async_trait]
 impl Verifier for Witness {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        Ok(dangerous::assume_verified(&serde_json::json!({ "sub": credential.target_uri() }))?)
+        Ok(Verified::from_claims(&serde_json::json!({ "sub": credential.target_uri() }), Evidence::Session)?)
     }
 }

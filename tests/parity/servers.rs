@@ -33,6 +33,15 @@ impl Require for Editor {
     }
 }
 
+/// A recent and strong login, and a scope.
+pub(crate) struct RecentAndStrong;
+
+impl Require for RecentAndStrong {
+    fn policy() -> Policy {
+        crate::seams::recent_and_strong()
+    }
+}
+
 #[derive(serde::Deserialize)]
 pub(crate) struct Tenant {
     pub(crate) tenant: String,
@@ -70,7 +79,7 @@ mod axum_routes {
     use axum::routing::any;
     use portcullis_axum::{Auth, Authorized, resource_metadata};
 
-    use super::{Editor, ReadAndWrite, ReadOrAdmin, Tenant, name};
+    use super::{Editor, ReadAndWrite, ReadOrAdmin, RecentAndStrong, Tenant, name};
 
     pub(super) fn all() -> Router {
         Router::new()
@@ -78,6 +87,7 @@ mod axum_routes {
             .route("/scoped", any(scoped))
             .route("/any-scope", any(any_scope))
             .route("/role", any(role))
+            .route("/recent", any(recent))
             .route("/greeting", any(greeting))
             .route("/typed", any(typed))
             .route("/typed-greeting", any(typed_greeting))
@@ -98,6 +108,10 @@ mod axum_routes {
     }
 
     async fn role(auth: Authorized<Editor>) -> String {
+        name(auth.subject())
+    }
+
+    async fn recent(auth: Authorized<RecentAndStrong>) -> String {
         name(auth.subject())
     }
 
@@ -153,13 +167,14 @@ mod actix_routes {
     use actix_web::web::{self, ServiceConfig};
     use portcullis_actix::{Auth, Authorized, MaybeAuth, resource_metadata};
 
-    use super::{Editor, ReadAndWrite, ReadOrAdmin, Tenant, name};
+    use super::{Editor, ReadAndWrite, ReadOrAdmin, RecentAndStrong, Tenant, name};
 
     pub(super) fn all(app: &mut ServiceConfig) {
         app.route("/private", web::route().to(private))
             .route("/scoped", web::route().to(scoped))
             .route("/any-scope", web::route().to(any_scope))
             .route("/role", web::route().to(role))
+            .route("/recent", web::route().to(recent))
             .route("/greeting", web::route().to(greeting))
             .route("/typed", web::route().to(typed))
             .route("/typed-greeting", web::route().to(typed_greeting))
@@ -180,6 +195,10 @@ mod actix_routes {
     }
 
     async fn role(auth: Authorized<Editor>) -> String {
+        name(auth.subject())
+    }
+
+    async fn recent(auth: Authorized<RecentAndStrong>) -> String {
         name(auth.subject())
     }
 

@@ -10,6 +10,8 @@
     reason = "tests may fail by panic; clippy can't tell that these functions are tests"
 )]
 
+mod evidence;
+mod policies;
 mod response_fields;
 mod schemes;
 mod session_checks;

@@ -1,7 +1,8 @@
 //! Header fields of the caller: a layer or middleware adds them to the response, an extractor cannot.
 
 use portcullis::adapter::Credential;
-use portcullis::{AuthError, Gate, Policy, Require, Verified, Verifier, async_trait, dangerous, scopes};
+use portcullis::verifier::Evidence;
+use portcullis::{AuthError, Gate, Policy, Require, Verified, Verifier, async_trait, scopes};
 
 use crate::ways::{Ask, WAYS, ask_in};
 
@@ -13,7 +14,7 @@ struct GivesNonce;
 impl Verifier for GivesNonce {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         let claims = serde_json::json!({"sub": "alice", "scope": credential.unverified_token()});
-        let caller = dangerous::assume_verified(&claims)?;
+        let caller = Verified::from_claims(&claims, Evidence::Session)?;
         Ok(caller.with_response_headers([("DPoP-Nonce".to_owned(), "n-1".to_owned())]))
     }
 }

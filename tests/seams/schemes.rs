@@ -2,7 +2,8 @@
 
 use portcullis::adapter::{Credential, Scheme};
 use portcullis::error::InvalidToken;
-use portcullis::{AuthError, Gate, Policy, Require, Verified, Verifier, async_trait, dangerous, scopes};
+use portcullis::verifier::Evidence;
+use portcullis::{AuthError, Gate, Policy, Require, Verified, Verifier, async_trait, scopes};
 
 use crate::ways::{Ask, ask};
 
@@ -17,7 +18,10 @@ impl Verifier for Demo {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         match credential.unverified_token() {
             "expired" => Err(InvalidToken::Expired.into()),
-            scope => Ok(dangerous::assume_verified(&serde_json::json!({"sub": "alice", "scope": scope}))?),
+            scope => {
+                let claims = serde_json::json!({"sub": "alice", "scope": scope});
+                Ok(Verified::from_claims(&claims, Evidence::Session)?)
+            }
         }
     }
 

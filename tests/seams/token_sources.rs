@@ -59,3 +59,26 @@ async fn custom_source_is_read() {
         assert!(answer.body.contains(text), "{request:?}: {}", answer.body);
     }
 }
+
+/// Handlers forward the raw token, or exchange it for another one.
+#[actix_web::test]
+async fn raw_token_is_that_of_the_source() {
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
+    let sources = [TokenSource::cookie("session"), TokenSource::header("x-access-token"), TokenSource::authorization()];
+    let gate = issuer.gate().with_token_sources(sources);
+    let [first, second] = ["alice", "bob"].map(|subject| issuer.token().subject(subject).sign());
+    let bearer = format!("Bearer {first}");
+    for (request, expected) in [
+        (Ask::with_authorization(&bearer), &first),
+        (Ask::new("/orders").field("cookie", &format!("theme=dark; session={second}")), &second),
+        (Ask::new("/orders").field("x-access-token", &second), &second),
+        // The source that decides is the one whose token was verified.
+        (Ask::with_authorization(&bearer).field("cookie", &format!("session={second}")), &second),
+    ] {
+        let answer = ask::<Authenticated>(&gate, &request, |caller| {
+            assert!(!format!("{caller:?}").contains("ey"), "{caller:?}");
+            caller.raw_token().unwrap_or_default().to_owned()
+        });
+        assert_eq!(answer.await.body, *expected);
+    }
+}

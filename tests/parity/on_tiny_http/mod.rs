@@ -15,7 +15,7 @@ use crate::answer::Answer;
 use crate::client::Connection;
 use crate::gates::{Gates, Guards, Scope};
 use crate::requests::{self, Row};
-use crate::servers::{Editor, ReadAndWrite, ReadOrAdmin, Tenant, name};
+use crate::servers::{Editor, ReadAndWrite, ReadOrAdmin, RecentAndStrong, Tenant, name};
 
 #[test]
 fn third_adapter_answers_as_the_tables_say() {
@@ -115,6 +115,7 @@ fn handle(context: &Context, route: &str, request: &Request) -> Result<Response,
         "private" => named(context.auth(request)?),
         "scoped" => named(context.authorized::<ReadAndWrite, _>(request)?),
         "any-scope" => named(context.authorized::<ReadOrAdmin, _>(request)?),
+        "recent" => named(context.authorized::<RecentAndStrong, _>(request)?),
         "role" => named(context.authorized::<Editor, _>(request)?),
         "greeting" => context.maybe_auth(request)?.map_or_else(|| "anonymous".to_owned(), named),
         "typed" => context.auth::<Tenant>(request)?.claims.tenant,
