@@ -8,7 +8,7 @@
 //! | tokens that were issued for this server (RFC 8707) | `Audience`: the endpoint's URL |
 //! | tokens only from the Authorization field, with each request | the gate's default |
 //! | 403 with `insufficient_scope` and all scopes that the operation needs | [`Gate::authorize`], with a policy for each tool |
-//! | no token passed on to other services | `forget_token`: handlers never see a token |
+//! | no token passed on to other services | `forget_token` removes the header field, and no tool reads [`Verified::raw_token`](portcullis_axum::Verified::raw_token) |
 //!
 //! On Actix Web it is `.wrap(AuthMiddleware::new(gate).require(scopes(BASE_SCOPE)))` instead of the layer, and
 //! `portcullis_actix::resource_metadata` instead of the handler; the gate is the same.
@@ -70,8 +70,9 @@ pub fn behind<S: Clone + Send + Sync + 'static>(gate: Gate, policy: Policy, rout
     routes.layer(map_request(forget_token)).layer(AuthLayer::new(gate).require(policy))
 }
 
-/// Removes the token, so that no tool can pass it on: "The MCP server MUST NOT pass through the token it received from the
-/// MCP client" (Authorization Security Considerations, Access Token Privilege Restriction).
+/// Removes the header field with the token, so that no handler passes it on by accident: "The MCP server MUST NOT pass
+/// through the token it received from the MCP client" (Authorization Security Considerations, Access Token Privilege
+/// Restriction).
 async fn forget_token(mut request: Request) -> Request {
     request.headers_mut().remove(AUTHORIZATION);
     request
@@ -96,27 +97,30 @@ impl HasGate for Service {
     }
 }
 
-async fn answer(State(service): State<Arc<Service>>, auth: Auth, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(
+    State(service): State<Arc<Service>>,
+    auth: Auth,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Rejection> {
     let message = match Message::read(&headers, &body) {
         Ok(message) => message,
-        Err(failure) => return failure.into_response(),
+        Err(failure) => return Ok(failure.into_response()),
     };
     let answer = match message.method() {
-        _ if message.is_notification() => return StatusCode::ACCEPTED.into_response(),
+        _ if message.is_notification() => return Ok(StatusCode::ACCEPTED.into_response()),
         "initialize" => message.initialized(),
         "server/discover" => message.discovered(),
         "tools/list" => message.listed(Tool::ALL.map(Tool::describe)),
         "tools/call" => match Tool::named(message.tool()) {
             Some(tool) => {
                 // The message decides, because it is what the server acts on. A header that repeats it could differ.
-                if let Err(refusal) = service.gate.authorize(&auth, &tool.policy()) {
-                    return Rejection::from(refusal).into_response();
-                }
+                service.gate.authorize(&auth, &tool.policy())?;
                 message.called(tool.call(&service.notes, &auth, message.arguments()))
             }
             None => message.invalid_params("no such tool"),
         },
         _ => message.unknown_method(),
     };
-    answer.into_response()
+    Ok(answer.into_response())
 }
