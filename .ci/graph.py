@@ -35,7 +35,7 @@ def features(metadata):
 
 def rust_versions(metadata):
     packages = {package["id"]: package for package in metadata["packages"]}
-    # Development dependencies are not built by users.
+    # Users do not build development dependencies.
     uses = {
         node["id"]: [dep["pkg"] for dep in node["deps"] if any(kind["kind"] != "dev" for kind in dep["dep_kinds"])]
         for node in metadata["resolve"]["nodes"]

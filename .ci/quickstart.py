@@ -1,5 +1,5 @@
-"""Runs the command given as arguments, which starts an example server with nothing configured, and then the curl lines
-that it prints, each under a comment with the status to expect: callers are let in, are not known, and may not."""
+"""Runs the command given as arguments, which starts an example server without any configuration, and the curl lines that
+the server prints. The comment above each line has the status to expect. There must be lines for 200, 401 and 403."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def main(command):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(CONFIGURATION)}
     environment["PORT"] = str(port)
     with tempfile.TemporaryFile("w+") as output:
-        # A group of its own: cargo starts the server as another process.
+        # In a separate group of processes, because cargo starts the server as another process.
         server = subprocess.Popen(command, env=environment, stdout=output, start_new_session=True)
         try:
             healthy = status_of(server, f"http://127.0.0.1:{port}/healthz")
@@ -41,7 +41,7 @@ def main(command):
 
 
 def status(line):
-    """Of the answer to a curl command, run as a user would paste it."""
+    """Returns the status of the answer to a curl command, which runs as a user would paste it."""
     quiet = shlex.join(["--silent", "--output", os.devnull, "--write-out", "%{http_code}"])
     return subprocess.run(["bash", "-c", f"{line} {quiet}"], capture_output=True, check=True, text=True).stdout
 

@@ -1,4 +1,4 @@
-"""A server that was just started, asked over HTTP on this machine."""
+"""Asks a server that was just started, over HTTP on this machine."""
 
 import socket
 import sys
@@ -6,7 +6,7 @@ import time
 import urllib.error
 import urllib.request
 
-# As long as a first build may take, since cargo starts some of them.
+# Seconds. A server that cargo starts may have to be built first.
 PATIENCE, PAUSE = 600, 0.1
 
 
@@ -17,7 +17,7 @@ def free_port():
 
 
 def status(server, url):
-    """Of the first answer; the script ends where none comes, or where the server ends."""
+    """Returns the status of the first answer. The script ends if there is no answer, or if the server ends."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if server.poll() is not None:

@@ -1,2 +1,2 @@
-//! The README's examples, compiled as they stand.
+//! Compiles the examples of the README.
 #![doc = include_str!("../README.md")]
