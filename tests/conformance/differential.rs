@@ -1,7 +1,7 @@
-//! The crate jsonwebtoken 11 as a second opinion: the same tokens, good, damaged and odd, and the same verdict.
+//! Compares the verdicts of this library and of the crate jsonwebtoken 11 on good, damaged and unusual tokens.
 //!
-//! It is set up as strictly as it can be. Where it accepts what we refuse, the reason is one of [`STRICTER`]; it refuses
-//! nothing that we accept but for [`BEFORE_1970`].
+//! jsonwebtoken is configured as strictly as possible. It accepts some tokens that we refuse, only for the causes in
+//! [`STRICTER`]. We accept one kind of token that it refuses: [`BEFORE_1970`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use portcullis::jose::Algorithm;
 use portcullis_testing::{SigningKey, TestIssuer};
 use serde_json::Value;
 
-/// The algorithms that both have.
+/// The algorithms that both implement.
 const SHARED: [Algorithm; 12] = [
     Algorithm::Es256,
     Algorithm::Es384,
@@ -32,34 +32,40 @@ const SHARED: [Algorithm; 12] = [
     Algorithm::Rs512,
 ];
 
-/// What we say of tokens that jsonwebtoken accepts, and why that is right.
+/// Our errors for tokens that jsonwebtoken accepts, and why we refuse them.
 const STRICTER: [(&str, &str); 10] = [
-    ("claim iat has a wrong type or value", "a date is a number (RFC 7519 §4.1.6); jsonwebtoken does not look at iat"),
-    ("claim iss has a wrong type or value", "the issuer is one (RFC 7519 §4.1.1); jsonwebtoken takes an array"),
-    ("claim jti has a wrong type or value", "an identifier is a string (RFC 7519 §4.1.7); jsonwebtoken does not look"),
-    ("claim sub has a wrong type or value", "a subject is a string (RFC 7519 §4.1.2); jsonwebtoken does not look"),
-    ("iat lies in the future", "the token is not issued yet, or a clock is wrong; jsonwebtoken does not look at iat"),
-    ("no key of the issuer fits the token", "kid names another key; jsonwebtoken is handed one and does not look"),
-    ("the header has crit or b64", "both are instructions not to be ignored (RFC 7515 §4.1.11, RFC 7797)"),
+    ("claim iat has a wrong type or value", "iat is a number (RFC 7519 §4.1.6); jsonwebtoken does not read it"),
+    ("claim iss has a wrong type or value", "iss is one string (RFC 7519 §4.1.1); jsonwebtoken accepts an array"),
+    ("claim jti has a wrong type or value", "jti is a string (RFC 7519 §4.1.7); jsonwebtoken does not read it"),
+    ("claim sub has a wrong type or value", "sub is a string (RFC 7519 §4.1.2); jsonwebtoken does not read it"),
+    ("iat lies in the future", "the token is not issued yet, or a clock is wrong; jsonwebtoken does not read iat"),
     (
-        "the payload (a claim appears twice) is malformed",
-        "which one counts is for an attacker to choose (RFC 8725 §2.4)",
+        "no key of the issuer fits the token",
+        "kid names another key; jsonwebtoken gets one key and does not compare kid",
     ),
-    ("the token is bound to a key (cnf), which a bearer token can't prove", "nobody has proved the key (RFC 7800)"),
-    ("typ is not an accepted token type", "typ tells token types apart (RFC 8725 §3.11); jsonwebtoken does not look"),
+    ("the header has crit or b64", "neither may be ignored (RFC 7515 §4.1.11, RFC 7797)"),
+    ("the payload (a claim appears twice) is malformed", "readers could choose different values (RFC 8725 §2.4)"),
+    (
+        "the token is bound to a key (cnf), which a bearer token can't prove",
+        "the request does not prove the key (RFC 7800)",
+    ),
+    (
+        "typ is not an accepted token type",
+        "typ distinguishes token types (RFC 8725 §3.11); jsonwebtoken does not read it",
+    ),
 ];
 
-/// The only oddity that we accept and jsonwebtoken refuses: a date before 1970 is a date (RFC 7519 §2).
+/// The only change that we accept and jsonwebtoken refuses: a date before 1970 is a date (RFC 7519 §2).
 const BEFORE_1970: &str = "nbf: -1";
 
 #[tokio::test]
-async fn odd_tokens_with_a_good_signature_get_the_same_verdict() {
+async fn signed_changes_get_the_same_verdict() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut tally = Tally::default();
     for algorithm in SHARED {
         let pair = Pair::new(algorithm);
         let changes = changes(&pair);
-        // Each oddity alone, and then two or three at once.
+        // Each change, and then two or three at once.
         for change in &changes {
             pair.compare(&pair.sign(&[change]), &[change], &mut tally).await;
         }
@@ -71,8 +77,8 @@ async fn odd_tokens_with_a_good_signature_get_the_same_verdict() {
     println!("{tally:?}");
     assert!(tally.both_accept > 100 && tally.both_refuse > 400, "{tally:?}");
     let met: Vec<_> = tally.only_theirs.keys().map(String::as_str).collect();
-    assert_eq!(met, STRICTER.map(|(said, _)| said), "each is met, and nothing else");
-    assert!(tally.only_ours >= SHARED.len(), "{BEFORE_1970} is met with each algorithm");
+    assert_eq!(met, STRICTER.map(|(said, _)| said), "each cause occurs, and no other");
+    assert!(tally.only_ours >= SHARED.len(), "{BEFORE_1970} occurs with each algorithm");
 }
 
 #[tokio::test]
@@ -93,7 +99,7 @@ async fn damaged_tokens_get_the_same_verdict() {
     assert!(tally.both_refuse > SHARED.len() * 50, "{tally:?}");
 }
 
-/// How often which verdicts met.
+/// Counts the pairs of verdicts.
 #[derive(Debug, Default)]
 struct Tally {
     both_accept: usize,
@@ -102,7 +108,7 @@ struct Tally {
     only_theirs: BTreeMap<String, usize>,
 }
 
-/// The two verifiers, of the tokens of one key.
+/// The two verifiers, for the tokens of one key.
 struct Pair {
     issuer: TestIssuer,
     key: Arc<SigningKey>,
@@ -148,13 +154,13 @@ impl Pair {
         }
     }
 
-    /// A token that is good but for `changes`, with a good signature.
+    /// Returns a token with a good signature. It is good except for `changes`.
     fn sign(&self, changes: &[&Change]) -> String {
         let mut header = vec![member("alg", self.key.algorithm().name())];
         header.extend([member("kid", self.key.id()), member("typ", "at+jwt")]);
         let mut claims = vec![member("iss", self.issuer.url()), member("aud", self.issuer.audience())];
         claims.extend([member("sub", "user-1"), member("role", "reader")]);
-        // Far enough from now that no clock matters.
+        // Far from the present, so that clocks do not matter.
         claims.extend([("exp", "9999999999".to_owned()), ("iat", "1700000000".to_owned())]);
         for change in changes {
             change.apply(if change.in_header { &mut header } else { &mut claims });
@@ -176,7 +182,7 @@ fn object(members: &[Member]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// What is odd about a header or the claims.
+/// A change of the header or the claims.
 #[derive(Debug)]
 struct Change {
     in_header: bool,
@@ -259,13 +265,13 @@ fn changes(pair: &Pair) -> Vec<Change> {
     changes
 }
 
-/// JSON that says the same with each character escaped.
+/// Returns the text as a JSON string with every character escaped.
 fn escaped(text: &str) -> String {
     let units: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
     format!("\"{units}\"")
 }
 
-/// A token with something wrong with its text.
+/// Damages the text of a token.
 fn damage(token: &str, dice: &mut Dice) -> String {
     const BYTES: [char; 12] = ['A', 'Q', 'z', '0', '-', '_', '.', '=', '+', '/', ' ', '?'];
     let mut text: Vec<char> = token.chars().collect();
@@ -280,7 +286,7 @@ fn damage(token: &str, dice: &mut Dice) -> String {
         3 => text.truncate(at),
         4 => text.push(byte),
         5 => {
-            // The last character carries bits that stand for nothing.
+            // The last character has unused bits.
             let last = text.len() - 1;
             text[last] = byte;
         }
@@ -299,7 +305,7 @@ fn damage(token: &str, dice: &mut Dice) -> String {
     text.into_iter().collect()
 }
 
-/// Numbers that are the same in every run (xorshift).
+/// Pseudorandom numbers, equal in every run (xorshift).
 struct Dice(u64);
 
 impl Dice {

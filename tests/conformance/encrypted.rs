@@ -1,4 +1,4 @@
-//! Wycheproof's vectors of encrypted tokens: none is decrypted, and none is taken for a signed one.
+//! Wycheproof's vectors of encrypted tokens: they are refused as encrypted and never decrypted.
 
 use portcullis::jose::AlgorithmSet;
 use portcullis::keys::FixedKeys;
@@ -9,7 +9,7 @@ use portcullis_testing::TestIssuer;
 use crate::vectors::{array, read, text};
 
 #[tokio::test]
-async fn every_jwe_is_rejected_before_anything_is_decoded() {
+async fn every_jwe_is_refused_as_encrypted() {
     let Some(json) = read("wycheproof/json_web_encryption_test.json") else { return };
     let keys: FixedKeys = TestIssuer::new().keys();
     let (mut encrypted, mut not_compact) = (0, 0);
@@ -23,7 +23,7 @@ async fn every_jwe_is_rejected_before_anything_is_decoded() {
                     encrypted += 1;
                 }
                 Some(Reason::NotCompactJws) => {
-                    assert_eq!(test["result"], "invalid", "{}: a good JWE is told as one", test["tcId"]);
+                    assert_eq!(test["result"], "invalid", "{}: a good JWE is reported as encrypted", test["tcId"]);
                     not_compact += 1;
                 }
                 other => panic!("{}: {other:?}", test["tcId"]),

@@ -1,4 +1,4 @@
-//! The requests and responses that RFC 6750, 9068 and 9449 print, against a gate.
+//! Compares a gate with the requests and responses that RFC 6750, 9068 and 9449 print.
 
 use portcullis::adapter::HeaderList;
 use portcullis::clock::ManualClock;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::vectors::{array, read, text};
 
-/// What the gate answers to a request of these header fields.
+/// Returns the answer of the gate to a request with these header fields.
 async fn answer<'h>(gate: &Gate, headers: impl IntoIterator<Item = (&'h str, &'h str)>) -> Refusal {
     let request = HeaderList::new("GET", headers);
     gate.refuse(&gate.admit(&request, &Policy::authenticated()).await.unwrap_err())
@@ -31,10 +31,10 @@ async fn printed_messages() {
             let fields = fields.map(|field| (field[0].as_str().unwrap(), field[1].as_str().unwrap()));
             let refusal = answer(&gate, fields).await;
             let (status, code) = match (&message["rfc"].as_u64(), message["figure"].as_u64(), &message["section"]) {
-                // A token is there, and is none that can be read.
+                // The request has a token, but not a JWT.
                 (Some(6750), _, section) if section == "2.1" => (401, "invalid_token"),
                 (Some(9449), Some(18), _) => (401, "invalid_token"),
-                // Body and query are no places for tokens, so the request has none.
+                // Tokens in the body or the query are not read.
                 (Some(6750), ..) => (401, "missing_token"),
                 (Some(9449), Some(19), _) => (400, "invalid_request"),
                 other => panic!("{other:?}"),
@@ -56,8 +56,8 @@ async fn printed_messages() {
             assert_eq!((challenge(&refusal), message["response"]["status"] == refusal.status), (Some(printed), true));
             responses += 1;
         } else {
-            // Responses of a server that takes DPoP. Figure 17's bare `Bearer` lacks the parameter that RFC 6750 §3
-            // wants, so even then it would not be repeated.
+            // Responses of a server that accepts DPoP. The bare `Bearer` of figure 17 lacks the parameter that RFC 6750 §3
+            // requires.
             assert_eq!(message["rfc"], 9449);
             of_other_schemes += 1;
         }
@@ -69,7 +69,7 @@ async fn printed_messages() {
     assert_eq!((requests, responses, tokens, of_other_schemes), (5, 2, 1, 3));
 }
 
-/// RFC 9068, figure 2: `typ` is `at+JWT` there.
+/// RFC 9068, figure 2, where `typ` is `at+JWT`.
 async fn accepted_at_its_time(issuer: &TestIssuer, header: &Value, claims: &Value) {
     let token = issuer.token().header("typ", &header["typ"]).payload(claims.to_string()).sign();
     let issuer = issuer.clone().with_url(text(claims, "iss")).with_audience(text(claims, "aud"));

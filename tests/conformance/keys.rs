@@ -1,4 +1,4 @@
-//! The keys that RFC 7515, 7517, 7518, 7520, 7638, 8037 and 9449 print.
+//! Reads the keys that RFC 7515, 7517, 7518, 7520, 7638, 8037 and 9449 print.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,14 +17,14 @@ fn algorithms(jwk: &Value) -> String {
 
 const ANY_RSA: &str = "PS256, PS384, PS512, RS256, RS384, RS512";
 
-/// The entry whose `section` starts with `section`.
+/// Returns the entry whose `section` starts with `section`.
 fn entry<'v>(file: &'v Value, section: &str) -> &'v Value {
     let entries = file.as_array().unwrap();
     entries.iter().find(|entry| text(entry, "section").starts_with(section)).unwrap()
 }
 
 #[test]
-fn thumbprints_are_those_printed() {
+fn thumbprints_match_the_printed_ones() {
     let Some(rfc7638) = read("rfc/rfc7638.json") else { return };
     let Some(rfc8037) = read("rfc/rfc8037.json") else { return };
     let Some(rfc9449) = read("rfc/rfc9449_dpop.json") else { return };
@@ -44,7 +44,7 @@ fn thumbprints_are_those_printed() {
 #[test]
 fn rfc_7517_keys() {
     let Some(file) = read("rfc/rfc7517.json") else { return };
-    assert_eq!(file.as_array().unwrap().len(), 6, "each is looked at below");
+    assert_eq!(file.as_array().unwrap().len(), 6, "each is checked below");
     let of = |section: &str| &entry(&file, section)["jwk_or_set"];
     let set = |section: &str| KeySet::from_json(&of(section).to_string()).unwrap();
 
@@ -53,7 +53,7 @@ fn rfc_7517_keys() {
     assert_eq!(public.skipped()[0].why, InvalidKey::NotForVerifying, "use: enc");
     let rsa = public.keys().next().unwrap();
     assert_eq!((rsa.id(), rsa.algorithms().to_string().as_str()), (Some("2011-04-29"), "RS256"));
-    // The same keys with their private parts are the same keys, and of those parts nothing is left to read.
+    // With their private members, the keys are the same, and the private members cannot be read.
     let private = set("A.2");
     assert_eq!(private.len(), 1);
     let same = private.keys().next().unwrap();
@@ -64,7 +64,7 @@ fn rfc_7517_keys() {
     let symmetric = set("A.3");
     assert!(symmetric.is_empty());
     assert!(symmetric.skipped().iter().all(|skipped| skipped.why == InvalidKey::SymmetricInSet));
-    // An A128KW key is no HMAC key, and one that does not say is.
+    // A key for A128KW is not an HMAC key. A key without `alg` is.
     let secret = |index: usize| VerifyingKey::from_secret_jwk(&of("A.3")["keys"][index].to_string());
     assert_eq!(secret(0).unwrap_err(), InvalidKey::AlgorithmUnknown);
     assert_eq!(secret(1).unwrap().algorithms().to_string(), "HS256, HS384, HS512");
@@ -83,13 +83,13 @@ fn rfc_7515_certificates() {
     let chain = array(entry(&file, "Appendix B"), "x5c_raw");
     let read = |certificate: &Value| VerifyingKey::from_der(&STANDARD.decode(certificate.as_str().unwrap()).unwrap());
     let read: Vec<_> = chain.iter().map(|each| read(each).map(|key| key.algorithms().to_string())).collect();
-    // The root of 1999 has 1,024 bits.
+    // The root certificate of 1999 has a key of 1,024 bits.
     let expected = [Ok(ANY_RSA.to_owned()), Ok(ANY_RSA.to_owned()), Err(InvalidKey::RsaModulus { bits: 1024 })];
     assert_eq!(read, expected);
 }
 
 #[test]
-fn rfc_7518_ephemeral_keys_are_keys_on_p256() {
+fn rfc_7518_ephemeral_keys_are_on_p256() {
     let Some(file) = read("rfc/rfc7518.json") else { return };
     let objects = array(&file[0], "objects");
     assert_eq!(objects.len(), 3, "two keys and a header");

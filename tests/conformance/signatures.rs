@@ -1,4 +1,4 @@
-//! Wycheproof's vectors of bare signatures, against `VerifyingKey::verify`.
+//! Verifies Wycheproof's vectors of bare signatures with `VerifyingKey::verify`.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use crate::vectors::{array, bytes, read, text};
 struct Count {
     accepted: usize,
     rejected: usize,
-    /// No verdict, because the key itself can't be used.
+    /// Rejected because the key cannot be used.
     key_refused: usize,
-    /// By reason: vectors whose `result` is not what is said of them.
-    not_taken_at_their_word: BTreeMap<&'static str, usize>,
+    /// The number of vectors with another verdict than their `result`, by cause.
+    overruled: BTreeMap<&'static str, usize>,
 }
 
-/// What to do with one file.
+/// A file of vectors, and how to read it.
 struct File {
     name: &'static str,
     algorithm: Algorithm,
-    /// The member that holds the signature.
+    /// The member with the signature.
     signature: &'static str,
     /// Makes the key, from the group and the vector.
     key: fn(&Value, &Value) -> Result<VerifyingKey, InvalidKey>,
-    /// Why the `result` of a vector is not taken at its word, where it is not.
+    /// Why the verdict differs from the `result` of a vector, if it does.
     exception: fn(&Value, &Value) -> Option<&'static str>,
 }
 
@@ -51,7 +51,7 @@ impl File {
                 let taken = match text(test, "result") {
                     "valid" => true,
                     "invalid" => false,
-                    // RSA 8 alone, whose DigestInfo lacks the NULL that RFC 8017 §9.2 prescribes.
+                    // Only vector 8 of RSA: its DigestInfo lacks the NULL that RFC 8017 §9.2 requires.
                     "acceptable" => false,
                     other => panic!("{name} {id}: {other}"),
                 };
@@ -64,12 +64,12 @@ impl File {
         }
         let total = count.accepted + count.rejected;
         println!(
-            "{name}: {total} vectors, {} accepted, {} rejected, {} of those by their key alone",
+            "{name}: {total} vectors, {} accepted, {} rejected, {} of those by their key",
             count.accepted, count.rejected, count.key_refused
         );
         for (reason, ids) in exceptions {
-            println!("  not taken at their word, {}: {reason}: {ids:?}", ids.len());
-            count.not_taken_at_their_word.insert(reason, ids.len());
+            println!("  overruled, {}: {reason}: {ids:?}", ids.len());
+            count.overruled.insert(reason, ids.len());
         }
         assert_eq!(json["numberOfTests"].as_u64(), u64::try_from(total).ok(), "{name}: none is skipped");
         Some(count)
@@ -84,7 +84,7 @@ fn never(_: &Value, _: &Value) -> Option<&'static str> {
     None
 }
 
-/// The key of a group, which stands there in up to four forms that must all give the same.
+/// Reads the key of a group. It is given in up to four forms, which must all give the same key.
 fn public_key(group: &Value, _: &Value) -> Result<VerifyingKey, InvalidKey> {
     let key = VerifyingKey::from_pem(text(group, "publicKeyPem"));
     let der = VerifyingKey::from_der(&bytes(group, "publicKeyDer"));
@@ -162,7 +162,7 @@ fn rsa_pss() {
 
 #[test]
 fn hmac() {
-    const SHORT_KEY: &str = "marked valid, but RFC 7518 section 3.2 wants a key of at least 32 bytes";
+    const SHORT_KEY: &str = "marked valid, but RFC 7518 section 3.2 requires a key of at least 32 bytes";
     const SHORT_TAG: &str = "marked valid, but RFC 7518 section 3.2 has no truncated tags";
     let file = File {
         name: "hmac_sha256",
@@ -177,11 +177,6 @@ fn hmac() {
     };
     let Some(result) = file.check() else { return };
     let exceptions = [(SHORT_KEY, 6), (SHORT_TAG, 30)];
-    let expected = Count {
-        accepted: 30,
-        rejected: 144,
-        key_refused: 6,
-        not_taken_at_their_word: exceptions.into_iter().collect(),
-    };
+    let expected = Count { accepted: 30, rejected: 144, key_refused: 6, overruled: exceptions.into_iter().collect() };
     assert_eq!(result, expected);
 }

@@ -1,4 +1,4 @@
-//! The tokens and claims that RFC 7523, 7797, 7800, 8705, 9068 and 9449 print, against a verifier.
+//! Verifies the tokens and claims that RFC 7523, 7797, 7800, 8705, 9068 and 9449 print.
 
 use portcullis::clock::ManualClock;
 use portcullis::jose::AlgorithmSet;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::vectors::{read, text};
 
-/// Verifies with issuer and audience left out, which the examples vary, as of `seconds` since 1970.
+/// Verifies at `seconds` since 1970, with any issuer and audience, because the examples vary.
 async fn verify(keys: FixedKeys, token: &str, seconds: i64) -> Result<Verified, AuthError> {
     let builder = JwtVerifier::builder(dangerous::any_issuer(), dangerous::any_audience(), keys);
     let verifier = builder.clock(ManualClock::at_unix(seconds)).build().unwrap();
@@ -22,7 +22,7 @@ fn reason(result: Result<Verified, AuthError>) -> Option<Reason> {
 }
 
 #[tokio::test]
-async fn a_dpop_proof_is_no_access_token_and_a_bound_token_no_bearer_token() {
+async fn dpop_proofs_and_bound_tokens_are_refused() {
     let Some(examples) = read("rfc/rfc9449_dpop.json") else { return };
     let issuer = TestIssuer::new();
     let (mut proofs, mut bound) = (0, 0);
@@ -32,7 +32,7 @@ async fn a_dpop_proof_is_no_access_token_and_a_bound_token_no_bearer_token() {
             assert!(jws::verify(proof, &keys(), AlgorithmSet::ASYMMETRIC).await.is_ok(), "its signature is good");
             let now = example["now"].as_i64().unwrap();
             assert_eq!(reason(verify(keys(), proof, now).await), Some(Reason::WrongType));
-            // The key that it brings along is not used.
+            // The key in its header is not used.
             let strangers = TestIssuer::from_algorithms([portcullis::jose::Algorithm::Es256]).keys();
             assert_eq!(
                 jws::verify(proof, &strangers, AlgorithmSet::ASYMMETRIC).await.unwrap_err().reason(),
@@ -40,7 +40,7 @@ async fn a_dpop_proof_is_no_access_token_and_a_bound_token_no_bearer_token() {
             );
             proofs += 1;
         } else {
-            // The key of this token's issuer is not printed, so its claims are signed anew.
+            // The RFC does not print the key of this token's issuer, so we sign its claims.
             let claims = &example["claims"];
             let token = issuer.token().payload(claims.to_string()).sign();
             let now = claims["exp"].as_i64().unwrap() - 1;
@@ -86,14 +86,14 @@ async fn printed_claims() {
         }
     }
     println!(
-        "rfc_claims_and_metadata_examples: {bound} rejected as bound to a key, {accepted} accepted at their time, \
+        "rfc_claims_and_metadata_examples: {bound} rejected as bound to a key, {accepted} accepted before they expire, \
          {keys} keys, {others} headers and metadata left out"
     );
     assert_eq!((bound, accepted, keys, others), (6, 2, 2, 7));
 }
 
 #[tokio::test]
-async fn an_unencoded_payload_is_refused_however_it_is_presented() {
+async fn an_unencoded_payload_is_refused_in_every_form() {
     let Some(examples) = read("rfc/rfc7797.json") else { return };
     let key = VerifyingKey::from_secret_jwk(&examples[0]["jwk"].to_string()).unwrap();
     let algorithms = key.algorithms();
@@ -101,7 +101,7 @@ async fn an_unencoded_payload_is_refused_however_it_is_presented() {
     let json = &examples[2]["json"][0];
     let (protected, signature) = (text(json, "protected"), text(json, "signature"));
     let mut rejected = 0;
-    // Its payload `$.02` as it stands, without the dot, encoded, and left out.
+    // Its payload `$.02`: as it is, without the dot, encoded, and left out.
     for payload in ["$.02", "$02", "JC4wMg", ""] {
         let token = format!("{protected}.{payload}.{signature}");
         let reason = jws::verify(&token, &keys, algorithms).await.unwrap_err().reason().unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// A JSON file of the folder; `None`, and a line that says so, where there is no such folder.
+/// Reads a JSON file of the folder. Without the folder, prints that and returns `None`.
 pub(crate) fn read(path: &str) -> Option<Value> {
     let base = match std::env::var_os("PORTCULLIS_VECTORS") {
         Some(named) => PathBuf::from(named),
@@ -19,17 +19,17 @@ pub(crate) fn read(path: &str) -> Option<Value> {
     Some(serde_json::from_slice(&text).unwrap())
 }
 
-/// The array `name` of an object.
+/// Returns the array `name` of an object.
 pub(crate) fn array<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value[name].as_array().unwrap()
 }
 
-/// The text `name` of an object.
+/// Returns the text `name` of an object.
 pub(crate) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap()
 }
 
-/// The bytes that the hexadecimal text `name` of an object stands for.
+/// Decodes the hexadecimal text `name` of an object.
 pub(crate) fn bytes(value: &Value, name: &str) -> Vec<u8> {
     let digits = text(value, name);
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()

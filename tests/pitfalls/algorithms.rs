@@ -1,4 +1,4 @@
-//! Who chooses the algorithm: the key and the allow-list, never the token.
+//! The key and the allow-list choose the algorithm, never the token.
 
 use portcullis::error::InvalidToken;
 use portcullis::jose::{Algorithm, AlgorithmSet};
@@ -13,7 +13,7 @@ use crate::support::{admitted, builder_with, gate_for_jwks, generated, refused, 
 async fn the_algorithm_is_not_taken_from_the_token() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Es256]);
     let gate = Gate::new(issuer.verifier().algorithms(Algorithm::Es256).build().unwrap());
-    // Truly signed, by a key that the verifier holds.
+    // Correctly signed, with a key of the verifier.
     let token = issuer.token().algorithm(Algorithm::Rs256).sign();
     assert_eq!(refused(&gate, &token).await, InvalidToken::AlgorithmNotAllowed);
     admitted(&gate, &issuer.token().algorithm(Algorithm::Es256).sign()).await;
@@ -21,7 +21,7 @@ async fn the_algorithm_is_not_taken_from_the_token() {
 }
 
 #[tokio::test]
-async fn a_key_serves_its_own_alg_alone_however_wide_the_allow_list_is() {
+async fn a_key_serves_only_its_own_alg() {
     let issuer = TestIssuer::new();
     let allowed = [Algorithm::Rs256, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Es256];
     let gate = Gate::new(issuer.verifier().algorithms(allowed).build().unwrap());
@@ -33,9 +33,9 @@ async fn a_key_serves_its_own_alg_alone_however_wide_the_allow_list_is() {
 }
 
 #[tokio::test]
-async fn a_signature_is_checked_under_the_algorithm_that_the_header_names() {
+async fn the_algorithm_of_the_header_is_used() {
     let issuer = TestIssuer::new();
-    // Without `alg`, the key serves the whole RSA family.
+    // Without `alg`, the key serves all RSA algorithms.
     let gate = gate_for_jwks(&issuer, &[with_member(issuer.first_key().jwk(), "alg", serde_json::Value::Null)]);
     for claimed in ["RS384", "RS512", "PS256", "PS384", "PS512"] {
         let token = issuer.token().header("alg", claimed).sign();
@@ -45,7 +45,7 @@ async fn a_signature_is_checked_under_the_algorithm_that_the_header_names() {
 }
 
 #[tokio::test]
-async fn an_empty_allow_list_is_a_build_error_and_never_any() {
+async fn an_empty_allow_list_is_an_error() {
     let issuer = TestIssuer::new();
     let none: [Algorithm; 0] = [];
     for algorithms in [AlgorithmSet::EMPTY, none.into(), none.into_iter().collect(), AlgorithmSet::default()] {
@@ -65,7 +65,7 @@ async fn an_empty_allow_list_is_a_build_error_and_never_any() {
 }
 
 #[test]
-fn an_allow_list_that_no_key_can_serve_is_a_build_error() {
+fn an_allow_list_that_no_key_serves_is_an_error() {
     let issuer = TestIssuer::new();
     assert_eq!(
         issuer.verifier().algorithms(Algorithm::Es256).build().unwrap_err().to_string(),
@@ -78,7 +78,7 @@ fn an_allow_list_that_no_key_can_serve_is_a_build_error() {
 }
 
 #[tokio::test]
-async fn allowing_hmac_does_not_turn_public_keys_into_secrets() {
+async fn allowing_hmac_makes_no_secret_of_public_keys() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Rs256]);
     let gate = Gate::new(issuer.verifier().algorithms([Algorithm::Rs256, Algorithm::Hs256]).build().unwrap());
     let forgeries = issuer.forgeries();
@@ -92,7 +92,7 @@ async fn allowing_hmac_does_not_turn_public_keys_into_secrets() {
 }
 
 #[tokio::test]
-async fn a_secret_serves_no_algorithm_that_it_is_too_short_for() {
+async fn a_secret_needs_the_length_of_its_hash() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let secret = issuer.first_key().secret().unwrap();
     let gate = |bytes: usize| {

@@ -1,4 +1,4 @@
-//! Issuer, audience and the other claims that a verifier was told to check.
+//! The checks of the issuer, the audience and other claims.
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{admitted, builder_with, refused};
 
 #[tokio::test]
-async fn an_absent_issuer_does_not_pass_a_configured_one() {
+async fn an_absent_issuer_is_refused() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     assert_eq!(refused(&gate, &issuer.token().without("iss").sign()).await, InvalidToken::missing("iss"));
@@ -18,7 +18,7 @@ async fn an_absent_issuer_does_not_pass_a_configured_one() {
 }
 
 #[tokio::test]
-async fn an_issuer_of_the_wrong_type_does_not_pass_a_configured_one() {
+async fn an_issuer_of_the_wrong_type_is_refused() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     for value in [Value::Null, json!(7), json!(true), json!({}), json!([issuer.url()]), json!([])] {
@@ -29,7 +29,7 @@ async fn an_issuer_of_the_wrong_type_does_not_pass_a_configured_one() {
 }
 
 #[tokio::test]
-async fn an_absent_audience_does_not_pass_a_configured_one() {
+async fn an_absent_audience_is_refused() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     assert_eq!(refused(&gate, &issuer.token().without("aud").sign()).await, InvalidToken::missing("aud"));
@@ -37,7 +37,7 @@ async fn an_absent_audience_does_not_pass_a_configured_one() {
 }
 
 #[tokio::test]
-async fn an_audience_of_the_wrong_type_does_not_pass_a_configured_one() {
+async fn an_audience_of_the_wrong_type_is_refused() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     let ours = issuer.audience();
@@ -49,7 +49,7 @@ async fn an_audience_of_the_wrong_type_does_not_pass_a_configured_one() {
 }
 
 #[tokio::test]
-async fn an_empty_audience_does_not_pass_a_configured_one() {
+async fn an_empty_audience_is_refused() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     for value in [json!([]), json!(""), json!([""])] {
@@ -60,7 +60,7 @@ async fn an_empty_audience_does_not_pass_a_configured_one() {
 }
 
 #[tokio::test]
-async fn a_claim_that_stands_in_for_the_audience_is_required_as_well() {
+async fn a_custom_audience_claim_is_required() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier().audience(Audience::claim("client_id", ["client-1"])).build().unwrap();
     let gate = Gate::new(verifier);
@@ -73,7 +73,7 @@ async fn a_claim_that_stands_in_for_the_audience_is_required_as_well() {
 }
 
 #[tokio::test]
-async fn the_issuer_is_checked_and_not_only_read() {
+async fn the_issuer_is_checked() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     for other in ["https://attacker.test/", "", "https://issuer.test", "https://ISSUER.test/", "https://issuer.test//"]
@@ -84,7 +84,7 @@ async fn the_issuer_is_checked_and_not_only_read() {
 }
 
 #[tokio::test]
-async fn naming_where_the_keys_are_leaves_the_issuer_check_on() {
+async fn naming_a_key_url_keeps_the_issuer_check() {
     let issuer = TestIssuer::new();
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("issuer_check_stays_on.json");
     std::fs::write(&path, issuer.jwks()).unwrap();
@@ -119,7 +119,7 @@ fn issuer_and_audience_cannot_be_left_out() {
 }
 
 #[tokio::test]
-async fn azp_is_checked_and_an_absent_azp_does_not_pass() {
+async fn an_absent_azp_is_refused() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier().check_fn(
         "authorized party",
@@ -135,7 +135,7 @@ async fn azp_is_checked_and_an_absent_azp_does_not_pass() {
 }
 
 #[tokio::test]
-async fn a_check_of_ones_own_gives_its_own_reason() {
+async fn a_custom_check_chooses_its_reason() {
     struct AuthorizedParty(&'static str);
 
     impl ClaimCheck for AuthorizedParty {
@@ -158,7 +158,7 @@ async fn a_check_of_ones_own_gives_its_own_reason() {
 }
 
 #[tokio::test]
-async fn every_check_must_pass_and_not_only_one_of_them() {
+async fn every_check_must_pass() {
     let issuer = TestIssuer::new();
     let is =
         |name: &'static str| move |token: &TokenView<'_>| matches!(token.claims().get::<bool>(name), Ok(Some(true)));
@@ -172,7 +172,7 @@ async fn every_check_must_pass_and_not_only_one_of_them() {
 }
 
 #[tokio::test]
-async fn a_required_claim_that_is_absent_or_null_does_not_pass() {
+async fn a_required_claim_must_not_be_absent_or_null() {
     let issuer = TestIssuer::new();
     let gate = Gate::new(issuer.verifier().require_claims(["org_id"]).build().unwrap());
     assert_eq!(refused(&gate, &issuer.token().sign()).await, InvalidToken::missing("org_id"));
@@ -182,11 +182,11 @@ async fn a_required_claim_that_is_absent_or_null_does_not_pass() {
 }
 
 #[tokio::test]
-async fn a_key_of_one_issuer_does_not_speak_for_another() {
+async fn keys_verify_only_tokens_of_their_issuer() {
     let ours = TestIssuer::new();
     let theirs = TestIssuer::new().with_url("https://other.test/");
     let gate = ours.gate();
-    // Their key, which goes by the same name, under our name; then our two names mixed up under one set of keys.
+    // Their key has the same `kid` and signs our issuer; then one set has the keys of both issuers.
     let forged = theirs.token().issuer(ours.url()).sign();
     assert_eq!(refused(&gate, &forged).await, InvalidToken::BadSignature);
     assert_eq!(refused(&gate, &theirs.token().sign()).await, InvalidToken::BadSignature);
@@ -198,7 +198,7 @@ async fn a_key_of_one_issuer_does_not_speak_for_another() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_type_does_not_pass() {
+async fn a_token_of_another_type_is_refused() {
     let issuer = TestIssuer::new();
     let strict = Gate::new(issuer.verifier().token_types(["at+jwt"]).build().unwrap());
     for typ in ["JWT", "id+jwt", "logout+jwt", "dpop+jwt", ""] {

@@ -1,29 +1,29 @@
-//! What the published crates bring into a user's dependency graph.
+//! The dependencies that the published crates add to an application.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// Two backends of jsonwebtoken in one graph make it panic at first use, so a library must not switch one on: the
-/// choice is the application's.
+/// With two enabled backends, jsonwebtoken panics at first use. So a library must not enable a backend: only the
+/// application can choose it.
 #[test]
-fn no_published_crate_chooses_the_process_global_crypto_provider_of_jsonwebtoken() {
+fn no_published_crate_enables_a_jsonwebtoken_backend() {
     const BACKENDS: [&str; 2] = ["aws_lc_rs", "rust_crypto"];
     let is_backend = |feature: &String| BACKENDS.contains(&feature.as_str());
     for package in published_packages() {
         let features = features_of("jsonwebtoken", &package, "normal,build");
         assert!(!features.iter().any(is_backend), "{package} switches on {features:?}");
     }
-    // The core does depend on it; and where a backend is switched on, as in these tests, this way of looking sees it.
+    // The core depends on jsonwebtoken, and this search finds a backend where one is enabled, as in these tests.
     assert!(tree("portcullis", "normal,build").iter().any(|dependency| dependency.name == "jsonwebtoken"));
     assert!(features_of("jsonwebtoken", "portcullis-tests", "normal,build,dev").iter().any(is_backend));
 }
 
-/// RUSTSEC-2023-0071 (RSA private keys leak through timing) and RUSTSEC-2022-0093 (an Ed25519 signing oracle) have no
-/// place to happen; RUSTSEC-2025-0009 and RUSTSEC-2026-0044 to -0048 are fixed.
+/// RUSTSEC-2023-0071 (RSA private keys leak through timing) and RUSTSEC-2022-0093 (an Ed25519 signing oracle) affect
+/// crates that are not used. RUSTSEC-2025-0009 and RUSTSEC-2026-0044 to -0048 are fixed in the version that is used.
 #[test]
-fn signatures_come_from_one_library_in_a_version_without_known_holes() {
+fn signatures_come_from_one_library_without_known_faults() {
     let mut found = false;
     for package in published_packages() {
         for dependency in tree(&package, "normal,build") {
@@ -48,7 +48,7 @@ struct Dependency {
     features: Vec<String>,
 }
 
-/// The packages of this workspace that a registry could get.
+/// Returns the packages of this workspace that are published.
 fn published_packages() -> Vec<String> {
     let metadata: Value =
         serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--no-deps", "--locked"])).unwrap();
@@ -62,14 +62,14 @@ fn published_packages() -> Vec<String> {
     published
 }
 
-/// The features of `dependency` in the tree of `package`, with all of the package's own features on.
+/// Returns the enabled features of `dependency` in the tree of `package` with all features.
 fn features_of(dependency: &str, package: &str, edges: &str) -> Vec<String> {
     let of_it = tree(package, edges).into_iter().filter(|each| each.name == dependency);
     of_it.flat_map(|each| each.features).collect()
 }
 
-/// Everything that `package` depends on. `cargo tree` resolves features for the one package and the edges that are
-/// asked for, so what the tests of this workspace switch on does not show.
+/// Returns all dependencies of `package`. `cargo tree` resolves the features for this package and these edges, without the
+/// features that the tests of this workspace enable.
 fn tree(package: &str, edges: &str) -> Vec<Dependency> {
     let format = ["--prefix", "none", "--format", "{p}|{f}", "--no-dedupe"];
     let mut arguments = vec!["tree", "--locked", "--all-features", "--edges", edges, "--package", package];
@@ -89,7 +89,7 @@ fn tree(package: &str, edges: &str) -> Vec<Dependency> {
     dependencies
 }
 
-/// `v1.2.3-more`.
+/// Parses `v1.2.3-more`.
 fn parse_version(version: &str) -> (u64, u64, u64) {
     let release = version.trim_start_matches('v').split(['-', '+']).next().unwrap_or_default();
     let mut numbers = release.split('.').map(|number| number.parse().unwrap());

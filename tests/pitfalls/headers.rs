@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{admitted, encoded, refused};
 
 #[tokio::test]
-async fn crit_is_not_ignored_whatever_it_names() {
+async fn crit_is_refused_for_every_name() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     let lists = [
@@ -27,19 +27,19 @@ async fn crit_is_not_ignored_whatever_it_names() {
         let token = issuer.token().header("crit", &crit).header("unheard-of", true).sign();
         assert_eq!(refused(&gate, &token).await, InvalidToken::CriticalHeader, "{crit}");
     }
-    // What is not critical may be ignored (RFC 7515 §4).
+    // Other unknown parameters may be ignored (RFC 7515 §4).
     admitted(&gate, &issuer.token().header("unheard-of", true).sign()).await;
 }
 
 #[tokio::test]
-async fn an_unencoded_payload_is_refused_before_it_is_looked_at() {
+async fn an_unencoded_payload_is_refused() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     for b64 in [json!(false), json!(true), Value::Null] {
         let token = issuer.token().header("b64", &b64).sign();
         assert_eq!(refused(&gate, &token).await, InvalidToken::CriticalHeader, "{b64}");
     }
-    // RFC 7797: signed over the payload as it is, which is no base64url.
+    // RFC 7797: the signature covers the payload as it is, without base64url.
     let header = encoded(r#"{"alg":"RS256","kid":"RS256-1","b64":false,"crit":["b64"]}"#);
     let input = format!("{header}.{{\"sub\":\"admin\"}}");
     let token = format!("{input}.{}", encoded(issuer.first_key().sign(input.as_bytes())));
@@ -48,7 +48,7 @@ async fn an_unencoded_payload_is_refused_before_it_is_looked_at() {
 }
 
 #[tokio::test]
-async fn crit_is_refused_for_signed_payloads_of_other_kinds_too() {
+async fn crit_is_refused_for_other_signed_payloads() {
     let issuer = TestIssuer::new();
     let keys = issuer.keys();
     let token = issuer.token().payload("not claims").header("crit", ["exp"]).sign();

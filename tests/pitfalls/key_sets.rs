@@ -1,4 +1,4 @@
-//! Key sets as providers publish them: odd members, encryption keys, missing `alg`.
+//! Key sets as identity providers publish them: unusual members, encryption keys, missing `alg`.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_jwk_without_alg_never_serves_hs256_and_serves_rs256() {
+async fn an_rsa_jwk_without_alg_never_serves_hs256() {
     let issuer = TestIssuer::new();
     let jwk = with_member(issuer.first_key().jwk(), "alg", Value::Null);
     let set = key_set(std::slice::from_ref(&jwk));
@@ -28,7 +28,7 @@ async fn a_jwk_without_alg_never_serves_hs256_and_serves_rs256() {
 }
 
 #[tokio::test]
-async fn a_jwk_without_alg_or_use_is_usable_for_every_type_that_needs_none() {
+async fn alg_and_use_are_optional_in_a_jwk() {
     for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa, Algorithm::Ps256] {
         let issuer = TestIssuer::from_algorithms([algorithm]);
         let jwk = with_member(with_member(issuer.first_key().jwk(), "alg", Value::Null), "use", Value::Null);
@@ -37,11 +37,11 @@ async fn a_jwk_without_alg_or_use_is_usable_for_every_type_that_needs_none() {
 }
 
 #[tokio::test]
-async fn oct_and_okp_are_never_taken_for_each_other() {
+async fn oct_and_okp_are_not_confused() {
     let issuer = TestIssuer::from_algorithms([Algorithm::EdDsa]);
     let okp = issuer.first_key().jwk();
     let x = okp["x"].as_str().unwrap().to_owned();
-    // Each type, with the members of the other beside its own.
+    // Each type, with the members of the other type added.
     let disguised_okp = with_member(okp.clone(), "k", x.as_str());
     let oct = json!({"kty": "oct", "crv": "Ed25519", "x": x, "k": x, "kid": "secret"});
     let set = key_set(&[oct.clone(), disguised_okp.clone()]);
@@ -50,7 +50,7 @@ async fn oct_and_okp_are_never_taken_for_each_other() {
     assert_eq!(VerifyingKey::from_jwk(&oct.to_string()).unwrap_err(), InvalidKey::SymmetricInSet);
     assert_eq!(VerifyingKey::from_secret_jwk(&okp.to_string()).unwrap_err(), InvalidKey::UnsupportedType);
 
-    // The public bytes as a secret: refused with the allow-list as it is, and with HMAC on it.
+    // An HMAC with the public bytes as the secret is refused, also when HMAC is allowed.
     let (input, _) = (issuer.token().header("alg", "HS256").signing_input(), ());
     let keyed = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &decoded(&x));
     let token = format!("{input}.{}", encoded(aws_lc_rs::hmac::sign(&keyed, input.as_bytes())));
@@ -61,7 +61,7 @@ async fn oct_and_okp_are_never_taken_for_each_other() {
     assert_eq!(refused(&Gate::new(wide.build().unwrap()), &token).await, InvalidToken::UnknownKey);
     admitted(&gate, &issuer.token().sign()).await;
 
-    // And a secret given on purpose verifies no EdDSA.
+    // A configured secret does not verify EdDSA.
     let hmac = TestIssuer::from_algorithms([Algorithm::Hs256]);
     assert_eq!(refused(&hmac.gate(), &issuer.token().sign()).await, InvalidToken::AlgorithmNotAllowed);
     admitted(&hmac.gate(), &hmac.token().sign()).await;
@@ -125,7 +125,7 @@ async fn one_unusable_key_does_not_fail_the_set() {
 }
 
 #[tokio::test]
-async fn a_new_kind_of_key_beside_the_old_one_changes_nothing() {
+async fn a_key_of_a_new_kind_changes_nothing() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::MlDsa65, Algorithm::EdDsa]);
     let gate = gate_for_jwks(&issuer, &issuer.signing_keys().iter().map(|key| key.jwk()).collect::<Vec<_>>());
     for key in issuer.signing_keys() {
@@ -134,7 +134,7 @@ async fn a_new_kind_of_key_beside_the_old_one_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_private_key_in_a_set_serves_as_its_public_half() {
+async fn a_private_key_in_a_set_serves_as_public_key() {
     // RFC 8037, appendix A.1.
     let private = json!({
         "kty": "OKP", "crv": "Ed25519", "kid": "private",
@@ -151,7 +151,7 @@ async fn a_private_key_in_a_set_serves_as_its_public_half() {
 }
 
 #[tokio::test]
-async fn a_key_for_encryption_is_neither_accepted_nor_tried() {
+async fn a_key_for_encryption_is_never_used() {
     let issuer = TestIssuer::new();
     let signing = issuer.first_key().jwk();
     let (encrypting, jwk) = generated(Algorithm::Rs256, "enc");
@@ -168,13 +168,13 @@ async fn a_key_for_encryption_is_neither_accepted_nor_tried() {
         assert_eq!(refused(&gate, &by_it.sign()).await, InvalidToken::UnknownKey, "{jwk}");
         let unnamed = by_it.without_header("kid").sign();
         assert_eq!(refused(&gate, &unnamed).await, InvalidToken::BadSignature, "{jwk}");
-        // Nor does it make the choice among unnamed keys ambiguous.
+        // It does not make the choice ambiguous for a token without `kid` either.
         admitted(&gate, &issuer.token().without_header("kid").sign()).await;
     }
 }
 
 #[tokio::test]
-async fn a_set_in_which_nothing_is_usable_says_why() {
+async fn a_set_without_usable_keys_says_why() {
     let issuer = TestIssuer::new();
     let jwk = with_member(issuer.first_key().jwk(), "use", "enc");
     match FixedKeys::jwks(&json!({ "keys": [jwk, {"kty": "FOO"}] }).to_string()) {
@@ -191,7 +191,7 @@ async fn a_set_in_which_nothing_is_usable_says_why() {
 }
 
 #[tokio::test]
-async fn two_keys_that_fit_are_not_tried_one_after_the_other() {
+async fn two_fitting_keys_are_not_both_tried() {
     let issuer = TestIssuer::new();
     let (_, other) = generated(Algorithm::Rs256, "RS256-1");
     let gate = gate_for_jwks(&issuer, &[issuer.first_key().jwk(), other.clone()]);
@@ -203,7 +203,7 @@ async fn two_keys_that_fit_are_not_tried_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_had_are_an_outage_and_not_a_bad_token() {
+async fn unavailable_keys_are_an_outage() {
     let issuer = TestIssuer::new();
     let keys = ChangingKeys::new(issuer.keys());
     let gate = gate_with(&issuer, Arc::clone(&keys));
@@ -215,10 +215,10 @@ async fn keys_that_cannot_be_had_are_an_outage_and_not_a_bad_token() {
     assert_eq!(refusal.status, 503);
     assert!(refusal.headers.contains(&("retry-after".into(), "7".into())), "{refusal:?}");
     assert!(!refusal.headers.iter().any(|(name, _)| name == "www-authenticate"), "{refusal:?}");
-    // What is wrong with a token before any key is needed is its own fault all the same.
+    // A token that is bad before its key is needed is still refused as bad.
     let unsigned = issuer.token().header("alg", "none").sign();
     assert_eq!(refused(&gate, &unsigned).await, InvalidToken::AlgorithmNotAllowed);
-    // A key that is surely not there is no outage.
+    // A key that is known to be absent is not an outage.
     keys.replace(FixedKeys::key(generated(Algorithm::Rs256, "other").0.verifying_key()));
     assert_eq!(refused(&gate, &token).await, InvalidToken::UnknownKey);
     keys.replace(issuer.keys());

@@ -15,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::support::{ChangingKeys, builder_with};
 
-/// Stands in every place of a token that its sender can fill.
+/// The text in every place of a token that the sender can fill.
 const MARKER: &str = "c0ffee-marker";
 
 #[derive(Clone, Default)]
@@ -48,13 +48,13 @@ impl Captured {
 
 #[derive(Debug, serde::Deserialize)]
 struct Numbered {
-    #[expect(dead_code, reason = "only read into")]
+    #[expect(dead_code, reason = "only deserialized")]
     email: u64,
 }
 
 #[derive(Debug)]
 struct Vault {
-    #[expect(dead_code, reason = "read by Debug alone, which is the point")]
+    #[expect(dead_code, reason = "only Debug reads it")]
     password: &'static str,
     keys: FixedKeys,
 }
@@ -67,7 +67,7 @@ impl KeyProvider for Vault {
 }
 
 #[tokio::test]
-async fn the_log_of_a_wrong_key_says_which_and_holds_nothing_of_its_provider() {
+async fn the_log_of_a_wrong_key_hides_its_provider() {
     let log = Captured::default();
     let subscriber = || tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
     let _guards = (subscriber().set_default(), subscriber().set_default());
@@ -84,14 +84,14 @@ async fn the_log_of_a_wrong_key_says_which_and_holds_nothing_of_its_provider() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_token_reaches_logs_debug_errors_or_answers() {
+async fn no_part_of_a_token_is_printed() {
     let log = Captured::default();
     let subscriber = || {
         let everything = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
         everything.with_writer(log.clone()).with_ansi(false).finish()
     };
-    // Two, because tracing takes a short cut while there is only one: an event first met by a thread without a
-    // subscriber, here that of another test, is then taken as wanted by nobody.
+    // Two subscribers: with one, tracing caches that an event is disabled when a thread without a subscriber, for example
+    // another test, meets the event first.
     let _guards = (subscriber().set_default(), subscriber().set_default());
 
     let issuer = TestIssuer::new();
@@ -138,7 +138,7 @@ async fn nothing_of_a_token_reaches_logs_debug_errors_or_answers() {
         }
     }
     let caller = gate.verify(&tokens[0]).await.unwrap();
-    // The caller has the token, so what `Debug` prints of it is a choice.
+    // `Debug` of the caller hides the token and the claims.
     assert_eq!(caller.raw_token(), Some(&*tokens[0]));
     seen += &format!("{caller:?} {caller:#?}");
     let unfit = caller.claims::<Vec<String>>().unwrap_err();
@@ -152,7 +152,7 @@ async fn nothing_of_a_token_reaches_logs_debug_errors_or_answers() {
     seen += &log.text();
 
     assert!(refusals > 150, "{refusals}");
-    // The log says why, so silence would prove nothing.
+    // The log has the causes, so the checks below are not about an empty text.
     for reason in [Reason::BadSignature, Reason::Expired, Reason::CheckFailed, Reason::UnknownKey] {
         assert!(log.text().contains(reason.as_str()), "{reason}");
     }
@@ -164,7 +164,7 @@ async fn nothing_of_a_token_reaches_logs_debug_errors_or_answers() {
 }
 
 #[test]
-fn nothing_of_a_secret_reaches_debug_or_errors() {
+fn no_part_of_a_secret_is_printed() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let secret = "0123456789abcdef-c0ffee-marker-0123456789abcdef";
     let keys = FixedKeys::secret(secret.as_bytes()).unwrap();
@@ -176,7 +176,7 @@ fn nothing_of_a_secret_reaches_debug_or_errors() {
     let odd =
         portcullis::keys::VerifyingKey::from_secret_jwk(&format!(r#"{{"kty":"oct","k":"{secret}!"}}"#)).unwrap_err();
     seen += &format!("{odd} {odd:?} {:?}", issuer.first_key());
-    assert!(seen.contains("at least as many as the hash"), "{seen}");
+    assert!(seen.contains("it needs at least 32 for HS256"), "{seen}");
     assert!(!seen.contains("c0ffee") && !seen.contains("marker"), "{seen}");
     let bytes = format!("{:?}", &secret.as_bytes()[..8]);
     assert!(!seen.contains(bytes.trim_matches(['[', ']'])), "{seen}");

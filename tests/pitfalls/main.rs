@@ -1,12 +1,12 @@
-//! One named test for each fault that verifiers of tokens had before this one: the fault, and beside it the good twin
-//! that still passes. All of them go through the public interface.
+//! One test for each known fault of other token verifiers: the bad token is refused, and a good one is still accepted. All
+//! tests use the public interface.
 
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "the helpers of tests fail as tests do"
+    reason = "a test fails by panicking"
 )]
 
 mod advisories;

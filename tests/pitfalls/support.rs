@@ -1,4 +1,4 @@
-//! What several topics need.
+//! Helpers that several files use.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use portcullis::{Audience, AuthError, Gate, JwtVerifier, KeyProvider, Verified, 
 use portcullis_testing::{SigningKey, TestIssuer};
 use serde_json::{Value, json};
 
-/// Why `gate` refuses `token`, which it must.
+/// Asserts that `gate` refuses `token`, and returns the error.
 pub(crate) async fn refused(gate: &Gate, token: &str) -> InvalidToken {
     match gate.verify(token).await {
         Err(AuthError::InvalidToken(why)) => why,
@@ -23,32 +23,32 @@ pub(crate) async fn refused(gate: &Gate, token: &str) -> InvalidToken {
     }
 }
 
-/// The caller whom `gate` admits for `token`, which it must.
+/// Asserts that `gate` admits `token`, and returns the caller.
 pub(crate) async fn admitted(gate: &Gate, token: &str) -> Verified {
     gate.verify(token).await.expect("a good token is admitted")
 }
 
-/// A gate for the tokens of `issuer`, with these keys instead of its own.
+/// Makes a gate for the tokens of `issuer` that uses other keys.
 pub(crate) fn gate_with(issuer: &TestIssuer, keys: impl KeyProvider + 'static) -> Gate {
     Gate::new(builder_with(issuer, keys).build().expect("a usable configuration"))
 }
 
-/// The builder of [`gate_with`].
+/// Makes the builder for [`gate_with`].
 pub(crate) fn builder_with(issuer: &TestIssuer, keys: impl KeyProvider + 'static) -> JwtVerifierBuilder {
     JwtVerifier::builder(issuer.url(), Audience::any_of([issuer.audience()]), keys)
 }
 
-/// A gate that holds what is usable of these JWKs.
+/// Makes a gate with the usable ones of these JWKs.
 pub(crate) fn gate_for_jwks(issuer: &TestIssuer, jwks: &[Value]) -> Gate {
     gate_with(issuer, FixedKeys::jwks(&json!({ "keys": jwks }).to_string()).expect("a set with a usable key"))
 }
 
-/// What is read of a set of these JWKs.
+/// Makes a key set of these JWKs.
 pub(crate) fn key_set(jwks: &[Value]) -> KeySet {
     KeySet::from_json(&json!({ "keys": jwks }).to_string()).expect("a key set")
 }
 
-/// `jwk` with `name` set to `value`, or without it where `value` is null.
+/// Sets the member `name` of `jwk` to `value`, or removes it if `value` is null.
 pub(crate) fn with_member(mut jwk: Value, name: &str, value: impl Into<Value>) -> Value {
     let members = jwk.as_object_mut().expect("a JWK is an object");
     match value.into() {
@@ -58,30 +58,30 @@ pub(crate) fn with_member(mut jwk: Value, name: &str, value: impl Into<Value>) -
     jwk
 }
 
-/// A fresh key and its JWK.
+/// Generates a key and returns it with its JWK.
 pub(crate) fn generated(algorithm: Algorithm, id: &str) -> (Arc<SigningKey>, Value) {
     let key = Arc::new(SigningKey::generate(algorithm, id));
     let jwk = key.jwk();
     (key, jwk)
 }
 
-/// The bytes of base64url.
+/// Decodes base64url.
 pub(crate) fn decoded(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).expect("base64url")
 }
 
-/// `bytes` in base64url.
+/// Encodes `bytes` in base64url.
 pub(crate) fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A token's signing input and its signature.
+/// Splits a token into its signing input and its signature.
 pub(crate) fn split_signature(token: &str) -> (&str, Vec<u8>) {
     let (input, signature) = token.rsplit_once('.').expect("a token has dots");
     (input, decoded(signature))
 }
 
-/// Keys that can be exchanged, and taken away, while a verifier uses them.
+/// A key provider whose keys can be replaced or made unavailable while a verifier uses it.
 #[derive(Debug)]
 pub(crate) struct ChangingKeys {
     held: Mutex<Option<Arc<FixedKeys>>>,
@@ -93,17 +93,17 @@ impl ChangingKeys {
         Arc::new(Self { held: Mutex::new(Some(Arc::new(keys))), asked: AtomicUsize::new(0) })
     }
 
-    /// From now on holds `keys`.
+    /// Replaces the keys.
     pub(crate) fn replace(&self, keys: FixedKeys) {
         *self.held.lock().unwrap() = Some(Arc::new(keys));
     }
 
-    /// From now on can't say which keys there are.
+    /// Makes the keys unavailable.
     pub(crate) fn fail(&self) {
         *self.held.lock().unwrap() = None;
     }
 
-    /// How often it was asked for a key since the last call of this.
+    /// Returns how often a key was requested since the last call.
     pub(crate) fn times_asked(&self) -> usize {
         self.asked.swap(0, Ordering::SeqCst)
     }

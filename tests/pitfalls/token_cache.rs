@@ -1,4 +1,4 @@
-//! The memory of good signatures, which must never be more than that.
+//! The cache of verified tokens: it saves the signature check and no other check.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,9 +25,9 @@ fn caching_with(issuer: &TestIssuer, keys: &Arc<ChangingKeys>) -> Gate {
     caching(builder_with(issuer, Arc::clone(keys)))
 }
 
-/// Whether the gate remembers `token`: once the key changed, a remembered token has its key asked for twice, to see
-/// that it changed and to verify anew; any other token once.
-async fn is_remembered(gate: &Gate, keys: &ChangingKeys, token: &str) -> bool {
+/// Whether `token` is cached, after its key was replaced: the key of a cached token is requested twice, first to compare it
+/// and then to verify the token again. The key of another token is requested once.
+async fn is_cached(gate: &Gate, keys: &ChangingKeys, token: &str) -> bool {
     keys.times_asked();
     assert_eq!(refused(gate, token).await, InvalidToken::BadSignature);
     match keys.times_asked() {
@@ -37,14 +37,14 @@ async fn is_remembered(gate: &Gate, keys: &ChangingKeys, token: &str) -> bool {
     }
 }
 
-/// Another key under the name of the issuer's.
+/// Another key with the `kid` of the issuer's key.
 fn impostor(issuer: &TestIssuer) -> FixedKeys {
     let key = issuer.first_key();
     FixedKeys::key(generated(key.algorithm(), key.id()).0.verifying_key())
 }
 
 #[tokio::test]
-async fn tokens_are_remembered_only_when_asked_to() {
+async fn tokens_are_cached_only_when_configured() {
     let issuer = TestIssuer::new();
     for (cached, expected) in [(0, false), (10, true)] {
         let keys = ChangingKeys::new(issuer.keys());
@@ -53,22 +53,22 @@ async fn tokens_are_remembered_only_when_asked_to() {
         let token = issuer.token().sign();
         admitted(&gate, &token).await;
         keys.replace(impostor(&issuer));
-        assert_eq!(is_remembered(&gate, &keys, &token).await, expected, "{cached}");
+        assert_eq!(is_cached(&gate, &keys, &token).await, expected, "{cached}");
     }
 }
 
 #[tokio::test]
-async fn two_tokens_that_share_parts_never_share_an_entry() {
+async fn tokens_with_common_parts_have_separate_entries() {
     let issuer = TestIssuer::new();
     let gate = caching(issuer.verifier());
     let alice = issuer.token().subject("alice").sign();
     let bob = issuer.token().subject("bob").sign();
-    // The same claims under another header; RS256 has one signature for each input, so these differ in the header too.
+    // The same claims with another header. RS256 has one signature for each input, so the signatures differ too.
     let unnamed = issuer.token().subject("alice").without_header("kid").sign();
     let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
     let (a, b, u) = (parts(&alice), parts(&bob), parts(&unnamed));
     let mixed = [[&a[0], &b[1], &a[2]], [&a[0], &a[1], &b[2]], [&b[0], &b[1], &a[2]], [&u[0], &a[1], &a[2]]];
-    // Before and after the good ones are remembered, and again after the bad ones were seen.
+    // Before the good tokens are cached, and after.
     for _ in 0..2 {
         for mixture in mixed {
             let token = mixture.map(String::as_str).join(".");
@@ -84,7 +84,7 @@ async fn two_tokens_that_share_parts_never_share_an_entry() {
 }
 
 #[tokio::test]
-async fn exp_is_honoured_on_a_hit_with_and_without_iat() {
+async fn exp_is_checked_on_a_hit() {
     let issuer = TestIssuer::new();
     for with_iat in [true, false] {
         let clock = Arc::new(ManualClock::at_unix(1_700_000_000));
@@ -99,14 +99,14 @@ async fn exp_is_honoured_on_a_hit_with_and_without_iat() {
         assert_eq!(refused(&gate, &token).await, InvalidToken::Expired, "iat: {with_iat}");
         assert_eq!(refused(&gate, &token).await, InvalidToken::Expired, "iat: {with_iat}");
 
-        // It was a hit all along.
+        // The token was cached all the time.
         keys.replace(impostor(&issuer));
-        assert!(is_remembered(&gate, &keys, &token).await);
+        assert!(is_cached(&gate, &keys, &token).await);
     }
 }
 
 #[tokio::test]
-async fn nbf_and_iat_are_honoured_on_a_hit_when_the_clock_is_set_back() {
+async fn nbf_and_iat_are_checked_on_a_hit() {
     let issuer = TestIssuer::new();
     let clock = Arc::new(ManualClock::at_unix(1_700_000_000));
     let gate = caching(issuer.verifier().clock(Arc::clone(&clock)));
@@ -121,7 +121,7 @@ async fn nbf_and_iat_are_honoured_on_a_hit_when_the_clock_is_set_back() {
 }
 
 #[tokio::test]
-async fn the_withdrawal_of_a_key_stops_its_remembered_tokens_at_once() {
+async fn a_withdrawn_key_ends_its_cached_tokens() {
     let issuer = TestIssuer::new();
     let keys = ChangingKeys::new(issuer.keys());
     let gate = caching_with(&issuer, &keys);
@@ -134,21 +134,21 @@ async fn the_withdrawal_of_a_key_stops_its_remembered_tokens_at_once() {
 }
 
 #[tokio::test]
-async fn the_replacement_of_a_key_under_its_name_stops_its_remembered_tokens_at_once() {
+async fn a_replaced_key_ends_its_cached_tokens() {
     let issuer = TestIssuer::new();
     let keys = ChangingKeys::new(issuer.keys());
     let gate = caching_with(&issuer, &keys);
     let token = issuer.token().sign();
     admitted(&gate, &token).await;
     keys.replace(impostor(&issuer));
-    assert!(is_remembered(&gate, &keys, &token).await);
-    // The good twin: the same key, read anew.
+    assert!(is_cached(&gate, &keys, &token).await);
+    // The same key, read again, is good.
     keys.replace(issuer.keys());
     admitted(&gate, &token).await;
 }
 
 #[tokio::test]
-async fn a_key_that_may_no_longer_verify_stops_its_remembered_tokens_at_once() {
+async fn a_restricted_key_ends_its_cached_tokens() {
     let issuer = TestIssuer::new();
     let keys = ChangingKeys::new(issuer.keys());
     let gate = caching_with(&issuer, &keys);
@@ -161,7 +161,7 @@ async fn a_key_that_may_no_longer_verify_stops_its_remembered_tokens_at_once() {
 }
 
 #[tokio::test]
-async fn checks_see_the_members_of_the_key_as_they_are_now() {
+async fn checks_see_the_current_members_of_the_key() {
     let issuer = TestIssuer::new();
     let with_issuer = |url: &str| {
         let jwk = with_member(issuer.first_key().jwk(), "issuer", url);
@@ -182,7 +182,7 @@ async fn checks_see_the_members_of_the_key_as_they_are_now() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_had_are_an_outage_for_remembered_tokens_too() {
+async fn unavailable_keys_are_an_outage_on_a_hit() {
     let issuer = TestIssuer::new();
     let keys = ChangingKeys::new(issuer.keys());
     let gate = caching_with(&issuer, &keys);
@@ -220,11 +220,11 @@ async fn custom_checks_run_on_every_hit() {
     admitted(&gate, &token).await;
     assert_eq!(calls.load(Ordering::SeqCst), 5);
     keys.replace(impostor(&issuer));
-    assert!(is_remembered(&gate, &keys, &token).await);
+    assert!(is_cached(&gate, &keys, &token).await);
 }
 
 #[tokio::test]
-async fn a_bad_token_is_never_remembered_as_good() {
+async fn a_bad_token_is_never_cached() {
     let issuer = TestIssuer::new();
     let gate = caching(issuer.verifier());
     for _ in 0..2 {
@@ -237,7 +237,7 @@ async fn a_bad_token_is_never_remembered_as_good() {
 }
 
 #[tokio::test]
-async fn the_size_limit_holds_for_remembered_tokens_too() {
+async fn the_size_limit_applies_on_a_hit() {
     let issuer = TestIssuer::new();
     let gate = caching(issuer.verifier().max_token_bytes(2_000));
     let token = issuer.token().claim("filler", json!("x".repeat(2_000))).sign();
@@ -248,7 +248,7 @@ async fn the_size_limit_holds_for_remembered_tokens_too() {
 }
 
 #[tokio::test]
-async fn the_memory_is_bounded_by_what_was_asked_for() {
+async fn the_cache_keeps_its_configured_size() {
     const ROOM: u64 = 50;
     const TOKENS: u64 = 3_000;
     let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
@@ -259,15 +259,15 @@ async fn the_memory_is_bounded_by_what_was_asked_for() {
         admitted(&gate, token).await;
     }
     keys.replace(impostor(&issuer));
-    let mut remembered = 0;
+    let mut cached = 0;
     for token in &tokens {
-        remembered += u64::from(is_remembered(&gate, &keys, token).await);
+        cached += u64::from(is_cached(&gate, &keys, token).await);
     }
-    // The cache tidies up in batches, so it may hold a batch more than its room for a while.
-    assert!(remembered > 0 && remembered < 10 * ROOM, "{remembered}");
+    // The cache evicts in batches, so it can exceed its size by a batch for a while.
+    assert!(cached > 0 && cached < 10 * ROOM, "{cached}");
 }
 
-/// Says that sessions are revoked as soon as they are, and that it cannot tell when it is down.
+/// A session check that can revoke all sessions, be unavailable, or panic.
 #[derive(Clone, Debug, Default)]
 struct Sessions {
     revoked: Arc<AtomicBool>,
@@ -287,7 +287,7 @@ impl SessionCheck for Sessions {
 }
 
 #[tokio::test]
-async fn sessions_of_remembered_tokens_are_checked() {
+async fn sessions_are_checked_on_a_hit() {
     let issuer = TestIssuer::new();
     let keys = ChangingKeys::new(issuer.keys());
     let sessions = Sessions::default();
@@ -307,11 +307,11 @@ async fn sessions_of_remembered_tokens_are_checked() {
     sessions.revoked.store(false, Ordering::SeqCst);
     admitted(&gate, &token).await;
     keys.replace(impostor(&issuer));
-    assert!(is_remembered(&gate, &keys, &token).await);
+    assert!(is_cached(&gate, &keys, &token).await);
 }
 
 #[tokio::test]
-async fn freshness_of_a_remembered_token_ends() {
+async fn freshness_is_checked_on_a_hit() {
     let issuer = TestIssuer::new();
     let clock = Arc::new(ManualClock::at_unix(1_000_000));
     let keys = ChangingKeys::new(issuer.keys());

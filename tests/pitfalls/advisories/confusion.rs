@@ -17,14 +17,14 @@ use crate::support::{
 };
 
 /// CVE-2016-5431, CVE-2017-11424, CVE-2022-29217, CVE-2023-48223, CVE-2024-33663, CVE-2024-37568, CVE-2026-34950 and
-/// GHSA-xgmm-8j9v-c9wx: each of these forms was once taken for the secret of an HMAC.
+/// GHSA-xgmm-8j9v-c9wx: a public key in one of these forms was used as the secret of an HMAC.
 #[tokio::test]
-async fn cve_2022_29217_a_public_key_in_no_form_is_a_secret() {
+async fn cve_2022_29217_public_keys_are_not_secrets() {
     let issuer = TestIssuer::new();
     let key = issuer.first_key();
     let der = key.public_key_der().unwrap();
     let pem = issuer.public_key_pem();
-    // The RSAPublicKey inside of the SubjectPublicKeyInfo, whose own header has 24 bytes for 2048 bits.
+    // The RSAPublicKey in the SubjectPublicKeyInfo, after its header, which has 24 bytes for a key of 2048 bits.
     let pkcs1 = der[24..].to_vec();
     assert!(VerifyingKey::from_der(&pkcs1).is_ok());
     let pkcs1_pem = pem_section("RSA PUBLIC KEY", &pkcs1);
@@ -60,10 +60,10 @@ async fn cve_2022_29217_a_public_key_in_no_form_is_a_secret() {
     admitted(&wide, &issuer.token().sign()).await;
 }
 
-/// The allow-list was held against the header, and the signature checked under the JWK's `alg`.
+/// The allow-list was compared with the header, but the signature was checked with the JWK's `alg`.
 #[tokio::test]
 async fn cve_2026_48523_header_alg_is_the_alg_used() {
-    // Keys and signatures of RS512; the header says what is on the allow-list.
+    // The key and the signature are for RS512; the header names an allowed algorithm.
     let issuer = TestIssuer::from_algorithms([Algorithm::Rs512]);
     let jwk = issuer.first_key().jwk();
     let keys = |jwk: &Value| FixedKeys::jwks(&json!({ "keys": [jwk] }).to_string()).unwrap();
@@ -78,9 +78,9 @@ async fn cve_2026_48523_header_alg_is_the_alg_used() {
     admitted(&gate, &issuer.token().sign()).await;
 }
 
-/// With several keys, the algorithm of one was used with another.
+/// With several keys, the algorithm of one key was used with another key.
 #[tokio::test]
-async fn cve_2021_46743_kid_alg_and_key_are_bound_together() {
+async fn cve_2021_46743_kid_alg_and_key_must_agree() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa]);
     let gate = issuer.gate();
     for signer in issuer.signing_keys() {
@@ -97,9 +97,9 @@ async fn cve_2021_46743_kid_alg_and_key_are_bound_together() {
     }
 }
 
-/// CVE-2026-44351 and CVE-2026-45363: an empty secret verified what was signed with an empty secret.
+/// CVE-2026-44351 and CVE-2026-45363: an empty secret verified tokens that were signed with an empty secret.
 #[tokio::test]
-async fn cve_2026_44351_an_empty_or_short_secret_is_no_key() {
+async fn cve_2026_44351_short_secrets_are_refused() {
     let short = |bytes| Err::<(), _>(InvalidKey::SecretTooShort { bytes });
     for bytes in [0, 1, 16, 31] {
         let secret = vec![7; bytes];
@@ -117,9 +117,9 @@ async fn cve_2026_44351_an_empty_or_short_secret_is_no_key() {
     admitted(&issuer.gate(), &issuer.token().sign()).await;
 }
 
-/// A key that could not be looked up became an empty key.
+/// A failed look-up gave an empty key.
 #[tokio::test]
-async fn cve_2025_65945_a_failed_look_up_is_an_error_and_not_a_key() {
+async fn cve_2025_65945_a_failed_look_up_is_an_error() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let jwk = with_member(issuer.first_key().jwk(), "kid", "other").to_string();
     let keys = FixedKeys::key(VerifyingKey::from_secret_jwk(&jwk).unwrap());
@@ -132,9 +132,9 @@ async fn cve_2025_65945_a_failed_look_up_is_an_error_and_not_a_key() {
     admitted(&gate, &issuer.token().header("kid", "other").sign()).await;
 }
 
-/// CVE-2022-23541: a look-up that ignores what it is asked for returned a key of another type.
+/// A look-up that ignores its query returned a key of another type.
 #[tokio::test]
-async fn cve_2022_23541_a_look_up_that_returns_another_key_is_not_believed() {
+async fn cve_2022_23541_a_wrong_key_of_a_provider_is_refused() {
     #[derive(Debug)]
     struct AlwaysThis(Arc<VerifyingKey>);
 
@@ -163,13 +163,13 @@ async fn cve_2022_23541_a_look_up_that_returns_another_key_is_not_believed() {
     }
 }
 
-/// CVE-2026-22817 and CVE-2026-22818: where the JWK has no `alg`, the header decided.
+/// CVE-2026-22817 and CVE-2026-22818: without `alg` in the JWK, the header chose the algorithm.
 #[tokio::test]
-async fn cve_2026_22817_without_alg_in_the_jwk_type_and_curve_decide() {
+async fn cve_2026_22817_type_and_curve_decide_without_alg() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
     let gate = gate_for_jwks(&issuer, &[with_member(issuer.first_key().jwk(), "alg", Value::Null)]);
     for &algorithm in Algorithm::ALL.iter().filter(|algorithm| **algorithm != Algorithm::Es256) {
-        // Signed by a key of the attacker's that does serve the algorithm.
+        // Signed by the attacker's key, which serves the algorithm.
         let (key, _) = generated(algorithm, issuer.first_key().id());
         let token = issuer.token().signed_with(key).sign();
         assert_eq!(refused(&gate, &token).await, InvalidToken::AlgorithmNotAllowed, "{algorithm}");

@@ -1,4 +1,4 @@
-//! Missing signatures, keys that the token brings along, other serialisations.
+//! Missing signatures, keys in the token, other serializations.
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
@@ -14,9 +14,9 @@ use serde_json::json;
 
 use crate::support::{admitted, encoded, refused};
 
-/// CVE-2018-1000531 and many others: `none`, whatever it is called and whatever else is switched off.
+/// CVE-2018-1000531 and many others: `none`, in every spelling and with every check disabled that can be.
 #[tokio::test]
-async fn cve_2018_1000531_none_is_no_algorithm() {
+async fn cve_2018_1000531_none_is_refused() {
     for name in ["none", "None", "NONE", "nOnE", "", " none"] {
         assert!(name.parse::<Algorithm>().is_err(), "{name:?}");
     }
@@ -35,9 +35,9 @@ async fn cve_2018_1000531_none_is_no_algorithm() {
     }
 }
 
-/// The signature was checked in the core, and not on the way that applications took.
+/// The signature was checked in the core, but not in the function that applications called.
 #[tokio::test]
-async fn cve_2020_15240_every_way_to_build_a_verifier_checks_the_signature() {
+async fn cve_2020_15240_every_verifier_checks_the_signature() {
     let file = |name: &str, text: &[u8]| -> PathBuf {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("every_way_{name}"));
         std::fs::write(&path, text).unwrap();
@@ -55,7 +55,7 @@ async fn cve_2020_15240_every_way_to_build_a_verifier_checks_the_signature() {
         admitted(&gate, &issuer.token().sign()).await;
         for forgery in issuer.forgeries() {
             let why = refused(&gate, &forgery.token).await.reason();
-            // A lone key without a name serves any name, so that a foreign one shows by its signature.
+            // An only key without `kid` fits any `kid`, so a token of another key is refused by its signature.
             let by_name = forgery.reason == Reason::UnknownKey && !names_keys;
             let expected = if by_name { Reason::BadSignature } else { forgery.reason };
             assert_eq!(why, expected, "{}", forgery.name);
@@ -70,7 +70,7 @@ async fn cve_2020_15240_every_way_to_build_a_verifier_checks_the_signature() {
     }
 }
 
-/// An encrypted token around an unsigned one; the missing inner signature skipped the check.
+/// An encrypted token contained an unsigned one, whose missing signature was not checked.
 #[tokio::test]
 async fn cve_2026_29000_encrypted_and_nested_tokens_are_refused() {
     let issuer = TestIssuer::new();
@@ -84,7 +84,7 @@ async fn cve_2026_29000_encrypted_and_nested_tokens_are_refused() {
             assert_eq!(refused(&gate, &token).await, InvalidToken::Encrypted);
         }
     }
-    // Nested in a signature: the payload of a signed token is claims, never another token.
+    // A signed token with a token as its payload: the payload must be claims.
     for inner in [plain, signed.clone()] {
         let token = issuer.token().header("cty", "JWT").payload(inner).sign();
         assert_eq!(refused(&gate, &token).await, InvalidToken::Malformed { part: "payload" });
@@ -92,16 +92,16 @@ async fn cve_2026_29000_encrypted_and_nested_tokens_are_refused() {
     admitted(&gate, &signed).await;
 }
 
-/// Claims from one serialisation, the signature from another.
+/// The claims came from one serialization, the signature from another.
 #[tokio::test]
-async fn cve_2022_39227_json_serialisations_are_no_tokens() {
+async fn cve_2022_39227_json_serializations_are_refused() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     let good = issuer.token().sign();
     let parts: Vec<&str> = good.split('.').collect();
     let fake = encoded(r#"{"iss":"https://issuer.test/","sub":"admin","aud":"https://api.test","exp":4102444800}"#);
     let flattened = json!({"protected": parts[0], "payload": parts[1], "signature": parts[2]}).to_string();
-    // CVE-2016-9122: the general form, with one good signature among several.
+    // CVE-2016-9122: the general serialization, with one good signature among several.
     let signature = json!({"protected": parts[0], "signature": parts[2]});
     let general = json!({"payload": parts[1], "signatures": [{"signature": ""}, signature]}).to_string();
     for token in [&flattened, &general] {
@@ -112,9 +112,9 @@ async fn cve_2022_39227_json_serialisations_are_no_tokens() {
     admitted(&gate, &good).await;
 }
 
-/// CVE-2018-0114, CVE-2026-27962 and CVE-2026-34240: the key in `jwk` was believed.
+/// CVE-2018-0114, CVE-2026-27962 and CVE-2026-34240: the key in `jwk` was trusted.
 #[tokio::test]
-async fn cve_2018_0114_a_key_that_the_token_brings_along_is_never_used() {
+async fn cve_2018_0114_a_key_in_the_token_is_never_used() {
     let issuer = TestIssuer::new();
     let gate = issuer.gate();
     let theirs = Arc::new(SigningKey::generate(Algorithm::Rs256, "theirs"));
@@ -128,13 +128,13 @@ async fn cve_2018_0114_a_key_that_the_token_brings_along_is_never_used() {
         let under_our_name = token.header("kid", issuer.first_key().id()).sign();
         assert_eq!(refused(&gate, &under_our_name).await, InvalidToken::BadSignature);
     }
-    // Our own signature is good whatever hints stand beside it.
+    // A good signature of our key is good with any of these hints.
     admitted(&gate, &issuer.token().header("jwk", issuer.first_key().jwk()).sign()).await;
 }
 
-/// CVE-2024-21643: `jku` was fetched.
+/// `jku` was fetched.
 #[tokio::test]
-async fn cve_2024_21643_nothing_in_a_token_makes_the_verifier_connect() {
+async fn cve_2024_21643_no_token_starts_a_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}/keys", listener.local_addr().unwrap());
@@ -145,7 +145,7 @@ async fn cve_2024_21643_nothing_in_a_token_makes_the_verifier_connect() {
     assert_eq!(refused(&gate, &token().issuer(&url).sign()).await, InvalidToken::WrongIssuer);
     admitted(&gate, &token().header("jku", &url).header("x5u", &url).header("iss", &url).sign()).await;
     assert_eq!(listener.accept().map(drop).unwrap_err().kind(), ErrorKind::WouldBlock);
-    // The listener would have noticed.
+    // No connection arrived at the listener.
     let _connection = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     assert!(listener.accept().is_ok());
 }

@@ -1,5 +1,5 @@
-//! Published advisories against other verifiers, 2015 to 2026, each as the question it asks of this one. Those that are
-//! answered by a test elsewhere are not repeated here; `tests/THREATS.md` names the test for each one.
+//! Published advisories against other verifiers, 2015 to 2026: one test for each fault, unless a test elsewhere covers it.
+//! `tests/THREATS.md` names the test for each advisory.
 
 mod confusion;
 mod exhaustion;

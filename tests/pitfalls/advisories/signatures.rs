@@ -1,4 +1,4 @@
-//! The mathematics of signatures, and how they are encoded.
+//! The values and the encodings of signatures.
 
 use aws_lc_rs::hmac;
 use portcullis::error::InvalidToken;
@@ -47,7 +47,7 @@ async fn cve_2022_21449_zero_r_and_s() {
             ]);
             forged.extend([(other.clone(), s.to_vec()), (r.to_vec(), other.clone())]);
         }
-        // The same numbers modulo the order, where there is room for them: a second signature for the same token.
+        // The same numbers plus the order, if they fit: these would be a second signature for the same token.
         forged.extend(plus(r, &order).map(|r| (r, s.to_vec())));
         forged.extend(plus(s, &order).map(|s| (r.to_vec(), s)));
         for (r, s) in forged {
@@ -67,7 +67,7 @@ async fn ed25519_signatures_have_one_form() {
     let (r, s) = signature.split_at(32);
     let reversed = |bytes: &[u8]| bytes.iter().rev().copied().collect::<Vec<u8>>();
     let beyond_order = reversed(&plus(&reversed(s), &from_hex(ED25519_ORDER)).unwrap());
-    // RFC 8032 §8.4: S plus the order satisfies the equation as well. And the neutral element as R, with S zero.
+    // RFC 8032 §8.4: S plus the order also satisfies the equation. Then the neutral element as R, with S zero.
     let neutral = [vec![1], vec![0; 31]].concat();
     for forged in [[r, &beyond_order].concat(), [&neutral[..], &[0; 32]].concat(), vec![0; 64], [r, r].concat()] {
         let token = format!("{input}.{}", encoded(forged));
@@ -82,7 +82,7 @@ async fn rsa_signatures_are_smaller_than_the_modulus() {
         let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
         let modulus = decoded(issuer.first_key().jwk()["n"].as_str().unwrap());
-        // s + n has room in the length of n for some signatures only.
+        // s + n fits the length of n only for some signatures.
         let fits = (0..1_000).find_map(|id| {
             let token = issuer.token().claim("jti", id.to_string()).sign();
             let (input, signature) = split_signature(&token);
@@ -122,7 +122,7 @@ async fn cve_2020_14966_a_signature_has_its_exact_length() {
     }
 }
 
-/// An ECDSA signature in DER, as other formats have it, is none of JWS (RFC 7518 §3.4).
+/// JWS does not use DER for ECDSA signatures (RFC 7518 §3.4).
 #[tokio::test]
 async fn an_ecdsa_signature_in_der_is_refused() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
@@ -136,9 +136,9 @@ async fn an_ecdsa_signature_in_der_is_refused() {
     admitted(&issuer.gate(), &token).await;
 }
 
-/// The tag was compared over the length that the token gave.
+/// The tag was compared only up to the length of the tag in the token.
 #[tokio::test]
-async fn cve_2020_28042_an_hmac_is_compared_over_its_whole_length() {
+async fn cve_2020_28042_the_whole_hmac_is_compared() {
     for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
         let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
@@ -148,7 +148,7 @@ async fn cve_2020_28042_an_hmac_is_compared_over_its_whole_length() {
             let token = format!("{input}.{}", encoded(&tag[..length]));
             assert_eq!(refused(&gate, &token).await, InvalidToken::BadSignature, "{algorithm}: {length}");
         }
-        // The tag of a shorter hash under the same secret is no tag of this algorithm.
+        // A tag of a shorter hash with the same secret is refused.
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, issuer.first_key().secret().unwrap());
         let sha1 = format!("{input}.{}", encoded(hmac::sign(&key, input.as_bytes())));
         assert_eq!(refused(&gate, &sha1).await, InvalidToken::BadSignature);
@@ -156,9 +156,9 @@ async fn cve_2020_28042_an_hmac_is_compared_over_its_whole_length() {
     }
 }
 
-/// Bytes that are no base64url were skipped over.
+/// Characters outside base64url were skipped.
 #[tokio::test]
-async fn cve_2022_25898_a_signature_holds_nothing_but_base64url() {
+async fn cve_2022_25898_signatures_are_strict_base64url() {
     for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::Hs256] {
         let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
@@ -172,7 +172,7 @@ async fn cve_2022_25898_a_signature_holds_nothing_but_base64url() {
                 assert_eq!(refused(&gate, &token).await, malformed, "{algorithm}: {odd:?} at {at}");
             }
         }
-        // Bits of the last character that stand for nothing must be zero, or one signature has several texts.
+        // Unused bits of the last character must be zero, otherwise one signature would have several texts.
         const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let (body, last) = signature.split_at(signature.len() - 1);
         let position = ALPHABET.find(last).unwrap();
@@ -184,9 +184,9 @@ async fn cve_2022_25898_a_signature_holds_nothing_but_base64url() {
     }
 }
 
-/// With an exponent of 3, whoever can take cube roots can sign for a verifier that does not look at the end of the
-/// padded hash. This key and its good token are real. The forgery is the cube root of `00 01`, eight times `ff`, `00`,
-/// the DigestInfo with the right hash, and then whatever comes.
+/// With an exponent of 3, a cube root is a forged signature for a verifier that ignores the end of the padded hash. The key
+/// and the good token here are real. The forgery is the cube root of `00 01`, eight times `ff`, `00`, the DigestInfo with
+/// the right hash, and arbitrary bytes.
 #[tokio::test]
 async fn cve_2006_4339_the_whole_padded_hash_is_compared() {
     const MODULUS: &str = "\
@@ -212,7 +212,7 @@ async fn cve_2006_4339_the_whole_padded_hash_is_compared() {
     assert_eq!(admitted(&gate, GOOD).await.subject(), Some("user-1"));
 }
 
-/// CVE-2016-9121, CVE-2017-12974 and CVE-2017-16007: points that are on another curve, where there are fewer of them.
+/// CVE-2016-9121, CVE-2017-12974 and CVE-2017-16007: points on another curve, with fewer points.
 #[test]
 fn cve_2017_16007_a_point_must_be_on_its_curve() {
     for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512] {
@@ -230,7 +230,7 @@ fn cve_2017_16007_a_point_must_be_on_its_curve() {
     }
 }
 
-/// A sum of big-endian numbers, in the length of the first; `None` when it does not fit.
+/// Adds big-endian numbers, in the length of the first. Returns `None` when the sum does not fit.
 fn plus(one: &[u8], other: &[u8]) -> Option<Vec<u8>> {
     let mut sum = one.to_vec();
     let mut carry = 0;
