@@ -21,7 +21,6 @@ use source::Found;
 pub struct Credential<'a> {
     scheme: Scheme,
     token: &'a str,
-    source: Option<&'a TokenSource>,
     request: Option<&'a dyn RequestView>,
     public_url: Option<&'a PublicUrl>,
 }
@@ -30,7 +29,7 @@ impl<'a> Credential<'a> {
     /// A bearer token that no HTTP request presents: it comes from a WebSocket message, gRPC metadata or a queue.
     #[must_use]
     pub fn bearer(token: &'a str) -> Self {
-        Self { scheme: Scheme::Bearer, token, source: None, request: None, public_url: None }
+        Self { scheme: Scheme::Bearer, token, request: None, public_url: None }
     }
 
     /// The scheme under which the token is presented: one of [`Verifier::schemes`](crate::Verifier::schemes).
@@ -43,12 +42,6 @@ impl<'a> Credential<'a> {
     #[must_use]
     pub fn unverified_token(&self) -> &'a str {
         self.token
-    }
-
-    /// The gate's source that the token comes from; `None` outside of HTTP.
-    #[must_use]
-    pub fn source(&self) -> Option<&'a TokenSource> {
-        self.source
     }
 
     /// The request that presents the token; `None` outside of HTTP.
@@ -70,7 +63,7 @@ impl<'a> Credential<'a> {
 
 impl fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential").field("scheme", &self.scheme).field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("Credential").field("scheme", &self.scheme).finish_non_exhaustive()
     }
 }
 
@@ -81,7 +74,7 @@ pub(crate) enum Presented<'a> {
     /// A token under a scheme that the verifier does not understand: refused, never anonymous.
     NotUnderstood,
     /// A token under a scheme that the verifier understands.
-    Token { scheme: Scheme, token: Cow<'a, str>, source: &'a TokenSource, request: &'a dyn RequestView },
+    Token { scheme: Scheme, token: Cow<'a, str>, request: &'a dyn RequestView },
 }
 
 /// A credential that is presented wrongly, and its scheme, where that is known.
@@ -109,8 +102,8 @@ impl Presented<'_> {
     /// The credential to verify.
     pub(crate) fn credential<'b>(&'b self, public_url: Option<&'b PublicUrl>) -> Option<Credential<'b>> {
         match self {
-            Self::Token { scheme, token, source, request } => {
-                Some(Credential { scheme: *scheme, token, source: Some(source), request: Some(*request), public_url })
+            Self::Token { scheme, token, request } => {
+                Some(Credential { scheme: *scheme, token, request: Some(*request), public_url })
             }
             Self::Nothing | Self::NotUnderstood => None,
         }
@@ -129,7 +122,7 @@ pub(crate) fn present<'a>(
             Found::Nothing => {}
             Found::NotUnderstood => presented = Presented::NotUnderstood,
             Found::Token(PresentedToken { scheme, token }) => {
-                return Ok(Presented::Token { scheme, token, source, request });
+                return Ok(Presented::Token { scheme, token, request });
             }
         }
     }

@@ -45,11 +45,6 @@ pub trait RequestView: Sync {
     fn original_path(&self) -> Option<Cow<'_, str>> {
         None
     }
-
-    /// The SHA-256 thumbprint of the client's certificate, where TLS is terminated here (RFC 8705 §3).
-    fn client_certificate_thumbprint(&self) -> Option<[u8; 32]> {
-        None
-    }
 }
 
 /// A list of header fields as a request: for tests, and for code that has no request type.

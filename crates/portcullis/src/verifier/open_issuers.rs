@@ -97,7 +97,7 @@ impl OpenIssuers {
     }
 
     /// The number of cached verifiers.
-    pub async fn held(&self) -> u64 {
+    pub async fn cached_verifiers(&self) -> u64 {
         self.verifiers.run_pending_tasks().await;
         self.verifiers.entry_count()
     }
