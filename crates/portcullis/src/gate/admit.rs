@@ -1,5 +1,6 @@
 //! From a request to a verified caller, or to the answer that refuses it.
 
+use crate::catch_panic::catch_panic;
 use crate::claims::FromClaims;
 use crate::credential::{Credential, Presented, RequestView, Scheme, present};
 use crate::error::AuthError;
@@ -51,11 +52,14 @@ impl Gate {
         known: Option<&Admission>,
         policy: &Policy,
     ) -> Result<(Verified, C), Refusal> {
-        let admitted = match known.and_then(|known| known.by(self)) {
-            Some(caller) => readmit(caller, policy),
-            None => self.admit_or_deny(request, policy).await,
-        };
-        admitted.and_then(typed).map_err(|denied| self.answer(&denied, policy))
+        let admitted = or_panicked(async {
+            let caller = match known.and_then(|known| known.by(self)) {
+                Some(caller) => readmit(caller, policy)?,
+                None => self.admit_or_deny(request, policy).await?,
+            };
+            typed(caller)
+        });
+        admitted.await.map_err(|denied| self.answer(&denied, policy))
     }
 
     /// Like [`Self::extract`], but a request without a credential has no caller: `None`. A bad credential is refused.
@@ -68,11 +72,14 @@ impl Gate {
         known: Option<&Admission>,
         policy: &Policy,
     ) -> Result<Option<(Verified, C)>, Refusal> {
-        let admitted = match known.and_then(|known| known.by(self)) {
-            Some(caller) => readmit(caller, policy).map(Some),
-            None => self.admit_optional_or_deny(request, policy).await,
-        };
-        admitted.and_then(|caller| caller.map(typed).transpose()).map_err(|denied| self.answer(&denied, policy))
+        let admitted = or_panicked(async {
+            let caller = match known.and_then(|known| known.by(self)) {
+                Some(caller) => Some(readmit(caller, policy)?),
+                None => self.admit_optional_or_deny(request, policy).await?,
+            };
+            caller.map(typed).transpose()
+        });
+        admitted.await.map_err(|denied| self.answer(&denied, policy))
     }
 
     /// Admits the caller of `request` if `policy` allows it.
@@ -80,7 +87,7 @@ impl Gate {
     /// # Errors
     /// Why the caller is not let in; [`Self::refuse`] makes the answer.
     pub async fn admit(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, AuthError> {
-        self.admit_or_deny(request, policy).await.map_err(Denied::logged)
+        or_panicked(self.admit_or_deny(request, policy)).await.map_err(Denied::logged)
     }
 
     /// Like [`Self::admit`], but a request without a credential is let in anonymously: `None`. Optional means absent,
@@ -93,7 +100,7 @@ impl Gate {
         request: &dyn RequestView,
         policy: &Policy,
     ) -> Result<Option<Verified>, AuthError> {
-        self.admit_optional_or_deny(request, policy).await.map_err(Denied::logged)
+        or_panicked(self.admit_optional_or_deny(request, policy)).await.map_err(Denied::logged)
     }
 
     /// Checks a caller that this gate let in against a further policy: for handlers that learn only from the request's
@@ -122,7 +129,12 @@ impl Gate {
     /// # Errors
     /// Why the caller is not let in.
     pub async fn verify(&self, token: &str) -> Result<Verified, AuthError> {
-        self.verify_credential(&Credential::bearer(token), &Policy::authenticated()).await.inspect_err(log)
+        let (credential, policy) = (Credential::bearer(token), Policy::authenticated());
+        let verified = or_panicked(async {
+            let verified = self.verify_credential(&credential, &policy).await;
+            verified.map_err(|error| Denied { error, scheme: Some(credential.scheme()) })
+        });
+        verified.await.map_err(Denied::logged)
     }
 
     async fn admit_or_deny(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, Denied> {
@@ -170,6 +182,14 @@ impl Gate {
         log(&denied.error);
         self.refuse_for(&denied.error, policy, denied.scheme)
     }
+}
+
+/// Answers a panic in user code, for example in a token source, a verifier or a check, with an error of the service. Only
+/// this request fails; the connection goes on.
+async fn or_panicked<T>(admission: impl Future<Output = Result<T, Denied>>) -> Result<T, Denied> {
+    let panicked =
+        |_| Err(Denied { error: AuthError::Server("the code that checks requests panicked".into()), scheme: None });
+    catch_panic(admission).await.unwrap_or_else(panicked)
 }
 
 /// Checks a caller that the gate let in before.
@@ -222,6 +242,7 @@ mod tests {
         async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
             match credential.unverified_token() {
                 "bad" => Err(InvalidToken::Revoked.into()),
+                "panic-in-verifier" => panic!("an error in the verifier"),
                 subject => {
                     let claims = serde_json::json!({"sub": subject, "scope": "read", "uri": credential.target_uri()});
                     Ok(Verified::from_claims(&claims, Evidence::Session)?)
@@ -422,6 +443,31 @@ mod tests {
         let caller = assume_verified(&serde_json::json!({"sub": "revoked"})).unwrap();
         let gate = admit_everyone_as(caller).with_check(first.clone());
         assert_eq!(gate.admit(&with(""), &Policy::authenticated()).await.unwrap_err().status(), 401);
+    }
+
+    /// Claims that nothing can be read as.
+    #[derive(Debug)]
+    struct Unreadable;
+
+    impl FromClaims for Unreadable {
+        fn from_claims(_: &crate::claims::Claims) -> Result<Self, InvalidToken> {
+            panic!("an error in the type of the claims")
+        }
+    }
+
+    #[tokio::test]
+    async fn panic_of_user_code_is_a_500() {
+        let gate = Gate::new(BothSchemes);
+        let policy = Policy::authenticated();
+        let (good, bad) = (with("Bearer alice"), with("Bearer panic-in-verifier"));
+        assert_eq!(gate.admit(&bad, &policy).await.unwrap_err().status(), 500);
+        assert_eq!(gate.admit_optional(&bad, &policy).await.unwrap_err().status(), 500);
+        assert_eq!(gate.verify("panic-in-verifier").await.unwrap_err().status(), 500);
+        assert_eq!(gate.extract::<NoClaims>(&bad, None, &policy).await.err().unwrap().status, 500);
+        assert_eq!(gate.extract::<Unreadable>(&good, None, &policy).await.err().unwrap().status, 500);
+        assert_eq!(gate.extract_optional::<Unreadable>(&good, None, &policy).await.err().unwrap().status, 500);
+        let gate = gate.with_token_sources([TokenSource::custom("panic", |_| panic!("an error in the source"))]);
+        assert_eq!(gate.admit_optional(&good, &policy).await.unwrap_err().status(), 500);
     }
 
     #[tokio::test]

@@ -27,10 +27,10 @@ use crate::verifier::{Verified, Verifier};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use portcullis::adapter::HeaderList;
 /// use portcullis::keys::FixedKeys;
-/// use portcullis::{Audience, Gate, JwtVerifier, Policy};
+/// use portcullis::{Gate, JwtVerifier, Policy};
 ///
 /// # let keys = FixedKeys::secret(&[7; 32])?;
-/// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
+/// let verifier = JwtVerifier::builder("https://issuer.example", "https://api.example.com", keys).build()?;
 /// let gate = Gate::new(verifier).with_realm("orders");
 ///
 /// let request = HeaderList::new("GET", [("authorization", "Basic dXNlcjpwYXNz")]);

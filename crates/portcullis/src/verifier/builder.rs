@@ -112,9 +112,9 @@ impl JwtVerifierBuilder {
     ///
     /// ```
     /// # use portcullis::keys::FixedKeys;
-    /// # use portcullis::{Audience, JwtVerifier};
+    /// # use portcullis::JwtVerifier;
     /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
-    /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
+    /// let verifier = JwtVerifier::builder("https://issuer.example", "https://api.example.com", keys)
     ///     .check_fn("organization", |token| {
     ///         matches!(token.claims().get::<String>("org_id"), Ok(Some(id)) if id == "org_1")
     ///     })
@@ -154,9 +154,9 @@ impl JwtVerifierBuilder {
     /// ```
     /// # use portcullis::error::InvalidToken;
     /// # use portcullis::keys::FixedKeys;
-    /// # use portcullis::{Audience, JwtVerifier};
+    /// # use portcullis::JwtVerifier;
     /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
-    /// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys)
+    /// let verifier = JwtVerifier::builder("https://issuer.example", "https://api.example.com", keys)
     ///     .explain(|token, found| match found {
     ///         InvalidToken::NotCompactJws if token.text().starts_with("key_") => InvalidToken::OpaqueToken,
     ///         other => other,

@@ -25,10 +25,10 @@ use crate::verifier::{Evidence, JwtVerifierBuilder, UnverifiedToken, Verified, V
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use portcullis::keys::FixedKeys;
-/// use portcullis::{Audience, Gate, JwtVerifier};
+/// use portcullis::{Gate, JwtVerifier};
 ///
 /// let keys = FixedKeys::secret(b"a secret of at least 32 bytes, from a vault")?;
-/// let verifier = JwtVerifier::builder("https://issuer.example", Audience::any_of(["api"]), keys).build()?;
+/// let verifier = JwtVerifier::builder("https://issuer.example", "https://api.example.com", keys).build()?;
 /// let refused = Gate::new(verifier).verify("not.a.token").await.unwrap_err();
 /// assert_eq!(refused.status(), 401);
 /// # Ok(()) }
