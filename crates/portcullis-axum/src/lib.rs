@@ -88,6 +88,8 @@
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.
+//!
+//! Design notes: [Adapters](https://docs.rs/portcullis/latest/portcullis/_docs/adapters/).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -92,6 +92,8 @@
 //!
 //! - `jsonwebtoken` (default): enables the feature of the same name in portcullis.
 //! - `remote` (default): fetches the keys. Without it, this crate never touches the network: pass the keys to [`Azure::keys`].
+//!
+//! Design notes: [Entra ID](https://docs.rs/portcullis/latest/portcullis/_docs/entra_id/).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -86,6 +86,8 @@
 //! - `jsonwebtoken` (default): enables the feature of the same name in portcullis.
 //! - `remote` (default): fetches the keys. Without it, this crate never touches the network: use
 //!   [`Clerk::from_pem`], [`Clerk::pem`] or [`Clerk::keys`].
+//!
+//! Design notes: [Clerk](https://docs.rs/portcullis/latest/portcullis/_docs/clerk/).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -37,6 +37,8 @@
 //! - `jsonwebtoken` (default): enables the feature of the same name in portcullis.
 //! - `remote` (default): fetches the keys. Without it, this crate never touches the network: pass the keys to
 //!   [`Preset::keys`].
+//!
+//! Design notes: [Presets](https://docs.rs/portcullis/latest/portcullis/_docs/presets/).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
