@@ -27,7 +27,7 @@ impl MemberFlags {
     /// Returns the first flag that is set and is about one issuer: its name, its audience or its keys.
     pub(crate) fn of_one_issuer(&self) -> Option<String> {
         let set = members().filter(|member| self.sets(member.name()));
-        set.filter(|member| matches!(member.group(), MemberGroup::Issuer | MemberGroup::KeySource)).find_map(flag)
+        set.filter(|member| !member.suits_any_issuer()).find_map(flag)
     }
 }
 
@@ -36,8 +36,16 @@ pub(crate) fn flag(member: &Member) -> Option<String> {
     member.flag().map(|(flag, _)| format!("--{flag}"))
 }
 
-/// Returns the members that name a source of keys.
-pub(crate) fn key_sources() -> impl Iterator<Item = &'static Member> {
+/// Returns the members about keys: their source, and how they are fetched.
+///
+/// A flag for keys replaces all of them: what a file says about fetching, for example header fields with a secret, is
+/// about the file's own source.
+pub(crate) fn about_keys() -> impl Iterator<Item = &'static Member> {
+    use MemberGroup::{Discovery, Fetch, KeySource};
+    members().filter(|member| matches!(member.group(), Discovery | Fetch | KeySource))
+}
+
+fn key_sources() -> impl Iterator<Item = &'static Member> {
     members().filter(|member| member.group() == MemberGroup::KeySource)
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portcullis::config::KeySource;
-use portcullis::keys::{FixedKeys, InvalidKey, KeySet, RemoteKeys, VerifyingKey};
+use portcullis::keys::{FixedKeys, InvalidKey, KeySet, VerifyingKey};
 use portcullis::{Config, ConfigError, KeyProvider};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -23,9 +23,7 @@ pub(crate) fn load(config: &Config) -> Result<Arc<dyn KeyProvider>, ConfigError>
         KeySource::JwksFile(path) => jwks(path).map_err(|problem| problem.of("jwks_file")),
         KeySource::PublicKeyFile(path) => public_key(path).map_err(|problem| problem.of("public_key_file")),
         KeySource::SecretFile(path) => secret(path).map_err(|problem| problem.of("secret_file")),
-        KeySource::JwksUrl(url) => return Ok(Arc::new(RemoteKeys::at(url)?)),
-        KeySource::Discovery(issuer) => return Ok(Arc::new(RemoteKeys::discover(issuer)?)),
-        _ => Err(ConfigError::new("jwks_file", "this command does not know this source of keys", "name another")),
+        _ => return config.keys(),
     };
     Ok(Arc::new(fixed?))
 }

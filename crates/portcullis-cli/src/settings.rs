@@ -11,7 +11,7 @@ use portcullis::{Audience, Config, ConfigError, JwtVerifier, Verifier};
 use serde_json::{Map, Value};
 
 use crate::args::VerifyArgs;
-use crate::flags::{flag, key_sources};
+use crate::flags::{about_keys, flag};
 use crate::keys;
 use crate::provider::Provider;
 
@@ -42,11 +42,8 @@ impl<'a> Settings<'a> {
             None => faults = overlay(&mut members, args),
         }
         let config = IssuersConfig::try_from(members).map_err(|error| locate(error, args));
-        match (ConfigError::all(faults), config) {
-            (Ok(()), config) => Ok(Self { config: config?, lists_issuers, args }),
-            (Err(missing), Ok(_)) => Err(missing),
-            (Err(missing), Err(error)) => Err(missing.and(error)),
-        }
+        let ((), config) = ConfigError::both(ConfigError::all(faults), config)?;
+        Ok(Self { config, lists_issuers, args })
     }
 
     /// Builds the verifier; `complete` completes the builder of each issuer.
@@ -130,7 +127,7 @@ fn read(path: &Path) -> Result<Map<String, Value>, ConfigError> {
 fn overlay(members: &mut Map<String, Value>, args: &VerifyArgs) -> Vec<ConfigError> {
     let provider = Provider::named(args);
     if provider.is_some() || args.members.set_keys() {
-        key_sources().for_each(|member| drop(members.remove(member.name())));
+        about_keys().for_each(|member| drop(members.remove(member.name())));
     }
     // An empty list where there is nothing to name: the rule itself is set on the builder.
     let nothing = || Value::Array(Vec::new());

@@ -1,10 +1,11 @@
-//! Which provider the environment names: what both example servers start from.
+//! The identity provider that the environment names, for both example servers.
 //!
-//! A service of your own has one provider and needs one line instead, such as
+//! Your own service has one identity provider and needs one line instead, for example
 //! `Gate::new(Auth0::from_env()?.verifier()?)`.
 
-use portcullis::config::variables;
-use portcullis::{Config, ConfigError, Gate, JwtVerifier};
+use portcullis::config::{members, variables};
+use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::{Config, ConfigError, Gate};
 use portcullis_auth0::Auth0;
 use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
@@ -14,70 +15,60 @@ use portcullis_testing::{IssuerServer, TestIssuer};
 /// What the server needs to start.
 #[derive(Debug)]
 pub struct Environment {
-    /// Lets requests in.
+    /// The gate for all guarded routes.
     pub gate: Gate,
-    /// The port to listen on; with 0 the system chooses one.
+    /// The port to listen on. With 0, the system chooses one.
     pub port: u16,
-    /// The issuer of tokens to try the server with, where no provider is named. It stops when dropped.
+    /// The issuer of tokens to try the server with, if no identity provider is named. It stops when it is dropped.
     pub embedded: Option<IssuerServer>,
 }
 
-/// The providers, and the variables that name each.
-const PROVIDERS: [(Provider, &[&str]); 5] = [
-    (Provider::Auth0, &["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]),
-    (Provider::Clerk, &["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY", "CLERK_AUTHORIZED_PARTIES"]),
-    (Provider::Azure, &["AZURE_TENANT_ID", "AZURE_CLIENT_ID"]),
-    (Provider::Authok, &["AUTHOK_DOMAIN", "AUTHOK_AUDIENCE"]),
-    (
-        Provider::Generic,
-        &[
-            "PORTCULLIS_ISSUER",
-            "PORTCULLIS_AUDIENCE",
-            "PORTCULLIS_JWKS_FILE",
-            "PORTCULLIS_JWKS_URL",
-            "PORTCULLIS_PUBLIC_KEY_FILE",
-            "PORTCULLIS_SECRET_FILE",
-        ],
-    ),
+/// The identity providers with a preset, and the variables that name each.
+const PRESETS: [(IdentityProvider, &[&str]); 4] = [
+    (IdentityProvider::Auth0, &["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]),
+    (IdentityProvider::Clerk, &["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY", "CLERK_AUTHORIZED_PARTIES"]),
+    (IdentityProvider::Azure, &["AZURE_TENANT_ID", "AZURE_CLIENT_ID"]),
+    (IdentityProvider::Authok, &["AUTHOK_DOMAIN", "AUTHOK_AUDIENCE"]),
 ];
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Provider {
+enum IdentityProvider {
     Auth0,
     Authok,
     Azure,
     Clerk,
+    /// Any issuer, by the variables of [`Config::from_env`].
     Generic,
 }
 
 impl Environment {
-    /// Reads `PORT`, the variables of one provider, and the options that hold for any: `PORTCULLIS_ALGORITHMS`,
-    /// `PORTCULLIS_LEEWAY_SECONDS` and `PORTCULLIS_TYP`. With no provider named, an issuer starts on this machine.
+    /// Reads `PORT`, the variables of one identity provider, and the options for any of them, for example
+    /// `PORTCULLIS_ALGORITHMS`. If no identity provider is named, an issuer starts on this machine.
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable and what to write instead; two providers at once are an error that names both.
+    /// [`ConfigError`] names each variable that is wrong, and what to write instead. Two identity providers at once are an
+    /// error that names both.
     pub fn read() -> Result<Self, ConfigError> {
         let port = match variables::given(variables::environment, "PORT")? {
             None => 3010,
             Some(text) => text
                 .trim()
                 .parse()
-                .map_err(|_| ConfigError::new("PORT", "not a port", "write a number up to 65535, such as 3010"))?,
+                .map_err(|_| ConfigError::new("PORT", "not a port", "write a number up to 65535, for example 3010"))?,
         };
-        let (verifier, embedded) = match named_provider(variables::environment)? {
-            Some(provider) => (provider.verifier(&options(variables::environment)?)?, None),
+        let (gate, embedded) = match named_provider(variables::environment)? {
+            Some(provider) => (provider.gate()?, None),
             None => {
                 let server = TestIssuer::new().serve();
                 let issuer = server.issuer();
-                let builder = Config::new(issuer.url(), issuer.audience()).builder()?;
-                (options(variables::environment)?.verifier_from(builder)?, Some(server))
+                (gate_of(Config::new(issuer.url(), issuer.audience()).builder())?, Some(server))
             }
         };
-        Ok(Self { gate: Gate::new(verifier), port, embedded })
+        Ok(Self { gate, port, embedded })
     }
 
-    /// Lines to paste into a shell, for a server that listens on `port`, each under a comment that says what it will
-    /// show. Empty where a provider is named: its tokens are its own.
+    /// Returns lines to paste into a shell, for a server that listens on `port`. Each has a comment that says what it
+    /// shows. There are none if an identity provider is named, because only it issues tokens.
     #[must_use]
     pub fn lines_to_try(&self, port: u16) -> Vec<String> {
         let Some(server) = &self.embedded else { return Vec::new() };
@@ -90,7 +81,7 @@ impl Environment {
             format!("# {comment}\ncurl -i {field}http://127.0.0.1:{port}{path}")
         };
         vec![
-            line("200: open to everybody", "/api/public", None),
+            line("200: open to everyone", "/api/public", None),
             line("401: no token", "/api/private", None),
             line("200: a good token", "/api/private", Some(&good)),
             line("200: a good token with the scope", "/api/private-scoped", Some(&good)),
@@ -102,89 +93,91 @@ impl Environment {
     }
 }
 
-/// The options that hold for any provider: the configuration around them serves nothing else.
-fn options(lookup: impl Fn(&str) -> Option<String>) -> Result<Config, ConfigError> {
-    Config::from_variables(|name| match name {
-        "PORTCULLIS_ISSUER" | "PORTCULLIS_AUDIENCE" => Some("the provider's".to_owned()),
-        _ => lookup(name),
-    })
-}
-
-fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Provider>, ConfigError> {
-    let mut named = PROVIDERS.iter().filter_map(|(provider, variables)| {
-        Some((*provider, *variables.iter().find(|variable| is_given(&lookup, variable))?))
+fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<IdentityProvider>, ConfigError> {
+    let of_presets = PRESETS.into_iter().map(|(provider, variables)| (provider, variables.to_vec()));
+    let of_any_issuer = members().filter(|member| !member.suits_any_issuer()).map(|member| member.variable());
+    let providers = of_presets.chain([(IdentityProvider::Generic, of_any_issuer.collect())]);
+    let mut named = providers.filter_map(|(provider, variables)| {
+        Some((provider, variables.into_iter().find(|variable| is_given(&lookup, variable))?))
     });
     match (named.next(), named.next()) {
         (None, _) => Ok(None),
         (Some((provider, _)), None) => Ok(Some(provider)),
         (Some((_, first)), Some((_, second))) => Err(ConfigError::new(
             first,
-            format!("set together with {second}, which is another provider's"),
-            "set the variables of one provider",
+            format!("set together with {second}, which belongs to another identity provider"),
+            "set the variables of one identity provider",
         )),
     }
 }
 
-/// Whether the variable or its twin is set; an error in it is reported when it is read.
+/// Whether the variable or its twin is set. An error in it is reported when it is read.
 fn is_given(lookup: impl Fn(&str) -> Option<String>, variable: &'static str) -> bool {
     variables::given(lookup, variable) != Ok(None)
 }
 
-impl Provider {
-    fn verifier(self, options: &Config) -> Result<JwtVerifier, ConfigError> {
-        let builder = match self {
-            Self::Auth0 => Auth0::from_env()?.builder()?,
-            Self::Authok => Authok::from_env()?.builder()?,
-            Self::Azure => Azure::from_env()?.builder()?,
-            Self::Clerk => Clerk::from_env()?.builder()?,
-            // It has the options among its own variables.
-            Self::Generic => return Config::from_env()?.verifier(),
-        };
-        options.verifier_from(builder)
+impl IdentityProvider {
+    fn gate(self) -> Result<Gate, ConfigError> {
+        match self {
+            Self::Auth0 => gate_of(Auth0::from_env().and_then(|auth0| auth0.builder())),
+            Self::Authok => gate_of(Authok::from_env().and_then(|authok| authok.builder())),
+            Self::Azure => gate_of(Azure::from_env().and_then(|azure| azure.builder())),
+            Self::Clerk => gate_of(Clerk::from_env().and_then(|clerk| clerk.builder())),
+            Self::Generic => Config::from_env()?.gate(),
+        }
     }
+}
+
+/// Builds the gate of `builder`, with the options for any identity provider.
+fn gate_of(builder: Result<JwtVerifierBuilder, ConfigError>) -> Result<Gate, ConfigError> {
+    let (builder, options) = ConfigError::both(builder, Config::options_from_variables(variables::environment))?;
+    options.gate_from(builder)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn named(variables: &[&str]) -> Result<Option<Provider>, ConfigError> {
+    fn named(variables: &[&str]) -> Result<Option<IdentityProvider>, ConfigError> {
         named_provider(|name| variables.contains(&name).then(|| "x".to_owned()))
     }
 
     #[test]
-    fn one_provider_is_found_by_any_of_its_variables() {
+    fn provider_is_found_by_any_of_its_variables() {
         assert_eq!(named(&[]), Ok(None));
-        assert_eq!(named(&["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]), Ok(Some(Provider::Auth0)));
-        assert_eq!(named(&["PORTCULLIS_AUDIENCE"]), Ok(Some(Provider::Generic)));
-        assert_eq!(named(&["CLERK_JWT_KEY"]), Ok(Some(Provider::Clerk)));
-        assert_eq!(named(&["CLERK_AUTHORIZED_PARTIES"]), Ok(Some(Provider::Clerk)));
-        assert_eq!(named(&["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]), Ok(Some(Provider::Azure)));
-        assert_eq!(named(&["AZURE_TENANT_ID_FILE"]), Ok(Some(Provider::Azure)));
-        assert_eq!(named(&["AUTHOK_AUDIENCE"]), Ok(Some(Provider::Authok)));
-        // It says where a provider is, not which one: other programs of the machine may need it.
+        assert_eq!(named(&["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]), Ok(Some(IdentityProvider::Auth0)));
+        assert_eq!(named(&["PORTCULLIS_AUDIENCE"]), Ok(Some(IdentityProvider::Generic)));
+        assert_eq!(named(&["PORTCULLIS_PROXY"]), Ok(Some(IdentityProvider::Generic)));
+        assert_eq!(named(&["PORTCULLIS_REALM"]), Ok(None));
+        assert_eq!(named(&["CLERK_JWT_KEY"]), Ok(Some(IdentityProvider::Clerk)));
+        assert_eq!(named(&["CLERK_AUTHORIZED_PARTIES"]), Ok(Some(IdentityProvider::Clerk)));
+        assert_eq!(named(&["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]), Ok(Some(IdentityProvider::Azure)));
+        assert_eq!(named(&["AZURE_TENANT_ID_FILE"]), Ok(Some(IdentityProvider::Azure)));
+        assert_eq!(named(&["AUTHOK_AUDIENCE"]), Ok(Some(IdentityProvider::Authok)));
+        // It names a place, not an identity provider, and other programs on the machine may need it.
         assert_eq!(named(&["AZURE_AUTHORITY_HOST"]), Ok(None));
     }
 
     #[test]
-    fn two_providers_are_an_error_that_names_both() {
+    fn two_providers_are_refused_by_name() {
         let error = named(&["AZURE_TENANT_ID", "PORTCULLIS_ISSUER"]).unwrap_err().to_string();
         assert!(error.contains("AZURE_TENANT_ID") && error.contains("PORTCULLIS_ISSUER"), "{error}");
     }
 
     #[test]
-    fn options_are_read_beside_any_provider() {
-        let read =
-            |name: &'static str, value: &'static str| options(move |asked| (asked == name).then(|| value.to_owned()));
+    fn options_are_read_next_to_a_preset() {
+        let read = |name: &'static str, value: &'static str| {
+            Config::options_from_variables(move |asked| (asked == name).then(|| value.to_owned()))
+        };
         assert_eq!(read("PORTCULLIS_LEEWAY_SECONDS", "30").unwrap().leeway_seconds, Some(30));
         assert_eq!(read("PORTCULLIS_TYP", "at+jwt").unwrap().typ, Some(vec!["at+jwt".to_owned()]));
         assert_eq!(read("PORTCULLIS_ALGORITHMS", "none").unwrap_err().field(), "PORTCULLIS_ALGORITHMS");
-        // A name that is no option's, though it looks like one.
+        // A name that only looks like an option.
         assert_eq!(read("PORTCULLIS_LEEWAY", "30").unwrap_err().field(), "PORTCULLIS_LEEWAY");
     }
 
     #[test]
-    fn the_lines_to_try_carry_tokens_of_the_embedded_issuer() {
+    fn lines_to_try_have_tokens() {
         let environment =
             Environment { gate: TestIssuer::new().gate(), port: 0, embedded: Some(TestIssuer::new().serve()) };
         let lines = environment.lines_to_try(3010);

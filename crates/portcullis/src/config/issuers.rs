@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::config::Config;
 use crate::config::document::ConfigMembers;
-use crate::config::reader::members_hint;
+use crate::config::member::MemberGroup;
+use crate::config::members::{Config, GateOptions, MEMBERS};
+use crate::config::reader::{Names, Reader, members_hint};
 use crate::error::ConfigError;
 use crate::verifier::{ByIssuer, JwtVerifier, Verifier};
 
@@ -40,13 +41,21 @@ pub struct IssuersConfig(Form);
 #[serde(untagged)]
 enum Form {
     One(Config),
-    List { issuers: Vec<Config> },
+    List {
+        #[serde(flatten)]
+        gate: GateOptions,
+        issuers: Vec<Config>,
+    },
 }
 
 impl IssuersConfig {
     /// Makes a list of one or more issuers.
     pub fn new(issuers: impl IntoIterator<Item = Config>) -> Self {
-        Self(Form::List { issuers: issuers.into_iter().collect() })
+        Self::list(GateOptions::empty(), issuers.into_iter().collect())
+    }
+
+    fn list(gate: GateOptions, issuers: Vec<Config>) -> Self {
+        Self(Form::List { gate, issuers })
     }
 
     /// Returns the configuration of each issuer.
@@ -54,7 +63,15 @@ impl IssuersConfig {
     pub fn issuers(&self) -> &[Config] {
         match &self.0 {
             Form::One(config) => std::slice::from_ref(config),
-            Form::List { issuers } => issuers,
+            Form::List { issuers, .. } => issuers,
+        }
+    }
+
+    /// Returns the options of the gate, which apply to all issuers.
+    pub(super) fn gate_options(&self) -> &GateOptions {
+        match &self.0 {
+            Form::One(config) => &config.gate,
+            Form::List { gate, .. } => gate,
         }
     }
 
@@ -89,9 +106,10 @@ impl IssuersConfig {
         let build = |config: &Config| build(config).map_err(|error| config.named(error));
         let issuers = match &self.0 {
             Form::One(config) => return Ok(Arc::new(build(config)?)),
-            Form::List { issuers } => issuers,
+            Form::List { issuers, .. } => issuers,
         };
-        let mut faults = faults_of_list(issuers.iter().enumerate());
+        let mut faults: Vec<_> = repeated_issuers(issuers.iter().enumerate()).collect();
+        faults.extend(issuers.is_empty().then(empty_list));
         let mut verifiers = Vec::new();
         for (index, config) in issuers.iter().enumerate() {
             match build(config) {
@@ -117,27 +135,32 @@ impl TryFrom<Map<String, Value>> for IssuersConfig {
     fn try_from(mut members: Map<String, Value>) -> Result<Self, ConfigError> {
         const HINT: &str = "write a list of configurations, each with issuer and audience";
         let Some(issuers) = members.remove("issuers") else { return Ok(Config::from_members(members)?.into()) };
+        let of_gate = take_gate_options(&mut members);
+        let mut reader = Reader::new(of_gate, Names::Members);
+        let gate = GateOptions::read(&mut reader);
         let mut faults: Vec<_> = members
             .into_iter()
             .map(|(name, _)| ConfigError::new(name, "it is next to issuers", "write it in each of the issuers"))
             .collect();
+        let gate = reader.finish(gate).map_err(|error| faults.push(error));
         let mut configs = Vec::new();
         match issuers {
             Value::Array(entries) => {
+                let is_empty = entries.is_empty();
                 for (index, entry) in entries.into_iter().enumerate() {
                     match read_entry(index, entry) {
                         Ok(config) => configs.push((index, config)),
                         Err(error) => faults.push(error),
                     }
                 }
-                if faults.is_empty() || !configs.is_empty() {
-                    faults.extend(faults_of_list(configs.iter().map(|(index, config)| (*index, config))));
-                }
+                faults.extend(is_empty.then(empty_list));
+                faults.extend(repeated_issuers(configs.iter().map(|(index, config)| (*index, config))));
             }
             _ => faults.push(ConfigError::new("issuers", "not a list", HINT)),
         }
         ConfigError::all(faults)?;
-        Ok(Self::new(configs.into_iter().map(|(_, config)| config)))
+        let gate = gate.unwrap_or_else(|()| GateOptions::empty());
+        Ok(Self::list(gate, configs.into_iter().map(|(_, config)| config).collect()))
     }
 }
 
@@ -150,35 +173,44 @@ impl<'de> Deserialize<'de> for IssuersConfig {
 
 fn read_entry(index: usize, entry: Value) -> Result<Config, ConfigError> {
     match entry {
-        Value::Object(members) => Config::from_members(members).map_err(|error| in_entry(index, error)),
+        Value::Object(mut members) => {
+            let of_gate = take_gate_options(&mut members).into_iter().map(|(name, _)| {
+                ConfigError::new(name, "it applies to all issuers", "write it next to issuers, not in one of them")
+            });
+            let of_gate = ConfigError::all(of_gate);
+            let both = ConfigError::both(of_gate, Config::from_members(members));
+            both.map(|((), config)| config).map_err(|error| in_entry(index, error))
+        }
         _ => Err(ConfigError::new(format!("issuers[{index}]"), "not an object", members_hint())),
     }
+}
+
+/// Takes the members about the gate, which applies to all issuers.
+fn take_gate_options(members: &mut Map<String, Value>) -> Map<String, Value> {
+    let names = MEMBERS.iter().filter(|member| member.group == MemberGroup::Gate).map(|member| member.name);
+    names.filter_map(|name| members.remove_entry(name)).collect()
 }
 
 fn in_entry(index: usize, error: ConfigError) -> ConfigError {
     error.map_fields(|field| format!("issuers[{index}].{field}").into())
 }
 
-/// Returns what is wrong with the list as a whole: it is empty, or several entries have the same issuer.
-fn faults_of_list<'a>(entries: impl Iterator<Item = (usize, &'a Config)>) -> Vec<ConfigError> {
-    let mut faults = Vec::new();
+fn empty_list() -> ConfigError {
+    ConfigError::new("issuers", "empty", "list at least one")
+}
+
+/// Returns the issuers that several entries have.
+fn repeated_issuers<'a>(entries: impl Iterator<Item = (usize, &'a Config)>) -> impl Iterator<Item = ConfigError> {
     let mut entry_of = HashMap::new();
-    let mut is_empty = true;
-    for (index, config) in entries {
-        is_empty = false;
-        for issuer in &config.issuer {
-            let other = *entry_of.entry(issuer).or_insert(index);
-            if other != index {
-                let field = format!("issuers[{index}].issuer");
-                let problem = format!("issuers[{other}] has {issuer:?} too");
-                faults.push(ConfigError::new(field, problem, "write each issuer in one entry only"));
-            }
-        }
-    }
-    if is_empty {
-        faults.push(ConfigError::new("issuers", "empty", "list at least one"));
-    }
-    faults
+    let issuers = entries.flat_map(|(index, config)| config.issuer.iter().map(move |issuer| (index, issuer)));
+    issuers.filter_map(move |(index, issuer)| {
+        let other = *entry_of.entry(issuer).or_insert(index);
+        let fault = || {
+            let problem = format!("issuers[{other}] has {issuer:?} too");
+            ConfigError::new(format!("issuers[{index}].issuer"), problem, "write each issuer in one entry only")
+        };
+        (other != index).then(fault)
+    })
 }
 
 #[cfg(test)]
@@ -195,6 +227,8 @@ mod tests {
             (r#"{"issuer":["i"],"audience":["a"],"jwks_file":"k"}"#, 1),
             (r#"{"issuers":[{"issuer":["i"],"audience":["a"]}]}"#, 1),
             (r#"{"issuers":[{"issuer":["i"],"audience":["a"]},{"issuer":["j"],"audience":["a"]}]}"#, 2),
+            (r#"{"realm":"r","token_sources":["header:x"],"issuers":[{"issuer":["i"],"audience":["a"]}]}"#, 1),
+            (r#"{"issuer":["i"],"audience":["a"],"realm":"r"}"#, 1),
         ] {
             let config = parse(json).unwrap();
             assert_eq!(config.issuers().len(), issuers, "{json}");
@@ -267,5 +301,37 @@ mod tests {
             assert!(format!("{several:?}").starts_with('['), "{several:?}");
             assert_eq!(several.issuers().len(), number);
         }
+    }
+
+    #[test]
+    fn gate_options_are_next_to_the_list() {
+        let entry = |more: &str| format!(r#"{{"issuer":"i","audience":"a"{more}}}"#);
+        let config = parse(&format!(r#"{{"realm":"r","issuers":[{}]}}"#, entry(""))).unwrap();
+        assert_eq!(config.gate_options().realm.as_deref(), Some("r"));
+        let error = parse(&format!(r#"{{"issuers":[{}]}}"#, entry(r#","realm":"r","public_url":"u""#))).unwrap_err();
+        assert_eq!(error.lines().count(), 2, "{error}");
+        assert!(error.contains("issuers[0].realm: it applies to all issuers; write it next to issuers"), "{error}");
+        let error = parse(&format!(r#"{{"realm":1,"leeway_seconds":1,"issuers":[{}]}}"#, entry(""))).unwrap_err();
+        assert!(error.contains("realm: not a string") && error.contains("leeway_seconds: it is next to"), "{error}");
+    }
+
+    #[test]
+    fn faults_of_all_entries_are_reported_at_once() {
+        let error = parse(r#"{"issuers":[{"issuer":"i"},7,{"issuer":1,"audience":"a","x":1}]}"#).unwrap_err();
+        let fields: Vec<_> = error.lines().map(|line| line.split_once(": ").unwrap().0).collect();
+        assert_eq!(fields, ["issuers[0].audience", "issuers[1]", "issuers[2].x", "issuers[2].issuer"]);
+    }
+
+    #[cfg(feature = "remote")]
+    #[test]
+    fn faults_of_building_all_entries_are_reported_at_once() {
+        let config = |leeway: u64| {
+            let mut config = Config::new("https://i.example", "a");
+            config.leeway_seconds = Some(leeway);
+            config
+        };
+        let error = IssuersConfig::new([config(601), config(602)]).verifier().unwrap_err();
+        let fields: Vec<_> = error.fields().collect();
+        assert_eq!(fields, ["issuers[1].issuer", "issuers[0].leeway_seconds", "issuers[1].leeway_seconds"]);
     }
 }

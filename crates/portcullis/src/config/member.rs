@@ -19,8 +19,8 @@ pub struct Member {
     pub(super) variable: &'static str,
     pub(super) flag: Option<(&'static str, &'static str)>,
     pub(super) hint: &'static str,
-    /// The option of the builder that it sets, if the builder's errors have another name for it.
-    pub(super) option: Option<&'static str>,
+    /// Other names that errors of the builders use for it.
+    pub(super) options: &'static [&'static str],
     /// Names that are easily mistaken for its own, as variables without `PORTCULLIS_`.
     pub(super) mistaken: &'static [&'static str],
     pub(super) form: Form,
@@ -35,11 +35,17 @@ pub struct Member {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum MemberGroup {
+    /// How the metadata of the issuer is fetched, if it is the source of keys.
+    Discovery,
+    /// How keys are fetched, from the metadata or from a URL.
+    Fetch,
+    /// How the gate reads and refuses requests, for all issuers.
+    Gate,
     /// The names that tokens must have: issuer and audience.
     Issuer,
     /// A source of keys. A configuration has at most one.
     KeySource,
-    /// The checks of tokens, for any issuer.
+    /// How tokens are checked, for any issuer.
     Token,
 }
 
@@ -79,6 +85,12 @@ impl Member {
         self.flag
     }
 
+    /// Whether the member may be set next to a preset, or once for several issuers.
+    #[must_use]
+    pub fn suits_any_issuer(&self) -> bool {
+        matches!(self.group, MemberGroup::Gate | MemberGroup::Token)
+    }
+
     /// Whether the member may have several values.
     #[must_use]
     pub fn is_list(&self) -> bool {
@@ -100,7 +112,7 @@ impl Member {
     /// Whether an error about `field` is about this member: errors of the builders name some options otherwise.
     #[must_use]
     pub fn is_meant_by(&self, field: &str) -> bool {
-        self.name == field || self.option == Some(field)
+        self.name == field || self.options.contains(&field)
     }
 
     pub(super) fn error(&self, fault: Fault) -> ConfigError {

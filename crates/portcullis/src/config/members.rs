@@ -1,13 +1,14 @@
 //! The table of members: everything that a configuration can say.
 //!
-//! To add a member, add a row here and use its field where a configuration is applied: in `mod.rs` (tokens) or
-//! `source.rs` (keys). The reader, the variable with its twin, the flag, the JSON Schema and the error texts follow from
+//! To add a member, add a row here and use its field where a configuration is applied: in `mod.rs` (tokens),
+//! `fetching.rs` (keys) or `gate.rs`. The reader, the variable with its twin, the flag, the JSON Schema and the error texts follow from
 //! the row.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::config::choices::{MetadataKind, TokenSourceName};
 use crate::config::member::{Member, MemberGroup};
 use crate::config::reader::{Names, Reader};
 use crate::config::table::{members, optional};
@@ -79,6 +80,102 @@ members! {
             mistaken: ["SECRET"],
         }
 
+        /// The URL of the issuer's metadata, if it is not at the usual place. Its `issuer` must still be the configured one.
+        metadata_url: Option<String>, Discovery {
+            variable: "PORTCULLIS_METADATA_URL",
+            hint: "write the URL of the metadata",
+            mistaken: ["DISCOVERY_URL"],
+        }
+
+        /// The kind of the issuer's metadata: `openid-configuration` (OpenID Connect Discovery, the default) or
+        /// `oauth-authorization-server` (RFC 8414).
+        metadata_kind: Option<MetadataKind>, Discovery {
+            variable: "PORTCULLIS_METADATA_KIND",
+            hint: "write openid-configuration or oauth-authorization-server",
+        }
+
+        /// The URL at which this service reaches the issuer, if it is not the issuer's name: `http://keycloak:8080/realms/main`
+        /// for tokens that name `http://localhost:8080/realms/main`. The metadata and the keys are fetched there.
+        internal_issuer_url: Option<String>, Discovery {
+            variable: "PORTCULLIS_INTERNAL_ISSUER_URL",
+            hint: "write the URL at which this service reaches the issuer",
+            mistaken: ["INTERNAL_ISSUER", "INTERNAL_URL"],
+        }
+
+        /// The proxy for all requests for keys, for example `http://proxy:3128`. `HTTPS_PROXY` and `NO_PROXY` are not used.
+        proxy: Option<String>, Fetch {
+            variable: "PORTCULLIS_PROXY",
+            hint: "write the URL of the proxy, for example http://proxy:3128",
+            mistaken: ["HTTPS_PROXY", "HTTP_PROXY", "PROXY_URL"],
+        }
+
+        /// A PEM file with root certificates that are trusted for keys in addition to those of the system.
+        root_certificates_file: Option<PathBuf>, Fetch {
+            variable: "PORTCULLIS_ROOT_CERTIFICATES_FILE",
+            hint: "write the path of a PEM file with certificates",
+            options: ["root_certificate"],
+            mistaken: ["ROOT_CERTIFICATE_FILE", "ROOT_CERTIFICATES", "CA_FILE"],
+        }
+
+        /// A file with header fields for all requests for keys, for example an `authorization`: one `name: value` per line.
+        request_headers_file: Option<PathBuf>, Fetch {
+            variable: "PORTCULLIS_REQUEST_HEADERS_FILE",
+            hint: "write the path of a file with one header field per line, as name: value",
+            options: ["header"],
+            mistaken: ["REQUEST_HEADERS"],
+        }
+
+        /// Hosts that keys may be fetched from over plain HTTP. An attacker on the network can then replace the keys and
+        /// forge any token, so it is only for networks inside a cluster or a compose file.
+        dangerous_allow_http_hosts: Option<Vec<String>>, Fetch {
+            variable: "PORTCULLIS_DANGEROUS_ALLOW_HTTP_HOSTS",
+            hint: "list host names without scheme and port, for example keycloak",
+            mistaken: ["ALLOW_HTTP_HOSTS", "HTTP_HOSTS"],
+        }
+
+        /// The time limit of one fetch of keys, in seconds. Default: 5.
+        fetch_timeout_seconds: Option<u64>, Fetch {
+            variable: "PORTCULLIS_FETCH_TIMEOUT_SECONDS",
+            hint: "write a few seconds",
+            options: ["timeout"],
+            mistaken: ["FETCH_TIMEOUT"],
+        }
+
+        /// How long fetched keys are fresh, in seconds, if the response does not say it. Default: 600.
+        key_lifetime_seconds: Option<u64>, Fetch {
+            variable: "PORTCULLIS_KEY_LIFETIME_SECONDS",
+            hint: "write a number between key_lifetime_min_seconds and key_lifetime_max_seconds",
+            options: ["lifetime"],
+            mistaken: ["KEY_LIFETIME"],
+        }
+
+        /// The shortest time that fetched keys are fresh, in seconds, whatever the response says. Default: 60.
+        key_lifetime_min_seconds: Option<u64>, Fetch {
+            variable: "PORTCULLIS_KEY_LIFETIME_MIN_SECONDS",
+            hint: "write a number above 0",
+        }
+
+        /// The longest time that fetched keys are fresh, in seconds, whatever the response says. Default: 3600.
+        key_lifetime_max_seconds: Option<u64>, Fetch {
+            variable: "PORTCULLIS_KEY_LIFETIME_MAX_SECONDS",
+            hint: "write a number above 0",
+        }
+
+        /// How long keys are used after their lifetime while no fetch succeeds, in seconds. Default: 86400.
+        key_stale_seconds: Option<u64>, Fetch {
+            variable: "PORTCULLIS_KEY_STALE_SECONDS",
+            hint: "write a whole number, for example 86400",
+            mistaken: ["KEY_STALE"],
+        }
+
+        /// A file with a JWK Set to start with, so that the service can start during an outage of the issuer.
+        key_seed_file: Option<PathBuf>, Fetch {
+            variable: "PORTCULLIS_KEY_SEED_FILE",
+            hint: "write the path of a file with a JWK Set",
+            options: ["seed", "seed_file"],
+            mistaken: ["KEY_SEED"],
+        }
+
         /// The allowed algorithms. Default: all that the keys serve.
         algorithms: Option<Vec<Algorithm>>, Token {
             variable: "PORTCULLIS_ALGORITHMS",
@@ -92,7 +189,7 @@ members! {
             variable: "PORTCULLIS_LEEWAY_SECONDS",
             hint: "write 0 to 600",
             flag: ("leeway", "SECONDS"),
-            option: "leeway",
+            options: ["leeway"],
             mistaken: ["LEEWAY"],
         }
 
@@ -101,7 +198,7 @@ members! {
             variable: "PORTCULLIS_TYP",
             hint: "list types, for example at+jwt",
             flag: ("typ", "TYP"),
-            option: "token_types",
+            options: ["token_types"],
             mistaken: ["TYPE"],
         }
 
@@ -110,12 +207,54 @@ members! {
             variable: "PORTCULLIS_REQUIRED_CLAIMS",
             hint: "list names of claims, for example client_id",
             flag: ("require", "CLAIM"),
-            option: "require_claims",
+            options: ["require_claims"],
             mistaken: ["REQUIRED_CLAIM", "REQUIRE_CLAIMS"],
+        }
+
+        /// The longest token that is read, in bytes. Default: 16384.
+        max_token_bytes: Option<usize>, Token {
+            variable: "PORTCULLIS_MAX_TOKEN_BYTES",
+            hint: "write a number of bytes, for example 16384",
+        }
+
+        /// The number of tokens whose good signatures are remembered, so that a repeated token costs a hash instead of a
+        /// signature check. Default: 0.
+        cached_tokens: Option<u64>, Token {
+            variable: "PORTCULLIS_CACHED_TOKENS",
+            hint: "write a number of tokens, for example 10000",
+            mistaken: ["CACHE_TOKENS"],
         }
     }
     {
+        /// How the gate reads and refuses requests.
+        #[serde(flatten)]
+        pub gate: GateOptions,
         #[serde(skip)]
         pub(super) names: Names,
+    }
+
+    /// How a gate reads and refuses requests. Its members are members of a [`Config`] or, in a file with several issuers,
+    /// next to the list.
+    GateOptions {
+        /// The realm in challenges. Default: `api`.
+        realm: Option<String>, Gate {
+            variable: "PORTCULLIS_REALM",
+            hint: "write a name, for example api",
+        }
+
+        /// Where requests carry their token, in this order: `authorization`, `cookie:NAME` or `header:NAME`. The first that
+        /// holds a token decides. Default: `authorization`.
+        token_sources: Option<Vec<TokenSourceName>>, Gate {
+            variable: "PORTCULLIS_TOKEN_SOURCES",
+            hint: "list authorization, cookie:NAME or header:NAME",
+            mistaken: ["TOKEN_SOURCE"],
+        }
+
+        /// The URL under which clients know this service. Its path is the prefix that a proxy removes.
+        public_url: Option<String>, Gate {
+            variable: "PORTCULLIS_PUBLIC_URL",
+            hint: "write an https URL, for example https://api.example.com",
+            mistaken: ["BASE_URL"],
+        }
     }
 }

@@ -6,7 +6,11 @@
 //!
 //! Design notes: [Configuration](crate::_docs::configuration).
 
+mod choices;
 mod document;
+#[cfg(feature = "remote")]
+mod fetching;
+mod gate;
 mod issuers;
 mod member;
 mod members;
@@ -25,10 +29,11 @@ use std::time::Duration;
 use serde::de::{self, Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+pub use choices::{MetadataKind, TokenSourceName, UnknownTokenSource};
 pub use document::ConfigMembers;
 pub use issuers::IssuersConfig;
 pub use member::{Member, MemberGroup, members};
-pub use members::Config;
+pub use members::{Config, GateOptions};
 pub use source::KeySource;
 
 use crate::checks::{Audience, Issuer};
@@ -64,7 +69,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] if the keys cannot be loaded.
     pub fn builder(&self) -> Result<JwtVerifierBuilder, ConfigError> {
-        Ok(self.builder_with(self.load_keys().map_err(|error| self.named(error))?))
+        Ok(self.builder_with(self.keys()?))
     }
 
     /// Returns the general builder with `keys` instead of those of the configuration.
@@ -87,6 +92,12 @@ impl Config {
         }
         if let Some(claims) = &self.required_claims {
             builder = builder.require_claims(claims.clone());
+        }
+        if let Some(bytes) = self.max_token_bytes {
+            builder = builder.max_token_bytes(bytes);
+        }
+        if let Some(tokens) = self.cached_tokens {
+            builder = builder.cache_tokens(tokens);
         }
         builder
     }

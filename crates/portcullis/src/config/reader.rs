@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::config::member::{Member, MemberGroup};
+use crate::config::member::Member;
 use crate::config::members::{Config, MEMBERS};
 use crate::config::value_types::{Fault, Field};
 use crate::config::variables::{environment, given, non_blank};
@@ -44,15 +44,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names each variable that is wrong, and what to write instead.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(Names::Variables);
-        reader.refuse_mistaken(&lookup);
-        for member in MEMBERS {
-            if let Some(text) = given(&lookup, member.variable).transpose() {
-                let value = text.map(|text| member.form.of_text(text));
-                reader.members.insert(member.name.to_owned(), value);
-            }
-        }
+        let mut reader = Reader::of_variables(lookup, |_| true);
         let config = Self::read(&mut reader);
+        reader.faults.extend(config.faults_of_unused());
         if config.issuer.is_empty() {
             reader.faults.extend(config.named_source().err());
         } else {
@@ -61,12 +55,36 @@ impl Config {
         reader.finish(config)
     }
 
+    /// Reads only the options that suit any issuer, for example next to a preset: the groups [`Token`](crate::config::MemberGroup::Token) and
+    /// [`Gate`](crate::config::MemberGroup::Gate). Issuer, audience and keys are empty.
+    ///
+    /// ```
+    /// use portcullis::config::variables;
+    /// use portcullis::keys::RemoteKeys;
+    /// use portcullis::{Config, JwtVerifier};
+    ///
+    /// let options = Config::options_from_variables(variables::environment)?;
+    /// // The builder of a preset.
+    /// let issuer = "https://issuer.example/";
+    /// let gate = options.gate_from(JwtVerifier::builder(issuer, "api", RemoteKeys::discover(issuer)?))?;
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] names each variable that is wrong, and what to write instead.
+    pub fn options_from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::of_variables(lookup, Member::suits_any_issuer);
+        let config = Self::read(&mut reader);
+        reader.missing.clear();
+        reader.finish(config)
+    }
+
     /// Reads the members of a configuration file.
     pub(super) fn from_members(members: Map<String, Value>) -> Result<Self, ConfigError> {
-        let mut reader = Reader::new(Names::Members);
-        reader.members.extend(members.into_iter().map(|(name, value)| (name, Ok(value))));
+        let mut reader = Reader::new(members, Names::Members);
         let config = Self::read(&mut reader);
         reader.faults.extend(config.named_source().err());
+        reader.faults.extend(config.faults_of_unused());
         reader.finish(config)
     }
 
@@ -81,11 +99,16 @@ impl Config {
     /// Like [`Self::named`], but only for the options of tokens that are set here. `error` is about the builder of a preset,
     /// which keeps its own names.
     pub(super) fn named_if_set(&self, error: ConfigError) -> ConfigError {
-        let is_option = |member: &&Member| member.group == MemberGroup::Token && self.has(member.name);
+        let is_option = |member: &&Member| member.suits_any_issuer() && self.is_set(member.name);
         error.map_fields(|field| match MEMBERS.iter().filter(is_option).find(|member| member.is_meant_by(field)) {
             Some(member) => self.names.of(member).into(),
             None => field.to_owned().into(),
         })
+    }
+
+    /// Whether the member `name` is set.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.has(name) || self.gate.has(name)
     }
 
     /// Returns the member, or its variable if this configuration came from the environment.
@@ -95,8 +118,22 @@ impl Config {
 }
 
 impl Reader {
-    fn new(names: Names) -> Self {
-        Self { members: BTreeMap::new(), names, faults: Vec::new(), missing: Vec::new() }
+    pub(super) fn new(members: Map<String, Value>, names: Names) -> Self {
+        let members = members.into_iter().map(|(name, value)| (name, Ok(value))).collect();
+        Self { members, names, faults: Vec::new(), missing: Vec::new() }
+    }
+
+    /// Reads the variables of the members that `wanted` selects.
+    fn of_variables(lookup: impl Fn(&str) -> Option<String>, wanted: impl Fn(&Member) -> bool) -> Self {
+        let mut reader = Self::new(Map::new(), Names::Variables);
+        reader.refuse_mistaken(&lookup);
+        for member in MEMBERS.iter().filter(|member| wanted(member)) {
+            if let Some(text) = given(&lookup, member.variable).transpose() {
+                let value = text.map(|text| member.form.of_text(text));
+                reader.members.insert(member.name.to_owned(), value);
+            }
+        }
+        reader
     }
 
     /// Takes the member `name`. A fault is recorded, and the value is then the default.
@@ -133,7 +170,7 @@ impl Reader {
     }
 
     /// Returns `config`, or all faults: unknown members first, because they often explain the others.
-    fn finish(self, config: Config) -> Result<Config, ConfigError> {
+    pub(super) fn finish<T>(self, config: T) -> Result<T, ConfigError> {
         let names = self.names;
         let unknown = self.members.into_keys().map(|name| {
             let hint = match meant_by(&name.to_ascii_uppercase(), names) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::member::MemberGroup;
+use crate::config::member::{Member, MemberGroup};
 use crate::config::members::MEMBERS;
 
 /// The schema is packed with the crate, so that editors can be pointed at it.
@@ -23,46 +23,53 @@ fn schema_file_is_up_to_date() {
 }
 
 fn schema() -> Value {
+    let is_of_gate = |member: &Member| member.group == MemberGroup::Gate;
+    let of_entry = object(|member| !is_of_gate(member));
+    let of_one = object(|_| true);
+    let mut of_list = properties(is_of_gate);
+    of_list.insert(
+        "issuers".to_owned(),
+        json!({
+            "description": "The configuration of each issuer.",
+            "type": "array",
+            "items": {"$ref": "#/$defs/issuer"},
+            "minItems": 1,
+        }),
+    );
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A configuration of Portcullis: one issuer, or a list of issuers",
         "if": {"required": ["issuers"]},
         "then": {
             "type": "object",
-            "properties": {
-                "issuers": {
-                    "description": "The configuration of each issuer.",
-                    "type": "array",
-                    "items": {"$ref": "#/$defs/issuer"},
-                    "minItems": 1,
-                },
-            },
-            "required": ["issuers"],
+            "properties": of_list,
             "additionalProperties": false,
         },
-        "else": {"$ref": "#/$defs/issuer"},
-        "$defs": {"issuer": issuer()},
+        "else": of_one,
+        "$defs": {"issuer": of_entry},
     })
 }
 
-/// Returns the schema of one issuer's configuration.
-fn issuer() -> Value {
-    let properties: Map<String, Value> = MEMBERS
-        .iter()
-        .map(|member| {
-            let mut schema = (member.schema)();
-            schema["description"] = member.about().into();
-            (member.name.to_owned(), schema)
-        })
-        .collect();
+/// Returns the schema of an object with the members that `has` selects.
+fn object(has: impl Fn(&Member) -> bool) -> Value {
     let required: Vec<_> = MEMBERS.iter().filter(|member| member.required).map(|member| member.name).collect();
     json!({
         "type": "object",
-        "properties": properties,
+        "properties": properties(has),
         "required": required,
         "additionalProperties": false,
         "allOf": two_sources().map(|both| json!({"not": both})).collect::<Vec<_>>(),
     })
+}
+
+fn properties(has: impl Fn(&Member) -> bool) -> Map<String, Value> {
+    let members = MEMBERS.iter().filter(|member| has(member));
+    let properties = members.map(|member| {
+        let mut schema = (member.schema)();
+        schema["description"] = member.about().into();
+        (member.name.to_owned(), schema)
+    });
+    properties.collect()
 }
 
 /// Returns a schema for each pair of key sources that a configuration must not have.

@@ -63,7 +63,44 @@ impl Config {
         }
     }
 
-    pub(super) fn load_keys(&self) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+    /// Returns the faults of members that would silently do nothing: options for fetching keys without a fetch, and
+    /// options for metadata without discovery.
+    pub(super) fn faults_of_unused(&self) -> Vec<ConfigError> {
+        let Ok(source) = self.named_source() else { return Vec::new() };
+        let is_unused = |group| match source {
+            None => false,
+            Some(KeySource::JwksUrl(_)) => group == MemberGroup::Discovery,
+            Some(_) => matches!(group, MemberGroup::Discovery | MemberGroup::Fetch),
+        };
+        let unused = MEMBERS.iter().filter(|member| is_unused(member.group) && self.is_set(member.name));
+        let mut faults: Vec<_> = unused
+            .map(|member| {
+                let [problem, hint] = match member.group {
+                    MemberGroup::Discovery => [
+                        "the metadata is not read",
+                        "leave it out, or name no source of keys, so that the metadata names it",
+                    ],
+                    _ => ["keys are not fetched", "leave it out, or name no file with keys"],
+                };
+                ConfigError::new(self.name(member.name), problem, hint)
+            })
+            .collect();
+        if self.metadata_url.is_some() && self.metadata_kind.is_some() {
+            let [field, other] = ["metadata_kind", "metadata_url"].map(|member| self.name(member));
+            faults.push(ConfigError::new(field, format!("{other} is set as well"), "set only one of them"));
+        }
+        faults
+    }
+
+    /// Loads the keys, or prepares to fetch them. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names each field that is wrong, and what to write instead.
+    pub fn keys(&self) -> Result<Arc<dyn KeyProvider>, ConfigError> {
+        self.load_keys().map_err(|error| self.named(error))
+    }
+
+    fn load_keys(&self) -> Result<Arc<dyn KeyProvider>, ConfigError> {
         let problem = |field: &'static str, hint: String| {
             move |error: FixedKeysError| ConfigError::new(field, error.to_string(), hint)
         };
@@ -85,9 +122,9 @@ impl Config {
                 FixedKeys::secret_file(path).map_err(problem("secret_file", hint))
             }
             #[cfg(feature = "remote")]
-            KeySource::Discovery(issuer) => return Ok(Arc::new(crate::keys::RemoteKeys::discover(issuer)?)),
+            KeySource::Discovery(issuer) => return Ok(Arc::new(self.remote_keys()?.discover(issuer)?)),
             #[cfg(feature = "remote")]
-            KeySource::JwksUrl(url) => return Ok(Arc::new(crate::keys::RemoteKeys::at(url)?)),
+            KeySource::JwksUrl(url) => return Ok(Arc::new(self.remote_keys()?.at(url)?)),
             #[cfg(not(feature = "remote"))]
             KeySource::Discovery(_) | KeySource::JwksUrl(_) => {
                 let files = ["jwks_file", "public_key_file", "secret_file"].map(|member| self.name(member));

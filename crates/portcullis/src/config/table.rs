@@ -1,8 +1,8 @@
 //! The macro that makes the structs of a configuration and the table of members from the rows in `members.rs`.
 
 /// A row has the member's documentation, its name and type, its group, its variable and a hint that says what to write.
-/// A row may also have a flag of the command `portcullis` with its placeholder, the builder's option that it sets if that
-/// has another name, and names that are easily mistaken for its own.
+/// A row may also have a flag of the command `portcullis` with its placeholder, other names that errors of the builders use
+/// for it (`options`), and names that are easily mistaken for its own.
 macro_rules! members {
     ($(
         $(#[$of_struct:meta])*
@@ -13,7 +13,7 @@ macro_rules! members {
                     variable: $variable:literal,
                     hint: $hint:literal,
                     $(flag: $flag:expr,)?
-                    $(option: $option:literal,)?
+                    $(options: [$($option:literal),+],)?
                     $(mistaken: [$($mistaken:literal),+],)?
                 }
             )+
@@ -70,7 +70,7 @@ macro_rules! members {
                 variable: $variable,
                 flag: optional!($($flag)?),
                 hint: $hint,
-                option: optional!($($option)?),
+                options: &[$($($option),+)?],
                 mistaken: &[$($($mistaken),+)?],
                 form: <$type as Field>::FORM,
                 check: |value| <$type as Field>::read(value).map(drop),

@@ -8,6 +8,7 @@ use serde_json::Value;
 #[cfg(test)]
 use serde_json::json;
 
+use crate::config::choices::{MetadataKind, TokenSourceName};
 use crate::jose::Algorithm;
 
 /// The form of a value in a configuration file.
@@ -55,6 +56,8 @@ pub(super) trait MemberValue: DeserializeOwned {
     const FORM: Form;
     /// The problem with a value that has the right form and is still refused.
     const PROBLEM: &'static str = "not a possible value";
+    /// Whether the error about such a value says what to write, instead of the member's hint.
+    const EXPLAINS: bool = false;
 
     /// Returns the JSON Schema of the value.
     #[cfg(test)]
@@ -124,9 +127,39 @@ impl MemberValue for u64 {
     }
 }
 
+impl MemberValue for usize {
+    const FORM: Form = Form::Number;
+
+    #[cfg(test)]
+    fn schema() -> Value {
+        u64::schema()
+    }
+}
+
+impl MemberValue for MetadataKind {
+    const FORM: Form = Form::Text;
+    const PROBLEM: &'static str = "unknown kind";
+
+    #[cfg(test)]
+    fn schema() -> Value {
+        json!({"enum": [Self::OpenidConfiguration, Self::OauthAuthorizationServer]})
+    }
+}
+
+impl MemberValue for TokenSourceName {
+    const FORM: Form = Form::Text;
+    const PROBLEM: &'static str = "not a list of token sources";
+
+    #[cfg(test)]
+    fn schema() -> Value {
+        json!({"type": "string", "pattern": "^(authorization|(cookie|header):[!#$%&'*+.^_`|~0-9A-Za-z-]+)$"})
+    }
+}
+
 impl MemberValue for Algorithm {
     const FORM: Form = Form::Text;
     const PROBLEM: &'static str = "not a list of algorithms";
+    const EXPLAINS: bool = true;
 
     #[cfg(test)]
     fn schema() -> Value {
@@ -137,6 +170,7 @@ impl MemberValue for Algorithm {
 impl<T: MemberValue> MemberValue for Vec<T> {
     const FORM: Form = Form::List;
     const PROBLEM: &'static str = T::PROBLEM;
+    const EXPLAINS: bool = T::EXPLAINS;
 
     #[cfg(test)]
     fn schema() -> Value {
@@ -171,5 +205,6 @@ impl Form {
 
 fn read<T: MemberValue>(value: Value) -> Result<T, Fault> {
     let value = T::FORM.check(value).map_err(Fault::new)?;
-    serde_json::from_value(value).map_err(|error| Fault { problem: T::PROBLEM.into(), hint: Some(error.to_string()) })
+    serde_json::from_value(value)
+        .map_err(|error| Fault { problem: T::PROBLEM.into(), hint: T::EXPLAINS.then(|| error.to_string()) })
 }

@@ -56,12 +56,24 @@ impl ConfigError {
         errors.into_iter().reduce(Self::and).map_or(Ok(()), Err)
     }
 
-    /// Adds the faults of `other` to those of this error.
-    #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        self.more.push(other.first);
-        self.more.extend(other.more);
-        self
+    /// Returns both values, or the faults of both results.
+    ///
+    /// ```
+    /// use portcullis::ConfigError;
+    ///
+    /// let error = |field| ConfigError::new(field, "not set", "set it");
+    /// let both = ConfigError::both::<(), ()>(Err(error("ISSUER")), Err(error("AUDIENCE"))).unwrap_err();
+    /// assert_eq!(both.fields().collect::<Vec<_>>(), ["ISSUER", "AUDIENCE"]);
+    /// ```
+    ///
+    /// # Errors
+    /// The error of one result, or one error with the faults of both.
+    pub fn both<A, B>(one: Result<A, Self>, other: Result<B, Self>) -> Result<(A, B), Self> {
+        match (one, other) {
+            (Ok(one), Ok(other)) => Ok((one, other)),
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+            (Err(one), Err(other)) => Err(one.and(other)),
+        }
     }
 
     /// Returns the field, option or environment variable of the first fault.
@@ -88,6 +100,12 @@ impl ConfigError {
         for fault in std::iter::once(&mut self.first).chain(&mut self.more) {
             fault.field = rename(&fault.field);
         }
+        self
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.more.push(other.first);
+        self.more.extend(other.more);
         self
     }
 

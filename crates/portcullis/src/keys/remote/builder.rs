@@ -15,8 +15,9 @@ use crate::hash::sha256;
 use crate::jose::KeySet;
 use crate::keys::remote::cached_key_set::CachedKeySet;
 use crate::keys::remote::fetch::KeySetSource;
+use crate::keys::remote::metadata::InternalIssuer;
 use crate::keys::remote::settings::FetchSettings;
-use crate::keys::remote::{KeySetCache, RemoteKeys, limits, metadata};
+use crate::keys::remote::{KeySetCache, RemoteKeys, environment_proxy, limits, metadata};
 
 /// The options of [`RemoteKeys`]; from [`RemoteKeys::builder`].
 ///
@@ -39,6 +40,7 @@ pub struct RemoteKeysBuilder {
     proxy: Option<String>,
     headers: Vec<(String, String)>,
     metadata: MetadataLocation,
+    internal_issuer: Option<String>,
     seed: Option<String>,
     cache: Option<KeySetCache>,
 }
@@ -100,7 +102,11 @@ impl RemoteKeysBuilder {
         self
     }
 
-    /// Sends all requests through the proxy at `url`. Default: no proxy. Environment variables are not read.
+    /// Sends all requests through the proxy at `url`. Default: no proxy.
+    ///
+    /// The variables `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are not used, because the keys decide who is let in: the path
+    /// to them must not depend on variables that are set for other programs. One log event (`warn`) says so if a proxy
+    /// variable is set and this option is not.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.proxy = Some(url.into());
         self
@@ -131,6 +137,27 @@ impl RemoteKeysBuilder {
     /// that is passed to [`Self::discover`].
     pub fn metadata_at(mut self, url: impl Into<String>) -> Self {
         self.metadata = MetadataLocation::Url(url.into());
+        self
+    }
+
+    /// Fetches from `url` what the issuer's own URL names: its metadata, and its key set if `jwks_uri` is below the issuer or
+    /// on the same origin.
+    ///
+    /// It is for an issuer that clients and this service reach at different addresses, for example in a compose file:
+    /// tokens name `http://localhost:8080/realms/main`, and the service reaches it at `http://keycloak:8080/realms/main`.
+    /// Plain http to the internal host needs [`dangerous::allow_http`](crate::dangerous::allow_http).
+    ///
+    /// ```
+    /// use portcullis::dangerous;
+    /// use portcullis::keys::RemoteKeys;
+    ///
+    /// let keys = dangerous::allow_http(RemoteKeys::builder(), "keycloak")
+    ///     .issuer_at("http://keycloak:8080/realms/main")
+    ///     .discover("http://localhost:8080/realms/main")?;
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    pub fn issuer_at(mut self, url: impl Into<String>) -> Self {
+        self.internal_issuer = Some(url.into());
         self
     }
 
@@ -179,12 +206,34 @@ impl RemoteKeysBuilder {
     /// # Errors
     /// [`ConfigError`] names the option that can't be used and what to write instead.
     pub fn discover(self, issuer: &str) -> Result<RemoteKeys, ConfigError> {
+        let internal = match &self.internal_issuer {
+            Some(url) => Some(InternalIssuer {
+                issuer: public_issuer_url(issuer)?,
+                internal: checked_issuer_url("internal_issuer_url", self.endpoint("internal_issuer_url", url)?)?,
+            }),
+            None => None,
+        };
+        let reached_at = || match &internal {
+            Some(internal) => Ok(internal.internal.clone()),
+            None => checked_issuer_url("issuer", self.endpoint("issuer", issuer)?),
+        };
         let metadata = match &self.metadata {
-            MetadataLocation::Oauth => metadata::oauth_url(&self.issuer_url(issuer)?),
-            MetadataLocation::OpenId => metadata::openid_url(&self.issuer_url(issuer)?),
+            MetadataLocation::Oauth => metadata::oauth_url(&reached_at()?),
+            MetadataLocation::OpenId => metadata::openid_url(&reached_at()?),
             MetadataLocation::Url(url) => self.endpoint("metadata_url", url)?,
         };
-        self.build(KeySetSource::Discovery { issuer: issuer.to_owned(), metadata })
+        self.build(KeySetSource::Discovery { issuer: issuer.to_owned(), metadata, internal })
+    }
+
+    /// Sets the bounds of [`Self::lifetime`] that are given. A bound that is not given keeps its default, or takes the
+    /// value nearest to it that is in order.
+    pub(crate) fn lifetimes(self, min: Option<Duration>, default: Option<Duration>, max: Option<Duration>) -> Self {
+        let settings = &self.settings;
+        let highest = max.or(default).unwrap_or(Duration::MAX);
+        let min = min.unwrap_or(settings.min_lifetime.min(highest));
+        let default = default.unwrap_or(settings.lifetime.min(highest).max(min));
+        let max = max.unwrap_or(settings.max_lifetime.max(default));
+        self.lifetime(min, default, max)
     }
 
     pub(crate) fn allow_http(mut self, host: String) -> Self {
@@ -192,27 +241,13 @@ impl RemoteKeysBuilder {
         self
     }
 
-    fn issuer_url(&self, issuer: &str) -> Result<Url, ConfigError> {
-        let url = self.endpoint("issuer", issuer)?;
-        if url.path().contains("/.well-known/") {
-            let instead = "write the issuer, as iss and the metadata have it: the part before /.well-known/";
-            return Err(ConfigError::new("issuer", "it is the URL of the metadata", instead));
-        }
-        match url.query() {
-            None => Ok(url),
-            Some(_) => {
-                Err(ConfigError::new("issuer", "it has a query", "write an issuer as RFC 8414 section 2 has it"))
-            }
-        }
-    }
-
     fn endpoint(&self, field: &'static str, url: &str) -> Result<Url, ConfigError> {
         endpoint::parse(url, &self.settings.http_hosts).map_err(|problem| {
             ConfigError::new(
                 field,
                 problem,
-                "write an https URL, for example https://issuer.example/; plain http is only for this machine and for \
-                 hosts that portcullis::dangerous::allow_http names",
+                "write an https URL, for example https://issuer.example/; plain http is only for this machine, and for \
+                 hosts that dangerous_allow_http_hosts or portcullis::dangerous::allow_http names",
             )
         })
     }
@@ -304,6 +339,9 @@ impl RemoteKeysBuilder {
             .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
             .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers);
+        if self.proxy.is_none() {
+            environment_proxy::warn_once();
+        }
         if let Some(proxy) = &self.proxy {
             let proxy = Proxy::all(proxy.as_str()).map_err(|_| {
                 ConfigError::new("proxy", "not a URL", "write the proxy's URL, for example http://proxy:3128")
@@ -321,6 +359,27 @@ impl RemoteKeysBuilder {
             let problem = format!("the HTTP client can't be built: {}", error.without_url());
             ConfigError::new("client", problem, "check the root certificates of the system")
         })
+    }
+}
+
+/// Returns the URL in the name of an issuer from which nothing is fetched.
+fn public_issuer_url(issuer: &str) -> Result<Url, ConfigError> {
+    let url = Url::parse(issuer).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.ok_or_else(|| {
+        ConfigError::new("issuer", "not an absolute URL", "write a URL, for example https://issuer.example/")
+    })?;
+    checked_issuer_url("issuer", url)
+}
+
+/// Checks that `url` has the form of an issuer's URL (RFC 8414 §2).
+fn checked_issuer_url(field: &'static str, url: Url) -> Result<Url, ConfigError> {
+    if url.path().contains("/.well-known/") {
+        let instead = "write the issuer, as iss and the metadata have it: the part before /.well-known/";
+        return Err(ConfigError::new(field, "it is the URL of the metadata", instead));
+    }
+    match url.query() {
+        None => Ok(url),
+        Some(_) => Err(ConfigError::new(field, "it has a query", "write an issuer as RFC 8414 section 2 has it")),
     }
 }
 

@@ -10,7 +10,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use tokio::time::Instant;
 
 use crate::jose::{KeySet, KeySetError};
-use crate::keys::remote::metadata::{self, MetadataError};
+use crate::keys::remote::metadata::{self, InternalIssuer, MetadataError};
 use crate::keys::remote::settings::FetchSettings;
 use crate::keys::remote::{freshness, limits};
 
@@ -18,7 +18,7 @@ use crate::keys::remote::{freshness, limits};
 #[derive(Clone, Debug)]
 pub(super) enum KeySetSource {
     /// The issuer's metadata at `metadata` names its URL.
-    Discovery { issuer: String, metadata: Url },
+    Discovery { issuer: String, metadata: Url, internal: Option<InternalIssuer> },
     /// The URL is configured.
     Url(Url),
 }
@@ -151,8 +151,8 @@ impl KeySetSource {
         let Revalidation { validators, metadata: cached } = previous.unwrap_or_default();
         let (url, metadata) = match self {
             Self::Url(url) => (url.clone(), None),
-            Self::Discovery { issuer, metadata } => {
-                let request = fetch_metadata(client, settings, cached, issuer, metadata);
+            Self::Discovery { issuer, metadata, internal } => {
+                let request = fetch_metadata(client, settings, cached, issuer, metadata, internal.as_ref());
                 let failed = |failure| FetchError::new(FetchedDocument::Metadata, metadata, failure);
                 let current = within(deadline, settings, request).await.map_err(failed)?;
                 (current.jwks_uri.clone(), Some(current))
@@ -192,6 +192,7 @@ async fn fetch_metadata(
     cached: Option<CachedMetadata>,
     issuer: &str,
     metadata: &Url,
+    internal: Option<&InternalIssuer>,
 ) -> Result<CachedMetadata, FetchFailure> {
     let now = settings.clock.monotonic();
     if let Some(cached) = cached
@@ -200,7 +201,7 @@ async fn fetch_metadata(
         return Ok(cached);
     }
     let (_, body) = read_body(get(client, metadata, None).await?, settings).await?;
-    let jwks_uri = metadata::key_set_url(&body, metadata, issuer, &settings.http_hosts)?;
+    let jwks_uri = metadata::key_set_url(&body, metadata, issuer, internal, &settings.http_hosts)?;
     Ok(CachedMetadata { jwks_uri, fetched_at: now })
 }
 

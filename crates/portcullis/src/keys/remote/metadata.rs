@@ -26,6 +26,32 @@ pub(super) fn oauth_url(issuer: &Url) -> Url {
     url
 }
 
+/// An issuer that is reached at another URL than the one in its name, for example inside a cluster.
+#[derive(Clone, Debug)]
+pub(super) struct InternalIssuer {
+    pub(super) issuer: Url,
+    pub(super) internal: Url,
+}
+
+impl InternalIssuer {
+    /// Returns the URL at which `url` is reached: below the issuer, the internal URL replaces the issuer; elsewhere on the
+    /// issuer's origin, the internal origin replaces it. Other URLs are unchanged.
+    fn reach(&self, url: Url) -> Url {
+        if url.origin() != self.issuer.origin() {
+            return url;
+        }
+        let below = url.path().strip_prefix(self.issuer.path().trim_end_matches('/'));
+        let path = match below.filter(|rest| rest.starts_with('/')) {
+            Some(rest) => format!("{}{rest}", self.internal.path().trim_end_matches('/')),
+            None => url.path().to_owned(),
+        };
+        let mut internal = self.internal.clone();
+        internal.set_path(&path);
+        internal.set_query(url.query());
+        internal
+    }
+}
+
 /// Why the metadata can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MetadataError {
@@ -53,6 +79,7 @@ pub(super) fn key_set_url(
     body: &[u8],
     metadata: &Url,
     issuer: &str,
+    internal: Option<&InternalIssuer>,
     http_hosts: &[String],
 ) -> Result<Url, MetadataError> {
     if json::depth_exceeds(body, json::MAX_DEPTH) {
@@ -71,7 +98,11 @@ pub(super) fn key_set_url(
         let got = document.issuer.chars().take(limits::MAX_SHOWN_ISSUER_CHARS).collect();
         return Err(MetadataError::Issuer { expected: issuer.to_owned(), got, hint });
     }
-    let url = endpoint::parse(&document.jwks_uri, http_hosts).map_err(MetadataError::KeySetUrl)?;
+    let jwks_uri = match (internal, Url::parse(&document.jwks_uri)) {
+        (Some(internal), Ok(url)) => internal.reach(url).into(),
+        _ => document.jwks_uri,
+    };
+    let url = endpoint::parse(&jwks_uri, http_hosts).map_err(MetadataError::KeySetUrl)?;
     // A configured URL may use http on this machine. A document that came over https may not lead to it.
     let allowed = |host: &str| http_hosts.iter().any(|http_host| http_host.eq_ignore_ascii_case(host));
     if metadata.scheme() == "https" && url.scheme() != "https" && !url.host_str().is_some_and(allowed) {
@@ -116,7 +147,7 @@ mod tests {
     #[test]
     fn wrong_issuer_error_names_both_issuers() {
         let document = br#"{"issuer":"https://i.example/","jwks_uri":"https://k.example/keys"}"#;
-        let key_set_url = |document: &[u8], issuer| key_set_url(document, &metadata(), issuer, &[]);
+        let key_set_url = |document: &[u8], issuer| key_set_url(document, &metadata(), issuer, None, &[]);
         assert_eq!(key_set_url(document, "https://i.example/").unwrap().as_str(), "https://k.example/keys");
         let marked = [&b"\xef\xbb\xbf"[..], document].concat();
         assert!(key_set_url(&marked, "https://i.example/").is_ok(), "a byte order mark is ignored");
@@ -141,7 +172,10 @@ mod tests {
             r#"{"jwks_uri":"https://k.example/"}"#,
         ] {
             assert!(
-                matches!(key_set_url(document.as_bytes(), &metadata(), "i", &[]), Err(MetadataError::NotMetadata)),
+                matches!(
+                    key_set_url(document.as_bytes(), &metadata(), "i", None, &[]),
+                    Err(MetadataError::NotMetadata)
+                ),
                 "{document}"
             );
         }
@@ -155,7 +189,10 @@ mod tests {
         ] {
             let document = format!(r#"{{"issuer":"i","jwks_uri":"{uri}"}}"#);
             assert!(
-                matches!(key_set_url(document.as_bytes(), &metadata(), "i", &[]), Err(MetadataError::KeySetUrl(_))),
+                matches!(
+                    key_set_url(document.as_bytes(), &metadata(), "i", None, &[]),
+                    Err(MetadataError::KeySetUrl(_))
+                ),
                 "{uri}"
             );
         }
@@ -165,8 +202,46 @@ mod tests {
     fn only_local_metadata_leads_to_local_http() {
         let document = br#"{"issuer":"i","jwks_uri":"http://127.0.0.1:1/keys"}"#;
         let local = Url::parse("http://localhost/metadata").unwrap();
-        assert!(key_set_url(document, &local, "i", &[]).is_ok());
-        assert!(matches!(key_set_url(document, &metadata(), "i", &[]), Err(MetadataError::KeySetUrl(_))));
-        assert!(key_set_url(document, &metadata(), "i", &["127.0.0.1".to_owned()]).is_ok());
+        assert!(key_set_url(document, &local, "i", None, &[]).is_ok());
+        assert!(matches!(key_set_url(document, &metadata(), "i", None, &[]), Err(MetadataError::KeySetUrl(_))));
+        assert!(key_set_url(document, &metadata(), "i", None, &["127.0.0.1".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn internal_issuer_is_reached_at_its_internal_url() {
+        let reach = |issuer: &str, internal: &str, url: &str| {
+            let [issuer, internal, url] = [issuer, internal, url].map(|url| Url::parse(url).unwrap());
+            String::from(InternalIssuer { issuer, internal }.reach(url))
+        };
+        for (issuer, internal, url, expected) in [
+            (
+                "http://localhost:8080/r/main",
+                "http://keycloak:8080/r/main",
+                "http://localhost:8080/r/main/certs",
+                "http://keycloak:8080/r/main/certs",
+            ),
+            ("https://i.example/auth/", "http://i:80/", "https://i.example/auth/keys?v=1", "http://i/keys?v=1"),
+            ("https://i.example", "http://i:8080/base", "https://i.example/keys", "http://i:8080/base/keys"),
+            // Not below the issuer: only the origin is replaced.
+            ("https://i.example/one", "http://i:8080/one", "https://i.example/ones/keys", "http://i:8080/ones/keys"),
+            // Another origin is not replaced.
+            ("https://i.example", "http://i:8080", "https://keys.example/i", "https://keys.example/i"),
+            ("https://i.example", "http://i:8080", "https://i.example:8443/i", "https://i.example:8443/i"),
+        ] {
+            assert_eq!(reach(issuer, internal, url), expected);
+        }
+    }
+
+    #[test]
+    fn internal_host_needs_permission_for_http() {
+        let document = br#"{"issuer":"http://localhost:8080","jwks_uri":"http://localhost:8080/keys"}"#;
+        let internal = InternalIssuer {
+            issuer: Url::parse("http://localhost:8080").unwrap(),
+            internal: Url::parse("http://keycloak:8080").unwrap(),
+        };
+        let at = Url::parse("http://keycloak:8080/.well-known/openid-configuration").unwrap();
+        let url = |hosts: &[String]| key_set_url(document, &at, "http://localhost:8080", Some(&internal), hosts);
+        assert!(matches!(url(&[]), Err(MetadataError::KeySetUrl(_))));
+        assert_eq!(url(&["keycloak".to_owned()]).unwrap().as_str(), "http://keycloak:8080/keys");
     }
 }

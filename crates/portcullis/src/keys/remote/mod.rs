@@ -2,6 +2,7 @@
 
 mod builder;
 mod cached_key_set;
+mod environment_proxy;
 mod fetch;
 mod fetch_state;
 mod freshness;

@@ -1,0 +1,39 @@
+//! The proxy variables of the environment, which are not used, and the log event that says so.
+
+use std::ffi::OsString;
+use std::sync::Once;
+
+/// Logs one warning per process if the environment names a proxy, which other programs would use.
+pub(super) fn warn_once() {
+    static WARNED: Once = Once::new();
+    if let Some(variable) = set_variable(|name| std::env::var_os(name)) {
+        WARNED.call_once(|| {
+            tracing::warn!(
+                variable,
+                "proxy variable is set and not used for keys; set the option proxy (PORTCULLIS_PROXY) to use a proxy"
+            );
+        });
+    }
+}
+
+/// The variables that other HTTP clients use for https URLs, in their order.
+const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+fn set_variable(lookup: impl Fn(&str) -> Option<OsString>) -> Option<&'static str> {
+    VARIABLES.into_iter().find(|name| lookup(name).is_some_and(|value| !value.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxy_variable_is_found_by_any_name() {
+        let set = |name: &str, value: &str| set_variable(|asked| (asked == name).then(|| value.into()));
+        for name in VARIABLES {
+            assert_eq!(set(name, "http://proxy:3128"), Some(name));
+        }
+        assert_eq!(set("HTTPS_PROXY", ""), None);
+        assert_eq!(set("NO_PROXY", "*"), None);
+    }
+}
