@@ -1,7 +1,7 @@
-//! What a verification costs, against the bare signature check with a prepared key and against jsonwebtoken 11.
+//! Compares the cost of a verification with the bare signature check with a prepared key, and with jsonwebtoken 11.
 //!
-//! All contenders take turns in one run, so that whatever else the machine does hits them alike; each figure is the
-//! median of many short rounds. The limits are ratios, and the run fails when one of them is broken.
+//! All contenders take turns in one run, so that other load on the machine affects them equally. Each figure is the median
+//! of many short rounds. The run fails when a limit is broken.
 //!
 //! `cargo bench -p portcullis-benches --bench verify`
 
@@ -10,7 +10,7 @@
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a bench may stop where it stands"
+    reason = "a bench may fail by panicking"
 )]
 
 use std::alloc::System;
@@ -33,14 +33,14 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const ROUNDS: usize = 400;
-/// A verification with all checks, against the bare signature check: the most that RS256 may cost.
+/// The largest ratio for RS256 of a verification with all checks to the bare signature check.
 const RS256_LIMIT: f64 = 1.10;
-/// A repeated token through the token cache, in nanoseconds: below this, whatever the algorithm.
+/// The time limit for a token in the token cache, in nanoseconds, for every algorithm.
 const REPEATED_LIMIT_NANOS: f64 = 1_000.0;
 
 /// The claims that a handler would ask for, and those that jsonwebtoken checks.
 #[derive(Deserialize)]
-#[allow(dead_code, reason = "deserialised as a user would, not read")]
+#[allow(dead_code, reason = "deserialized as a user would, not read")]
 struct Claims {
     sub: String,
     scope: String,
@@ -92,7 +92,7 @@ struct Contest {
     signature: Vec<u8>,
     key: Arc<portcullis::keys::VerifyingKey>,
     verifier: JwtVerifier,
-    remembering: JwtVerifier,
+    caching: JwtVerifier,
     their_key: DecodingKey,
     their_rules: Validation,
 }
@@ -117,8 +117,8 @@ impl Contest {
         let (input, signature) = token.rsplit_once('.').expect("a token has dots");
         let (signing_input, signature) = (input.to_owned(), decode(signature));
         let verifying_key = key.verifying_key();
-        let their_key = DecodingKey::try_from(&verifying_key).expect("both have the algorithm");
-        let theirs = jsonwebtoken::Algorithm::try_from(algorithm).expect("both have the algorithm");
+        let their_key = DecodingKey::try_from(&verifying_key).expect("both implement the algorithm");
+        let theirs = jsonwebtoken::Algorithm::try_from(algorithm).expect("both implement the algorithm");
         let mut their_rules = Validation::new(theirs);
         their_rules.set_issuer(&[issuer.url()]);
         their_rules.set_audience(&[issuer.audience()]);
@@ -130,14 +130,14 @@ impl Contest {
             signature,
             key: Arc::new(verifying_key),
             verifier: issuer.verifier().build().expect("complete"),
-            remembering: issuer.verifier().cache_tokens(1_000).build().expect("complete"),
+            caching: issuer.verifier().cache_tokens(1_000).build().expect("complete"),
             their_key,
             their_rules,
             token,
         }
     }
 
-    /// The bare check, ours, theirs, and ours with a token that was seen before.
+    /// Measures the bare check, this library, jsonwebtoken, and this library with a cached token.
     fn run(&self) -> [Cost; 4] {
         let bare = || {
             let verified = self.key.verify(self.algorithm, self.signing_input.as_bytes(), black_box(&self.signature));
@@ -148,9 +148,9 @@ impl Contest {
             let decoded = jsonwebtoken::decode::<Claims>(black_box(&self.token), &self.their_key, &self.their_rules);
             assert!(decoded.is_ok());
         };
-        let repeated = || assert!(verify(&self.remembering, black_box(&self.token)));
+        let repeated = || assert!(verify(&self.caching, black_box(&self.token)));
         let contenders: [&dyn Fn(); 4] = [&bare, &ours, &theirs, &repeated];
-        // About a tenth of a millisecond a turn, so that the turns alternate much faster than the machine's moods.
+        // A turn takes about a tenth of a millisecond, so that changes of the load affect all contenders.
         let turns = contenders.map(|contender| {
             contender();
             let start = Instant::now();
@@ -173,7 +173,7 @@ impl Contest {
     }
 }
 
-/// Polled once: with keys in hand, nothing waits.
+/// Polls once: with cached keys, the verifier never waits.
 fn verify(verifier: &JwtVerifier, token: &str) -> bool {
     let credential = Credential::bearer(token);
     let verification = pin!(verifier.verify(&credential));
