@@ -1,11 +1,11 @@
-//! Debian packages, unpacked below the target folder instead of installed: no service starts, no user is made, and no
-//! rights are needed.
+//! Unpacks Debian packages below the target folder instead of installing them, so that no service starts, no user is
+//! created, and no privileges are needed.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Packages, and where they are unpacked together with whatever they depend on that the system does not have.
+/// Debian packages, and the folder for them and for their dependencies that the system lacks.
 #[derive(Debug)]
 pub(crate) struct Packages {
     pub(crate) names: &'static [&'static str],
@@ -13,11 +13,11 @@ pub(crate) struct Packages {
     pub(crate) folder: &'static str,
 }
 
-/// Written at the end, with the names of the packages.
+/// The file that marks a complete installation. It contains the names of the packages.
 const INSTALLED: &str = "installed";
 
 impl Packages {
-    /// Why their programs can't be run as things are; `None` when they can.
+    /// Returns why the programs cannot run without an installation. `None` means that they can.
     pub(crate) fn missing(&self) -> Option<String> {
         if Command::new("apt-get").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             return Some("apt-get not found".to_owned());
@@ -26,12 +26,12 @@ impl Packages {
         (!self.is_installed()).then(missing)
     }
 
-    /// Downloads and unpacks them, unless they are there.
+    /// Downloads and unpacks the packages, unless they are already there.
     pub(crate) fn install(&self) {
         fs::create_dir_all(self.folder).unwrap();
-        // Test processes may run side by side, and one installs for all.
-        let alone = fs::File::create(Path::new(self.folder).join("lock")).unwrap();
-        alone.lock().unwrap();
+        // Test processes may run at the same time, and one installs for all.
+        let lock = fs::File::create(Path::new(self.folder).join("lock")).unwrap();
+        lock.lock().unwrap();
         if self.is_installed() {
             return;
         }
@@ -54,10 +54,10 @@ impl Packages {
     }
 }
 
-/// What it prints, once it has ended well.
+/// Runs a command and returns its output. Panics if it fails.
 fn run(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed, perhaps for want of `apt-get update`:\n{errors}");
+    assert!(output.status.success(), "{command:?} failed; perhaps `apt-get update` is needed:\n{errors}");
     String::from_utf8(output.stdout).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Glewlwyd of Nicolas Mora, a server in C with a database, from Debian's packages.
+//! Glewlwyd by Nicolas Mora: a server in C with a database, from Debian's packages.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ use crate::API;
 use crate::debian::Packages;
 use crate::http::{self, Answer};
 use crate::process::{Port, Process, guarded};
-use crate::provider::{Make, Provider, Wanted};
+use crate::provider::{IdentityProvider, ProviderKind, TokenRequest};
 use crate::scenarios::Live;
 
-/// <https://github.com/babelouest/glewlwyd>; its documentation is in `usr/share/doc/glewlwyd` of the package.
-pub(crate) const GLEWLWYD: Make = Make {
+/// <https://github.com/babelouest/glewlwyd>. Its documentation is in `usr/share/doc/glewlwyd` of the package.
+pub(crate) const GLEWLWYD: ProviderKind = ProviderKind {
     name: "glewlwyd",
     missing: || PACKAGES.missing(),
     start: |seconds| Box::new(Glewlwyd::start(seconds)),
     version,
     algorithms: &["RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA"],
     greeting: "hello, service",
-    // Its `aud` is the scopes.
+    // `aud` contains the scopes.
     without_audience: "wrong_audience",
-    own: &named![self::a_key_with_a_coordinate_too_short_for_its_curve_is_no_key],
+    own: &named![self::key_with_a_short_coordinate_is_skipped],
 };
 
-/// The key that Glewlwyd's tool makes for each algorithm. The first one signs where a client has none of its own.
+/// The key type for each algorithm. The first key signs for clients without their own key.
 const KEYS: [(&str, &str); 6] = [
     ("RS256", "RSA2048"),
     ("PS256", "RSA2048"),
@@ -36,16 +36,16 @@ const KEYS: [(&str, &str); 6] = [
     ("EdDSA", "Ed25519"),
 ];
 
-/// Names the client that has a key of its own.
+/// The suffix of the client whose key has a short coordinate.
 const SHORT: &str = "short";
 
 const PACKAGES: Packages = Packages {
-    // The last one says that nothing is to set up a database.
+    // The last package prevents that a database is set up.
     names: &["glewlwyd", "rnbyc", "dbconfig-no-thanks"],
     folder: concat!(env!("CARGO_TARGET_TMPDIR"), "/live/glewlwyd"),
 };
 
-/// Without the last number, in which Debian's releases differ.
+/// Returns the version without its last number, which differs between Debian's releases.
 fn version() -> String {
     let output = command("glewlwyd").arg("--version").stdin(Stdio::null()).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
@@ -56,7 +56,7 @@ fn version() -> String {
 struct Glewlwyd {
     issuer: String,
     seconds: u32,
-    /// Private ones, the newest first.
+    /// The private keys, the newest first.
     keys: Vec<Value>,
     process: Option<Process>,
     database: PathBuf,
@@ -68,7 +68,7 @@ impl Glewlwyd {
         let port = Port::reserve();
         let database = installed().join(format!("{}.db", port.number));
         create_database(&database);
-        // The path of the plug-in that issues tokens.
+        // The path belongs to the plug-in that issues tokens.
         let issuer = format!("http://127.0.0.1:{}/api/oidc", port.number);
         let mut keys = new_keys(port.number);
         keys.push(new_key(port.number, "ES512", "EC521", false));
@@ -78,7 +78,7 @@ impl Glewlwyd {
         provider
     }
 
-    /// The plug-in that issues tokens, the scopes, and a client for each algorithm.
+    /// Adds the plug-in that issues tokens, the scopes, and a client for each algorithm.
     fn set_up(&self) {
         self.manage("POST", "mod/plugin/", &self.plugin());
         for scope in ["read:messages", "write:messages"] {
@@ -120,10 +120,10 @@ impl Glewlwyd {
                 "access-token-duration": self.seconds,
                 "refresh-token-duration": 3600,
                 "code-duration": 600,
-                // Otherwise it knows the grants of OpenID Connect only.
+                // Without this, it allows only the grants of OpenID Connect.
                 "allow-non-oidc": true,
                 "auth-type-client-enabled": true,
-                // Otherwise the audience is the scopes.
+                // Without this, `aud` contains the scopes.
                 "resource-allowed": true,
                 "resource-client-property": "resource",
                 "resource-scope": {},
@@ -132,13 +132,13 @@ impl Glewlwyd {
         })
     }
 
-    /// Has it use the keys that we hold.
+    /// Makes the server use the current keys.
     fn publish(&self) {
         self.manage("PUT", "mod/plugin/oidc", &self.plugin());
         self.manage("PUT", "mod/plugin/oidc/reset", &json!({}));
     }
 
-    /// Asks its API for administrators, as the one that its database starts with.
+    /// Sends a request to the administration API, as the administrator of a new database.
     fn manage(&self, method: &str, path: &str, body: &Value) {
         let login = self.send("POST", "auth/", &[], &json!({"username": "admin", "password": "password"}));
         let session = login.all("set-cookie")[0].split(';').next().unwrap();
@@ -153,15 +153,15 @@ impl Glewlwyd {
     }
 }
 
-impl Provider for Glewlwyd {
+impl IdentityProvider for Glewlwyd {
     fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    fn form(&self, wanted: &Wanted<'_>) -> Vec<(&'static str, String)> {
-        let client = wanted.algorithm.map_or("service".to_owned(), |algorithm| format!("service-{algorithm}"));
+    fn form(&self, request: &TokenRequest<'_>) -> Vec<(&'static str, String)> {
+        let client = request.algorithm.map_or("service".to_owned(), |algorithm| format!("service-{algorithm}"));
         let mut form = vec![("client_id", client), ("client_secret", "a secret for tests".to_owned())];
-        form.extend(wanted.audience.map(|audience| ("resource", audience.to_owned())));
+        form.extend(request.audience.map(|audience| ("resource", audience.to_owned())));
         form
     }
 
@@ -214,22 +214,22 @@ impl Drop for Glewlwyd {
     }
 }
 
-/// With the tables that it starts with, and one administrator.
+/// Creates a database with the initial tables and one administrator.
 fn create_database(file: &Path) {
     let _ = fs::remove_file(file);
     let tables = installed().join("usr/share/dbconfig-common/data/glewlwyd/install/sqlite3");
     let status = command("sqlite3").arg(file).stdin(fs::File::open(tables).unwrap()).status().expect("sqlite3 starts");
-    assert!(status.success(), "no database can be made");
+    assert!(status.success(), "the database was not created");
 }
 
-/// One for each algorithm.
+/// Makes a key for each algorithm.
 fn new_keys(port: u16) -> Vec<Value> {
     KEYS.iter().map(|(algorithm, kind)| new_key(port, algorithm, kind, true)).collect()
 }
 
-/// A new private key whose coordinates have their curve's length, or one of which one does not.
+/// Makes a private key. If `whole` is set, its coordinates have the length of their curve; otherwise one is shorter.
 ///
-/// The length is part of the format (RFC 7518 §6.2.1.2), but Glewlwyd leaves out bytes that are zero at the start.
+/// RFC 7518 §6.2.1.2 requires the full length, but Glewlwyd leaves out leading zero bytes.
 fn new_key(port: u16, algorithm: &str, kind: &str, whole: bool) -> Value {
     let file = installed().join(format!("{port}.jwks"));
     let length = match kind {
@@ -242,7 +242,7 @@ fn new_key(port: u16, algorithm: &str, kind: &str, whole: bool) -> Value {
         let mut rnbyc = command("rnbyc");
         rnbyc.args(["--jwks", "--generate", kind, "--alg", algorithm, "--out-file-public", "/dev/null", "--out-file"]);
         let status = rnbyc.arg(&file).stdin(Stdio::null()).status().expect("rnbyc starts");
-        assert!(status.success(), "no key can be made");
+        assert!(status.success(), "the key was not made");
         let mut set: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         set["keys"][0].take()
     });
@@ -254,9 +254,9 @@ fn new_key(port: u16, algorithm: &str, kind: &str, whole: bool) -> Value {
     key
 }
 
-/// An ES512 token whose key was published with a coordinate that is too short.
-fn a_key_with_a_coordinate_too_short_for_its_curve_is_no_key(live: &Live) {
-    let token = live.provider.token(&Wanted { algorithm: Some(SHORT), ..Wanted::scoped("read:messages") });
+/// The token is signed with an ES512 key that is published with a short coordinate.
+fn key_with_a_short_coordinate_is_skipped(live: &Live) {
+    let token = live.provider.token(&TokenRequest { algorithm: Some(SHORT), ..TokenRequest::scoped("read:messages") });
     live.assert_refused(&token, "unknown_key");
 }
 
@@ -269,13 +269,13 @@ fn command(name: &str) -> Command {
     with_libraries(Command::new(program(name)))
 }
 
-/// A program of the installation, or else of the system.
+/// Returns the path of a program: of the installation if it has it, otherwise of the system.
 fn program(name: &str) -> PathBuf {
     let installed = installed().join("usr/bin").join(name);
     if installed.exists() { installed } else { name.into() }
 }
 
-/// Has it use the libraries of the installation, or else of the system.
+/// Makes a command use the libraries of the installation before those of the system.
 fn with_libraries(mut command: Command) -> Command {
     let libraries = fs::read_dir(installed().join("usr/lib")).unwrap().map(|entry| entry.unwrap().path());
     let libraries = libraries.filter(|path| path.to_string_lossy().contains("-linux-"));

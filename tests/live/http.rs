@@ -1,10 +1,10 @@
-//! As much of an HTTP client as these tests need.
+//! A minimal HTTP client for these tests.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// What a server answered. Field names are in lower case.
+/// The answer of a server. The names of header fields are in lower case.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -13,12 +13,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The values of every field with this name.
+    /// Returns the values of all header fields with this name.
     pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The body, which has to be JSON.
+    /// Parses the body as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
@@ -29,7 +29,7 @@ pub(crate) fn get(address: &str, target: &str, headers: &[(&str, &str)]) -> io::
     exchange(address, "GET", target, headers, "")
 }
 
-/// Gets `url`.
+/// Sends a GET request to `url`.
 pub(crate) fn get_url(url: &str) -> io::Result<Answer> {
     let (address, target) = split(url);
     get(address, target, &[])
@@ -48,13 +48,13 @@ pub(crate) fn send_json(method: &str, url: &str, headers: &[(&str, &str)], json:
     exchange(address, method, target, &[headers, &[("content-type", "application/json")]].concat(), json)
 }
 
-/// Host and port, and the path with the slash that it starts with.
+/// Splits a URL into host and port, and the path with its first slash.
 fn split(url: &str) -> (&str, &str) {
     let rest = url.strip_prefix("http://").expect("a provider on loopback has no TLS");
     rest.split_at(rest.find('/').unwrap_or(rest.len()))
 }
 
-// HTTP/1.0, so that an answer ends where the connection does and is never chunked.
+// With HTTP/1.0, an answer ends with the connection and is never chunked.
 fn exchange(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
     let mut request = format!("{method} {target} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
@@ -81,7 +81,7 @@ fn parse(answer: &str) -> Option<Answer> {
     Some(Answer { status, headers, body: body.to_owned() })
 }
 
-/// Percent-encoding (RFC 3986 §2.1) of everything but letters and digits.
+/// Percent-encodes everything except letters and digits (RFC 3986 §2.1).
 fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {

@@ -1,4 +1,4 @@
-//! The providers from npm, each run by a small program beside this file.
+//! The OpenID providers from npm. A small program next to this file runs each of them.
 
 use std::fs;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::process::Command;
 
 use crate::npm::Packages;
 use crate::process::{Port, Process};
-use crate::provider::{Make, Provider, Wanted};
+use crate::provider::{IdentityProvider, ProviderKind, TokenRequest};
 
 /// <https://github.com/panva/node-oidc-provider>, certified by the OpenID Foundation.
-pub(crate) const OIDC_PROVIDER: Make = Make {
+pub(crate) const OIDC_PROVIDER: ProviderKind = ProviderKind {
     name: "oidc_provider",
     missing: || PACKAGES.missing(),
     start: |seconds| {
-        Box::new(NodeProvider::start("oidc_provider.mjs", seconds, |wanted| {
+        Box::new(NodeProvider::start("oidc_provider.mjs", seconds, |request| {
             let mut form =
                 vec![("client_id", "service".to_owned()), ("client_secret", "a secret for tests".to_owned())];
-            // A resource indicator (RFC 8707); its query tells our program which algorithm to use.
-            form.extend(wanted.audience.map(|audience| match wanted.algorithm {
+            // A resource indicator (RFC 8707). Its query tells our program which algorithm to use.
+            form.extend(request.audience.map(|audience| match request.algorithm {
                 None => ("resource", audience.to_owned()),
                 Some(algorithm) => ("resource", format!("{audience}/?alg={algorithm}")),
             }));
@@ -27,28 +27,28 @@ pub(crate) const OIDC_PROVIDER: Make = Make {
     version: || version("oidc-provider"),
     algorithms: &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
     greeting: "hello, service",
-    // It is opaque.
+    // The token is opaque.
     without_audience: "not_compact_jws",
     own: &[],
 };
 
-/// <https://github.com/axa-group/oauth2-mock-server>, made for tests of others.
-pub(crate) const OAUTH2_MOCK_SERVER: Make = Make {
+/// <https://github.com/axa-group/oauth2-mock-server>, made for tests.
+pub(crate) const OAUTH2_MOCK_SERVER: ProviderKind = ProviderKind {
     name: "oauth2_mock_server",
     missing: || PACKAGES.missing(),
     start: |seconds| {
-        Box::new(NodeProvider::start("oauth2_mock_server.mjs", seconds, |wanted| {
-            // A second audience makes an array of the claim.
-            let audiences = wanted.audience.into_iter().flat_map(|audience| [audience, "https://second.test"]);
+        Box::new(NodeProvider::start("oauth2_mock_server.mjs", seconds, |request| {
+            // With a second audience, the claim is an array.
+            let audiences = request.audience.into_iter().flat_map(|audience| [audience, "https://second.test"]);
             audiences.map(|audience| ("aud", audience.to_owned())).collect()
         }))
     },
     version: || version("oauth2-mock-server"),
-    // In turn, whatever is wanted.
+    // It uses them in turn and ignores the request.
     algorithms: &["RS256", "PS256", "ES256", "EdDSA"],
-    // It has no `sub`.
+    // The token has no `sub`.
     greeting: "hello, anonymous",
-    // It has no `aud`.
+    // The token has no `aud`.
     without_audience: "missing_claim",
     own: &[],
 };
@@ -66,7 +66,7 @@ fn version(package: &str) -> String {
     manifest["version"].as_str().unwrap().to_owned()
 }
 
-type Form = fn(&Wanted<'_>) -> Vec<(&'static str, String)>;
+type Form = fn(&TokenRequest<'_>) -> Vec<(&'static str, String)>;
 
 #[derive(Debug)]
 struct NodeProvider {
@@ -87,26 +87,26 @@ impl NodeProvider {
         provider
     }
 
-    fn order(&mut self, order: &str) {
-        self.process.as_mut().expect("the provider runs").order(order);
+    fn send(&mut self, command: &str) {
+        self.process.as_mut().expect("the provider runs").send(command);
     }
 }
 
-impl Provider for NodeProvider {
+impl IdentityProvider for NodeProvider {
     fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    fn form(&self, wanted: &Wanted<'_>) -> Vec<(&'static str, String)> {
-        (self.form)(wanted)
+    fn form(&self, request: &TokenRequest<'_>) -> Vec<(&'static str, String)> {
+        (self.form)(request)
     }
 
     fn rotate(&mut self) {
-        self.order("rotate");
+        self.send("rotate");
     }
 
     fn withdraw_old_keys(&mut self) {
-        self.order("withdraw");
+        self.send("withdraw");
     }
 
     fn kill(&mut self) {

@@ -1,13 +1,13 @@
-//! Programs for node with packages from npm, installed below the target folder.
+//! Installs programs for node with packages from npm below the target folder.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Written at the end of an installation, with the lock file that it was made from.
+/// The file that marks a complete installation. It contains the lock file of the installation.
 const INSTALLED: &str = "installed";
 
-/// A folder with `package.json`, `package-lock.json` and programs, and where it is installed.
+/// A folder with `package.json`, `package-lock.json` and programs, and the folder of the installation.
 #[derive(Debug)]
 pub(crate) struct Packages {
     pub(crate) source: &'static str,
@@ -17,7 +17,7 @@ pub(crate) struct Packages {
 }
 
 impl Packages {
-    /// Why the programs can't be run as things are; `None` when they can.
+    /// Returns why the programs cannot run without an installation. `None` means that they can.
     pub(crate) fn missing(&self) -> Option<String> {
         if Command::new("node").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             return Some("node not found".to_owned());
@@ -26,12 +26,12 @@ impl Packages {
             .then(|| "packages for node are not installed; PORTCULLIS_LIVE=1 installs them with npm".to_owned())
     }
 
-    /// Installs the packages and the programs, as far as they are not there as they stand in the source.
+    /// Installs packages and programs that are missing or outdated.
     pub(crate) fn install(&self) {
         fs::create_dir_all(self.folder).unwrap();
-        // Test processes may run side by side, and one installs for all.
-        let alone = fs::File::create(Path::new(self.folder).join("lock")).unwrap();
-        alone.lock().unwrap();
+        // Test processes may run at the same time, and one installs for all.
+        let lock = fs::File::create(Path::new(self.folder).join("lock")).unwrap();
+        lock.lock().unwrap();
         if !self.is_installed() {
             self.copy("package.json");
             self.copy("package-lock.json");
@@ -56,7 +56,7 @@ impl Packages {
         fs::read(Path::new(self.source).join("package-lock.json")).unwrap()
     }
 
-    // What is the same is not written again: another process may be reading it.
+    // An unchanged file is not written again, because another process may be reading it.
     fn copy(&self, name: &str) {
         let (from, to) = (Path::new(self.source).join(name), Path::new(self.folder).join(name));
         let content = fs::read(from).unwrap();

@@ -1,4 +1,4 @@
-//! A provider's own variables turn both servers into its resource server.
+//! Tests both servers with the variables of one identity provider.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -13,10 +13,10 @@ const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
 const OTHER_TENANT: &str = "0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9";
 const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 
-pub(crate) fn two_variables_make_a_resource_server_of_auth0() {
+pub(crate) fn auth0_works_with_two_variables() {
     let tenant = TestIssuer::new().with_audience(API).serve();
     let services = Services::start(&[("AUTH0_DOMAIN", &domain(&tenant)), ("AUTH0_AUDIENCE", API)]);
-    // The keys are where Auth0 has them; no metadata is needed to find them.
+    // The preset knows the key URL, so it fetches no metadata.
     assert_eq!(tenant.metadata_hits(), 0);
 
     let issuer = tenant.issuer();
@@ -41,7 +41,7 @@ pub(crate) fn two_variables_make_a_resource_server_of_auth0() {
     assert_eq!(services.get("/api/private", Some(&good)).status, 200);
 }
 
-pub(crate) fn two_variables_make_a_resource_server_of_authok() {
+pub(crate) fn authok_works_with_two_variables() {
     let tenant = TestIssuer::authok("tenant.us.authok.cn", API).serve();
     let services = Services::start(&[("AUTHOK_DOMAIN", &domain(&tenant)), ("AUTHOK_AUDIENCE", API)]);
     assert_eq!((tenant.metadata_hits(), tenant.jwks_hits()), (0, 2));
@@ -61,7 +61,7 @@ pub(crate) fn two_variables_make_a_resource_server_of_authok() {
     }
 }
 
-pub(crate) fn a_publishable_key_makes_a_resource_server_of_clerk() {
+pub(crate) fn clerk_works_with_a_publishable_key() {
     let instance = TestIssuer::clerk("clerk.example.com").serve_under("");
     let key = publishable_key(&instance.url());
     let services = Services::start(&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_AUTHORIZED_PARTIES", PARTIES)]);
@@ -72,19 +72,19 @@ pub(crate) fn a_publishable_key_makes_a_resource_server_of_clerk() {
         let answer = services.get("/api/private", Some(&good.sign()));
         assert_eq!((answer.status, &answer.json()["iss"]), (200, &instance.url().into()), "{answer:?}");
     }
-    // A session has no scopes.
+    // A session token has no scopes.
     assert_eq!(services.get("/api/private-scoped", Some(&issuer.token().sign())).status, 403);
     assert_clerks_rules(&services, &issuer);
-    // The issuer has no slash.
+    // The issuer has no slash at the end.
     assert_refused(&services, &issuer.token().issuer(&format!("{}/", instance.url())), "wrong_issuer");
     for opaque in ["ak_4f1b2c3d5e", "mt_4f1b2c3d5e", "oat_4f1b2c3d5e"] {
         assert_bad_token(&services.get("/api/private", Some(opaque)), "opaque_token");
     }
 }
 
-pub(crate) fn a_public_key_alone_makes_a_resource_server_of_clerk_that_connects_nowhere() {
+pub(crate) fn clerk_works_offline_with_a_public_key() {
     let instance = TestIssuer::clerk("clerk.example.com");
-    // It is there to be asked: by a publishable key that is given too, and by what tokens say.
+    // The servers must not connect here, although a publishable key and header members of tokens name this address.
     let listener = TestIssuer::clerk("clerk.example.com").serve_under("");
     let (pem, named) = (instance.public_key_pem(), publishable_key(&listener.url()));
     let alone = [("CLERK_JWT_KEY", pem.as_str()), ("CLERK_AUTHORIZED_PARTIES", PARTIES)];
@@ -100,7 +100,7 @@ pub(crate) fn a_public_key_alone_makes_a_resource_server_of_clerk_that_connects_
             issuer.token().header("kid", "another").header("jku", &keys).header("x5u", &keys),
             issuer.token().header("kid", &keys),
         ] {
-            // One key, which has no name of its own, is the key for all.
+            // The only key has no `kid`, so it verifies tokens with any `kid`.
             assert_eq!(services.get("/api/private", Some(&token.sign())).status, 200);
         }
         let foreign = listener.issuer().with_url(issuer.url());
@@ -109,14 +109,14 @@ pub(crate) fn a_public_key_alone_makes_a_resource_server_of_clerk_that_connects_
             assert!(log.contains("wrong_party") && !log.contains("fetched"), "{log}");
         }
     }
-    // Without a name of the instance, the form of the issuer is what is known of it.
+    // Without a publishable key, only the form of the issuer is known.
     let services = Services::start(&alone);
     assert_refused(&services, &instance.token().issuer(&listener.url()), "wrong_issuer");
     assert_eq!((listener.connections(), listener.all_hits()), (0, 0));
 }
 
-pub(crate) fn two_variables_make_a_resource_server_of_azure() {
-    // The stand-in on this machine has the place of login.microsoftonline.com.
+pub(crate) fn azure_works_with_two_variables() {
+    // A server on loopback replaces login.microsoftonline.com.
     let tenant = TestIssuer::azure(TENANT, CLIENT_ID).serve_under(&format!("/{TENANT}/v2.0"));
     let (v2_keys, v1_keys) = (format!("/{TENANT}/discovery/v2.0/keys"), format!("/{TENANT}/discovery/keys"));
     for keys in [&v2_keys, &v1_keys] {
@@ -134,11 +134,11 @@ pub(crate) fn two_variables_make_a_resource_server_of_azure() {
     assert_eq!(services.get("/api/private", Some(&good)).json()["tid"], TENANT);
     assert_eq!(services.get("/api/private-scoped", Some(&good)).status, 200);
     assert_eq!(services.get("/api/private-scoped", Some(&issuer.token().sign())).status, 403);
-    // An application has roles, and no scope is read from them.
+    // The token of an application has roles, and they are not scopes.
     let app = issuer.token().without("scp").claim("roles", ["read:messages"]).sign();
     assert_eq!(services.get("/api/private", Some(&app)).status, 200);
     assert_eq!(services.get("/api/private-scoped", Some(&app)).status, 403);
-    // The version of a token is the API's choice, with an issuer and an audience of its own.
+    // An API can choose version 1.0, with another issuer and audience.
     let v1 = token().issuer(&format!("https://sts.windows.net/{TENANT}/")).audience(format!("api://{CLIENT_ID}"));
     assert_eq!(services.get("/api/private", Some(&v1.claim("ver", "1.0").sign())).status, 200);
 
@@ -158,7 +158,7 @@ pub(crate) fn two_variables_make_a_resource_server_of_azure() {
     assert_eq!(tenant.metadata_hits(), 0);
 }
 
-pub(crate) fn options_hold_for_any_provider() {
+pub(crate) fn options_apply_to_every_preset() {
     let tenant = TestIssuer::auth0("tenant.eu.auth0.com", API).serve();
     let services = Services::start(&[
         ("AUTH0_DOMAIN", &domain(&tenant)),
@@ -177,7 +177,7 @@ pub(crate) fn options_hold_for_any_provider() {
     assert_refused(&services, &token().header("alg", "PS256"), "algorithm_not_allowed");
 }
 
-/// What tells a session of a signed-in user, asked for by the application, from all else that the instance's key signs.
+/// Checks that both servers refuse every token of the instance that is not a session token for this application.
 fn assert_clerks_rules(services: &Services, instance: &TestIssuer) {
     let token = || instance.token();
     for (bad, reason) in [
@@ -194,7 +194,7 @@ fn assert_clerks_rules(services: &Services, instance: &TestIssuer) {
     }
 }
 
-/// Refused where a token is needed and where it is optional.
+/// Checks that both servers refuse the token on routes with a required and with an optional token.
 fn assert_refused(services: &Services, token: &TokenBuilder, reason: &str) {
     for path in ["/api/private", "/api/private-scoped", "/api/greeting"] {
         assert_bad_token(&services.get(path, Some(&token.sign())), reason);
@@ -205,7 +205,7 @@ fn publishable_key(frontend_api: &str) -> String {
     format!("pk_test_{}", STANDARD_NO_PAD.encode(format!("{frontend_api}$")))
 }
 
-pub(crate) fn variables_that_do_not_suffice_are_named() {
+pub(crate) fn incomplete_variables_are_named() {
     let pem = TestIssuer::clerk("clerk.example.com").public_key_pem();
     for (variables, named) in [
         (&[("AUTHOK_DOMAIN", "tenant.us.authok.cn")][..], "AUTHOK_AUDIENCE"),
@@ -230,7 +230,7 @@ pub(crate) fn variables_that_do_not_suffice_are_named() {
     }
 }
 
-pub(crate) fn two_providers_at_once_are_a_mistake_that_names_both() {
+pub(crate) fn two_providers_are_an_error_that_names_both() {
     for [(one, its), (other, others)] in [
         [("AUTH0_DOMAIN", "tenant.eu.auth0.com"), ("PORTCULLIS_ISSUER", "https://issuer.test")],
         [("AUTH0_AUDIENCE", API), ("CLERK_PUBLISHABLE_KEY", "pk_test_x")],
@@ -244,13 +244,13 @@ pub(crate) fn two_providers_at_once_are_a_mistake_that_names_both() {
     }
 }
 
-pub(crate) fn with_no_provider_the_printed_lines_show_what_they_say() {
+pub(crate) fn printed_commands_work_without_a_provider() {
     let services = Services::start(&[]);
     for (address, log) in services.addresses().into_iter().zip(services.logs()) {
         let mut lines = log.lines().skip_while(|line| !line.starts_with("# "));
         let mut tried = 0;
         while let (Some(comment), Some(command)) = (lines.next(), lines.next()) {
-            // No other form is printed: a comment, the command, an empty line.
+            // Each entry is a comment, a command and an empty line.
             let status: u16 = comment.strip_prefix("# ").and_then(|rest| rest.get(..3)).unwrap().parse().unwrap();
             let (start, url) = command.rsplit_once(" http://").unwrap();
             let (host, path) = url.split_at(url.find('/').unwrap());
@@ -270,7 +270,7 @@ pub(crate) fn with_no_provider_the_printed_lines_show_what_they_say() {
     }
 }
 
-/// The tenant's URL, without the slash that ends its issuer.
+/// Returns the tenant's URL without the slash at the end of its issuer.
 fn domain(tenant: &IssuerServer) -> String {
     format!("http://{}", tenant.address())
 }

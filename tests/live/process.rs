@@ -1,4 +1,4 @@
-//! Processes that never outlive the tests, and a provider's port.
+//! Processes that never outlive the tests, and reserved ports.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,47 +11,49 @@ use std::time::Duration;
 
 use tokio::net::TcpSocket;
 
-/// Where the tests keep their files. `cargo clean` removes it.
+/// Returns the folder for the files of the tests. `cargo clean` removes it.
 pub(crate) fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/live"))
 }
 
-/// A provider's process. It has to end when its standard input does, which is held open until this is dropped or the tests
-/// end, also when they are killed.
+/// The process of an OpenID provider.
+///
+/// The process must end at the end of its standard input. The input stays open until this value is dropped or the tests
+/// end, even if they are killed.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    orders: Option<ChildStdin>,
+    commands: Option<ChildStdin>,
     answers: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts `command`. What it writes to standard error goes to a file, which `name` names.
+    /// Starts `command`. Its standard error goes to the file `{name}.log`.
     pub(crate) fn start(command: &mut Command, name: &str) -> Self {
         let log = folder().join(format!("{name}.log"));
         let errors = fs::File::create(&log).unwrap();
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let orders = child.stdin.take();
+        let commands = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, orders, answers, log }
+        Self { child, commands, answers, log }
     }
 
-    /// Writes it a line, which it has to answer with "done".
-    pub(crate) fn order(&mut self, order: &str) {
-        writeln!(self.orders.as_mut().unwrap(), "{order}").unwrap();
+    /// Sends a line to the process and waits for the answer "done".
+    pub(crate) fn send(&mut self, command: &str) {
+        writeln!(self.commands.as_mut().unwrap(), "{command}").unwrap();
         self.read("done");
     }
 
-    /// Reads until it prints a line that starts with `start`, and returns the rest of that line.
+    /// Waits for a line that starts with `start`, and returns the rest of that line.
     pub(crate) fn read(&mut self, start: &str) -> String {
         let mut lines = self.answers.by_ref().map_while(Result::ok);
         let said = lines.find_map(|line| line.strip_prefix(start).map(str::to_owned));
         said.unwrap_or_else(|| panic!("the provider ended; its log is {}", self.log.display()))
     }
 
-    /// Asks until it is `done`; a bounded number of times.
+    /// Waits until `done` returns `true`, for a limited time.
     pub(crate) fn wait_until(&self, done: impl Fn() -> bool) {
         let came = (0..600).any(|_| {
             sleep(Duration::from_millis(50));
@@ -63,7 +65,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.orders = None;
+        self.commands = None;
         let _ = self.child.wait();
         if !std::thread::panicking() {
             let _ = fs::remove_file(&self.log);
@@ -71,8 +73,8 @@ impl Drop for Process {
     }
 }
 
-/// Runs a program that takes no notice of its standard input under a shell that does: both end when that ends, and when
-/// the program does, with its exit code.
+/// Runs a program under a shell that watches standard input. Both end when the input ends, or when the program ends, with
+/// its exit code.
 pub(crate) fn guarded(program: impl AsRef<OsStr>) -> Command {
     const GUARD: &str = r#"
         exec 3<&0
@@ -87,11 +89,11 @@ pub(crate) fn guarded(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A port that nobody else gets.
+/// A port that is reserved for a provider.
 #[derive(Debug)]
 pub(crate) struct Port {
     pub(crate) number: u16,
-    // A socket that is bound but does not listen refuses connections, and on Linux lets the provider listen beside it.
+    // A socket that is bound but does not listen refuses connections. On Linux, the provider can still listen on its port.
     _reserve: Option<TcpSocket>,
 }
 

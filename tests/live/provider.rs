@@ -1,4 +1,4 @@
-//! What the tests ask of a provider, whoever made it.
+//! The interface of the OpenID providers under test.
 
 use std::fmt::Debug;
 use std::fs;
@@ -6,88 +6,89 @@ use std::path::PathBuf;
 
 use crate::http;
 use crate::process::folder;
-use crate::scenarios::Shared;
+use crate::scenarios::SharedTest;
 use crate::{glewlwyd, node};
 
-/// The providers that the tests run over.
-pub(crate) const MAKES: [&Make; 3] = [&node::OIDC_PROVIDER, &node::OAUTH2_MOCK_SERVER, &glewlwyd::GLEWLWYD];
+/// The OpenID providers that are tested.
+pub(crate) const PROVIDER_KINDS: [&ProviderKind; 3] =
+    [&node::OIDC_PROVIDER, &node::OAUTH2_MOCK_SERVER, &glewlwyd::GLEWLWYD];
 
-/// A kind of provider, and what is known of its tokens.
+/// An OpenID provider under test, and the properties of its tokens.
 #[derive(Debug)]
-pub(crate) struct Make {
+pub(crate) struct ProviderKind {
     pub(crate) name: &'static str,
-    /// Why it can't be started as things are; `None` when it can.
+    /// Returns why it cannot be started without an installation. `None` means that it can.
     pub(crate) missing: fn() -> Option<String>,
-    /// Installs it if need be, and starts one whose tokens live for this many seconds.
-    pub(crate) start: fn(u32) -> Box<dyn Provider>,
-    /// The version that is installed.
+    /// Installs it if necessary, and starts an instance whose tokens live for this many seconds.
+    pub(crate) start: fn(u32) -> Box<dyn IdentityProvider>,
+    /// Returns the installed version.
     pub(crate) version: fn() -> String,
-    /// What it signs with, here.
+    /// The algorithms with which it signs in these tests.
     pub(crate) algorithms: &'static [&'static str],
-    /// What a token's caller is greeted with.
+    /// The greeting for the caller of its tokens.
     pub(crate) greeting: &'static str,
-    /// Why a token is refused whose client named no audience.
+    /// The reason for which a token is refused if the client asked for no audience.
     pub(crate) without_audience: &'static str,
-    /// What holds with this one alone.
-    pub(crate) own: &'static [Shared],
+    /// Tests for this provider only.
+    pub(crate) own: &'static [SharedTest],
 }
 
-/// A provider at a port that is its own as long as this lives, also while it is down. It ends when this is dropped.
-pub(crate) trait Provider: Debug + Send + Sync {
-    /// As its tokens name it.
+/// A running OpenID provider. Its port stays reserved even while it is down. It stops when it is dropped.
+pub(crate) trait IdentityProvider: Debug + Send + Sync {
+    /// Returns the issuer of its tokens.
     fn issuer(&self) -> &str;
 
-    /// The body of a token request (RFC 6749 §4.4), beside the grant and the scope.
-    fn form(&self, wanted: &Wanted<'_>) -> Vec<(&'static str, String)>;
+    /// Returns the body of a token request (RFC 6749 §4.4), without grant and scope.
+    fn form(&self, request: &TokenRequest<'_>) -> Vec<(&'static str, String)>;
 
-    /// Signs with a new key from now on, perhaps in turn with the old ones, which stay published.
+    /// Adds a new key for signing. The old keys stay published, and some providers still sign with them in turn.
     fn rotate(&mut self);
 
-    /// Publishes the newest keys only.
+    /// Publishes only the newest keys.
     fn withdraw_old_keys(&mut self);
 
-    /// Ends it, as a crash would.
+    /// Kills it, like a crash.
     fn kill(&mut self);
 
-    /// Starts it again as the same issuer.
+    /// Starts it again with the same issuer.
     fn start_again(&mut self);
 }
 
-/// The token that a client asks for.
+/// A request for a token.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct TokenRequest<'a> {
     pub(crate) audience: Option<&'a str>,
     pub(crate) scope: &'a str,
-    /// The provider's own choice without; one that chooses by itself takes this for a wish.
+    /// The algorithm, or `None` for the provider's choice. Some providers ignore it.
     pub(crate) algorithm: Option<&'a str>,
 }
 
-impl<'a> Wanted<'a> {
-    /// For our API, with the algorithm that the provider chooses.
+impl<'a> TokenRequest<'a> {
+    /// Asks for a token for our API, with the algorithm that the provider chooses.
     pub(crate) fn scoped(scope: &'a str) -> Self {
         Self { audience: Some(crate::API), scope, algorithm: None }
     }
 }
 
-impl dyn Provider + '_ {
-    /// An access token by the client credentials grant.
-    pub(crate) fn token(&self, wanted: &Wanted<'_>) -> String {
-        let own = self.form(wanted);
-        let mut form = vec![("grant_type", "client_credentials"), ("scope", wanted.scope)];
+impl dyn IdentityProvider + '_ {
+    /// Gets an access token by the client credentials grant.
+    pub(crate) fn token(&self, request: &TokenRequest<'_>) -> String {
+        let own = self.form(request);
+        let mut form = vec![("grant_type", "client_credentials"), ("scope", request.scope)];
         form.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
         let answer = http::post_form(&self.endpoint("token_endpoint"), &form).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// Its published keys.
+    /// Returns its published keys.
     pub(crate) fn keys(&self) -> String {
         let keys = http::get_url(&self.endpoint("jwks_uri")).unwrap();
         assert_eq!(keys.status, 200, "{keys:?}");
         keys.body
     }
 
-    /// Its published keys, saved in a file.
+    /// Saves its published keys in a file.
     pub(crate) fn save_keys(&self) -> PathBuf {
         let name: String = self.issuer().chars().filter(char::is_ascii_alphanumeric).collect();
         let file = folder().join(format!("{name}.json"));
@@ -95,7 +96,7 @@ impl dyn Provider + '_ {
         file
     }
 
-    /// What its metadata says, which is found as OpenID Connect Discovery 1.0 §4 has it.
+    /// Returns a member of its metadata (OpenID Connect Discovery 1.0 §4).
     fn endpoint(&self, member: &str) -> String {
         let metadata = format!("{}/.well-known/openid-configuration", self.issuer().trim_end_matches('/'));
         let metadata = http::get_url(&metadata).unwrap().json();

@@ -1,43 +1,44 @@
-//! What has to hold with every provider.
+//! Tests that must pass with every OpenID provider.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use crate::http::Answer;
-use crate::provider::{Make, Provider, Wanted};
+use crate::provider::{IdentityProvider, ProviderKind, TokenRequest};
 use crate::services::Services;
 use crate::{API, assert_bad_token, challenge};
 
-/// Of tokens, in seconds: longer than the tests take.
+/// The lifetime of tokens in seconds. It is longer than the tests take.
 pub(crate) const LIFETIME: u32 = 600;
 
-const OTHER_API: Wanted<'_> = Wanted { audience: Some("https://other.test"), scope: "read:messages", algorithm: None };
+const OTHER_API: TokenRequest<'_> =
+    TokenRequest { audience: Some("https://other.test"), scope: "read:messages", algorithm: None };
 
-/// A test, by name, with a provider and servers that others use as well.
-pub(crate) type Shared = (&'static str, fn(&Live));
+/// The name of a test, and a test that shares its provider and servers with others.
+pub(crate) type SharedTest = (&'static str, fn(&Live));
 
-/// A test, by name, that starts a provider of its own.
-pub(crate) type Alone = (&'static str, fn(&'static Make));
+/// The name of a test, and a test that starts its own provider.
+pub(crate) type SeparateTest = (&'static str, fn(&'static ProviderKind));
 
-/// What the tests share that change nothing: servers that know the issuer and the audience, and nothing more.
+/// A provider, and servers that know only its issuer and the audience. Tests that change nothing share it.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) make: &'static Make,
-    pub(crate) provider: Box<dyn Provider>,
+    pub(crate) kind: &'static ProviderKind,
+    pub(crate) provider: Box<dyn IdentityProvider>,
     services: Services,
 }
 
 impl Live {
-    pub(crate) fn start(make: &'static Make, lifetime: u32) -> Self {
-        let provider = (make.start)(lifetime);
+    pub(crate) fn start(kind: &'static ProviderKind, lifetime: u32) -> Self {
+        let provider = (kind.start)(lifetime);
         let services = serve(&*provider);
-        Self { make, provider, services }
+        Self { kind, provider, services }
     }
 
-    /// A token for our API, which may read messages.
+    /// Gets a token for our API with the scope to read messages.
     pub(crate) fn token(&self) -> String {
-        self.provider.token(&Wanted::scoped("read:messages"))
+        self.provider.token(&TokenRequest::scoped("read:messages"))
     }
 
     pub(crate) fn assert_refused(&self, token: &str, reason: &str) {
@@ -45,29 +46,30 @@ impl Live {
     }
 }
 
-/// Both servers, told the issuer and the audience and nothing more.
-pub(crate) fn serve(provider: &dyn Provider) -> Services {
+/// Starts both servers with the issuer and the audience as their only settings.
+pub(crate) fn serve(provider: &dyn IdentityProvider) -> Services {
     Services::start(&[("PORTCULLIS_ISSUER", provider.issuer()), ("PORTCULLIS_AUDIENCE", API)])
 }
 
-pub(crate) fn a_good_token_is_let_in(live: &Live) {
-    let token = live.provider.token(&Wanted::scoped("read:messages write:messages"));
-    assert_let_in(&live.services, &token, live.provider.issuer());
+pub(crate) fn good_token_is_accepted(live: &Live) {
+    let token = live.provider.token(&TokenRequest::scoped("read:messages write:messages"));
+    assert_accepted(&live.services, &token, live.provider.issuer());
 }
 
-pub(crate) fn a_good_token_is_let_in_whatever_its_algorithm(make: &'static Make) {
-    let live = Live::start(make, LIFETIME);
+pub(crate) fn every_algorithm_is_accepted(kind: &'static ProviderKind) {
+    let live = Live::start(kind, LIFETIME);
     let mut seen = Vec::new();
-    for algorithm in make.algorithms {
-        let wanted = Wanted { algorithm: Some(algorithm), ..Wanted::scoped("read:messages write:messages") };
-        let token = live.provider.token(&wanted);
-        assert_let_in(&live.services, &token, live.provider.issuer());
+    for algorithm in kind.algorithms {
+        let request =
+            TokenRequest { algorithm: Some(algorithm), ..TokenRequest::scoped("read:messages write:messages") };
+        let token = live.provider.token(&request);
+        assert_accepted(&live.services, &token, live.provider.issuer());
         seen.push(header(&token)["alg"].as_str().unwrap().to_owned());
     }
-    assert_eq!(seen, make.algorithms);
+    assert_eq!(seen, kind.algorithms);
 }
 
-pub(crate) fn keys_in_a_file_serve_as_well(live: &Live) {
+pub(crate) fn keys_from_a_file_work(live: &Live) {
     let file = live.provider.save_keys();
     let services = Services::start(&[
         ("PORTCULLIS_ISSUER", live.provider.issuer()),
@@ -75,34 +77,34 @@ pub(crate) fn keys_in_a_file_serve_as_well(live: &Live) {
         ("PORTCULLIS_JWKS_FILE", file.to_str().unwrap()),
     ]);
     std::fs::remove_file(file).unwrap();
-    for _ in live.make.algorithms {
+    for _ in live.kind.algorithms {
         assert_eq!(services.get("/api/private-scoped", Some(&live.token())).status, 200);
     }
     let token = live.provider.token(&OTHER_API);
     assert_bad_token(&services.get("/api/private", Some(&token)), "wrong_audience");
 }
 
-pub(crate) fn a_token_for_another_audience_is_refused(live: &Live) {
+pub(crate) fn other_audience_is_refused(live: &Live) {
     let token = live.provider.token(&OTHER_API);
     for path in ["/api/private", "/api/private-scoped", "/api/greeting"] {
         assert_bad_token(&live.services.get(path, Some(&token)), "wrong_audience");
     }
 }
 
-pub(crate) fn a_token_for_no_audience_is_refused(live: &Live) {
-    let token = live.provider.token(&Wanted { audience: None, ..Wanted::scoped("read:messages") });
-    live.assert_refused(&token, live.make.without_audience);
+pub(crate) fn missing_audience_is_refused(live: &Live) {
+    let token = live.provider.token(&TokenRequest { audience: None, ..TokenRequest::scoped("read:messages") });
+    live.assert_refused(&token, live.kind.without_audience);
 }
 
-pub(crate) fn a_token_that_expired_is_refused(make: &'static Make) {
-    let live = Live::start(make, 1);
+pub(crate) fn expired_token_is_refused(kind: &'static ProviderKind) {
+    let live = Live::start(kind, 1);
     let token = live.token();
     live.services.wait_for_status(401, "/api/private", Some(&token));
     live.assert_refused(&token, "expired");
 }
 
-pub(crate) fn a_token_without_the_scope_is_forbidden(live: &Live) {
-    let token = live.provider.token(&Wanted::scoped("write:messages"));
+pub(crate) fn missing_scope_is_forbidden(live: &Live) {
+    let token = live.provider.token(&TokenRequest::scoped("write:messages"));
     assert_eq!(live.services.get("/api/private", Some(&token)).status, 200);
 
     let answer = live.services.get("/api/private-scoped", Some(&token));
@@ -114,8 +116,8 @@ pub(crate) fn a_token_without_the_scope_is_forbidden(live: &Live) {
     assert_eq!(answer.json()["scope"], "read:messages");
 }
 
-pub(crate) fn a_changed_token_is_refused(live: &Live) {
-    let (token, other) = (live.token(), live.provider.token(&Wanted::scoped("write:messages")));
+pub(crate) fn changed_token_is_refused(live: &Live) {
+    let (token, other) = (live.token(), live.provider.token(&TokenRequest::scoped("write:messages")));
     let [header, claims, signature] = parts(&token);
     let first = if signature.starts_with('A') { "B" } else { "A" };
     for changed in
@@ -125,7 +127,7 @@ pub(crate) fn a_changed_token_is_refused(live: &Live) {
     }
 }
 
-pub(crate) fn no_token_is_asked_for_one(live: &Live) {
+pub(crate) fn missing_token_is_refused(live: &Live) {
     assert_eq!(live.services.get("/api/public", None).status, 200);
     for path in ["/api/private", "/api/private-scoped"] {
         let answer = live.services.get(path, None);
@@ -135,21 +137,21 @@ pub(crate) fn no_token_is_asked_for_one(live: &Live) {
     }
 }
 
-pub(crate) fn a_greeting_is_for_everyone_but_bad_tokens(live: &Live) {
+pub(crate) fn optional_route_refuses_bad_tokens(live: &Live) {
     let greeting = |answer: Answer| answer.json()["greeting"].clone();
     assert_eq!(greeting(live.services.get("/api/greeting", None)), "hello, anonymous");
-    assert_eq!(greeting(live.services.get("/api/greeting", Some(&live.token()))), live.make.greeting);
+    assert_eq!(greeting(live.services.get("/api/greeting", Some(&live.token()))), live.kind.greeting);
     assert_bad_token(&live.services.get("/api/greeting", Some("no.token.really")), "malformed");
 }
 
-pub(crate) fn no_token_reaches_a_log(live: &Live) {
+pub(crate) fn tokens_are_not_logged(live: &Live) {
     let (good, bad) = (live.token(), live.provider.token(&OTHER_API));
     assert_eq!(live.services.get("/api/private", Some(&good)).status, 200);
     assert_eq!(live.services.get("/api/private", Some(&bad)).status, 401);
     for log in live.services.logs() {
         assert!(log.contains("wrong_audience"), "the refusal is not logged:\n{log}");
         for token in [&good, &bad] {
-            // The header is no secret; it may equal another token's.
+            // The header is not secret, and it may equal another token's header.
             for part in &parts(token)[1..] {
                 assert!(!log.contains(part), "part of a token is logged:\n{log}");
             }
@@ -157,8 +159,8 @@ pub(crate) fn no_token_reaches_a_log(live: &Live) {
     }
 }
 
-/// The token has both scopes.
-fn assert_let_in(services: &Services, token: &str, issuer: &str) {
+/// Checks that both servers accept a token with both scopes.
+fn assert_accepted(services: &Services, token: &str, issuer: &str) {
     let answer = services.get("/api/private", Some(token));
     assert_eq!(answer.status, 200, "{answer:?}");
     let claims = answer.json();
@@ -171,12 +173,12 @@ fn assert_let_in(services: &Services, token: &str, issuer: &str) {
     assert!(answer.json()["message"].is_string(), "{answer:?}");
 }
 
-/// The header of a token, not verified.
+/// Returns the header of a token without verifying it.
 pub(crate) fn header(token: &str) -> Value {
     json(parts(token)[0])
 }
 
-/// The claims of a token, not verified.
+/// Returns the claims of a token without verifying it.
 pub(crate) fn claims(token: &str) -> Value {
     json(parts(token)[1])
 }

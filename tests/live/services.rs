@@ -1,4 +1,4 @@
-//! Both example servers, as processes that take the same requests.
+//! Runs both example servers as processes and sends them the same requests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,39 +11,39 @@ use std::time::Duration;
 use crate::http::{self, Answer};
 use crate::process::{folder, guarded};
 
-/// The members of an answer that both servers have to agree on, besides status and body. `retry-after` is not one of
-/// them: each server waits for a time of its own.
+/// The header fields that must be equal in both answers, in addition to status and body. `retry-after` may differ,
+/// because each server computes its own delay.
 const COMPARED: [&str; 4] = ["www-authenticate", "content-type", "content-length", "cache-control"];
 
-/// Both programs, which are built when the first server is started. Cargo builds nothing that is fresh.
+/// Both programs. They are built when the first server is started.
 static PROGRAMS: LazyLock<[(&str, PathBuf); 2]> =
     LazyLock::new(|| ["example-axum", "example-actix"].map(|package| (package, build(package))));
 
-/// The Axum and the Actix example.
+/// The running Axum and Actix examples.
 #[derive(Debug)]
 pub(crate) struct Services([Service; 2]);
 
 impl Services {
-    /// Starts both with these variables, and waits until they are ready.
+    /// Starts both servers with these variables and waits until they are ready.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         let services = Self::start_unready(variables);
         services.wait_for_status(200, "/readyz", None);
         services
     }
 
-    /// Starts both with these variables, and waits until they listen.
+    /// Starts both servers with these variables and waits until they listen.
     pub(crate) fn start_unready(variables: &[(&str, &str)]) -> Self {
         let mut services = Self::spawn(variables);
         services.0.iter_mut().for_each(Service::wait_until_listening);
         services
     }
 
-    /// How both programs end with variables that they can't start with: exit code and output of each.
+    /// Starts both servers with invalid variables. Returns the exit code and the output of each.
     pub(crate) fn fail_to_start(variables: &[(&str, &str)]) -> [(Option<i32>, String); 2] {
         Self::spawn(variables).0.map(|mut service| (service.wait_for_end(), service.output()))
     }
 
-    /// What both answer, which has to be the same.
+    /// Sends a request to both servers, checks that the answers are equal, and returns one of them.
     pub(crate) fn get(&self, path: &str, token: Option<&str>) -> Answer {
         let [axum, actix] = self.each(path, token);
         assert_eq!((axum.status, &axum.body), (actix.status, &actix.body), "{path}");
@@ -56,19 +56,19 @@ impl Services {
         axum
     }
 
-    /// Asks until both answer with `status`; a bounded number of times.
+    /// Repeats a request, a limited number of times, until both servers answer with `status`.
     pub(crate) fn wait_for_status(&self, status: u16, path: &str, token: Option<&str>) {
         for service in &self.0 {
             poll(service.name, || service.get(path, token).status == status);
         }
     }
 
-    /// Where each listens: host and port.
+    /// Returns the host and port of each server.
     pub(crate) fn addresses(&self) -> [&str; 2] {
         self.0.each_ref().map(|service| service.address.as_str())
     }
 
-    /// What each has printed and logged so far.
+    /// Returns what each server has printed and logged so far.
     pub(crate) fn logs(&self) -> [String; 2] {
         self.0.each_ref().map(Service::output)
     }
@@ -82,12 +82,12 @@ impl Services {
     }
 }
 
-/// Whether it is a refusal for want of keys; `/readyz` says 503 in words of its own.
+/// Tells whether a request was refused because keys are unavailable. `/readyz` answers 503 with another body.
 fn is_outage(answer: &Answer) -> bool {
     answer.status == 503 && answer.json()["error"] == "temporarily_unavailable"
 }
 
-/// A running server; it ends when this is dropped.
+/// A running server. It stops when it is dropped.
 #[derive(Debug)]
 struct Service {
     name: &'static str,
@@ -98,14 +98,14 @@ struct Service {
 
 impl Service {
     fn spawn(name: &'static str, program: &PathBuf, variables: &[(&str, &str)]) -> Self {
-        // A name of its own: servers may run side by side.
+        // A unique name, because servers may run at the same time.
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         fs::create_dir_all(folder()).unwrap();
         let log = folder().join(format!("{name}-{}-{number}.log", std::process::id()));
         let output = fs::File::create(&log).unwrap();
         let process = guarded(program)
-            // A developer's own settings must not decide.
+            // The developer's own variables must not change the result.
             .env_clear()
             .env("PORT", "0")
             .env("RUST_LOG", "portcullis=trace,portcullis_actix=trace,portcullis_axum=trace")
@@ -138,7 +138,7 @@ impl Service {
         });
     }
 
-    /// Its exit code, once it has ended by itself.
+    /// Waits until the server ends, and returns its exit code.
     fn wait_for_end(&mut self) -> Option<i32> {
         let mut ended = None;
         poll(self.name, || {
@@ -155,13 +155,13 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // The guard ends the server when its standard input does, which this closes.
+        // Waiting closes standard input, and then the guard ends the server.
         let _ = self.process.wait();
         let _ = fs::remove_file(&self.log);
     }
 }
 
-/// The program of a package.
+/// Builds the program of a package and returns its path.
 fn build(package: &str) -> PathBuf {
     let cargo = Command::new(env!("CARGO"))
         .args(["build", "--message-format=json-render-diagnostics", "--package", package])
@@ -187,5 +187,5 @@ fn poll(what: &str, mut done: impl FnMut() -> bool) {
         }
         sleep(Duration::from_millis(50));
     }
-    panic!("{what}: what was waited for did not come");
+    panic!("{what}: timed out");
 }

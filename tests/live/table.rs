@@ -1,42 +1,42 @@
-//! The table in `README.md` against what is seen.
+//! Compares the table in `README.md` with the tokens that the providers issue.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::provider::{Make, Provider, Wanted};
+use crate::provider::{IdentityProvider, ProviderKind, TokenRequest};
 use crate::scenarios::{LIFETIME, claims, header};
-use crate::{ALONE, SHARED};
+use crate::{SEPARATE, SHARED};
 
 const README: &str = include_str!("README.md");
 
-pub(crate) fn the_readme_tells_what_its_tokens_look_like(make: &'static Make) {
-    let row = row(make, &*(make.start)(LIFETIME));
-    assert!(README.lines().any(|line| line == row), "README.md has to have this line in its table:\n{row}");
+pub(crate) fn readme_describes_the_tokens(kind: &'static ProviderKind) {
+    let row = row(kind, &*(kind.start)(LIFETIME));
+    assert!(README.lines().any(|line| line == row), "the table in README.md must contain this line:\n{row}");
 }
 
-fn row(make: &Make, provider: &dyn Provider) -> String {
-    let wanted = Wanted::scoped("read:messages write:messages");
-    let sent = provider.form(&wanted);
-    let token = provider.token(&wanted);
+fn row(kind: &ProviderKind, provider: &dyn IdentityProvider) -> String {
+    let request = TokenRequest::scoped("read:messages write:messages");
+    let sent = provider.form(&request);
+    let token = provider.token(&request);
     let (header, claims) = (header(&token), claims(&token));
     let keys: Value = serde_json::from_str(&provider.keys()).unwrap();
-    // Numbers of keys are not told: each kind has its own.
-    let told = ["alg", "kid", "use"];
+    // Members with key material are left out: each key type has its own.
+    let listed = ["alg", "kid", "use"];
     let members = keys["keys"].as_array().unwrap().iter().flat_map(names);
     let cells = [
-        code(make.name),
-        (make.version)(),
+        code(kind.name),
+        (kind.version)(),
         code(&without_port(provider.issuer())),
         codes(sent.iter().map(|(name, _)| *name)),
-        make.algorithms.join(" "),
+        kind.algorithms.join(" "),
         code(header["typ"].as_str().unwrap()),
         form(&claims["aud"]).to_owned(),
         format!("{}, {}", code("scope"), form(&claims["scope"])),
         codes(names(&claims)),
-        codes(members.filter(|name| told.contains(name)).collect::<BTreeSet<_>>()),
-        code(make.without_audience),
-        (SHARED.len() + ALONE.len() + make.own.len()).to_string(),
+        codes(members.filter(|name| listed.contains(name)).collect::<BTreeSet<_>>()),
+        code(kind.without_audience),
+        (SHARED.len() + SEPARATE.len() + kind.own.len()).to_string(),
     ];
     format!("| {} |", cells.join(" | "))
 }
@@ -49,7 +49,7 @@ fn form(claim: &Value) -> &'static str {
     }
 }
 
-/// Sorted.
+/// Returns the sorted names of the members.
 fn names(object: &Value) -> BTreeSet<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }

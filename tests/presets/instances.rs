@@ -1,4 +1,4 @@
-//! Tenants of one provider, whose keys go by the same name: keys belong to an issuer, never to a `kid`.
+//! Tests instances of one identity provider whose keys have the same `kid`: keys belong to an issuer, not to a `kid`.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use portcullis::{Gate, Reason, dangerous};
 use portcullis_clerk::Clerk;
 use portcullis_testing::{IssuerServer, TestIssuer};
 
-/// An instance of Clerk at a port of this machine.
+/// A Clerk instance that is served on loopback.
 fn served() -> IssuerServer {
     TestIssuer::clerk("clerk.example.com").serve_under("")
 }
@@ -17,9 +17,9 @@ async fn reason(gate: &Gate, token: &str) -> Option<Reason> {
     gate.verify(token).await.err().and_then(|error| error.reason())
 }
 
-/// Advisories of 2026 on the vendor's SDKs: keys that were cached by `kid` alone served all instances.
+/// Advisories of 2026 about the vendor's SDKs: keys that were cached by `kid` verified tokens of other instances.
 #[tokio::test]
-async fn a_cache_of_key_sets_and_a_common_gate_keep_instances_apart() {
+async fn shared_cache_and_gate_keep_instances_apart() {
     let (a, b) = (served(), served());
     assert_eq!(a.issuer().first_key().id(), b.issuer().first_key().id());
     let cache = KeySetCache::new(10);
@@ -29,7 +29,7 @@ async fn a_cache_of_key_sets_and_a_common_gate_keep_instances_apart() {
     };
     let both = Gate::new(ByIssuer::new([verifier(&a), verifier(&b)]).unwrap());
     let (of_a, of_b) = (Gate::new(verifier(&a)), Gate::new(verifier(&b)));
-    // Twice, since the second time keys, headers and signatures are remembered.
+    // The second time, keys, headers and signatures come from caches.
     for _ in 0..2 {
         for (server, own, other) in [(&a, &of_a, &of_b), (&b, &of_b, &of_a)] {
             let token = server.issuer().token().sign();
@@ -38,9 +38,9 @@ async fn a_cache_of_key_sets_and_a_common_gate_keep_instances_apart() {
         }
         for (named, signer, gate) in [(&a, &b, &of_a), (&b, &a, &of_b)] {
             let key = Arc::clone(signer.issuer().first_key());
-            let in_the_name_of_another = named.issuer().token().forged_with(key).sign();
+            let with_foreign_key = named.issuer().token().forged_with(key).sign();
             for gate in [gate, &both] {
-                assert_eq!(reason(gate, &in_the_name_of_another).await, Some(Reason::BadSignature));
+                assert_eq!(reason(gate, &with_foreign_key).await, Some(Reason::BadSignature));
             }
             let own_key = named.issuer().token().issuer(&signer.url()).sign();
             assert_eq!(reason(gate, &own_key).await, Some(Reason::WrongIssuer));
@@ -50,9 +50,9 @@ async fn a_cache_of_key_sets_and_a_common_gate_keep_instances_apart() {
     assert_eq!((a.jwks_hits(), b.jwks_hits()), (1, 1));
 }
 
-/// Clerk's Backend API is one URL for all, and tells its customers apart by their secret.
+/// Clerk's Backend API has one URL for all customers, and tells them apart by their secret.
 #[tokio::test]
-async fn who_asks_with_another_secret_has_keys_of_their_own() {
+async fn cache_keeps_clients_with_other_secrets_apart() {
     let server = served();
     let cache = KeySetCache::new(10);
     let url = server.url_of("/.well-known/jwks.json");
@@ -72,7 +72,7 @@ async fn who_asks_with_another_secret_has_keys_of_their_own() {
         (another().root_certificate(root()), 4),
         (another().root_certificate(root()), 5),
         (dangerous::allow_http(another(), "keys.cluster"), 6),
-        // Whom a client of one's own speaks for can't be told.
+        // A custom HTTP client may send its own credentials, so its keys are not shared.
         (another().client(reqwest::Client::new()), 7),
         (another().client(reqwest::Client::new()), 8),
         (another(), 8),
@@ -80,7 +80,7 @@ async fn who_asks_with_another_secret_has_keys_of_their_own() {
         keys.at(&url).unwrap().warm_up().await.unwrap();
         assert_eq!(server.jwks_hits(), hits);
     }
-    // Nobody listens there.
+    // No server listens at this proxy address.
     assert!(another().proxy("http://127.0.0.1:1").at(&url).unwrap().warm_up().await.is_err());
     assert!(!format!("{cache:?}").contains("sk_live"));
 }

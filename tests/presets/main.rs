@@ -1,4 +1,4 @@
-//! All presets of providers together: what none of them may do.
+//! Tests that all presets pass.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 

@@ -1,13 +1,11 @@
-//! Claims of whatever type, put into the place of each claim of each provider's tokens: nothing panics, and nothing that
-//! is odd lets anybody in or grants anything.
+//! Replaces each claim of each identity provider's tokens by odd values. Nothing panics, no bad token is accepted, and odd
+//! values grant nothing.
 
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Gate, Verified};
+use portcullis::{ConfigError, Gate, Verified};
 use portcullis_azure::{Azure, AzureClaims};
 use portcullis_clerk::{Clerk, ClerkClaims};
-use portcullis_oidc::{
-    Authok, Cognito, CognitoClaims, Firebase, Google, Keycloak, KeycloakClaims, Logto, Okta, Supabase, WorkOs, Zitadel,
-};
+use portcullis_oidc as oidc;
 use portcullis_testing::{TestIssuer, TokenBuilder};
 use serde_json::{Map, Value, json};
 
@@ -17,7 +15,7 @@ const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
 const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 const POOL: &str = "eu-west-1_Ab12Cd34E";
 
-/// A preset, a good token, and the claims that it can't do without.
+/// A preset under test, a good token, and the claims without which the token is refused.
 struct Subject {
     name: &'static str,
     gate: Gate,
@@ -25,99 +23,112 @@ struct Subject {
     vital: &'static [&'static str],
 }
 
-fn subject(
-    name: &'static str,
-    builder: Result<JwtVerifierBuilder, portcullis::ConfigError>,
-    token: TokenBuilder,
-    vital: &'static [&'static str],
-) -> Subject {
-    Subject { name, gate: Gate::new(builder.unwrap().build().unwrap()), token, vital }
+impl Subject {
+    /// `preset` makes the preset's builder with the keys of `issuer`.
+    fn new(
+        name: &'static str,
+        issuer: &TestIssuer,
+        vital: &'static [&'static str],
+        preset: impl FnOnce(portcullis::keys::FixedKeys) -> Result<JwtVerifierBuilder, ConfigError>,
+    ) -> Self {
+        let verifier = preset(issuer.keys()).and_then(JwtVerifierBuilder::build).unwrap();
+        Self { name, gate: Gate::new(verifier), token: issuer.token(), vital }
+    }
+
+    fn with_token(self, change: impl FnOnce(TokenBuilder) -> TokenBuilder) -> Self {
+        Self { token: change(self.token), ..self }
+    }
 }
 
 fn of_clerk() -> Vec<Subject> {
     let instance = TestIssuer::clerk(HOST);
-    let clerk = Clerk::from_frontend_api(HOST).keys(instance.keys());
-    let parties = clerk.clone().authorized_parties(["https://app.example.com"]);
-    let member = instance.token().clerk_organization("admin", "o:articles,u:export", "manage,read", "3");
-    let first = instance.clerk_v1().token().claim("org_id", "org_1").claim("org_role", "org:admin");
-    let first = first.claim("org_permissions", ["org:articles:read"]).claim("act", json!({"sub": "user_2"}));
+    let clerk = || Clerk::from_frontend_api(HOST);
     vec![
-        subject("Clerk, version 2", parties.builder(), member, &["azp", "exp", "iss"]),
-        subject("Clerk, version 1", clerk.builder(), first, &["exp", "iss"]),
+        Subject::new("Clerk, version 2", &instance, &["azp", "exp", "iss"], |keys| {
+            clerk().authorized_parties(["https://app.example.com"]).keys(keys).builder()
+        })
+        .with_token(|token| token.clerk_organization("admin", "o:articles,u:export", "manage,read", "3")),
+        Subject::new("Clerk, version 1", &instance.clerk_v1(), &["exp", "iss"], |keys| clerk().keys(keys).builder())
+            .with_token(|token| {
+                token
+                    .claim("org_id", "org_1")
+                    .claim("org_role", "org:admin")
+                    .claim("org_permissions", ["org:articles:read"])
+                    .claim("act", json!({"sub": "user_2"}))
+            }),
     ]
 }
 
 fn of_azure() -> Vec<Subject> {
+    const VITAL: &[&str] = &["aud", "exp", "iss", "tid"];
     let (user, app) = (TestIssuer::azure(TENANT, CLIENT_ID), TestIssuer::azure_app(TENANT, CLIENT_ID));
     let b2c = TestIssuer::azure_b2c("contoso", TENANT, "B2C_1_susi", CLIENT_ID);
-    let user_token = || user.token().claim("roles", ["Reader"]).claim("groups", ["g1"]).claim("idtyp", "user");
-    let single = Azure::single_tenant(TENANT, CLIENT_ID);
-    let common = Azure::common(CLIENT_ID);
-    let policy = Azure::b2c("contoso", TENANT, "B2C_1_susi", CLIENT_ID);
-    let of_tenant: &[&str] = &["aud", "exp", "iss", "tid"];
+    let with_grants =
+        |token: TokenBuilder| token.claim("roles", ["Reader"]).claim("groups", ["g1"]).claim("idtyp", "user");
     vec![
-        subject("Entra ID, one tenant", single.clone().keys(user.keys()).builder(), user_token(), of_tenant),
-        subject("Entra ID, common", common.keys(user.keys()).delegated_only().builder(), user_token(), of_tenant),
-        subject("Entra ID, application", single.keys(app.keys()).app_only().builder(), app.token(), of_tenant),
-        subject("Azure AD B2C", policy.keys(b2c.keys()).builder(), b2c.token(), &["aud", "exp", "iss", "scp", "tfp"]),
+        Subject::new("Entra ID, one tenant", &user, VITAL, |keys| {
+            Azure::single_tenant(TENANT, CLIENT_ID).keys(keys).builder()
+        })
+        .with_token(with_grants),
+        Subject::new("Entra ID, common", &user, VITAL, |keys| {
+            Azure::common(CLIENT_ID).keys(keys).delegated_only().builder()
+        })
+        .with_token(with_grants),
+        Subject::new("Entra ID, application", &app, VITAL, |keys| {
+            Azure::single_tenant(TENANT, CLIENT_ID).keys(keys).app_only().builder()
+        }),
+        Subject::new("Azure AD B2C", &b2c, &["aud", "exp", "iss", "scp", "tfp"], |keys| {
+            Azure::b2c("contoso", TENANT, "B2C_1_susi", CLIENT_ID).keys(keys).builder()
+        }),
     ]
 }
 
 fn of_others() -> Vec<Subject> {
-    let authok = TestIssuer::authok("t.authok.cn", API);
-    let cognito = TestIssuer::cognito("eu-west-1", POOL, "client");
-    let firebase = TestIssuer::firebase("project-1");
-    let google = TestIssuer::google_id_tokens("client");
+    const VITAL: &[&str] = &["aud", "exp", "iss"];
     let keycloak = TestIssuer::keycloak("https://kc.example", "main", "api");
-    let logto = TestIssuer::logto("https://t.logto.app", API);
-    let okta = TestIssuer::okta("dev-1.okta.com", "default", API);
-    let supabase = TestIssuer::supabase("abc");
-    let workos = TestIssuer::workos_sessions("client_1");
-    let zitadel = TestIssuer::zitadel("https://i.zitadel.cloud", "1");
-    let of_api: &[&str] = &["aud", "exp", "iss"];
-    let realm = || Keycloak::new("https://kc.example", "main", "api").keys(keycloak.keys());
-    let hosted = Google::id_tokens("client").hosted_domain("example.com").keys(google.keys());
     vec![
-        subject("Authok", Authok::new("t.authok.cn", API).keys(authok.keys()).builder(), authok.token(), of_api),
-        subject(
+        Subject::new("Authok", &TestIssuer::authok("t.authok.cn", API), VITAL, |keys| {
+            oidc::Authok::new("t.authok.cn", API).keys(keys).builder()
+        }),
+        Subject::new(
             "Cognito",
-            Cognito::new("eu-west-1", POOL, ["client"]).keys(cognito.keys()).builder(),
-            cognito.token(),
+            &TestIssuer::cognito("eu-west-1", POOL, "client"),
             &["client_id", "exp", "iss", "token_use"],
+            |keys| oidc::Cognito::new("eu-west-1", POOL, ["client"]).keys(keys).builder(),
         ),
-        subject(
-            "Firebase",
-            Firebase::new("project-1").keys(firebase.keys()).builder(),
-            firebase.token().claim("roles", ["reader"]),
-            of_api,
-        ),
-        subject("Google", hosted.builder(), google.token(), &["aud", "exp", "hd", "iss"]),
-        subject("Keycloak, realm", realm().builder(), keycloak.token(), &["aud", "exp", "iss", "typ"]),
-        subject(
-            "Keycloak, client",
-            realm().client("api").authorized_parties(["web"]).builder(),
-            keycloak.token(),
-            &["aud", "azp", "exp", "iss", "typ"],
-        ),
-        subject("Logto", Logto::new("https://t.logto.app", API).keys(logto.keys()).builder(), logto.token(), of_api),
-        subject("Okta", Okta::new("dev-1.okta.com", API).keys(okta.keys()).builder(), okta.token(), of_api),
-        subject(
-            "Supabase",
-            Supabase::new("abc").keys(supabase.keys()).builder(),
-            supabase.token(),
-            &["aud", "exp", "iss", "role"],
-        ),
-        subject("WorkOS", WorkOs::sessions("client_1").keys(workos.keys()).builder(), workos.token(), &["exp", "iss"]),
-        subject(
-            "Zitadel",
-            Zitadel::new("https://i.zitadel.cloud", "1").keys(zitadel.keys()).builder(),
-            zitadel.token(),
-            of_api,
-        ),
+        Subject::new("Firebase", &TestIssuer::firebase("project-1"), VITAL, |keys| {
+            oidc::Firebase::new("project-1").keys(keys).builder()
+        })
+        .with_token(|token| token.claim("roles", ["reader"])),
+        Subject::new("Google", &TestIssuer::google_id_tokens("client"), &["aud", "exp", "hd", "iss"], |keys| {
+            oidc::Google::id_tokens("client").hosted_domain("example.com").keys(keys).builder()
+        }),
+        Subject::new("Keycloak, realm", &keycloak, &["aud", "exp", "iss", "typ"], |keys| {
+            oidc::Keycloak::new("https://kc.example", "main", "api").keys(keys).builder()
+        }),
+        Subject::new("Keycloak, client", &keycloak, &["aud", "azp", "exp", "iss", "typ"], |keys| {
+            let realm = oidc::Keycloak::new("https://kc.example", "main", "api");
+            realm.client("api").authorized_parties(["web"]).keys(keys).builder()
+        }),
+        Subject::new("Logto", &TestIssuer::logto("https://t.logto.app", API), VITAL, |keys| {
+            oidc::Logto::new("https://t.logto.app", API).keys(keys).builder()
+        }),
+        Subject::new("Okta", &TestIssuer::okta("dev-1.okta.com", "default", API), VITAL, |keys| {
+            oidc::Okta::new("dev-1.okta.com", API).keys(keys).builder()
+        }),
+        Subject::new("Supabase", &TestIssuer::supabase("abc"), &["aud", "exp", "iss", "role"], |keys| {
+            oidc::Supabase::new("abc").keys(keys).builder()
+        }),
+        Subject::new("WorkOS", &TestIssuer::workos_sessions("client_1"), &["exp", "iss"], |keys| {
+            oidc::WorkOs::sessions("client_1").keys(keys).builder()
+        }),
+        Subject::new("Zitadel", &TestIssuer::zitadel("https://i.zitadel.cloud", "1"), VITAL, |keys| {
+            oidc::Zitadel::new("https://i.zitadel.cloud", "1").keys(keys).builder()
+        }),
     ]
 }
 
-/// Values that no provider writes anywhere, save for those that say nothing.
+/// Values that no identity provider writes, and values that say nothing.
 fn odd_values() -> Vec<Value> {
     vec![
         json!(null),
@@ -141,7 +152,7 @@ fn odd_values() -> Vec<Value> {
     ]
 }
 
-/// Claims that some preset or type reads, whether or not a token has them.
+/// Claims that a preset or a claims type reads. Not every token has them.
 const READ_SOMEWHERE: [&str; 32] = [
     "_claim_names",
     "act",
@@ -177,8 +188,8 @@ const READ_SOMEWHERE: [&str; 32] = [
     "v",
 ];
 
-/// The claims with each of them, and each member of those that are objects, replaced by `odd`: which claim it was, and
-/// the claims.
+/// Returns copies of the claims, in each of which `odd` replaces one claim, or one member of a claim that is an object. Each
+/// has the name of the changed claim.
 fn changed(claims: &Map<String, Value>, odd: &Value) -> Vec<(String, Map<String, Value>)> {
     let mut all = Vec::new();
     let names: std::collections::BTreeSet<&str> = claims.keys().map(String::as_str).chain(READ_SOMEWHERE).collect();
@@ -200,7 +211,7 @@ fn changed(claims: &Map<String, Value>, odd: &Value) -> Vec<(String, Map<String,
     all
 }
 
-/// Whether it is what the blank ones of [`odd_values`] say themselves, which is no name that a service asks for.
+/// Tells whether a grant comes from a blank value of [`odd_values`]. No service asks for such a grant.
 fn is_blank(grant: &str) -> bool {
     grant.trim_start_matches("org:").trim().is_empty()
 }
@@ -210,7 +221,7 @@ fn grants(caller: &Verified) -> [Vec<String>; 3] {
         .map(|names| names.iter().map(|name| name.to_string()).collect())
 }
 
-/// Reads the caller's claims as each of the providers' types.
+/// Reads the caller's claims as each claims type.
 fn read_as_each_type(caller: &Verified, name: &str) {
     if let Ok(claims) = caller.claims::<ClerkClaims>() {
         let permissions = claims.organization.as_ref().map(|one| one.permissions.clone()).unwrap_or_default();
@@ -223,18 +234,18 @@ fn read_as_each_type(caller: &Verified, name: &str) {
     if let Ok(claims) = caller.claims::<AzureClaims>() {
         assert!(!claims.has_scope("odd") && !claims.has_role("odd") && claims.groups.contains("odd") != Some(true));
     }
-    if let Ok(claims) = caller.claims::<KeycloakClaims>() {
+    if let Ok(claims) = caller.claims::<oidc::KeycloakClaims>() {
         assert!(
             !claims.realm_roles().contains(&"odd".to_owned())
                 && !claims.client_roles("api").contains(&"odd".to_owned())
         );
     }
-    if let Ok(claims) = caller.claims::<CognitoClaims>() {
+    if let Ok(claims) = caller.claims::<oidc::CognitoClaims>() {
         assert!(!claims.groups.contains(&"odd".to_owned()));
     }
 }
 
-async fn nothing_odd_counts(subjects: Vec<Subject>) {
+async fn assert_odd_claims_count_for_nothing(subjects: Vec<Subject>) {
     for Subject { name, gate, token, vital } in subjects {
         let usual = grants(&gate.verify(&token.sign()).await.unwrap());
         let (mut admitted, mut refused) = (0, 0);
@@ -264,22 +275,22 @@ async fn nothing_odd_counts(subjects: Vec<Subject>) {
 }
 
 #[tokio::test]
-async fn odd_claims_count_for_nothing_with_clerk() {
-    nothing_odd_counts(of_clerk()).await;
+async fn odd_claims_grant_nothing_with_clerk() {
+    assert_odd_claims_count_for_nothing(of_clerk()).await;
 }
 
 #[tokio::test]
-async fn odd_claims_count_for_nothing_with_entra_id() {
-    nothing_odd_counts(of_azure()).await;
+async fn odd_claims_grant_nothing_with_entra_id() {
+    assert_odd_claims_count_for_nothing(of_azure()).await;
 }
 
 #[tokio::test]
-async fn odd_claims_count_for_nothing_with_the_other_providers() {
-    nothing_odd_counts(of_others()).await;
+async fn odd_claims_grant_nothing_with_other_presets() {
+    assert_odd_claims_count_for_nothing(of_others()).await;
 }
 
 #[tokio::test]
-async fn odd_members_of_the_header_let_nobody_in_whom_they_should_not() {
+async fn odd_header_members_are_refused_or_harmless() {
     for Subject { name, gate, token, .. } in of_clerk().into_iter().chain(of_azure()).chain(of_others()) {
         for odd in odd_values().into_iter().filter(|odd| !odd.is_null()) {
             for member in ["alg", "crit", "typ"] {

@@ -1,4 +1,4 @@
-//! Auth0: express-oauth2-jwt-bearer, <https://github.com/auth0/node-oauth2-jwt-bearer>.
+//! Compares with Auth0's express-oauth2-jwt-bearer, <https://github.com/auth0/node-oauth2-jwt-bearer>.
 
 use portcullis::jose::Algorithm;
 use portcullis::{Gate, Policy, permissions, scopes};
@@ -38,14 +38,14 @@ pub(crate) fn agrees() {
     compare("Auth0", || node::program("auth0.mjs"), corpora, 200);
 }
 
-/// The tenant, at a port of this machine, with keys for more algorithms than Auth0 has.
+/// Serves the tenant on loopback, with keys for more algorithms than Auth0 has.
 fn serve(tenant: TestIssuer) -> IssuerServer {
     let more = [Algorithm::Es256, Algorithm::Rs384, Algorithm::EdDsa, Algorithm::Ps256];
     let server = tenant.with_more_algorithms(more).serve();
     let metadata = json!({
         "issuer": server.url(),
         "jwks_uri": server.jwks_url(),
-        // As Auth0's.
+        // As in Auth0's metadata.
         "id_token_signing_alg_values_supported": ["HS256", "RS256", "PS256"],
     });
     server.set_metadata_body(metadata.to_string());
@@ -60,7 +60,7 @@ fn corpus(name: &'static str, server: &IssuerServer, policy: Policy, settings: V
     Corpus { name, settings, gate: Gate::new(Auth0::new(domain, API).verifier().unwrap()), policy, cases }
 }
 
-/// The profile of RFC 9068 and nothing else, which the vendor calls strict.
+/// Accepts only the profile of RFC 9068, which the vendor calls strict.
 fn strict(server: &IssuerServer, cases: Vec<Case>) -> Corpus {
     let corpus = corpus("strict", server, Policy::authenticated(), json!({"strict": true}), cases);
     let auth0 = Auth0::new(format!("http://{}", server.address()), API).builder().unwrap();

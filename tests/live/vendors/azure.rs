@@ -1,5 +1,5 @@
-//! Entra ID: fastapi-azure-auth, <https://github.com/intility/fastapi-azure-auth>. Microsoft has no verifier for other
-//! platforms than .NET; this is the one that services in Python use.
+//! Compares with fastapi-azure-auth for Entra ID, <https://github.com/intility/fastapi-azure-auth>. Microsoft has a
+//! verifier only for .NET, and this one is used by services in Python.
 
 use portcullis::jose::Algorithm;
 use portcullis::keys::FixedKeys;
@@ -39,7 +39,7 @@ pub(crate) fn agrees() {
     compare("Entra ID", || python::program("azure.py"), corpora, 200);
 }
 
-/// More RSA keys; the vendor's verifier stops at a set with others.
+/// Adds RSA keys. The vendor's verifier fails for a set with keys of another type.
 fn with_more_keys(tenant: TestIssuer) -> TestIssuer {
     tenant.with_more_algorithms([Algorithm::Rs384, Algorithm::Ps256])
 }
@@ -85,7 +85,7 @@ fn tokens(tenant: &TestIssuer) -> Vec<Case> {
     all
 }
 
-/// Tokens that name a version, in `iss` or in `ver`.
+/// Returns tokens that name a version, in `iss` or in `ver`.
 fn versions(tenant: &TestIssuer) -> Vec<Case> {
     let mut all = Vec::new();
     for (name, iss) in [
@@ -105,7 +105,7 @@ fn versions(tenant: &TestIssuer) -> Vec<Case> {
     all
 }
 
-/// What the same application is given about a user, and what has lost its grants.
+/// Returns ID tokens of the same application, and access tokens with fewer grants.
 fn id_tokens(tenant: &TestIssuer) -> Vec<Case> {
     let id_token = tenant.token().without("scp").without("azp").without("appid").claim("nonce", "n");
     vec![

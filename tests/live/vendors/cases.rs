@@ -1,4 +1,4 @@
-//! Named tokens: the variations that are worth a verdict of every vendor.
+//! The tokens, with names, that the vendors' verifiers judge.
 
 use portcullis::jose::Algorithm;
 use portcullis_testing::{TestIssuer, TokenBuilder};
@@ -15,7 +15,7 @@ pub(crate) fn case(name: impl Into<String>, token: &TokenBuilder) -> Case {
     Case { name: name.into(), token: token.sign() }
 }
 
-/// What every vendor is asked about, whatever its tokens look like.
+/// Returns the tokens that every vendor judges.
 pub(crate) fn usual(issuer: &TestIssuer) -> Vec<Case> {
     let kinds = [forgeries, types, times, issuers, algorithms];
     let mut all = vec![case("as issued", &issuer.token())];
@@ -23,7 +23,7 @@ pub(crate) fn usual(issuer: &TestIssuer) -> Vec<Case> {
     all
 }
 
-/// The bad tokens that every service is tried with.
+/// Returns the forgeries of `portcullis-testing`.
 pub(crate) fn forgeries(issuer: &TestIssuer) -> Vec<Case> {
     issuer
         .forgeries()
@@ -32,7 +32,7 @@ pub(crate) fn forgeries(issuer: &TestIssuer) -> Vec<Case> {
         .collect()
 }
 
-/// Good tokens in which each of `claims` is absent, or of another type or value than it should.
+/// Returns good tokens in which one of `claims` is absent or has an unusual type or value.
 pub(crate) fn odd_claims(issuer: &TestIssuer, claims: &[&str]) -> Vec<Case> {
     let values = [
         json!(null),
@@ -56,7 +56,7 @@ pub(crate) fn odd_claims(issuer: &TestIssuer, claims: &[&str]) -> Vec<Case> {
     cases
 }
 
-/// Good tokens with every spelling of `typ`.
+/// Returns good tokens with every spelling of `typ`.
 pub(crate) fn types(issuer: &TestIssuer) -> Vec<Case> {
     let types = [
         "JWT",
@@ -88,7 +88,7 @@ pub(crate) fn types(issuer: &TestIssuer) -> Vec<Case> {
     cases
 }
 
-/// Good tokens of other dates, with minutes between them and any bound, so that no clock decides.
+/// Returns good tokens with other dates. All are minutes away from every bound, so that clock differences do not matter.
 pub(crate) fn times(issuer: &TestIssuer) -> Vec<Case> {
     let now = issuer.token().claims()["iat"].as_i64().unwrap();
     let mut cases = Vec::new();
@@ -110,7 +110,7 @@ pub(crate) fn times(issuer: &TestIssuer) -> Vec<Case> {
     cases
 }
 
-/// Good tokens for other issuers than ours, near to it and far.
+/// Returns good tokens with other issuers, similar to ours and different.
 pub(crate) fn issuers(issuer: &TestIssuer) -> Vec<Case> {
     let url = issuer.url();
     let trimmed = url.trim_end_matches('/');
@@ -131,7 +131,7 @@ pub(crate) fn issuers(issuer: &TestIssuer) -> Vec<Case> {
     others.map(|(name, iss)| case(format!("iss {name}"), &issuer.token().issuer(&iss))).into()
 }
 
-/// Good tokens for other audiences in `claim`, near to ours and far.
+/// Returns good tokens with other audiences in `claim`, similar to ours and different.
 pub(crate) fn audiences(issuer: &TestIssuer, claim: &str, ours: &str) -> Vec<Case> {
     let values: [(&str, Value); 14] = [
         ("ours", json!(ours)),
@@ -152,7 +152,7 @@ pub(crate) fn audiences(issuer: &TestIssuer, claim: &str, ours: &str) -> Vec<Cas
     values.map(|(name, value)| case(format!("{claim} {name}"), &issuer.token().claim(claim, value))).into()
 }
 
-/// Good tokens signed under each of the issuer's algorithms, and under none of them while saying so.
+/// Returns good tokens that are signed with each of the issuer's algorithms, and tokens with a wrong `alg`.
 pub(crate) fn algorithms(issuer: &TestIssuer) -> Vec<Case> {
     let mut cases = Vec::new();
     for key in issuer.signing_keys() {

@@ -1,4 +1,4 @@
-//! Clerk: @clerk/backend, <https://github.com/clerk/javascript/tree/main/packages/backend>.
+//! Compares with Clerk's @clerk/backend, <https://github.com/clerk/javascript/tree/main/packages/backend>.
 
 use portcullis::jose::Algorithm;
 use portcullis::{Gate, Policy};
@@ -14,7 +14,7 @@ pub(crate) const HOST: &str = "clerk.example.com";
 const PUBLISHABLE_KEY: &str = "pk_live_Y2xlcmsuZXhhbXBsZS5jb20k";
 const PARTIES: [&str; 2] = ["https://app.example.com", "http://localhost:3000"];
 const API: &str = "https://api.example.com";
-/// One of the machines that the tokens of machines are for.
+/// One of the machines in `aud` of machine tokens.
 const MACHINE: &str = "mch_2yHv1k8cRwBqGdQO3XkZr5nTfLa";
 
 pub(crate) fn agrees() {
@@ -68,13 +68,13 @@ pub(crate) fn agrees() {
     compare("Clerk", || node::program("clerk.mjs"), corpora, 400);
 }
 
-/// The instance, with keys for more algorithms than Clerk has.
+/// Returns the instance with keys for more algorithms than Clerk has.
 pub(crate) fn instance() -> TestIssuer {
     let more = [Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
     lasting(TestIssuer::clerk(HOST).with_more_algorithms(more))
 }
 
-/// The same instance, whose session tokens live for an hour, so that no slow machine decides.
+/// Returns the instance with session tokens that live for an hour, so that a slow machine does not change verdicts.
 pub(crate) fn lasting(instance: TestIssuer) -> TestIssuer {
     instance.clone().with_tokens(move |_| {
         let token = instance.token();
@@ -176,7 +176,7 @@ fn classes(instance: &TestIssuer) -> Vec<Case> {
     all
 }
 
-/// What only the judge of whole requests looks at.
+/// Returns the tokens that are judged as part of a request.
 fn requests(instance: &TestIssuer) -> Vec<Case> {
     let mut all = vec![case("as issued", &instance.token()), case("version 1", &lasting(instance.clerk_v1()).token())];
     all.extend(classes(instance));

@@ -1,5 +1,5 @@
-//! What Clerk's SDK reads from claims, <https://github.com/clerk/javascript/tree/main/packages/shared>: the organization
-//! with role and permissions, and what it says to the same questions.
+//! Compares the claims that Clerk's SDK reads, <https://github.com/clerk/javascript/tree/main/packages/shared>: the
+//! organization with role and permissions, and the answers to the same questions.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::deviations::{Deviation, Deviations};
 use crate::judge::Judge;
 use crate::node;
 
-/// Conditions for the SDK's `has`.
+/// The conditions for the SDK's function `has`.
 const ASKS: [(&str, &str); 23] = [
     ("role", "org:admin"),
     ("role", "admin"),
@@ -38,13 +38,13 @@ const ASKS: [(&str, &str); 23] = [
     ("plan", "user:pro"),
     ("plan", "free"),
     ("plan", "user:free"),
-    // The second factor, not ten minutes ago.
+    // The second factor was verified less than ten minutes ago.
     ("reverification", "strict"),
 ];
 
 pub(crate) fn agrees() {
     let instance = instance();
-    // Both factors are enabled and fresh, unless a token says otherwise.
+    // Both factors are enabled and fresh by default.
     let instance = instance.clone().with_tokens(move |_| instance.token().claim("fva", [0, 0]));
     let gate = Gate::new(Clerk::from_frontend_api(HOST).pem(instance.public_key_pem()).verifier().unwrap());
     let asks = ASKS.map(|(kind, name)| json!({ kind: name }));
@@ -68,13 +68,13 @@ pub(crate) fn agrees() {
             }
         }
     }
-    println!("Clerk, what is read from claims: {} tokens, {} deviations", cases.len(), found.len());
+    println!("Clerk claims: {} tokens, {} deviations", cases.len(), found.len());
     assert!(cases.len() >= 60, "{} tokens are too few", cases.len());
-    let faults = Deviations::of("Clerk, what is read from claims").faults(&found);
+    let faults = Deviations::of("Clerk claims").faults(&found);
     assert!(faults.is_empty(), "{} do not agree with DEVIATIONS.md:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// Names of what is read, and what it is as text.
+/// The names of the values that are read, and the values as text.
 type Reading = Vec<(String, String)>;
 
 fn their_reading(decoded: &Value) -> Reading {

@@ -1,4 +1,4 @@
-//! Amazon Cognito: aws-jwt-verify, <https://github.com/awslabs/aws-jwt-verify>.
+//! Compares with Amazon's aws-jwt-verify for Cognito, <https://github.com/awslabs/aws-jwt-verify>.
 
 use portcullis::jose::Algorithm;
 use portcullis::keys::FixedKeys;

@@ -1,4 +1,4 @@
-//! The comparison of a vendor's verdicts with ours.
+//! Compares a vendor's verdicts with ours.
 
 use std::collections::HashSet;
 use std::process::Command;
@@ -11,22 +11,22 @@ use crate::cases::Case;
 use crate::deviations::{Deviation, Deviations};
 use crate::judge::Judge;
 
-/// Tokens, and the settings under which both judge them.
+/// Tokens, and the settings with which both sides judge them.
 #[derive(Debug)]
 pub(crate) struct Corpus {
-    /// Precedes the names of its tokens.
+    /// The prefix of the names of its tokens.
     pub(crate) name: &'static str,
-    /// What the vendor's program is told.
+    /// The settings for the vendor's program.
     pub(crate) settings: Value,
-    /// What we judge with.
+    /// Our gate.
     pub(crate) gate: Gate,
-    /// What we require beside a good token.
+    /// Our policy, which the caller of a good token must meet.
     pub(crate) policy: Policy,
     pub(crate) cases: Vec<Case>,
 }
 
-/// Judges all tokens twice, and panics unless the verdicts differ exactly where the list of deviations says so.
-/// At least `enough` different tokens must be judged.
+/// Lets the vendor and our gate judge all tokens. Panics if the verdicts do not differ exactly as the list of deviations
+/// says, or if there are fewer than `enough` different tokens.
 pub(crate) fn compare(vendor: &str, program: impl Fn() -> Command, corpora: Vec<Corpus>, enough: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut tally = Tally::default();
@@ -57,7 +57,7 @@ pub(crate) fn compare(vendor: &str, program: impl Fn() -> Command, corpora: Vec<
     assert!(faults.is_empty(), "{vendor}: {} do not agree with DEVIATIONS.md:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// `accepted`, or the reason of the refusal.
+/// Returns `accepted` or the reason of our refusal.
 fn ours(runtime: &Runtime, corpus: &Corpus, token: &str) -> String {
     let verdict = runtime.block_on(corpus.gate.verify(token)).and_then(|caller| corpus.policy.check(&caller));
     match verdict {
@@ -73,7 +73,7 @@ fn ours(runtime: &Runtime, corpus: &Corpus, token: &str) -> String {
 struct Tally {
     accepted: usize,
     refused: usize,
-    /// Each with what the vendor says.
+    /// The deviations, each with the vendor's message.
     deviations: Vec<(Deviation, String)>,
 }
 

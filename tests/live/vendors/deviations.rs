@@ -1,27 +1,27 @@
-//! `tests/live/DEVIATIONS.md`: where a vendor's verdict differs from ours, and why.
+//! Reads `tests/live/DEVIATIONS.md`, the list of verdicts that differ from ours, with the reasons.
 
 use std::cell::Cell;
 
 const TEXT: &str = include_str!("../DEVIATIONS.md");
 
-/// The headings that have a comparison.
-const VENDORS: [&str; 5] = ["Auth0", "Amazon Cognito", "Clerk", "Clerk, what is read from claims", "Entra ID"];
+/// The headings of the list.
+const VENDORS: [&str; 5] = ["Auth0", "Amazon Cognito", "Clerk", "Clerk claims", "Entra ID"];
 
-/// Two verdicts that differ.
+/// A token about which the verdicts differ.
 #[derive(Debug)]
 pub(crate) struct Deviation {
     pub(crate) case: String,
-    /// Whether the vendor accepts the token.
+    /// The vendor accepts the token.
     pub(crate) accepted: bool,
-    /// `accepted`, or the reason of our refusal.
+    /// `accepted` or the reason of our refusal.
     pub(crate) ours: String,
 }
 
-/// The list for one vendor: the table under the heading with its name.
+/// The deviations of one vendor: the table below its heading.
 #[derive(Debug)]
 pub(crate) struct Deviations(Vec<Row>);
 
-/// A row: a name, in which `*` stands for any text, the vendor's verdict, ours, and why ours is right.
+/// A row: a name, in which `*` matches any text, the vendor's verdict, our verdict, and the reason.
 #[derive(Debug)]
 struct Row {
     pattern: String,
@@ -44,20 +44,20 @@ impl Deviations {
         Self(rows.skip(1).map(Row::parse).collect())
     }
 
-    /// What is wrong with either list: deviations that no row tells of, and rows that tell of none.
+    /// Returns the differences between the two lists: deviations without a row, and rows without a deviation.
     pub(crate) fn faults(&self, found: &[(Deviation, String)]) -> Vec<String> {
         let mut faults = Vec::new();
         for (deviation, why) in found {
             let Deviation { case, accepted, ours } = deviation;
-            let mut told = self.0.iter().filter(|row| row.tells(deviation)).peekable();
-            if told.peek().is_none() {
+            let mut rows = self.0.iter().filter(|row| row.matches(deviation)).peekable();
+            if rows.peek().is_none() {
                 let vendor = if *accepted { "accepted" } else { "refused" };
                 faults.push(format!("not listed: | {case} | {vendor} | {ours} | ({why})"));
             }
-            told.for_each(|row| row.used.set(true));
+            rows.for_each(|row| row.used.set(true));
         }
         for row in self.0.iter().filter(|row| !row.used.get()) {
-            faults.push(format!("no longer so: {} ({})", row.pattern, row.ours));
+            faults.push(format!("no longer found: {} ({})", row.pattern, row.ours));
         }
         faults
     }
@@ -77,12 +77,12 @@ impl Row {
         Self { pattern, accepted, ours: ours.trim_matches('`').to_owned(), used: Cell::new(false) }
     }
 
-    fn tells(&self, deviation: &Deviation) -> bool {
+    fn matches(&self, deviation: &Deviation) -> bool {
         self.accepted == deviation.accepted && self.ours == deviation.ours && fits(&self.pattern, &deviation.case)
     }
 }
 
-/// Whether `name` is `pattern`, with any text for each `*`.
+/// Tells whether `name` matches `pattern`, in which `*` matches any text.
 fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
@@ -92,18 +92,18 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
-pub(crate) fn told_by_name_and_verdicts() {
+pub(crate) fn match_by_name_and_verdicts() {
     let text = "\
 ## One
 
-| token | the vendor | we | why |
+| token | vendor | ours | why |
 |---|---|---|---|
 | `a: x*` | accepted | `wrong_type` | because |
 | `a: y` | refused | `accepted` | because |
 
 ## Other
 
-| token | the vendor | we | why |
+| token | vendor | ours | why |
 |---|---|---|---|
 | `b: *` | accepted | `expired` | because |
 ";
@@ -113,7 +113,7 @@ pub(crate) fn told_by_name_and_verdicts() {
     let all =
         [found("a: x1", true, "wrong_type"), found("a: x2", true, "wrong_type"), found("a: y", false, "accepted")];
     assert_eq!(Deviations::parse(text, "One").faults(&all), [""; 0]);
-    // One that occurs no longer, and one of another name, another verdict, another reason, another vendor.
+    // A deviation that no longer occurs, then one with another name, verdict, reason or vendor.
     assert_eq!(Deviations::parse(text, "One").faults(&all[1..2]).len(), 1);
     for other in [
         found("a: z", true, "wrong_type"),

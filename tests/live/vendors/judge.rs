@@ -1,7 +1,7 @@
-//! A vendor's verifier, in a process of its own.
+//! Runs a vendor's verifier as a process.
 //!
-//! It reads JSON, one value a line: first its settings, then tokens as `{"token": "…"}`. It answers each token with one
-//! line, `{"accepted": true}` or `{"accepted": false, "why": "…"}`, and ends when its standard input does.
+//! The process reads JSON, one value per line: first its settings, then tokens as `{"token": "…"}`. It answers each token
+//! with one line, `{"accepted": true}` or `{"accepted": false, "why": "…"}`, and ends at the end of its input.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -19,10 +19,10 @@ pub(crate) struct Judge {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Verdict {
     pub(crate) accepted: bool,
-    /// What it says of a token that it refuses.
+    /// The message about a refused token.
     #[serde(default)]
     pub(crate) why: String,
-    /// What it reads from a token that it accepts, if it was asked to.
+    /// The claims that it read from an accepted token, if the settings ask for them.
     #[serde(default)]
     pub(crate) decoded: Value,
 }

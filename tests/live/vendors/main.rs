@@ -1,11 +1,11 @@
-//! The presets against the providers' own verifiers: the same tokens, and the verdicts compared one by one.
+//! Compares the presets with the vendors' own verifiers, token by token.
 //!
-//! A verifier for node or Python is a process that is told its settings and then asked about one token after another. A
-//! verdict that differs from ours must stand in `tests/live/DEVIATIONS.md` with the reason why; one that stands there
-//! and no longer differs fails the test as well.
+//! A vendor's verifier for node or Python runs as a process. It gets its settings and then one token after another. Every
+//! verdict that differs from ours must be in `tests/live/DEVIATIONS.md`, with the reason. A row there that no longer
+//! applies fails the test, too.
 //!
-//! `PORTCULLIS_LIVE=1` installs the packages, and then nothing is skipped: what can't run fails. Without it, whatever
-//! is missing is said and its tests count as ignored.
+//! `PORTCULLIS_LIVE=1` installs the packages, and then a test that cannot run fails. Without it, a verifier that is not
+//! installed is reported, and its tests count as ignored.
 
 #![allow(
     clippy::expect_used,
@@ -33,7 +33,7 @@ mod python;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// A vendor's comparison: its name, itself, and what it lacks to run.
+/// A comparison with a vendor: its name, the test, and why it cannot run.
 type Vendor<'a> = (&'a str, fn(), &'a Option<String>);
 
 fn main() {
@@ -44,11 +44,11 @@ fn main() {
     let python = unless_required(python::missing);
 
     let vendors: [Vendor<'_>; 5] = [
-        ("auth0_s_own_verifier_agrees", auth0::agrees, &node),
-        ("clerk_s_own_verifier_agrees", clerk::agrees, &node),
-        ("clerk_s_own_sdk_reads_the_same_from_claims", clerk_claims::agrees, &node),
-        ("cognito_s_own_verifier_agrees", cognito::agrees, &node),
-        ("a_verifier_for_entra_id_agrees", azure::agrees, &python),
+        ("auth0_verifier_agrees", auth0::agrees, &node),
+        ("clerk_verifier_agrees", clerk::agrees, &node),
+        ("clerk_sdk_reads_the_same_claims", clerk_claims::agrees, &node),
+        ("cognito_verifier_agrees", cognito::agrees, &node),
+        ("entra_id_verifier_agrees", azure::agrees, &python),
     ];
     let mut trials: Vec<Trial> = vendors
         .map(|(name, agrees, missing)| {
@@ -58,8 +58,8 @@ fn main() {
             trial(name, agrees).with_ignored_flag(missing.is_some())
         })
         .into();
-    trials.push(trial("a_deviation_is_told_by_name_and_by_both_verdicts", deviations::told_by_name_and_verdicts));
-    trials.push(trial("every_vendor_of_the_list_of_deviations_is_compared", deviations::every_vendor_is_compared));
+    trials.push(trial("deviations_match_by_name_and_verdicts", deviations::match_by_name_and_verdicts));
+    trials.push(trial("every_listed_vendor_is_compared", deviations::every_vendor_is_compared));
     libtest_mimic::run(&arguments, trials).exit()
 }
 

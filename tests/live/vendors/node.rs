@@ -1,4 +1,4 @@
-//! The verifiers that run on node.
+//! Runs the vendors' verifiers for node.
 
 use std::process::Command;
 
@@ -10,12 +10,12 @@ const PACKAGES: Packages = Packages {
     programs: &["auth0.mjs", "clerk.mjs", "cognito.mjs", "judge.mjs"],
 };
 
-/// Why they can't be run as things are; `None` when they can.
+/// Returns why they cannot run without an installation. `None` means that they can.
 pub(crate) fn missing() -> Option<String> {
     PACKAGES.missing()
 }
 
-/// One of the programs, installed if need be.
+/// Returns a command for one of the programs, and installs it if necessary.
 pub(crate) fn program(name: &str) -> Command {
     PACKAGES.install();
     let mut node = Command::new("node");

@@ -1,4 +1,4 @@
-//! The verifiers that run on Python, installed below the target folder.
+//! Runs the verifiers for Python, which are installed below the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use std::process::{Command, Stdio};
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/live/vendors");
 /// A folder that `cargo clean` removes.
 const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/vendors-python");
-/// Written at the end of an installation, with the requirements that it was made from.
+/// The file that marks a complete installation. It contains the requirements of the installation.
 const INSTALLED: &str = "installed";
 
-/// Why they can't be run as things are; `None` when they can.
+/// Returns why they cannot run without an installation. `None` means that they can.
 pub(crate) fn missing() -> Option<String> {
     let python = Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if python.is_err() {
@@ -20,20 +20,20 @@ pub(crate) fn missing() -> Option<String> {
         .then(|| "packages for Python are not installed; PORTCULLIS_LIVE=1 installs them with pip".to_owned())
 }
 
-/// One of the programs, with what it needs installed.
+/// Returns a command for one of the programs, and installs it if necessary.
 pub(crate) fn program(name: &str) -> Command {
     install();
     let mut python = Command::new(executable());
-    // Without files of compiled code beside the source.
+    // -B: write no bytecode next to the sources.
     python.arg("-B").arg(Path::new(SOURCE).join(name));
     python
 }
 
 fn install() {
     fs::create_dir_all(FOLDER).unwrap();
-    // Test processes may run side by side, and one installs for all.
-    let alone = fs::File::create(Path::new(FOLDER).join("lock")).unwrap();
-    alone.lock().unwrap();
+    // Test processes may run at the same time, and one installs for all.
+    let lock = fs::File::create(Path::new(FOLDER).join("lock")).unwrap();
+    lock.lock().unwrap();
     if is_installed() {
         return;
     }
