@@ -34,6 +34,6 @@ mod tests {
             tokio::task::yield_now().await;
             panic!("after the first await")
         };
-        assert_eq!(catch_panic::<_>(async { late.await }).await.map(|(): ()| ()), Err(Panicked));
+        assert_eq!(catch_panic::<_>(late).await, Err::<(), _>(Panicked));
     }
 }
