@@ -1,4 +1,6 @@
 //! Policies: what a verified caller must be allowed to do, and how recently the user must have authenticated.
+//!
+//! Design notes: [Policy and refusals](crate::_docs::policy).
 
 mod alternatives;
 
