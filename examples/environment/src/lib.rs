@@ -23,22 +23,22 @@ pub struct Environment {
     pub embedded: Option<IssuerServer>,
 }
 
-/// The identity providers with a preset, and the variables that name each.
-const PRESETS: [(IdentityProvider, &[&str]); 4] = [
-    (IdentityProvider::Auth0, &["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]),
-    (IdentityProvider::Clerk, &["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY", "CLERK_AUTHORIZED_PARTIES"]),
-    (IdentityProvider::Azure, &["AZURE_TENANT_ID", "AZURE_CLIENT_ID"]),
-    (IdentityProvider::Authok, &["AUTHOK_DOMAIN", "AUTHOK_AUDIENCE"]),
+/// The identity providers with a preset: the variables that name each, and its verifier.
+const PRESETS: [(&[&str], PresetBuilder); 4] = [
+    (&["AUTH0_DOMAIN", "AUTH0_AUDIENCE"], || Auth0::from_env()?.builder()),
+    (&["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY", "CLERK_AUTHORIZED_PARTIES"], || Clerk::from_env()?.builder()),
+    (&["AZURE_TENANT_ID", "AZURE_CLIENT_ID"], || Azure::from_env()?.builder()),
+    (&["AUTHOK_DOMAIN", "AUTHOK_AUDIENCE"], || Authok::from_env()?.builder()),
 ];
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum IdentityProvider {
-    Auth0,
-    Authok,
-    Azure,
-    Clerk,
-    /// Any issuer, by the variables of [`Config::from_env`].
-    Generic,
+type PresetBuilder = fn() -> Result<JwtVerifierBuilder, ConfigError>;
+
+/// The identity provider that a variable names.
+#[derive(Clone, Copy, Debug)]
+struct NamedProvider {
+    variable: &'static str,
+    /// `None` for any issuer, by the variables of [`Config::from_env`].
+    preset: Option<PresetBuilder>,
 }
 
 impl Environment {
@@ -93,19 +93,20 @@ impl Environment {
     }
 }
 
-fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<IdentityProvider>, ConfigError> {
-    let of_presets = PRESETS.into_iter().map(|(provider, variables)| (provider, variables.to_vec()));
+fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<NamedProvider>, ConfigError> {
+    let of_presets = PRESETS.into_iter().map(|(variables, preset)| (Some(preset), variables.to_vec()));
     let of_any_issuer = members().filter(|member| !member.suits_any_issuer()).map(|member| member.variable());
-    let providers = of_presets.chain([(IdentityProvider::Generic, of_any_issuer.collect())]);
-    let mut named = providers.filter_map(|(provider, variables)| {
-        Some((provider, variables.into_iter().find(|variable| is_given(&lookup, variable))?))
+    let providers = of_presets.chain([(None, of_any_issuer.collect())]);
+    let mut named = providers.filter_map(|(preset, variables)| {
+        let variable = variables.into_iter().find(|variable| is_given(&lookup, variable))?;
+        Some(NamedProvider { variable, preset })
     });
     match (named.next(), named.next()) {
-        (None, _) => Ok(None),
-        (Some((provider, _)), None) => Ok(Some(provider)),
-        (Some((_, first)), Some((_, second))) => Err(ConfigError::new(
-            first,
-            format!("set together with {second}, which belongs to another identity provider"),
+        (first, None) => Ok(first),
+        (None, Some(_)) => Ok(None),
+        (Some(first), Some(second)) => Err(ConfigError::new(
+            first.variable,
+            format!("set together with {}, which belongs to another identity provider", second.variable),
             "set the variables of one identity provider",
         )),
     }
@@ -116,14 +117,11 @@ fn is_given(lookup: impl Fn(&str) -> Option<String>, variable: &'static str) -> 
     variables::given(lookup, variable) != Ok(None)
 }
 
-impl IdentityProvider {
+impl NamedProvider {
     fn gate(self) -> Result<Gate, ConfigError> {
-        match self {
-            Self::Auth0 => gate_of(Auth0::from_env().and_then(|auth0| auth0.builder())),
-            Self::Authok => gate_of(Authok::from_env().and_then(|authok| authok.builder())),
-            Self::Azure => gate_of(Azure::from_env().and_then(|azure| azure.builder())),
-            Self::Clerk => gate_of(Clerk::from_env().and_then(|clerk| clerk.builder())),
-            Self::Generic => Config::from_env()?.gate(),
+        match self.preset {
+            Some(preset) => gate_of(preset()),
+            None => Config::from_env()?.gate(),
         }
     }
 }
@@ -138,22 +136,24 @@ fn gate_of(builder: Result<JwtVerifierBuilder, ConfigError>) -> Result<Gate, Con
 mod tests {
     use super::*;
 
-    fn named(variables: &[&str]) -> Result<Option<IdentityProvider>, ConfigError> {
-        named_provider(|name| variables.contains(&name).then(|| "x".to_owned()))
+    /// The variable that names the identity provider, and whether it has a preset.
+    fn named(variables: &[&str]) -> Result<Option<(&'static str, bool)>, ConfigError> {
+        let named = named_provider(|name| variables.contains(&name).then(|| "x".to_owned()))?;
+        Ok(named.map(|provider| (provider.variable, provider.preset.is_some())))
     }
 
     #[test]
     fn provider_is_found_by_any_of_its_variables() {
         assert_eq!(named(&[]), Ok(None));
-        assert_eq!(named(&["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]), Ok(Some(IdentityProvider::Auth0)));
-        assert_eq!(named(&["PORTCULLIS_AUDIENCE"]), Ok(Some(IdentityProvider::Generic)));
-        assert_eq!(named(&["PORTCULLIS_PROXY"]), Ok(Some(IdentityProvider::Generic)));
+        assert_eq!(named(&["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]), Ok(Some(("AUTH0_DOMAIN", true))));
+        assert_eq!(named(&["PORTCULLIS_AUDIENCE"]), Ok(Some(("PORTCULLIS_AUDIENCE", false))));
+        assert_eq!(named(&["PORTCULLIS_PROXY"]), Ok(Some(("PORTCULLIS_PROXY", false))));
         assert_eq!(named(&["PORTCULLIS_REALM"]), Ok(None));
-        assert_eq!(named(&["CLERK_JWT_KEY"]), Ok(Some(IdentityProvider::Clerk)));
-        assert_eq!(named(&["CLERK_AUTHORIZED_PARTIES"]), Ok(Some(IdentityProvider::Clerk)));
-        assert_eq!(named(&["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]), Ok(Some(IdentityProvider::Azure)));
-        assert_eq!(named(&["AZURE_TENANT_ID_FILE"]), Ok(Some(IdentityProvider::Azure)));
-        assert_eq!(named(&["AUTHOK_AUDIENCE"]), Ok(Some(IdentityProvider::Authok)));
+        assert_eq!(named(&["CLERK_JWT_KEY"]), Ok(Some(("CLERK_JWT_KEY", true))));
+        assert_eq!(named(&["CLERK_AUTHORIZED_PARTIES"]), Ok(Some(("CLERK_AUTHORIZED_PARTIES", true))));
+        assert_eq!(named(&["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]), Ok(Some(("AZURE_TENANT_ID", true))));
+        assert_eq!(named(&["AZURE_TENANT_ID_FILE"]), Ok(Some(("AZURE_TENANT_ID", true))));
+        assert_eq!(named(&["AUTHOK_AUDIENCE"]), Ok(Some(("AUTHOK_AUDIENCE", true))));
         // It names a place, not an identity provider, and other programs on the machine may need it.
         assert_eq!(named(&["AZURE_AUTHORITY_HOST"]), Ok(None));
     }
