@@ -82,7 +82,7 @@ fn tokens_in_a_cookie() {
 
 #[test]
 fn gates_with_a_custom_realm_or_verifier() {
-    answer_as_expected(requests::customised);
+    answer_as_expected(requests::customized);
 }
 
 #[test]

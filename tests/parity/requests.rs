@@ -26,7 +26,7 @@ pub(crate) const ALL: [Table; 23] = [
     server_errors,
     header_source,
     cookie_source,
-    customised,
+    customized,
     guarded::let_in,
     guarded::kept_out,
     guarded::optional,
@@ -404,7 +404,7 @@ pub(crate) fn cookie_source(gates: &Gates) -> Vec<Row> {
     ]
 }
 
-pub(crate) fn customised(gates: &Gates) -> Vec<Row> {
+pub(crate) fn customized(gates: &Gates) -> Vec<Row> {
     let good = alice(gates).sign();
     let expired = alice(gates).expired().sign();
     vec![

@@ -132,9 +132,9 @@ mod tests {
     }
 
     #[derive(Deserialize)]
-    struct Organisation {
+    struct Organization {
         #[serde(rename = "https://api.example.com/org")]
-        organisation: String,
+        organization: String,
         roles: Option<Vec<String>>,
         #[serde(default)]
         level: u8,
@@ -142,7 +142,7 @@ mod tests {
 
     #[derive(Deserialize)]
     #[serde(transparent)]
-    struct Wrapped(Option<Organisation>);
+    struct Wrapped(Option<Organization>);
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -177,10 +177,10 @@ mod tests {
     #[test]
     fn the_field_is_named() {
         let missing = "claim https://api.example.com/org is missing";
-        assert_eq!(mismatch::<Organisation>(r#"{"sub":"u"}"#), missing);
+        assert_eq!(mismatch::<Organization>(r#"{"sub":"u"}"#), missing);
         assert_eq!(mismatch::<Wrapped>(r#"{"sub":"u"}"#), missing);
         assert_eq!(
-            mismatch::<Organisation>(r#"{"https://api.example.com/org":null}"#),
+            mismatch::<Organization>(r#"{"https://api.example.com/org":null}"#),
             "claim https://api.example.com/org is of another type"
         );
         for (claims, expected) in [
@@ -188,7 +188,7 @@ mod tests {
             (r#"{"https://api.example.com/org":"o","roles":["a",1]}"#, "claim roles is of another type"),
             (r#"{"https://api.example.com/org":"o","level":256}"#, "claim level is of another type"),
         ] {
-            assert_eq!(mismatch::<Organisation>(claims), expected);
+            assert_eq!(mismatch::<Organization>(claims), expected);
         }
     }
 
