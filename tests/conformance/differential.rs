@@ -46,7 +46,7 @@ const STRICTER: [(&str, &str); 10] = [
     ("the header has crit or b64", "neither may be ignored (RFC 7515 §4.1.11, RFC 7797)"),
     ("the payload (a claim appears twice) is malformed", "readers could choose different values (RFC 8725 §2.4)"),
     (
-        "the token is bound to a key (cnf), which a bearer token can't prove",
+        "the token is bound to a key (cnf), which a bearer token cannot prove",
         "the request does not prove the key (RFC 7800)",
     ),
     (

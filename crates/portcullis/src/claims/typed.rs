@@ -29,7 +29,7 @@ use crate::error::InvalidToken;
 /// # Ok(()) }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "claims can't be read as `{Self}`",
+    message = "claims cannot be read as `{Self}`",
     note = "derive `serde::Deserialize` for the type, without borrowing from the input"
 )]
 pub trait FromClaims: Sized {

@@ -49,7 +49,7 @@ invalid_token_table! {
     WrongType "wrong_type", "The token is not of the type accepted here",
     log "typ is not an accepted token type"
 
-    /// The header's `alg` is not on the allow-list, or is no algorithm of this crate, for example `none`.
+    /// The header's `alg` is not on the allow-list, or this crate does not implement it.
     AlgorithmNotAllowed "algorithm_not_allowed", "The signature algorithm of the access token is not allowed",
     log "the signature algorithm is unknown or not allowed"
 
@@ -101,7 +101,7 @@ invalid_token_table! {
 
     /// `aud` has no accepted audience.
     WrongAudience "wrong_audience", "The access token is for another audience",
-    log "aud holds none of the accepted audiences"
+    log "aud has no accepted audience"
         also
         /// The token is for another API of the same provider, and only that API can verify it.
         ForAnotherApi, log "the token is for {api}, and only {api} can verify it: have the client ask for a token for this API" {
@@ -131,7 +131,7 @@ invalid_token_table! {
 
     /// The token is bound to a key by `cnf` (RFC 7800), and the request does not prove that key.
     SenderConstrained "sender_constrained", "The access token is bound to a key that this request does not prove",
-    log "the token is bound to a key (cnf), which a bearer token can't prove"
+    log "the token is bound to a key (cnf), which a bearer token cannot prove"
 
     /// The token was revoked.
     Revoked "revoked", "The access token was revoked",
