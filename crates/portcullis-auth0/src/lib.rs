@@ -209,7 +209,8 @@ fn issuer(domain: &str) -> Result<String, ConfigError> {
     values::origin("domain", domain, "tenant.eu.auth0.com").map(|origin| format!("{origin}/"))
 }
 
-#[cfg(all(test, feature = "remote"))]
+#[cfg(test)]
+#[cfg(feature = "remote")]
 mod tests {
     use portcullis::{Gate, Reason, permissions};
     use portcullis_testing::TestIssuer;

@@ -53,7 +53,8 @@ fn microsofts_schedule() -> RemoteKeysBuilder {
         .cooldown(Duration::from_secs(5 * 60), 2)
 }
 
-#[cfg(all(test, feature = "remote"))]
+#[cfg(test)]
+#[cfg(feature = "remote")]
 mod tests {
     use portcullis::clock::ManualClock;
     use portcullis::jose::Algorithm;

@@ -40,7 +40,7 @@ pub struct IssuersConfig(Form);
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(untagged)]
 enum Form {
-    One(Config),
+    One(Box<Config>),
     List {
         #[serde(flatten)]
         gate: GateOptions,
@@ -62,7 +62,7 @@ impl IssuersConfig {
     #[must_use]
     pub fn issuers(&self) -> &[Config] {
         match &self.0 {
-            Form::One(config) => std::slice::from_ref(config),
+            Form::One(config) => std::slice::from_ref(&**config),
             Form::List { issuers, .. } => issuers,
         }
     }
@@ -124,7 +124,7 @@ impl IssuersConfig {
 
 impl From<Config> for IssuersConfig {
     fn from(config: Config) -> Self {
-        Self(Form::One(config))
+        Self(Form::One(Box::new(config)))
     }
 }
 

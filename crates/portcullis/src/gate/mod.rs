@@ -244,7 +244,8 @@ impl Verifier for NoVerifier {
     }
 }
 
-#[cfg(all(test, feature = "remote"))]
+#[cfg(test)]
+#[cfg(feature = "remote")]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 

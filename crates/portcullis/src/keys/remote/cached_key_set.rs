@@ -141,7 +141,10 @@ impl CachedKeySet {
     /// Starts a refresh, unless a fetch is in flight or has just failed. It never waits for another thread.
     fn refresh(self: &Arc<Self>, now: Duration) {
         if let Ok(state) = self.state.try_lock() {
-            self.start_fetch(FetchTrigger::Refresh, now, state);
+            // Another caller may have completed a refresh in the meantime.
+            if self.keys.load().as_ref().is_some_and(|cached| cached.dates.are_due(now)) {
+                self.start_fetch(FetchTrigger::Refresh, now, state);
+            }
         }
     }
 
@@ -178,15 +181,21 @@ impl CachedKeySet {
 
     /// Fetches the keys, unless usable keys are cached.
     async fn fetch_without_keys(self: &Arc<Self>) -> Result<(), Unavailable> {
-        if self.has_usable_keys() {
-            return Ok(());
-        }
-        match self.start_fetch(FetchTrigger::NoKeys, self.now(), self.state()) {
+        let now = self.now();
+        let start = {
+            let state = self.state();
+            // Asked under the lock, because another caller may have completed a fetch in the meantime.
+            if self.has_usable_keys(now) {
+                return Ok(());
+            }
+            self.start_fetch(FetchTrigger::NoKeys, now, state)
+        };
+        match start {
             FetchStart::InFlight { fetch, .. } => self.wait_for(fetch).await?,
             FetchStart::NotNow { .. } => {}
             FetchStart::NoRuntime => return Err(no_runtime()),
         }
-        if self.has_usable_keys() { Ok(()) } else { Err(self.unavailable()) }
+        if self.has_usable_keys(self.now()) { Ok(()) } else { Err(self.unavailable()) }
     }
 
     /// Waits until `fetch` or a later one is complete. Replaces a stalled fetch, and gives up when the fetch must be
@@ -300,7 +309,7 @@ impl CachedKeySet {
 
     fn fail(&self, number: u64, trigger: FetchTrigger, error: &FetchError, took: Duration) {
         let now = self.now();
-        let has_keys = self.has_usable_keys();
+        let has_keys = self.has_usable_keys(now);
         let failed = Failed { error: error.to_string(), retry_after: error.retry_after(), has_keys };
         let Some(next_retry) = self.state().failed(number, failed, now, fastrand::f64()) else { return };
         let (trigger, status) = (trigger.name(), error.status());
@@ -326,8 +335,7 @@ impl CachedKeySet {
         self.settings.timeout.saturating_add(limits::OVERDUE_MARGIN)
     }
 
-    fn has_usable_keys(&self) -> bool {
-        let now = self.now();
+    fn has_usable_keys(&self, now: Duration) -> bool {
         self.keys.load().as_ref().is_some_and(|cached| cached.dates.are_usable(now))
     }
 
