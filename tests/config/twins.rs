@@ -1,0 +1,117 @@
+//! The `_FILE` twins of all variables: of a configuration, and of each preset that reads variables.
+
+use std::path::PathBuf;
+
+use portcullis::config::members;
+use portcullis::{Config, ConfigError};
+use portcullis_auth0::Auth0;
+use portcullis_azure::Azure;
+use portcullis_clerk::Clerk;
+use portcullis_oidc::Authok;
+use portcullis_testing::TestIssuer;
+
+/// Variables, each of which may be read from a file instead.
+struct Variables {
+    folder: PathBuf,
+    values: Vec<(&'static str, String)>,
+}
+
+impl Variables {
+    fn new(test: &str, values: &[(&'static str, &str)]) -> Self {
+        let folder = std::env::temp_dir().join(format!("portcullis-twins-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, value) in values {
+            std::fs::write(folder.join(name), format!("{value}\n")).unwrap();
+        }
+        let values = values.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        Self { folder, values }
+    }
+
+    /// Looks up `name`, where the variables `in_files` are in files.
+    fn lookup(&self, name: &str, in_files: &[&str]) -> Option<String> {
+        if let Some(twin) = name.strip_suffix("_FILE").filter(|twin| in_files.contains(twin)) {
+            return Some(self.folder.join(twin).to_str().unwrap().to_owned());
+        }
+        let value = self.values.iter().find(|(known, _)| *known == name && !in_files.contains(known));
+        value.map(|(_, value)| value.clone())
+    }
+
+    /// Reads with none of the variables in a file, each of them, and all; and refuses a variable with its twin.
+    fn check<T>(&self, read: impl Fn(&dyn Fn(&str) -> Option<String>) -> Result<T, ConfigError>) {
+        let names: Vec<_> = self.values.iter().map(|(name, _)| *name).collect();
+        let mut choices: Vec<Vec<&str>> = names.iter().map(|name| vec![*name]).collect();
+        choices.extend([Vec::new(), names.clone()]);
+        for in_files in choices {
+            let result = read(&|name| self.lookup(name, &in_files));
+            assert!(result.is_ok(), "{in_files:?}: {:?}", result.err());
+        }
+        for name in names {
+            let both = |asked: &str| self.lookup(asked, &[]).or_else(|| self.lookup(asked, &[name]));
+            let error = read(&both).err().unwrap();
+            assert_eq!(error.to_string(), format!("{name}: set together with {name}_FILE; set only one of them"));
+        }
+    }
+}
+
+impl Drop for Variables {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).unwrap();
+    }
+}
+
+#[test]
+fn presets_read_twins() {
+    let api = "https://api.example.com";
+    let auth0 = Variables::new("auth0", &[("AUTH0_DOMAIN", "tenant.eu.auth0.com"), ("AUTH0_AUDIENCE", api)]);
+    auth0.check(|lookup| Auth0::from_variables(lookup)?.verifier());
+    let authok = Variables::new("authok", &[("AUTHOK_DOMAIN", "tenant.us.authok.cn"), ("AUTHOK_AUDIENCE", api)]);
+    authok.check(|lookup| Authok::from_variables(lookup)?.verifier());
+    let azure = Variables::new(
+        "azure",
+        &[
+            ("AZURE_TENANT_ID", "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"),
+            ("AZURE_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+            ("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us"),
+        ],
+    );
+    azure.check(|lookup| Azure::from_variables(lookup)?.verifier());
+    let pem = TestIssuer::clerk("clerk.example.com").public_key_pem();
+    let clerk = Variables::new(
+        "clerk",
+        &[
+            ("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k"),
+            ("CLERK_JWT_KEY", &pem),
+            ("CLERK_AUTHORIZED_PARTIES", "https://app.example.com"),
+        ],
+    );
+    clerk.check(|lookup| Clerk::from_variables(lookup)?.verifier());
+}
+
+#[test]
+fn members_read_twins() {
+    let values = [
+        ("PORTCULLIS_ISSUER", "https://issuer.example/"),
+        ("PORTCULLIS_AUDIENCE", "api, other"),
+        ("PORTCULLIS_JWKS_URL", "https://issuer.example/keys"),
+        ("PORTCULLIS_PROXY", "http://user:secret@proxy.example:3128"),
+        ("PORTCULLIS_LEEWAY_SECONDS", "30"),
+        ("PORTCULLIS_TOKEN_SOURCES", "authorization, cookie:session"),
+    ];
+    let variables = Variables::new("members", &values);
+    variables.check(|lookup| Config::from_variables(lookup));
+    let names: Vec<_> = values.iter().map(|(name, _)| *name).collect();
+    let of_files = Config::from_variables(|name| variables.lookup(name, &names)).unwrap();
+    assert_eq!(of_files, Config::from_variables(|name| variables.lookup(name, &[])).unwrap());
+}
+
+#[test]
+fn variable_of_a_path_has_no_twin() {
+    for member in members().filter(|member| member.variable().ends_with("_FILE")) {
+        let twin = format!("{}_FILE", member.variable());
+        let config = Config::from_variables(|name| match name {
+            "PORTCULLIS_ISSUER" | "PORTCULLIS_AUDIENCE" => Some("a".to_owned()),
+            name => (name == twin).then(|| "/nonexistent".to_owned()),
+        });
+        assert!(config.is_ok(), "{twin}: {config:?}");
+    }
+}
