@@ -362,3 +362,31 @@ impl Drop for CachedKeySet {
 fn no_runtime() -> Unavailable {
     Unavailable::new().with_source("keys are fetched on a tokio runtime, and this thread has none")
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Url;
+
+    use super::*;
+
+    #[test]
+    fn keys_that_arrive_before_the_lock_need_no_fetch() {
+        // A fetch fails, because the port has no server.
+        let source = KeySetSource::Url(Url::parse("http://127.0.0.1:1/keys").unwrap());
+        let key_set = CachedKeySet::new(source, Client::new(), Arc::default(), None);
+        let state = key_set.state();
+        let caller = {
+            let key_set = Arc::clone(&key_set);
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(key_set.warm_up())
+            })
+        };
+        // The caller waits for the lock meanwhile, or comes later.
+        std::thread::sleep(Duration::from_millis(50));
+        let dates = KeyDates::of_seed(key_set.now(), Duration::from_secs(60));
+        key_set.keys.store(Some(Arc::new(CachedKeys { keys: KeySet::default(), dates, revalidation: None })));
+        drop(state);
+        assert!(caller.join().unwrap().is_ok());
+    }
+}
