@@ -1,4 +1,5 @@
-//! Proxy variables of the environment, in a process of its own, because a process must not change its environment.
+//! Proxy variables of the environment. Each test starts a new process, because a process must not change its own
+//! environment.
 
 use std::io::Write;
 use std::process::Command;
@@ -8,7 +9,7 @@ use portcullis::keys::RemoteKeys;
 
 const IN_CHILD: &str = "PORTCULLIS_TEST_IN_CHILD";
 
-/// Runs this test in another process with `variables`, and returns what is logged there while keys are built twice.
+/// Runs this test in another process with `variables`, and returns its log. The process builds the keys twice.
 fn log_with(test: &str, variables: &[(&str, &str)], proxy: Option<&str>) -> String {
     if std::env::var_os(IN_CHILD).is_none() {
         let mut again = Command::new(std::env::current_exe().unwrap());

@@ -1,4 +1,4 @@
-//! How the keys of a configuration are fetched.
+//! Tests how a gate from a configuration fetches its keys.
 
 use portcullis::{Config, Gate};
 use portcullis_testing::{IssuerServer, TestIssuer};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
-/// The gate of `members` for the issuer and the audience of `server`.
+/// Returns the gate for `members` and the issuer and audience of `server`.
 fn gate(server: &IssuerServer, members: &Value) -> Gate {
     let mut config = json!({"issuer": server.url(), "audience": server.issuer().audience()});
     config.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -46,7 +46,7 @@ async fn metadata_is_fetched_from_its_url() {
 
 #[tokio::test]
 async fn internal_issuer_serves_tokens_of_the_external_name() {
-    // As in a compose file: nothing listens at the external name.
+    // Nothing listens at the external name, as in a compose file.
     let external = "http://localhost:9/realms/main";
     let server = TestIssuer::new().serve_under("/realms/main");
     server.serve_at("/realms/main/.well-known/openid-configuration", metadata(external, &format!("{external}/certs")));

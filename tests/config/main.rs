@@ -1,4 +1,4 @@
-//! Configurations as a service uses them: files and variables, up to a gate that answers.
+//! Tests configurations as a service uses them: from files and variables to a gate that checks requests.
 
 #![allow(
     clippy::expect_used,

@@ -1,10 +1,10 @@
-//! The JSON Schema agrees with the library about example configurations, good and bad.
+//! Checks that the JSON Schema and the library agree on valid and invalid configurations.
 
 use boon::{Compiler, Schemas};
 use portcullis::config::{IssuersConfig, members};
 use serde_json::{Value, json};
 
-/// Whether the schema accepts `config`.
+/// Validates `config` against the schema.
 fn validate(config: &Value) -> Result<(), String> {
     const FILE: &str = include_str!("../../crates/portcullis/config.schema.json");
     let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
@@ -17,7 +17,7 @@ fn read(config: &Value) -> Result<IssuersConfig, String> {
     serde_json::from_str(&config.to_string()).map_err(|error| error.to_string())
 }
 
-/// A value for every member.
+/// Returns a valid value for the member `name`.
 fn value_of(name: &str) -> Value {
     match name {
         "algorithms" => json!(["ES256", "RS256"]),

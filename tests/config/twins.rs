@@ -1,4 +1,4 @@
-//! The `_FILE` twins of all variables: of a configuration, and of each preset that reads variables.
+//! Tests the `_FILE` twins of all variables, for configurations and for each preset that reads variables.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use portcullis_clerk::Clerk;
 use portcullis_oidc::Authok;
 use portcullis_testing::TestIssuer;
 
-/// Variables, each of which may be read from a file instead.
+/// Variables and a folder with their values in files.
 struct Variables {
     folder: PathBuf,
     values: Vec<(&'static str, String)>,
@@ -27,7 +27,7 @@ impl Variables {
         Self { folder, values }
     }
 
-    /// Looks up `name`, where the variables `in_files` are in files.
+    /// Returns the value of `name`. The variables `in_files` are set by their `_FILE` twins.
     fn lookup(&self, name: &str, in_files: &[&str]) -> Option<String> {
         if let Some(twin) = name.strip_suffix("_FILE").filter(|twin| in_files.contains(twin)) {
             return Some(self.folder.join(twin).to_str().unwrap().to_owned());
@@ -36,7 +36,9 @@ impl Variables {
         value.map(|(_, value)| value.clone())
     }
 
-    /// Reads with none of the variables in a file, each of them, and all; and refuses a variable with its twin.
+    /// Checks `read` with no variable, each single variable and all variables in files.
+    ///
+    /// Also checks that a variable together with its twin is refused.
     fn check<T>(&self, read: impl Fn(&dyn Fn(&str) -> Option<String>) -> Result<T, ConfigError>) {
         let names: Vec<_> = self.values.iter().map(|(name, _)| *name).collect();
         let mut choices: Vec<Vec<&str>> = names.iter().map(|name| vec![*name]).collect();
@@ -105,7 +107,7 @@ fn members_read_twins() {
 }
 
 #[test]
-fn variable_of_a_path_has_no_twin() {
+fn path_variable_has_no_twin() {
     for member in members().filter(|member| member.variable().ends_with("_FILE")) {
         let twin = format!("{}_FILE", member.variable());
         let config = Config::from_variables(|name| match name {

@@ -1,4 +1,4 @@
-//! Several issuers in one configuration file, judged by `portcullis verify` as a process.
+//! Runs `portcullis verify` as a process, with several issuers in one configuration file.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use support::{Folder, Outcome, verify, verify_with_input};
 
-/// Two issuers, each with its own audience and keys, all keys under one `kid`.
+/// Two issuers, each with its own audience and keys. All keys have the same `kid`.
 struct Setup {
     folder: Folder,
     staff: TestIssuer,
@@ -47,7 +47,7 @@ impl Setup {
 }
 
 #[test]
-fn each_token_goes_to_the_entry_of_its_issuer() {
+fn token_is_checked_by_its_issuers_entry() {
     let setup = Setup::new("several");
     let (staff, customers) = (&setup.staff, &setup.customers);
     for issuer in [staff, customers] {
@@ -55,7 +55,7 @@ fn each_token_goes_to_the_entry_of_its_issuer() {
         assert_eq!(setup.verify(&[&issuer.token().expired().sign()]).rejects(), "expired");
     }
     for (named, signer) in [(staff, customers), (customers, staff)] {
-        // In the name of one, with the other's key or for the other's audience.
+        // The token names one issuer, but has the audience or the signature of the other.
         let audience = named.token().audience(signer.audience()).sign();
         assert_eq!(setup.verify(&[&audience]).rejects(), "wrong_audience");
         let foreign = signer.token().issuer(named.url()).audience(named.audience()).sign();
@@ -73,7 +73,7 @@ fn each_token_goes_to_the_entry_of_its_issuer() {
 }
 
 #[test]
-fn the_command_says_what_the_library_says_of_the_same_file() {
+fn command_and_library_agree() {
     let setup = Setup::new("several-library");
     let toml = {
         let entries = setup.members["issuers"].as_array().unwrap().iter().map(|entry| {
@@ -108,7 +108,7 @@ fn a_list_of_one_issuer_works() {
 }
 
 #[test]
-fn flags_that_hold_for_any_issuer_hold_for_all() {
+fn general_flags_apply_to_all_issuers() {
     let mut setup = Setup::new("several-flags");
     setup.members["issuers"][1]["leeway_seconds"] = 0.into();
     setup.members["issuers"][1]["typ"] = json!(["JWT"]);
@@ -128,7 +128,7 @@ fn flags_that_hold_for_any_issuer_hold_for_all() {
 }
 
 #[test]
-fn flags_that_name_issuer_audience_or_keys_are_refused() {
+fn issuer_audience_and_key_flags_are_refused() {
     let setup = Setup::new("several-refused");
     let (keys, token) = (setup.folder.file("keys.json", setup.staff.jwks()), setup.staff.token().sign());
     for flags in [
@@ -154,7 +154,7 @@ fn flags_that_name_issuer_audience_or_keys_are_refused() {
 }
 
 #[test]
-fn a_file_with_a_bad_list_is_refused_by_entry_and_member() {
+fn list_error_names_entry_and_member() {
     let setup = Setup::new("several-bad");
     let token = setup.staff.token().sign();
     let with = |change: fn(&mut Value)| {
@@ -187,7 +187,7 @@ fn a_file_with_a_bad_list_is_refused_by_entry_and_member() {
 }
 
 #[test]
-fn one_issuers_outage_leaves_the_other_alone() {
+fn outage_of_one_issuer_spares_the_other() {
     let folder = Folder::new("several-outage");
     let (up, down) = (TestIssuer::new().serve(), TestIssuer::new().serve());
     let entry = |url: String| json!({"issuer": url, "audience": "https://api.test"});

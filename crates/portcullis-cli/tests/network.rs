@@ -1,4 +1,4 @@
-//! Keys from the network: `portcullis verify` and `portcullis keys` as processes against an issuer on this machine.
+//! Runs `portcullis verify` and `portcullis keys` as processes that fetch keys from an issuer on this machine.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
@@ -26,7 +26,7 @@ fn keys<S: AsRef<str>>(arguments: impl IntoIterator<Item = S>) -> Outcome {
 }
 
 #[test]
-fn keys_are_fetched_from_their_url_once_for_all_tokens() {
+fn keys_are_fetched_once_for_all_tokens() {
     let server = TestIssuer::new().serve();
     let flags = ["--issuer", &server.url(), "--audience", AUDIENCE, "--jwks-url", &server.jwks_url()];
     verify(flags.into_iter().chain([token(&server).as_str()])).accepts();
@@ -39,14 +39,14 @@ fn keys_are_fetched_from_their_url_once_for_all_tokens() {
     assert_eq!((outcome.status, outcome.verdicts().len()), (1, 5));
     assert_eq!(server.all_hits(), 2);
 
-    // The signature alone, and the clock of the tokens is not that of the fetch.
+    // `--jws` checks only the signature. `--at` sets the clock for tokens, but not for the fetch.
     verify(["--jws", "--jwks-url", &server.jwks_url(), &good]).accepts();
     let at = verify(flags.into_iter().chain(["--at", "0", &good]));
     assert_eq!(at.rejects(), "issued_in_future");
 }
 
 #[test]
-fn hostile_tokens_are_refused_with_fetched_keys_too() {
+fn forgeries_are_rejected_with_fetched_keys() {
     let server = TestIssuer::new().serve();
     let forgeries = server.issuer().forgeries();
     let input: String = forgeries.iter().map(|forgery| forgery.token.clone() + "\n").collect();
@@ -59,7 +59,7 @@ fn hostile_tokens_are_refused_with_fetched_keys_too() {
 }
 
 #[test]
-fn rotated_keys_are_found_and_withdrawn_ones_are_gone() {
+fn key_rotation_is_followed() {
     let server = TestIssuer::new().serve();
     let old = token(&server);
     let with = |token: &str| verify(["--oidc-issuer", &server.url(), "--audience", AUDIENCE, token]);
@@ -73,7 +73,7 @@ fn rotated_keys_are_found_and_withdrawn_ones_are_gone() {
 }
 
 #[test]
-fn a_rotation_between_two_lines_is_noticed() {
+fn rotation_between_two_lines_is_followed() {
     let server = TestIssuer::new().serve();
     let mut child = Command::new(PORTCULLIS)
         .args(["verify", "--oidc-issuer", &server.url(), "--audience", AUDIENCE, "-"])
@@ -109,7 +109,7 @@ fn without_keys_there_is_no_verdict() {
     assert!(by_url(&token(&server)).fails().starts_with("error: --jwks-url: no keys, so no verdict: status 503"));
     assert!(by_issuer().fails().starts_with("error: --oidc-issuer: no keys, so no verdict: status 503"));
     assert!(by_domain().fails().starts_with("error: --auth0-domain: no keys, so no verdict: status 503"));
-    // Not even of what no key would save.
+    // This includes a token that would be rejected with any key.
     assert!(by_url("no token").fails().contains("no verdict"));
     server.behave();
     server.set_jwks_body("<html></html>");
@@ -126,7 +126,7 @@ fn without_keys_there_is_no_verdict() {
 }
 
 #[test]
-fn a_token_whose_key_cannot_be_looked_for_ends_the_run() {
+fn failed_key_lookup_ends_the_run() {
     let server = TestIssuer::new().serve();
     let mut child = Command::new(PORTCULLIS)
         .args(["verify", "--oidc-issuer", &server.url(), "--audience", AUDIENCE, "-"])
@@ -142,10 +142,10 @@ fn a_token_whose_key_cannot_be_looked_for_ends_the_run() {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     assert!(line.contains("accept"), "{line}");
-    // For a key that is new nothing can be said.
+    // The new key cannot be fetched, so there is no verdict on its token.
     server.rotate(Algorithm::Es256);
     server.misbehave(Fault::status(500));
-    // In one piece: the command does not wait for the last line.
+    // All lines are written at once, because the command ends before it reads the last one.
     stdin.write_all(format!("{known}\n{}\n{known}\n", token(&server)).as_bytes()).unwrap();
     drop(stdin);
     let mut rest = String::new();
@@ -158,7 +158,7 @@ fn a_token_whose_key_cannot_be_looked_for_ends_the_run() {
 }
 
 #[test]
-fn metadata_of_another_issuer_says_what_was_expected_and_what_came() {
+fn metadata_of_another_issuer_is_an_error() {
     let server = TestIssuer::new().serve();
     let issuer = server.url();
     let without_slash = issuer.trim_end_matches('/');
@@ -179,7 +179,7 @@ fn metadata_of_another_issuer_says_what_was_expected_and_what_came() {
 }
 
 #[test]
-fn a_provider_flag_stands_for_issuer_and_keys_and_can_be_overridden() {
+fn provider_flag_sets_issuer_and_keys() {
     let folder = Folder::new("provider");
     let server = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Es256]).serve();
     let (issuer, good) = (server.url(), token(&server));
@@ -206,7 +206,7 @@ fn a_provider_flag_stands_for_issuer_and_keys_and_can_be_overridden() {
         assert_eq!(with(&["--audience", AUDIENCE, "--jwks", &strange, &good]).rejects(), "bad_signature");
         assert_eq!(server.all_hits(), hits, "keys from a file are not fetched");
     }
-    // The preset's own algorithms, unless others are asked for.
+    // The preset's algorithms apply unless `--alg` names others.
     let auth0 = |more: &[&str]| verify(["--auth0-domain", &issuer, "--audience", AUDIENCE].iter().chain(more));
     assert_eq!(auth0(&[&es256]).rejects(), "algorithm_not_allowed");
     auth0(&["--alg", "ES256", &es256]).accepts();
@@ -215,7 +215,7 @@ fn a_provider_flag_stands_for_issuer_and_keys_and_can_be_overridden() {
 }
 
 #[test]
-fn urls_that_may_not_be_asked_are_refused_at_once() {
+fn forbidden_urls_are_refused() {
     for url in ["http://keys.example/", "keys.example", "file:///etc/passwd", "https://u:p@keys.example/"] {
         let outcome = verify(["--any-issuer", "--any-audience", "--jwks-url", url, "t"]);
         assert!(outcome.fails().starts_with("error: --jwks-url: ") && outcome.stderr.contains("https"), "{outcome:?}");
@@ -228,7 +228,7 @@ fn urls_that_may_not_be_asked_are_refused_at_once() {
 }
 
 #[test]
-fn a_configuration_file_names_a_url_or_leaves_the_keys_to_discovery() {
+fn configuration_file_uses_url_or_discovery() {
     let folder = Folder::new("network-config");
     let server = TestIssuer::new().serve();
     let mut members = json!({"issuer": server.url(), "audience": AUDIENCE});
@@ -240,7 +240,7 @@ fn a_configuration_file_names_a_url_or_leaves_the_keys_to_discovery() {
     assert_eq!((server.metadata_hits(), server.jwks_hits()), (1, 1));
     verify(["--config", &named, &good]).accepts();
     assert_eq!((server.metadata_hits(), server.jwks_hits()), (1, 2));
-    // Flags win over the file's source.
+    // A flag overrides the key source in the file.
     verify(["--config", &named, "--oidc-issuer", &server.url(), &good]).accepts();
     assert_eq!(server.metadata_hits(), 2);
     verify(["--config", &discovered, "--jwks-url", &server.jwks_url(), &good]).accepts();
@@ -254,7 +254,7 @@ fn a_configuration_file_names_a_url_or_leaves_the_keys_to_discovery() {
     assert!(failed.fails().starts_with(&format!("error: issuer in {discovered}: no keys")), "{failed:?}");
 }
 
-/// A set with a key of every kind that is not used, and two that are.
+/// Returns a key set with two usable keys and one key for each reason not to use it.
 fn odd_set(issuer: &TestIssuer) -> Value {
     let usable = issuer.first_key().jwk();
     let mut encryption = usable.clone();
@@ -273,7 +273,7 @@ fn odd_set(issuer: &TestIssuer) -> Value {
 }
 
 #[test]
-fn keys_says_of_each_key_what_it_is_or_why_it_is_not_usable() {
+fn keys_command_describes_each_key() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Rs256, Algorithm::Es256]);
     let thumbprints: Vec<_> =
         issuer.signing_keys().iter().map(|key| key.verifying_key().thumbprint().unwrap()).collect();
@@ -317,7 +317,7 @@ fn keys_says_of_each_key_what_it_is_or_why_it_is_not_usable() {
 }
 
 #[test]
-fn a_set_without_a_usable_key_is_shown_all_the_same() {
+fn set_without_usable_keys_is_shown() {
     let server = TestIssuer::new().serve();
     let folder = Folder::new("unusable-set");
     for (set, lines) in [(r#"{"keys":[{"kty":"oct","kid":"s","k":"AAAA"}]}"#, 2), (r#"{"keys":[]}"#, 1)] {
@@ -333,7 +333,7 @@ fn a_set_without_a_usable_key_is_shown_all_the_same() {
 }
 
 #[test]
-fn keys_that_tokens_cannot_tell_apart_are_remarked_on() {
+fn ambiguous_keys_are_reported() {
     let [one, two] = [(); 2].map(|()| TestIssuer::from_algorithms([Algorithm::EdDsa]).first_key().jwk());
     let folder = Folder::new("ambiguous");
     let set = folder.file("set.json", json!({"keys": [one, two]}).to_string());
@@ -345,7 +345,7 @@ fn keys_that_tokens_cannot_tell_apart_are_remarked_on() {
 }
 
 #[test]
-fn one_jwk_is_a_set_of_one() {
+fn single_jwk_is_shown_as_a_set() {
     let folder = Folder::new("one-jwk");
     let key = folder.file("key.json", TestIssuer::new().first_key().jwk().to_string());
     let outcome = keys([&key]);
@@ -356,7 +356,7 @@ fn one_jwk_is_a_set_of_one() {
 }
 
 #[test]
-fn a_place_without_a_key_set_is_an_error_that_repeats_no_token() {
+fn missing_key_set_is_an_error() {
     let server = TestIssuer::new().serve();
     let folder = Folder::new("no-set");
     assert!(keys([folder.file("text.json", "text")]).fails().contains("JWK Set"));
@@ -364,7 +364,7 @@ fn a_place_without_a_key_set_is_an_error_that_repeats_no_token() {
     let token = token(&server);
     let outcome = keys([&token]);
     assert!(outcome.fails().starts_with("error: FILE: ") && !outcome.stderr.contains("eyJ"), "{outcome:?}");
-    // The metadata is not the key set.
+    // The metadata document is not a key set.
     let metadata = format!("{}.well-known/openid-configuration", server.url());
     assert!(keys([&metadata]).fails().contains("not a JWK Set"));
     assert!(keys([server.url_of("/nothing")]).fails().contains("status 404"));

@@ -1,4 +1,6 @@
-//! The flags that name a provider: `portcullis verify` as a process, with tokens and keys of the provider's shape.
+//! Runs `portcullis verify` as a process with the flags that name an identity provider.
+//!
+//! Tokens and keys have the shape that the identity provider gives them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
@@ -17,7 +19,7 @@ const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
 const FRONTEND_API: &str = "clerk.example.com";
 const APP: &str = "https://app.example.com";
 
-/// A provider, the flags that name it, and its keys in a file.
+/// An identity provider, the flags that name it, and a file with its keys.
 struct Setup {
     issuer: TestIssuer,
     flags: Vec<String>,
@@ -51,7 +53,7 @@ impl Setup {
         Self::new(name, TestIssuer::clerk(FRONTEND_API), &flags)
     }
 
-    /// With the keys in the file.
+    /// Runs the command with the usual flags, the keys in the file, and `more`.
     fn verify(&self, more: &[&str], token: &TokenBuilder) -> Outcome {
         let flags = self.flags.iter().map(String::as_str).chain(["--jwks", &self.jwks]);
         verify(flags.chain(more.iter().copied()).chain([token.sign().as_str()]))
@@ -63,7 +65,7 @@ impl Setup {
 }
 
 #[test]
-fn tokens_of_auth0_and_authok_are_judged_by_their_rules() {
+fn auth0_and_authok_rules_are_applied() {
     for setup in [Setup::auth0("auth0"), Setup::authok("authok")] {
         let claims = setup.verify(&[], &setup.token()).accepts();
         assert_eq!(claims["claims"]["iss"], setup.issuer.url());
@@ -82,7 +84,7 @@ fn tokens_of_auth0_and_authok_are_judged_by_their_rules() {
         let wrong = [setup.flags[0].as_str(), "tenant.example/path", "--audience", API, "x"];
         assert!(verify(wrong).fails().starts_with(&format!("error: {}: ", setup.flags[0])));
     }
-    // Authok signs with RS256 alone; Auth0 has PS256 too, and neither anything else unless it is asked for.
+    // Authok signs only with RS256. Auth0 also has PS256. Other algorithms need `--alg`.
     let keys = || TestIssuer::from_algorithms([Algorithm::Ps256, Algorithm::Es256]).with_audience(API);
     for (setup, ps256) in [
         (
@@ -114,7 +116,7 @@ fn tokens_of_auth0_and_authok_are_judged_by_their_rules() {
 }
 
 #[test]
-fn session_tokens_of_clerk_are_judged_by_its_rules() {
+fn clerk_session_rules_are_applied() {
     let setup = Setup::clerk("clerk");
     assert_eq!(setup.verify(&[], &setup.token()).accepts()["claims"]["azp"], APP);
     setup.verify(&[], &setup.issuer.clerk_v1().token()).accepts();
@@ -133,7 +135,7 @@ fn session_tokens_of_clerk_are_judged_by_its_rules() {
     }
     let opaque = verify(["--clerk-frontend-api", FRONTEND_API, "--jwks", &setup.jwks, "ak_4f1b2c3d"]);
     assert_eq!(opaque.rejects(), "opaque_token");
-    // Without parties any origin may ask, and a template's audience is what --audience is for.
+    // Without `--authorized-party`, any origin is accepted. `--audience` is for the audience of a token template.
     let any_party = Setup { flags: setup.flags[..2].to_vec(), ..setup };
     any_party.verify(&[], &any_party.token().claim("azp", "https://evil.example")).accepts();
     let for_api = any_party.token().audience(API);
@@ -144,7 +146,7 @@ fn session_tokens_of_clerk_are_judged_by_its_rules() {
 }
 
 #[test]
-fn access_tokens_of_entra_are_judged_by_its_rules() {
+fn entra_access_token_rules_are_applied() {
     for (name, issuer) in [
         ("azure", TestIssuer::azure(TENANT, CLIENT_ID)),
         ("azure-app", TestIssuer::azure_app(TENANT, CLIENT_ID)),
@@ -167,7 +169,7 @@ fn access_tokens_of_entra_are_judged_by_its_rules() {
         ] {
             assert_eq!(setup.verify(&[], &token).rejects(), reason, "{name}");
         }
-        // One's own URI takes the place of the usual ones.
+        // A custom application ID URI replaces the default audiences.
         let uri = setup.token().audience(API);
         setup.verify(&["--audience", API], &uri).accepts();
         assert_eq!(setup.verify(&["--audience", API], &setup.token()).rejects(), "wrong_audience");
@@ -200,8 +202,8 @@ fn many_tenants_of_entra_can_be_named() {
 }
 
 #[test]
-fn a_file_of_keys_is_used_in_the_place_of_the_providers_own() {
-    // The names are nobody's on this network: whatever was fetched from them would be no verdict, but exit status 2.
+fn key_file_replaces_the_providers_keys() {
+    // These hosts are not reachable from here. A fetch would fail with exit status 2 instead of a verdict.
     for setup in [
         Setup::auth0("own-keys-auth0"),
         Setup::authok("own-keys-authok"),
@@ -215,7 +217,7 @@ fn a_file_of_keys_is_used_in_the_place_of_the_providers_own() {
         verify([&flags[..], &["--public-key", &pem, &token]].concat()).accepts();
         let rejected = verify([&flags[..], &["--jwks", &stranger, &token]].concat()).rejects();
         assert!(["unknown_key", "bad_signature"].contains(&rejected.as_str()), "{rejected}");
-        // The signature alone, by the provider's algorithms.
+        // `--jws` checks only the signature, with the algorithms of the identity provider.
         let provider: Vec<&str> = flags.iter().copied().take_while(|flag| *flag != "--audience").collect();
         verify([&provider[..], &["--jws", "--jwks", &setup.jwks, &token]].concat()).accepts();
         for flag in ["--issuer=x", "--any-issuer"] {
@@ -226,7 +228,7 @@ fn a_file_of_keys_is_used_in_the_place_of_the_providers_own() {
 }
 
 #[test]
-fn a_provider_flag_replaces_issuer_keys_and_audience_rule_of_a_file() {
+fn provider_flag_overrides_the_configuration_file() {
     let setup = Setup::clerk("clerk-config");
     let members = json!({"issuer": "https://issuer.test/", "audience": API, "jwks_url": "https://issuer.test/keys",
         "leeway_seconds": 600});
@@ -236,7 +238,7 @@ fn a_provider_flag_replaces_issuer_keys_and_audience_rule_of_a_file() {
     setup.verify(&["--config", &file, "--at", "600"], &late).accepts();
     assert_eq!(setup.verify(&["--config", &file, "--at", "660"], &late).rejects(), "expired");
     assert_eq!(setup.verify(&["--config", &file, "--audience", API], &setup.token()).rejects(), "missing_claim");
-    // Where a provider's flag says nothing of the audience, the file's counts.
+    // The audience of the file applies if the identity provider's flag sets none.
     let auth0 =
         Setup::new("auth0-config", TestIssuer::auth0("t.eu.auth0.com", API), &["--auth0-domain", "t.eu.auth0.com"]);
     auth0.verify(&["--config", &file], &auth0.token()).accepts();
@@ -244,7 +246,7 @@ fn a_provider_flag_replaces_issuer_keys_and_audience_rule_of_a_file() {
 }
 
 #[test]
-fn two_providers_at_once_are_bad_usage_that_names_both() {
+fn error_names_both_of_two_providers() {
     let providers: [&[&str]; 5] = [
         &["--oidc-issuer", "https://issuer.test/"],
         &["--auth0-domain", "tenant.eu.auth0.com"],
@@ -264,7 +266,7 @@ fn two_providers_at_once_are_bad_usage_that_names_both() {
 }
 
 #[test]
-fn flags_of_one_provider_are_for_it_alone() {
+fn provider_flags_are_refused_for_other_providers() {
     let fails = |arguments: &[&str]| verify([arguments, &["--audience", API, "x"]].concat()).fails().to_owned();
     assert!(fails(&["--azure-tenant", TENANT]).contains("--azure-client-id <ID>"));
     assert!(fails(&["--azure-client-id", CLIENT_ID]).contains("--azure-tenant <TENANT>"));
@@ -280,7 +282,7 @@ fn flags_of_one_provider_are_for_it_alone() {
 }
 
 #[test]
-fn what_a_provider_cannot_use_is_named_by_its_flag() {
+fn invalid_value_is_reported_with_its_flag() {
     for (arguments, flag) in [
         (&["--azure-tenant", "contoso.onmicrosoft.com", "--azure-client-id", CLIENT_ID][..], "--azure-tenant"),
         (&["--azure-tenant", "", "--azure-client-id", CLIENT_ID], "--azure-tenant"),
@@ -317,7 +319,7 @@ fn help_names_every_provider() {
 }
 
 #[test]
-fn keys_are_fetched_from_where_each_provider_has_them() {
+fn keys_are_fetched_from_each_provider() {
     let authok = TestIssuer::new().with_audience(API).serve();
     let domain = format!("http://{}", authok.address());
     verify(["--authok-domain", &domain, "--audience", API, &authok.issuer().token().sign()]).accepts();

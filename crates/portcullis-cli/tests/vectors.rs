@@ -1,7 +1,8 @@
-//! Published vectors of signed tokens, through the real command: Wycheproof, RFC 7515, 7519, 7520, 7797 and 8037.
+//! Runs the command on published vectors of signed tokens: Wycheproof, RFC 7515, 7519, 7520, 7797 and 8037.
 //!
-//! They are read from the folder that `PORTCULLIS_VECTORS` names, else from `shared/vectors` beside the clone. For each
-//! file a line says how many there were, what the command said of them, and which are not taken at their word and why.
+//! `PORTCULLIS_VECTORS` names the folder with the vectors. The default is `shared/vectors` next to the clone. The tests
+//! print a line for each file: the number of vectors and of each verdict. They also list the vectors whose expected
+//! result differs from the command's verdict, with the reason.
 
 #![allow(
     clippy::indexing_slicing,
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 
 use support::{Folder, Outcome, verify};
 
-/// Vectors whose `result` is not what a strict verifier says, with the reason.
+/// The vectors whose `result` differs from the verdict of a strict verifier, each with the reason.
 type Traps = &'static [(u64, &'static str)];
 
 const BINDS_ALG: &str = "marked valid, but the key's alg is PS256 and the token's PS384; 332 to 340 have that invalid";
@@ -30,13 +31,13 @@ const NOT_BASE64URL: &str = "marked valid, but a part holds ?, which is not base
 const ROCA: &str = "marked invalid because of how the key was generated; the signature is good, and the key is trusted";
 const A_JWE: &str = "marked valid, but it is a JWE, and only signed tokens are read";
 
-/// What the command must have said, in numbers.
+/// The number of vectors in a file, and of each verdict.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Count {
     total: usize,
     accepted: usize,
     rejected: usize,
-    /// The key itself can't be used, so that there is no verdict on any token: exit status 2.
+    /// Vectors whose key cannot be used. There is no verdict on the token, and the exit status is 2.
     key_refused: usize,
     traps: usize,
 }
@@ -80,7 +81,7 @@ fn agree(file: &str, traps: Traps, expected: &Count) {
         for test in array(group, "tests") {
             let id = test["tcId"].as_u64().unwrap();
             let (token, flag, keys) = match test.get("jwe") {
-                // Its key only decrypts, so any key that verifies shows what is said of the token.
+                // The key of a JWE only decrypts. The verdict is the same with any key that verifies.
                 Some(jwe) => (jwe, "--jwks", some_verifying_key(&json)),
                 None => (&test["jws"], key_flag(group), keys(group)),
             };
@@ -125,7 +126,7 @@ fn agree(file: &str, traps: Traps, expected: &Count) {
     assert_eq!(&count, expected, "{file}");
 }
 
-/// A group's keys as they are given to a verifier: the public ones, or the secret.
+/// Returns the keys that a verifier of this group needs: the public keys, or the secret.
 fn keys(group: &Value) -> &Value {
     group.get("public").unwrap_or(&group["private"])
 }
@@ -142,7 +143,7 @@ fn some_verifying_key(file: &Value) -> &Value {
 }
 
 #[test]
-fn a_mixed_key_set_never_makes_an_hmac_key() {
+fn mixed_key_set_has_no_hmac_key() {
     let Some(json) = read("wycheproof/json_web_key_test.json") else { return };
     let group = &json["testGroups"][0];
     assert_eq!(group["comment"], "jws_mixedSymmetryKeyset");
@@ -152,7 +153,7 @@ fn a_mixed_key_set_never_makes_an_hmac_key() {
     assert!(outcome.stderr.contains("symmetric key"), "{}", outcome.stderr);
 }
 
-/// A vector of an RFC, and what is said of it with `--jws`: `Ok`, or the reason.
+/// Runs the command with `--jws` on a token of an RFC. Returns the payload, or the reason why it is rejected.
 fn says(folder: &Folder, jwk: &Value, token: &str) -> Result<Value, String> {
     let flag = if jwk["kty"] == "oct" { "--secret" } else { "--jwks" };
     let outcome = verify(["--jws", flag, &folder.file("key.json", jwk.to_string()), "--", token]);
@@ -162,9 +163,9 @@ fn says(folder: &Folder, jwk: &Value, token: &str) -> Result<Value, String> {
     }
 }
 
-/// A key for tokens that bring none, such as those with `alg` none.
+/// Returns a key for examples that have no key, for example those with `alg` `none`.
 fn any_key() -> Value {
-    // RFC 8037, appendix A.2.
+    // This key is from RFC 8037, appendix A.2.
     json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
 }
 
@@ -178,7 +179,7 @@ fn rfc_7515_7519_7797_and_8037_examples() {
         let (mut accepted, mut rejected, mut without_token) = (0, 0, 0);
         for example in examples {
             let section = example["section"].as_str().unwrap();
-            // RFC 7797 has one key for all of its examples, in the first.
+            // RFC 7797 uses one key for all examples. The first example has it.
             let jwk = [example.get("jwk"), examples[0].get("jwk")].into_iter().flatten().find(|jwk| jwk.is_object());
             let jwk = jwk.cloned().unwrap_or_else(any_key);
             let serializations = [example.get("json_serialization"), example.pointer("/json/0")];
@@ -187,7 +188,7 @@ fn rfc_7515_7519_7797_and_8037_examples() {
                 None => match serializations.into_iter().flatten().next() {
                     Some(json) => json.to_string(),
                     None => {
-                        // A key or a certificate, which the tests of the library look at.
+                        // The example is a key or a certificate. The tests of the library cover it.
                         without_token += 1;
                         continue;
                     }
@@ -228,7 +229,7 @@ fn rfc_7515_7519_7797_and_8037_examples() {
 }
 
 #[test]
-fn rfc_7515_and_7519_examples_are_jwts_at_their_time() {
+fn rfc_jwts_are_accepted_before_they_expire() {
     let folder = Folder::new("rfc-jwts");
     let mut looked_at = 0;
     for (rfc, sections) in
@@ -262,17 +263,17 @@ fn rfc_7515_and_7519_examples_are_jwts_at_their_time() {
 #[test]
 fn rfc_7520_cookbook() {
     let folder = Folder::new("cookbook");
-    // File, and what is said of each form of it: compact, general JSON, flattened JSON.
+    // Each file, and the verdict on each serialization: compact, general JSON, flattened JSON.
     let expected = [
         ("jws/4_1.rsa_v15_signature", ["", "not_compact_jws", "not_compact_jws"]),
         ("jws/4_2.rsa-pss_signature", ["", "not_compact_jws", "not_compact_jws"]),
         ("jws/4_3.ecdsa_signature", ["", "not_compact_jws", "not_compact_jws"]),
         ("jws/4_4.hmac-sha2_integrity_protection", ["", "not_compact_jws", "not_compact_jws"]),
-        // The payload is elsewhere, so the token is signed for another one than the empty one that it has.
+        // The payload is detached. The signature is for that payload, and not for the empty one in the token.
         ("jws/4_5.signature_with_detached_content", ["bad_signature", "not_compact_jws", "not_compact_jws"]),
         ("jws/4_6.protecting_specific_header_fields", ["-", "not_compact_jws", "not_compact_jws"]),
         ("jws/4_7.protecting_content_only", ["-", "not_compact_jws", "not_compact_jws"]),
-        // JSON with four dots in it, of which nothing more is looked at.
+        // This JSON contains four dots. The command counts only the dots.
         ("jws/4_8.multiple_signatures", ["-", "encrypted", "-"]),
         ("curve25519/jws", ["", "not_compact_jws", "not_compact_jws"]),
         ("rfc7797/4.2.hmac-sha2_b64_false", ["-", "not_compact_jws", "not_compact_jws"]),
@@ -314,7 +315,7 @@ fn rfc_7520_cookbook() {
 }
 
 #[test]
-fn every_cookbook_jwe_is_told_as_encrypted() {
+fn every_cookbook_jwe_is_rejected() {
     let folder = Folder::new("cookbook-jwe");
     let key = any_key();
     let Some(base) = base() else { return };
@@ -331,7 +332,7 @@ fn every_cookbook_jwe_is_told_as_encrypted() {
             }
             None => {
                 let text = json["output"].to_string();
-                // Which of the two depends on the number of dots in the JSON alone.
+                // The reason depends only on the number of dots in the JSON.
                 let reason = says(&folder, &key, &text).unwrap_err();
                 assert!(["not_compact_jws", "encrypted"].contains(&reason.as_str()), "{}: {reason}", file.display());
                 only_json += 1;
@@ -352,7 +353,7 @@ fn read(path: &str) -> Option<Value> {
     Some(serde_json::from_slice(&text).unwrap())
 }
 
-/// The folder with the vectors; `None`, and a line that says so, where there is none.
+/// Returns the folder with the vectors. If it does not exist, prints a line and returns `None`.
 fn base() -> Option<PathBuf> {
     let path = match std::env::var_os("PORTCULLIS_VECTORS") {
         Some(named) => PathBuf::from(named),

@@ -1,4 +1,4 @@
-//! `portcullis verify` as a process: exit statuses, every flag, standard input, the configuration file.
+//! Runs `portcullis verify` as a process: exit statuses, every flag, standard input and the configuration file.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
@@ -17,7 +17,7 @@ use support::{Folder, Outcome, PORTCULLIS, run, verify, verify_with_input};
 const ISSUER: &str = "https://issuer.test/";
 const AUDIENCE: &str = "https://api.test";
 
-/// An issuer with one key, its keys in a file, and the flags that accept its tokens.
+/// An issuer with one key, a file with its key set, and the flags that accept its tokens.
 struct Setup {
     folder: Folder,
     issuer: TestIssuer,
@@ -44,14 +44,14 @@ impl Setup {
         vec!["--issuer", ISSUER, "--audience", AUDIENCE, "--jwks", &self.jwks]
     }
 
-    /// Runs with the usual flags and `more`.
+    /// Runs the command with the usual flags and `more`.
     fn verify(&self, more: &[&str]) -> Outcome {
         verify(self.flags().into_iter().chain(more.iter().copied()))
     }
 }
 
 #[test]
-fn a_good_token_is_accepted_with_its_claims_as_issued() {
+fn accepted_token_keeps_its_claims_as_issued() {
     let setup = Setup::new("accept");
     let payload = format!(
         "{{\"z\":1.0,\r\n \"iss\":\"{ISSUER}\",\t\"aud\":[\"{AUDIENCE}\"],\n\"exp\":99999999999,\"big\":123456789012345678901234567890,\"a\":\"\\u0041\\n\"}}"
@@ -69,7 +69,7 @@ fn a_good_token_is_accepted_with_its_claims_as_issued() {
 }
 
 #[test]
-fn a_bad_token_is_rejected_with_its_reason_and_without_its_text() {
+fn rejection_has_a_reason_but_no_token() {
     let setup = Setup::new("reject");
     let expired = setup.issuer.token().expired().claim("email", "someone@example.com").sign();
     let outcome = setup.verify(&[&expired]);
@@ -86,7 +86,7 @@ fn a_bad_token_is_rejected_with_its_reason_and_without_its_text() {
 }
 
 #[test]
-fn issuer_and_audience_must_be_named_or_waived() {
+fn issuer_and_audience_flags_are_required() {
     let setup = Setup::new("issuer-audience");
     let token = setup.token();
     let with = |flags: &[&str]| verify(flags.iter().copied().chain(["--jwks", &setup.jwks, &token]));
@@ -107,7 +107,7 @@ fn issuer_and_audience_must_be_named_or_waived() {
 }
 
 #[test]
-fn keys_come_from_a_set_one_jwk_pem_or_der() {
+fn set_jwk_pem_and_der_keys_work() {
     for algorithm in [Algorithm::Rs256, Algorithm::Es512, Algorithm::EdDsa] {
         let setup = Setup::with_algorithm(&format!("keys-{algorithm}"), algorithm);
         let key = setup.issuer.first_key();
@@ -124,7 +124,7 @@ fn keys_come_from_a_set_one_jwk_pem_or_der() {
 }
 
 #[test]
-fn keys_that_cannot_be_used_are_named_by_their_flag() {
+fn unusable_key_error_names_its_flag() {
     let setup = Setup::new("bad-keys");
     let file = |name: &str, content: &[u8]| setup.folder.file(name, content);
     let secret_jwk = r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
@@ -163,7 +163,7 @@ fn keys_that_cannot_be_used_are_named_by_their_flag() {
 }
 
 #[test]
-fn a_key_of_the_set_that_is_not_used_is_remarked_on() {
+fn skipped_key_is_reported() {
     let setup = Setup::new("skipped");
     let set = json!({"keys": [{"kty": "EC", "crv": "secp256k1", "kid": "odd"}, setup.issuer.first_key().jwk()]});
     let jwks = setup.folder.file("mixed.json", set.to_string());
@@ -173,7 +173,7 @@ fn a_key_of_the_set_that_is_not_used_is_remarked_on() {
 }
 
 #[test]
-fn a_secret_comes_from_its_flag_alone_and_is_never_repeated() {
+fn secret_is_read_only_from_its_flag() {
     let setup = Setup::with_algorithm("secret", Algorithm::Hs512);
     let key = setup.issuer.first_key();
     let bytes = key.secret().unwrap();
@@ -185,7 +185,7 @@ fn a_secret_comes_from_its_flag_alone_and_is_never_repeated() {
     with(&setup.folder.file("secret.bin", bytes)).accepts();
     with(&setup.folder.file("secret.json", key.jwk().to_string())).accepts();
     with(&setup.folder.file("set.json", json!({"keys": [key.jwk(), renamed]}).to_string())).accepts();
-    // Two keys under one kid: nothing says which.
+    // Two keys have the same `kid`, so the choice is ambiguous.
     let set = json!({"keys": [key.jwk(), other]});
     assert_eq!(with(&setup.folder.file("twice.json", set.to_string())).rejects(), "ambiguous_key");
     assert_eq!(with(&setup.folder.file("other.bin", [7; 64])).rejects(), "bad_signature");
@@ -204,7 +204,7 @@ fn a_secret_comes_from_its_flag_alone_and_is_never_repeated() {
 #[test]
 fn only_allowed_algorithms_pass() {
     let setup = Setup::with_algorithm("alg", Algorithm::Rs256);
-    // A key that says nothing of an algorithm serves all of its type.
+    // A key without `alg` may be used with every algorithm of its type.
     let pem = setup.folder.file("key.pem", setup.issuer.public_key_pem());
     let with = |flags: &[&str]| {
         let usual = ["--any-issuer", "--any-audience", "--public-key", &pem];
@@ -221,7 +221,7 @@ fn only_allowed_algorithms_pass() {
 }
 
 #[test]
-fn the_clock_and_the_leeway_can_be_set() {
+fn clock_and_leeway_can_be_set() {
     let setup = Setup::new("time");
     let now = 1_700_000_000;
     let token = setup.issuer.token().issued_at(now).claim("exp", now + 60).sign();
@@ -238,7 +238,7 @@ fn the_clock_and_the_leeway_can_be_set() {
     at(now + 659, &["--leeway", "600"]).accepts();
     assert_eq!(at(now - 6, &[]).rejects(), "issued_in_future");
     assert_eq!(at(-1, &[]).rejects(), "issued_in_future");
-    // Dates past what 64 bits of nanoseconds hold are dates all the same.
+    // Dates beyond the range of nanoseconds in 64 bits are accepted.
     assert_eq!(at(i64::MAX, &[]).rejects(), "expired");
     assert!(at(now, &["--leeway", "601"]).fails().starts_with("error: --leeway: "));
     for (flag, value) in [("--leeway", "-1"), ("--leeway", "soon"), ("--at", "2020-01-01"), ("--at", "1e9")] {
@@ -288,7 +288,7 @@ fn jws_stops_after_the_signature() {
     outcome.accepts();
     assert_eq!(outcome.stdout, "{\"verdict\":\"accept\",\"payload\":\"_25vIGpzb24\"}\n");
     with(&[&setup.issuer.token().payload("").expired().sign()]).accepts();
-    // Flags that ask for nothing more do no harm.
+    // Flags that add no check are accepted.
     with(&["--any-issuer", "--any-audience", "--at", "0", "--leeway", "1", "--allow-missing-exp", &token]).accepts();
 
     let mut tampered = token.clone();
@@ -299,7 +299,7 @@ fn jws_stops_after_the_signature() {
     assert_eq!(with(&[&tampered]).rejects(), "bad_signature");
     assert_eq!(with(&["--alg", "ES256", "{}"]).rejects(), "not_compact_jws");
     assert!(with(&["--alg", "ES384", &token]).fails().starts_with("error: --alg: "));
-    // Checks that would not run must not seem to.
+    // A flag for a check that `--jws` skips is refused.
     for flag in ["--issuer", "--audience", "--typ", "--require"] {
         let outcome = with(&[flag, "x", &token]);
         assert!(outcome.fails().contains(flag) && outcome.fails().contains("--jws"), "{outcome:?}");
@@ -338,12 +338,12 @@ fn every_line_of_standard_input_gets_one_verdict() {
             "accept"
         ]
     );
-    // A token with a blank beside it is none: nothing is guessed.
+    // A space before or after a token makes it malformed. The command does not trim lines.
     assert_eq!(verdicts(&with(format!(" {good}\n{good} \n").as_bytes())), ["malformed", "malformed"]);
 }
 
 #[test]
-fn an_empty_input_is_not_all_accepted() {
+fn empty_input_is_an_error() {
     let setup = Setup::new("empty-input");
     let with = |input: &[u8]| verify_with_input(setup.flags().into_iter().chain(["-"]), input);
     assert!(with(b"").fails().contains("standard input is empty"));
@@ -351,7 +351,7 @@ fn an_empty_input_is_not_all_accepted() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_does_no_harm() {
+fn closed_output_ends_the_command_quietly() {
     let setup = Setup::new("broken-pipe");
     let mut child = Command::new(PORTCULLIS)
         .arg("verify")
@@ -370,7 +370,7 @@ fn a_reader_that_leaves_early_does_no_harm() {
     stdout.read_line(&mut first).unwrap();
     assert!(first.contains("accept"), "verdicts come line by line, not at the end");
     drop(stdout);
-    // The command ends at its first verdict that nobody reads, so sooner or later nobody reads the tokens either.
+    // The command ends when it cannot write a verdict. After that, writing a token fails.
     while writeln!(stdin, "{token}").is_ok() {}
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "not every token was accepted");
@@ -378,7 +378,7 @@ fn a_reader_that_leaves_early_does_no_harm() {
 }
 
 #[test]
-fn exactly_one_token_is_asked_for_and_none_is_repeated() {
+fn usage_errors_do_not_repeat_tokens() {
     let setup = Setup::new("usage");
     let token = setup.token();
     assert!(setup.verify(&[]).fails().contains("or - to read one per line"));
@@ -391,7 +391,7 @@ fn exactly_one_token_is_asked_for_and_none_is_repeated() {
         assert!(!outcome.fails().contains(&token[..10]), "{}", outcome.stderr);
     }
     assert!(setup.verify(&["--unknown", &token]).fails().contains("--unknown"));
-    // What is not UTF-8 is no token either.
+    // An argument that is not UTF-8 is rejected as malformed.
     #[cfg(unix)]
     {
         use std::os::unix::ffi::OsStrExt as _;
@@ -414,7 +414,7 @@ fn help_has_examples() {
 }
 
 #[test]
-fn a_configuration_file_is_read_and_flags_override_it() {
+fn flags_override_the_configuration_file() {
     let setup = Setup::new("config");
     let members = json!({
         "issuer": ISSUER, "audience": ["other", AUDIENCE], "jwks_file": setup.jwks, "algorithms": ["ES256"],
@@ -449,20 +449,20 @@ fn a_configuration_file_is_read_and_flags_override_it() {
         with(&["--jws"]).accepts();
         assert!(with(&["--alg", "RS256"]).fails().starts_with("error: --alg: "));
     }
-    // A flag replaces whatever source of keys the file names.
+    // A flag replaces any key source in the file.
     for source in ["jwks_url", "jwks_file", "secret_file"] {
         let members = json!({"issuer": ISSUER, "audience": AUDIENCE, source: "https://unused.example/"});
         let file = setup.folder.file("source.json", members.to_string());
         verify(["--config", &file, "--public-key", &pem, &setup.token()]).accepts();
     }
-    // What the file leaves out, flags can add.
+    // Flags can add the members that the file leaves out.
     let partial = setup.folder.file("partial.json", json!({"issuer": ISSUER}).to_string());
     verify(["--config", &partial, "--audience", AUDIENCE, "--jwks", &setup.jwks, &setup.token()]).accepts();
     verify(["--config", &partial, "--jws", "--jwks", &setup.jwks, &setup.token()]).accepts();
 }
 
 #[test]
-fn a_configuration_file_that_cannot_be_used_is_named() {
+fn configuration_file_errors_name_the_file() {
     let setup = Setup::new("bad-config");
     let file = |name: &str, content: &str| setup.folder.file(name, content);
     let cases = [
@@ -490,7 +490,7 @@ fn a_configuration_file_that_cannot_be_used_is_named() {
             "more than one source",
         ),
         (file("url.json", r#"{"issuer":"i","audience":"a","jwks_url":"http://i.example/keys"}"#), "jwks_url in "),
-        // Without a source of keys the issuer's metadata is to name them, and this issuer is no URL.
+        // Without a key source, the keys come from the issuer's metadata. This issuer is not a URL.
         (file("no-keys.json", r#"{"issuer":"i","audience":"a"}"#), "issuer in "),
         (file("no-keys-either.json", r#"{"issuer":["i","j"],"audience":"a"}"#), "exactly one issuer"),
         (file("no-issuer.json", r#"{"audience":"a","jwks_file":"k"}"#), "--issuer"),
@@ -511,7 +511,7 @@ fn a_configuration_file_that_cannot_be_used_is_named() {
         let outcome = verify(["--config", &path, &setup.token()]);
         assert!(outcome.fails().contains(expected), "{path}: {outcome:?}");
     }
-    // A line that is not TOML may hold anything, so it is not repeated.
+    // A line that is not TOML may contain a secret, so the message does not repeat it.
     let broken = file("broken.toml", "secret = hunter2 and more\n");
     let outcome = verify(["--config", &broken, &setup.token()]);
     assert!(outcome.fails().contains("TOML") && !outcome.stderr.contains("hunter2"), "{outcome:?}");

@@ -37,7 +37,7 @@ type PresetBuilder = fn() -> Result<JwtVerifierBuilder, ConfigError>;
 #[derive(Clone, Copy, Debug)]
 struct NamedProvider {
     variable: &'static str,
-    /// `None` for any issuer, by the variables of [`Config::from_env`].
+    /// The verifier of a preset. `None` means any issuer, from the variables of [`Config::from_env`].
     preset: Option<PresetBuilder>,
 }
 
@@ -46,8 +46,8 @@ impl Environment {
     /// `PORTCULLIS_ALGORITHMS`. If no identity provider is named, an issuer starts on this machine.
     ///
     /// # Errors
-    /// [`ConfigError`] names each variable that is wrong, and what to write instead. Two identity providers at once are an
-    /// error that names both.
+    /// [`ConfigError`] names each variable that is wrong, and what to write instead. Two identity providers at once are
+    /// an error that names both.
     pub fn read() -> Result<Self, ConfigError> {
         let port = match variables::given(variables::environment, "PORT")? {
             None => 3010,
@@ -68,7 +68,7 @@ impl Environment {
     }
 
     /// Returns lines to paste into a shell, for a server that listens on `port`. Each has a comment that says what it
-    /// shows. There are none if an identity provider is named, because only it issues tokens.
+    /// shows. The result is empty if an identity provider is named, because only it issues tokens.
     #[must_use]
     pub fn lines_to_try(&self, port: u16) -> Vec<String> {
         let Some(server) = &self.embedded else { return Vec::new() };
@@ -112,7 +112,7 @@ fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Name
     }
 }
 
-/// Whether the variable or its twin is set. An error in it is reported when it is read.
+/// Returns whether the variable or its `_FILE` twin is set. An error in its value is reported later, when it is read.
 fn is_given(lookup: impl Fn(&str) -> Option<String>, variable: &'static str) -> bool {
     variables::given(lookup, variable) != Ok(None)
 }
@@ -136,7 +136,7 @@ fn gate_of(builder: Result<JwtVerifierBuilder, ConfigError>) -> Result<Gate, Con
 mod tests {
     use super::*;
 
-    /// The variable that names the identity provider, and whether it has a preset.
+    /// Returns the variable that names the identity provider, and whether it has a preset.
     fn named(variables: &[&str]) -> Result<Option<(&'static str, bool)>, ConfigError> {
         let named = named_provider(|name| variables.contains(&name).then(|| "x".to_owned()))?;
         Ok(named.map(|provider| (provider.variable, provider.preset.is_some())))
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(named(&["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]), Ok(Some(("AZURE_TENANT_ID", true))));
         assert_eq!(named(&["AZURE_TENANT_ID_FILE"]), Ok(Some(("AZURE_TENANT_ID", true))));
         assert_eq!(named(&["AUTHOK_AUDIENCE"]), Ok(Some(("AUTHOK_AUDIENCE", true))));
-        // It names a place, not an identity provider, and other programs on the machine may need it.
+        // `AZURE_AUTHORITY_HOST` names a cloud, not an identity provider. Other programs on the machine may need it.
         assert_eq!(named(&["AZURE_AUTHORITY_HOST"]), Ok(None));
     }
 
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(read("PORTCULLIS_LEEWAY_SECONDS", "30").unwrap().leeway_seconds, Some(30));
         assert_eq!(read("PORTCULLIS_TYP", "at+jwt").unwrap().typ, Some(vec!["at+jwt".to_owned()]));
         assert_eq!(read("PORTCULLIS_ALGORITHMS", "none").unwrap_err().field(), "PORTCULLIS_ALGORITHMS");
-        // A name that only looks like an option.
+        // This name only looks like an option.
         assert_eq!(read("PORTCULLIS_LEEWAY", "30").unwrap_err().field(), "PORTCULLIS_LEEWAY");
     }
 

@@ -1,4 +1,4 @@
-//! The command as a process, and files for it.
+//! Runs the command as a process, and writes files for it.
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
@@ -11,11 +11,11 @@ use serde_json::Value;
 /// The path of the command.
 pub(crate) const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 
-/// A folder of one test's own.
+/// A folder that only one test uses.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    /// An empty folder; `name` is no other test's.
+    /// Creates an empty folder. No other test may use the same `name`.
     pub(crate) fn new(name: &str) -> Self {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         if path.exists() {
@@ -33,7 +33,7 @@ impl Folder {
     }
 }
 
-/// What a run of the command gave.
+/// The exit status and the output of the command.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) status: i32,
@@ -42,19 +42,19 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Each line of output as JSON.
+    /// Returns each line of output as JSON.
     pub(crate) fn verdicts(&self) -> Vec<Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The only verdict.
+    /// Returns the only verdict.
     pub(crate) fn verdict(&self) -> Value {
         let verdicts = self.verdicts();
         assert_eq!(verdicts.len(), 1, "{self:?}");
         verdicts.into_iter().next().unwrap()
     }
 
-    /// Expects the only token to be accepted.
+    /// Checks that the only token is accepted, and returns the verdict.
     #[track_caller]
     pub(crate) fn accepts(&self) -> Value {
         assert_eq!(self.status, 0, "{self:?}");
@@ -63,7 +63,7 @@ impl Outcome {
         verdict
     }
 
-    /// Expects the only token to be rejected, and returns the reason.
+    /// Checks that the only token is rejected, and returns the reason.
     #[track_caller]
     pub(crate) fn rejects(&self) -> String {
         assert_eq!(self.status, 1, "{self:?}");
@@ -73,7 +73,7 @@ impl Outcome {
         verdict["reason"].as_str().unwrap().to_owned()
     }
 
-    /// Expects bad usage or configuration, and returns the message.
+    /// Checks that the command fails with exit status 2, and returns the message.
     #[track_caller]
     pub(crate) fn fails(&self) -> &str {
         assert_eq!(self.status, 2, "{self:?}");
@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = String>, input: &[u8]) -> 
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();
-    // The command may end without reading all of it, or any; writing then fails, and that is for the test to see.
+    // The command may end before it reads all input. Writing then fails, and the test checks the outcome.
     let writer = std::thread::spawn(move || stdin.write_all(&input).is_ok());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
