@@ -124,7 +124,7 @@ fn fault_43_refresh_on_an_idle_runtime_is_restarted() {
     let kid = scene.server.issuer().first_key().id().to_owned();
     scene.server.rotate(Algorithm::EdDsa);
     scene.server.withdraw(&kid);
-    // The refresh starts on a runtime that is no longer driven, but not dropped.
+    // The refresh starts on a runtime that nothing drives any more, but that is not dropped.
     let idle = runtime();
     scene.clock.advance(REFRESH_DUE);
     idle.block_on(scene.admits(&token));

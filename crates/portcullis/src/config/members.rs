@@ -149,13 +149,13 @@ members! {
             mistaken: ["KEY_LIFETIME"],
         }
 
-        /// The shortest time that fetched keys are fresh, in seconds, whatever the response says. Default: 60.
+        /// The shortest time that fetched keys are fresh, in seconds, regardless of the response. Default: 60.
         key_lifetime_min_seconds: Option<u64>, Fetch {
             variable: "PORTCULLIS_KEY_LIFETIME_MIN_SECONDS",
             hint: "write a number above 0",
         }
 
-        /// The longest time that fetched keys are fresh, in seconds, whatever the response says. Default: 3600.
+        /// The longest time that fetched keys are fresh, in seconds, regardless of the response. Default: 3600.
         key_lifetime_max_seconds: Option<u64>, Fetch {
             variable: "PORTCULLIS_KEY_LIFETIME_MAX_SECONDS",
             hint: "write a number above 0",

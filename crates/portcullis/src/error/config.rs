@@ -38,7 +38,7 @@ impl ConfigError {
         Self { first, more: Vec::new() }
     }
 
-    /// Returns one error with all faults of `errors`, in their order, or `Ok` if there are none.
+    /// Returns one error with all faults of `errors`, in their order, or `Ok` if `errors` is empty.
     ///
     /// ```
     /// use portcullis::ConfigError;

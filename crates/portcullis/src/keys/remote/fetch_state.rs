@@ -1,7 +1,7 @@
 //! The decisions about the fetches of one key set: who starts a fetch, who waits, which result counts, and when keys are
 //! refreshed.
 //!
-//! This file has no concurrency of its own: [`CachedKeySet`](super::cached_key_set::CachedKeySet) calls it under a lock.
+//! This file has no concurrency: [`CachedKeySet`](super::cached_key_set::CachedKeySet) calls it under a lock.
 //! Time and chance are arguments. `F` is a handle of a fetch in flight.
 
 use std::time::Duration;
