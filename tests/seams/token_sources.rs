@@ -77,7 +77,7 @@ async fn raw_token_is_that_of_the_source() {
     ] {
         let answer = ask::<Authenticated>(&gate, &request, |caller| {
             assert!(!format!("{caller:?}").contains("ey"), "{caller:?}");
-            caller.raw_token().unwrap_or_default().to_owned()
+            caller.raw_token().unwrap_or_default()
         });
         assert_eq!(answer.await.body, *expected);
     }

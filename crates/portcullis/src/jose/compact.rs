@@ -53,11 +53,12 @@ impl<'t> Compact<'t> {
         Header::parse(base64url::decode(self.header).ok_or(malformed)?)
     }
 
-    /// Checks the signature.
-    pub(crate) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<(), InvalidToken> {
+    /// Checks the signature, and returns its bytes.
+    pub(crate) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<Vec<u8>, InvalidToken> {
         let malformed = InvalidToken::Malformed { part: "signature" };
         let signature = base64url::decode(self.signature).ok_or(malformed)?;
-        key.verify(algorithm, self.signing_input.as_bytes(), &signature).map_err(|_| InvalidToken::BadSignature)
+        key.verify(algorithm, self.signing_input.as_bytes(), &signature).map_err(|_| InvalidToken::BadSignature)?;
+        Ok(signature)
     }
 
     /// Decodes the payload.

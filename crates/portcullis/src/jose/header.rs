@@ -104,6 +104,11 @@ impl Header {
     pub fn get<'a, T: Deserialize<'a>>(&'a self, name: &str) -> Option<T> {
         serde_json::from_str(self.object.raw(name)?).ok()
     }
+
+    /// The header as the issuer wrote it.
+    pub(crate) fn as_json(&self) -> &str {
+        self.object.text()
+    }
 }
 
 impl fmt::Debug for Header {

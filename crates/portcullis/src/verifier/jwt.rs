@@ -17,7 +17,7 @@ use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::key_lookup::{allowed_algorithm, find_key};
 use crate::verifier::token_cache::{TokenCache, TokenDigest};
 use crate::verifier::unverified::Explain;
-use crate::verifier::verified::TokenContents;
+use crate::verifier::verified::{Signed, TokenContents};
 use crate::verifier::{Evidence, JwtVerifierBuilder, UnverifiedToken, Verified, Verifier};
 
 /// Verifies signed JWTs: signature, type, issuer, audience, time, and the checks that were added to the builder.
@@ -101,16 +101,16 @@ impl JwtVerifier {
         self.token_types.check(&header)?;
         let algorithm = allowed_algorithm(&header, self.algorithms)?;
         let key = find_key(&*self.keys, &header, algorithm, self.issuer.first()).await?;
-        token.verify(&key, algorithm)?;
+        let signature = token.verify(&key, algorithm)?;
         self.headers.remember(&token, &header);
         let claims = Claims::parse(token.payload()?)?;
         let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
-        Ok(TokenContents { claims, evidence, signature: Some((header, key)), clock })
+        Ok(TokenContents { claims, evidence, signed: Some(Signed { header, key, signature }), clock })
     }
 
     /// Runs the claim checks, whose result can change over time.
     fn check_claims(&self, contents: &TokenContents) -> Result<(), AuthError> {
-        let Some((header, key)) = &contents.signature else {
+        let Some(Signed { header, key, .. }) = &contents.signed else {
             return Err(AuthError::Server("a token without header or key reached the checks".into()));
         };
         let token = TokenView { header, claims: &contents.claims, key, now: self.clock.now() };
@@ -137,7 +137,7 @@ impl JwtVerifier {
     }
 
     async fn would_use_the_same_key(&self, contents: &TokenContents) -> Result<bool, AuthError> {
-        let Some((header, used)) = &contents.signature else { return Ok(false) };
+        let Some(Signed { header, key: used, .. }) = &contents.signed else { return Ok(false) };
         let algorithm = allowed_algorithm(header, self.algorithms)?;
         let key = find_key(&*self.keys, header, algorithm, self.issuer.first()).await?;
         Ok(Arc::ptr_eq(&key, used) || key.is_same(used))
@@ -153,7 +153,7 @@ impl Verifier for JwtVerifier {
         let token = credential.unverified_token();
         let contents = self.recall_or_verify_signed(token).await;
         match contents.and_then(|contents| self.check_claims(&contents).map(|()| contents)) {
-            Ok(contents) => Ok(Verified::from_token(contents, Arc::clone(&self.grants), token)),
+            Ok(contents) => Ok(Verified::from_token(contents, Arc::clone(&self.grants))),
             Err(AuthError::InvalidToken(found)) => Err(self.explain(token, found).into()),
             Err(error) => Err(error),
         }

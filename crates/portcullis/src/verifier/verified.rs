@@ -10,7 +10,7 @@ use crate::claims::{Claims, GrantReader, Grants, NumericDate, StandardGrants};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::Scheme;
 use crate::error::InvalidToken;
-use crate::jose::{Header, VerifyingKey};
+use crate::jose::{Header, VerifyingKey, base64url};
 use crate::verifier::{Evidence, SenderConstraint};
 
 /// A verified caller: the claims of a token that passed every check. Cheap to clone.
@@ -18,7 +18,6 @@ use crate::verifier::{Evidence, SenderConstraint};
 pub struct Verified {
     contents: Arc<TokenContents>,
     grants: Arc<dyn GrantReader>,
-    raw_token: Option<Arc<str>>,
     response_headers: Option<Arc<[(String, String)]>>,
     scheme: Scheme,
 }
@@ -28,16 +27,33 @@ pub struct Verified {
 pub(crate) struct TokenContents {
     pub(crate) claims: Claims,
     pub(crate) evidence: Evidence,
-    /// The header and the key of a signed token.
-    pub(crate) signature: Option<(Arc<Header>, Arc<VerifyingKey>)>,
+    /// `None` unless a JWT was verified.
+    pub(crate) signed: Option<Signed>,
     /// The verifier's clock; `None` means the system's.
     pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
+/// The parts of a signed token beside its claims.
+#[derive(Clone)]
+pub(crate) struct Signed {
+    pub(crate) header: Arc<Header>,
+    pub(crate) key: Arc<VerifyingKey>,
+    pub(crate) signature: Vec<u8>,
+}
+
+impl Signed {
+    /// The token's text. Only the canonical encoding of a part is accepted, so the decoded parts determine the text, and a
+    /// verification does not have to copy it.
+    fn text(&self, claims: &Claims) -> String {
+        let parts = [self.header.as_json().as_bytes(), claims.as_json().as_bytes(), &self.signature];
+        parts.map(base64url::encode).join(".")
+    }
+}
+
 impl Verified {
     /// A caller whose token has a good signature.
-    pub(crate) fn from_token(contents: Arc<TokenContents>, grants: Arc<dyn GrantReader>, token: &str) -> Self {
-        Self { contents, grants, raw_token: Some(token.into()), response_headers: None, scheme: Scheme::Bearer }
+    pub(crate) fn from_token(contents: Arc<TokenContents>, grants: Arc<dyn GrantReader>) -> Self {
+        Self { contents, grants, response_headers: None, scheme: Scheme::Bearer }
     }
 
     /// A caller that your own [`Verifier`](crate::Verifier) verified by other means than a JWT: by introspection, by an API
@@ -50,11 +66,10 @@ impl Verified {
     /// [`InvalidToken`] when the claims are not a JSON object, or a registered claim has a wrong type.
     pub fn from_claims(claims: &impl Serialize, evidence: Evidence) -> Result<Self, InvalidToken> {
         let payload = serde_json::to_vec(claims).map_err(|_| InvalidToken::Malformed { part: "payload" })?;
-        let contents = TokenContents { claims: Claims::parse(payload)?, evidence, signature: None, clock: None };
+        let contents = TokenContents { claims: Claims::parse(payload)?, evidence, signed: None, clock: None };
         Ok(Self {
             contents: Arc::new(contents),
             grants: Arc::new(StandardGrants::new()),
-            raw_token: None,
             response_headers: None,
             scheme: Scheme::Bearer,
         })
@@ -139,7 +154,7 @@ impl Verified {
     /// The token's header; `None` unless a JWT was verified.
     #[must_use]
     pub fn header(&self) -> Option<&Header> {
-        self.contents.signature.as_ref().map(|(header, _)| &**header)
+        self.contents.signed.as_ref().map(|signed| &*signed.header)
     }
 
     /// How the caller was verified.
@@ -160,10 +175,10 @@ impl Verified {
     /// The text of the verified JWT, for calls to other services on the caller's behalf: to exchange it (RFC 8693) or to
     /// forward it. `None` unless a JWT was verified.
     ///
-    /// It is a secret: with it, anyone can act as the caller. No `Debug` output of this crate prints it.
+    /// The text is put together anew by each call. It is a secret: with it, anyone can act as the caller. No `Debug` output of this crate prints it.
     #[must_use]
-    pub fn raw_token(&self) -> Option<&str> {
-        self.raw_token.as_deref()
+    pub fn raw_token(&self) -> Option<String> {
+        self.contents.signed.as_ref().map(|signed| signed.text(&self.contents.claims))
     }
 
     /// The scheme under which the request presented its token.
