@@ -67,7 +67,9 @@
 //!
 //! - `iss` is the name of an accepted tenant, in version 1.0 (`https://sts.windows.net/{tenant}/`) or 2.0
 //!   (`https://login.microsoftonline.com/{tenant}/v2.0`), and `tid` is that tenant.
-//! - The key is for that tenant: the key's own member `issuer` says so.
+//! - The key is for that tenant: the key's own member `issuer` says so. With one tenant, a key without this member is bound
+//!   to the tenant by its URL. With several tenants, such a key verifies no token, because it could be the key of any
+//!   tenant. A key of a sovereign cloud names that cloud ([`Azure::cloud`]), so it verifies no token of another cloud.
 //! - The algorithm is RS256, and `typ` is `JWT`.
 //! - The token is an access token and grants a scope or a role. An ID token of the same application has the same
 //!   audience. It has neither a scope nor a client in `azp` or `appid`, and is refused.
@@ -83,6 +85,7 @@
 //! | `wrong_audience`, "the token is for Microsoft Graph" | the client asked for a scope of Graph, for example `User.Read` | ask for a scope of the API, `api://{client id}/…` |
 //! | `wrong_audience` | the API has another Application ID URI | [`Azure::audience`] |
 //! | `wrong_issuer` | a token of another tenant or cloud, or of a version that [`Azure::versions`] excludes | [`Azure::tenants`], [`Azure::cloud`] |
+//! | `wrong_issuer`, "the key is not published for the tenant that iss names" | the keys come from another cloud or another key provider, and have another member `issuer` or none | [`Azure::cloud`], [`Azure::keys`] |
 //! | `wrong_tenant` | the tenant is not on the list; or `iss` and `tid` differ | [`Azure::tenants`] |
 //! | `wrong_token_class` | an ID token; a token without scope and role; the wrong kind of caller; another policy of B2C | send the access token; assign a role; [`Azure::allow_tokens_without_grants`] |
 //! | `unknown_key` | the application has a claims-mapping policy, and so its own keys | [`Azure::claims_mapping`] |

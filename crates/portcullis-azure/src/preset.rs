@@ -202,6 +202,9 @@ impl Azure {
     }
 
     /// Takes the keys from this key provider. Default: they are fetched from Microsoft.
+    ///
+    /// Where several tenants are accepted, each key needs the member `issuer`, as Microsoft publishes it. Without it a key
+    /// verifies no token, because nothing says for which tenants it is. Keys from PEM have no such member.
     pub fn keys(mut self, keys: impl KeyProvider + 'static) -> Self {
         self.keys = Some(Arc::new(keys));
         self
@@ -292,9 +295,16 @@ impl Azure {
         })
     }
 
+    /// Returns the place of the keys of one tenant.
+    fn published(&self, names: &IssuerForms, tenant: &str) -> KeySource {
+        let version = if self.versions == TokenVersions::V1 { "" } else { "v2.0/" };
+        KeySource::Keys(format!("{}{tenant}/discovery/{version}keys", names.v2))
+    }
+
     fn many_tenants(&self, published_for: &str, accepted: AcceptedTenants) -> Result<TenancyRules, ConfigError> {
         let names = self.names()?;
-        let source = self.published(&names, published_for);
+        // Only the keys of version 2.0 say for which tenants they are. They also sign tokens of version 1.0.
+        let source = KeySource::Keys(format!("{}{published_for}/discovery/v2.0/keys", names.v2));
         Ok(TenancyRules {
             issuer: Issuer::by_rule(MultiTenantCheck { names, accepted }),
             tenant: None,
@@ -354,12 +364,6 @@ impl Azure {
             of_keys: self.cloud.login().to_owned(),
             versions: self.versions,
         })
-    }
-
-    /// Returns the place of the keys of a tenant, or of `common`, `consumers` or `organizations`.
-    fn published(&self, names: &IssuerForms, tenant: &str) -> KeySource {
-        let version = if self.versions == TokenVersions::V1 { "" } else { "v2.0/" };
-        KeySource::Keys(format!("{}{tenant}/discovery/{version}keys", names.v2))
     }
 
     fn authority_or(&self, usual: String) -> Result<String, ConfigError> {

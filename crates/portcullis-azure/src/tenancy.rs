@@ -86,7 +86,8 @@ impl AcceptedTenants {
 
 /// The issuer rule for many tenants, whose keys are published together.
 ///
-/// `tid` must be a GUID, `iss` must name that tenant, the key must be for that tenant, and the tenant must be accepted.
+/// `tid` must be a GUID, `iss` must name that tenant, the key must say that it is for that tenant, and the tenant must be
+/// accepted.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#multi-tenant-applications>
 #[derive(Clone, Debug)]
 pub(crate) struct MultiTenantCheck {
@@ -103,6 +104,10 @@ impl ClaimCheck for MultiTenantCheck {
         }
         if !self.names.has(issuer, &tenant) {
             return Err(InvalidToken::WrongIssuer);
+        }
+        if key_issuer(token.key()) == KeyIssuer::Absent {
+            // Nothing else says for which tenants the key is: it was published together with the keys of all tenants.
+            return Err(InvalidToken::KeyForAnotherTenant);
         }
         key_is_for(token.key(), issuer, &tenant, &[&self.names.v2, &self.names.of_keys])?;
         if self.accepted.has(&tenant) { Ok(()) } else { Err(InvalidToken::WrongTenant) }
@@ -131,18 +136,33 @@ impl ClaimCheck for SingleTenantCheck {
     }
 }
 
+/// The member `issuer` of a published key.
+#[derive(Debug, Eq, PartialEq)]
+enum KeyIssuer {
+    Absent,
+    Named(String),
+    Unreadable,
+}
+
+fn key_issuer(key: &VerifyingKey) -> KeyIssuer {
+    match key.member::<Value>("issuer") {
+        None | Some(Value::Null) => KeyIssuer::Absent,
+        Some(Value::String(published)) => KeyIssuer::Named(published),
+        Some(_) => KeyIssuer::Unreadable,
+    }
+}
+
 /// Checks that the key may sign for `tenant`.
 ///
 /// The key's member `issuer` must name that tenant or be the template for all tenants. It is the name of version 2.0,
-/// even for tokens of version 1.0. Keys that are published for version 1.0 have no such member and pass.
+/// even for tokens of version 1.0. A key without the member passes: it is bound to its tenant by the URL that it was
+/// fetched from.
 fn key_is_for(key: &VerifyingKey, issuer: &str, tenant: &str, bases: &[impl AsRef<str>]) -> Result<(), InvalidToken> {
-    match key.member::<Value>("issuer") {
-        None | Some(Value::Null) => Ok(()),
-        Some(Value::String(published)) => {
-            let published = published.replace(TEMPLATE, tenant);
-            let is_of_keys = |base: &_| is_made_of(&published, AsRef::as_ref(base), tenant, END_OF_V2);
-            if published == issuer || bases.iter().any(is_of_keys) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
-        }
-        Some(_) => Err(InvalidToken::WrongIssuer),
-    }
+    let published = match key_issuer(key) {
+        KeyIssuer::Absent => return Ok(()),
+        KeyIssuer::Named(published) => published.replace(TEMPLATE, tenant),
+        KeyIssuer::Unreadable => return Err(InvalidToken::KeyForAnotherTenant),
+    };
+    let is_of_keys = |base: &_| is_made_of(&published, AsRef::as_ref(base), tenant, END_OF_V2);
+    if published == issuer || bases.iter().any(is_of_keys) { Ok(()) } else { Err(InvalidToken::KeyForAnotherTenant) }
 }

@@ -66,6 +66,22 @@ async fn version_1_has_its_own_key_url() {
 }
 
 #[tokio::test]
+async fn many_tenants_fetch_the_keys_of_version_2() {
+    for (azure, published_for) in [
+        (Azure::common(API), "common"),
+        (Azure::organizations(API), "organizations"),
+        (Azure::tenants([TENANT], API), "common"),
+    ] {
+        let path = format!("/{published_for}/discovery/v2.0/keys");
+        let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[&path]);
+        // The keys of version 1.0 do not say for which tenants they are.
+        let gate = gate(azure.versions(TokenVersions::V1).authority(authority));
+        assert!(admits(&gate, &server.issuer().token().issuer(&v1(TENANT)).sign()).await, "{path}");
+        assert_eq!((server.hits(&path), server.all_hits()), (1, 1));
+    }
+}
+
+#[tokio::test]
 async fn version_2_metadata_is_below_the_issuer() {
     let (server, authority) = serve(TestIssuer::azure(TENANT, API), &[]);
     let keys = RemoteKeys::discover(&server.url()).unwrap();

@@ -59,7 +59,7 @@ async fn version_2_issuer_has_no_slash() {
 
 #[tokio::test]
 async fn version_1_issuer_has_a_slash() {
-    let issuer = TestIssuer::azure_v1(TENANT, API);
+    let issuer = with_keys_for(TestIssuer::azure_v1(TENANT, API), json!(v2("{tenantid}")));
     for (mode, azure) in modes() {
         let gate = gate(&azure, &issuer);
         assert!(admits(&gate, &issuer.token().sign()).await, "{mode}");
@@ -196,7 +196,7 @@ async fn key_must_be_for_the_tokens_tenant() {
         for (published, accepted) in [
             (json!(v2("{tenantid}")), true),
             (json!(v2(TENANT)), true),
-            (json!(null), true),
+            (json!(null), mode == "single tenant"),
             (json!(v2(CONSUMERS)), false),
             (json!(v2(OTHER)), false),
             (json!(v2(&TENANT.to_uppercase())), false),
@@ -226,11 +226,68 @@ async fn key_must_be_for_the_tokens_tenant() {
     assert_eq!(reason(&common, &of(&issuer, TENANT).sign()).await, Some(Reason::WrongIssuer));
 }
 
+/// Microsoft publishes the keys of all tenants together and writes into each for which tenants it is:
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-the-issuer>.
+#[tokio::test]
+async fn key_without_issuer_is_refused_for_many_tenants() {
+    let second = TestIssuer::azure(TENANT, API).with_published_keys(|jwk| {
+        jwk.remove("alg");
+        jwk.remove("issuer");
+    });
+    let first = TestIssuer::azure_v1(TENANT, API);
+    assert!(!second.jwks().contains("\"issuer\"") && !first.jwks().contains("\"issuer\""));
+    let refused = Some(InvalidToken::KeyForAnotherTenant.to_string());
+    for (azure, expected) in [
+        (Azure::single_tenant(TENANT, API), None),
+        (Azure::common(API), refused.clone()),
+        (Azure::organizations(API), refused.clone()),
+        (Azure::tenants([TENANT], API), refused.clone()),
+        (Azure::consumers(API), refused.clone()),
+    ] {
+        for versions in [TokenVersions::Both, TokenVersions::V1, TokenVersions::V2] {
+            for issuer in [&first, &second] {
+                let gate = gate(&azure.clone().versions(versions), issuer);
+                let error = gate.verify(&issuer.token().sign()).await.err();
+                let excluded = (versions == TokenVersions::V1 && issuer.url() == second.url())
+                    || (versions == TokenVersions::V2 && issuer.url() == first.url());
+                let reason = error.as_ref().and_then(portcullis::AuthError::reason);
+                if excluded {
+                    assert_eq!(reason, Some(Reason::WrongIssuer), "{azure:?}");
+                } else {
+                    assert_eq!(error.map(|error| error.to_string()), expected, "{azure:?} {versions:?}");
+                    assert_eq!(reason, expected.as_ref().map(|_| Reason::WrongIssuer));
+                }
+            }
+        }
+    }
+}
+
+/// A sovereign cloud has its own tenants, and publishes its own keys under its own name.
+#[tokio::test]
+async fn keys_of_another_cloud_are_refused() {
+    let clouds = [
+        (Cloud::Public, "https://login.microsoftonline.com/"),
+        (Cloud::UsGovernment, "https://login.microsoftonline.us/"),
+        (Cloud::China, "https://login.partner.microsoftonline.cn/"),
+    ];
+    for (cloud, login) in clouds {
+        for (of_key, published) in clouds {
+            let issuer = TestIssuer::azure(TENANT, API).with_url(format!("{login}{TENANT}/v2.0"));
+            for tenant in ["{tenantid}", TENANT] {
+                let issuer = with_keys_for(issuer.clone(), json!(format!("{published}{tenant}/v2.0")));
+                for (mode, azure) in modes() {
+                    let expected = (cloud != of_key).then_some(Reason::WrongIssuer);
+                    let found = reason(&gate(&azure.cloud(cloud), &issuer), &issuer.token().sign()).await;
+                    assert_eq!(found, expected, "{mode}: {cloud:?}: {of_key:?}");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn clouds_have_their_own_issuers() {
-    let issuer = TestIssuer::azure(TENANT, API).with_published_keys(|jwk| {
-        jwk.remove("alg");
-    });
+    let issuer = TestIssuer::azure(TENANT, API);
     let of = |host: &str, end: &str| issuer.token().issuer(&format!("https://{host}/{TENANT}{end}")).sign();
     let hosts = [
         (Cloud::Public, "login.microsoftonline.com", "sts.windows.net"),
@@ -238,8 +295,9 @@ async fn clouds_have_their_own_issuers() {
         (Cloud::China, "login.partner.microsoftonline.cn", "sts.chinacloudapi.cn"),
     ];
     for (cloud, login, sts) in hosts {
+        let published = with_keys_for(issuer.clone(), json!(format!("https://{login}/{{tenantid}}/v2.0")));
         for azure in [Azure::single_tenant(TENANT, API), Azure::organizations(API)] {
-            let gate = gate(&azure.cloud(cloud), &issuer);
+            let gate = gate(&azure.cloud(cloud), &published);
             for (other, other_login, other_sts) in hosts {
                 let expected = (cloud != other).then_some(Reason::WrongIssuer);
                 assert_eq!(reason(&gate, &of(other_login, "/v2.0")).await, expected, "{cloud:?}: {other:?}");
