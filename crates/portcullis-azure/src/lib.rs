@@ -85,7 +85,7 @@
 //! | `wrong_audience`, "the token is for Microsoft Graph" | the client asked for a scope of Graph, for example `User.Read` | ask for a scope of the API, `api://{client id}/…` |
 //! | `wrong_audience` | the API has another Application ID URI | [`Azure::audience`] |
 //! | `wrong_issuer` | a token of another tenant or cloud, or of a version that [`Azure::versions`] excludes | [`Azure::tenants`], [`Azure::cloud`] |
-//! | `wrong_issuer`, "the key is not published for the tenant that iss names" | the keys come from another cloud or another key provider, and have another member `issuer` or none | [`Azure::cloud`], [`Azure::keys`] |
+//! | `wrong_issuer` for every token | the keys come from another cloud, or from your own key provider and have no member `issuer` | [`Azure::cloud`], [`Azure::keys`] |
 //! | `wrong_tenant` | the tenant is not on the list; or `iss` and `tid` differ | [`Azure::tenants`] |
 //! | `wrong_token_class` | an ID token; a token without scope and role; the wrong kind of caller; another policy of B2C | send the access token; assign a role; [`Azure::allow_tokens_without_grants`] |
 //! | `unknown_key` | the application has a claims-mapping policy, and so its own keys | [`Azure::claims_mapping`] |

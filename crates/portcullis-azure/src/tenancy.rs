@@ -107,7 +107,7 @@ impl ClaimCheck for MultiTenantCheck {
         }
         if key_issuer(token.key()) == KeyIssuer::Absent {
             // Nothing else says for which tenants the key is: it was published together with the keys of all tenants.
-            return Err(InvalidToken::KeyForAnotherTenant);
+            return Err(InvalidToken::WrongIssuer);
         }
         key_is_for(token.key(), issuer, &tenant, &[&self.names.v2, &self.names.of_keys])?;
         if self.accepted.has(&tenant) { Ok(()) } else { Err(InvalidToken::WrongTenant) }
@@ -161,8 +161,8 @@ fn key_is_for(key: &VerifyingKey, issuer: &str, tenant: &str, bases: &[impl AsRe
     let published = match key_issuer(key) {
         KeyIssuer::Absent => return Ok(()),
         KeyIssuer::Named(published) => published.replace(TEMPLATE, tenant),
-        KeyIssuer::Unreadable => return Err(InvalidToken::KeyForAnotherTenant),
+        KeyIssuer::Unreadable => return Err(InvalidToken::WrongIssuer),
     };
     let is_of_keys = |base: &_| is_made_of(&published, AsRef::as_ref(base), tenant, END_OF_V2);
-    if published == issuer || bases.iter().any(is_of_keys) { Ok(()) } else { Err(InvalidToken::KeyForAnotherTenant) }
+    if published == issuer || bases.iter().any(is_of_keys) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
 }

@@ -7,8 +7,7 @@ use portcullis::claims::{Claims, GrantReader, Grants};
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Audience, ConfigError};
-
+use portcullis::{Audience, ConfigError, dangerous};
 use serde::Deserialize;
 
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
@@ -30,7 +29,7 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// `https://issuer-cognito-idp.…`; both forms are accepted.
 ///
 /// **What goes wrong**: ID tokens are signed with the same key and have `token_use: id`. They are refused as
-/// `wrong_token_class`, unless you call [`Self::id_tokens`]. A token of another app client of the pool is refused as
+/// `wrong_token_class`, unless you call [`Self::id_tokens`] or [`Self::access_and_id_tokens`]. A token of another app client of the pool is refused as
 /// `wrong_audience`.
 ///
 /// See <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>.
@@ -40,15 +39,17 @@ pub type Cognito = Preset<UserPool>;
 #[derive(Clone, Debug)]
 pub struct UserPool {
     region: String,
+    replicas: Vec<String>,
     id: String,
     clients: Vec<String>,
-    token_use: TokenUse,
+    accepted: TokenUse,
 }
 
-/// The value of `token_use`, which tells access tokens from ID tokens. Both are signed with the same key.
+/// The accepted values of `token_use`, which tells access tokens from ID tokens. Both are signed with the same key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum TokenUse {
     Access,
+    Either,
     Id,
 }
 
@@ -63,70 +64,114 @@ impl Preset<UserPool> {
     ) -> Self {
         Self::of(UserPool {
             region: region.into(),
+            replicas: Vec::new(),
             id: pool.into(),
             clients: clients.into_iter().map(Into::into).collect(),
-            token_use: TokenUse::Access,
+            accepted: TokenUse::Access,
         })
     }
 
     /// Accepts ID tokens instead of access tokens. Use it only if this service is the client that signed the user in.
     pub fn id_tokens(mut self) -> Self {
-        self.provider.token_use = TokenUse::Id;
+        self.provider.accepted = TokenUse::Id;
         self
+    }
+
+    /// Accepts ID tokens in addition to access tokens, for example while clients change from one to the other.
+    ///
+    /// The client must be in `client_id` of an access token, and in `aud` of an ID token. ID tokens have no scopes.
+    pub fn access_and_id_tokens(mut self) -> Self {
+        self.provider.accepted = TokenUse::Either;
+        self
+    }
+
+    /// Accepts also tokens that the pool's replica in `region` issued. Each call adds one region.
+    ///
+    /// A replica has the same pool ID. Its keys are fetched from its region, too, so tokens can be verified while one
+    /// region is unavailable. Pools with the updated issuer (`https://issuer-cognito-idp.…`) do not need this option,
+    /// because all regions write the issuer of the first one. See
+    /// <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-multi-region.html>.
+    pub fn replica_region(mut self, region: impl Into<String>) -> Self {
+        self.provider.replicas.push(region.into());
+        self
+    }
+}
+
+impl UserPool {
+    /// Checks the client IDs, for tokens whose audience is checked by [`ClientOfUse`].
+    fn validate_clients(&self) -> Result<(), ConfigError> {
+        let is_name = |client: &String| !client.is_empty() && !client.contains(char::is_whitespace);
+        if !self.clients.is_empty() && self.clients.iter().all(is_name) {
+            return Ok(());
+        }
+        Err(ConfigError::new("audience", "not a client ID", "write the IDs of the app clients"))
     }
 }
 
 impl IdentityProvider for UserPool {
     fn settings(&self) -> Result<ProviderSettings, ConfigError> {
-        let Self { region, id, clients, token_use } = self;
-        let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if region.is_empty() || !region.split('-').all(is_word) {
+        let Self { region, replicas, id, clients, accepted } = self;
+        let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !region.split('-').all(is_word) {
             return Err(ConfigError::new("region", "not a region", "write the pool's region, for example eu-west-1"));
         }
+        if !replicas.iter().all(|region| region.split('-').all(is_word)) {
+            let instead = "write the region of the replica, for example us-west-2";
+            return Err(ConfigError::new("replica_region", "not a region", instead));
+        }
         let name = id.strip_prefix(region.as_str()).and_then(|rest| rest.strip_prefix('_')).unwrap_or_default();
-        if name.is_empty() || !is_word(name) {
+        if !is_word(name) {
             let instead = format!("write the user pool's ID, for example {region}_Ab12Cd34E");
             return Err(ConfigError::new("pool", "not the ID of a user pool in this region", instead));
         }
+        self.validate_clients()?;
+        let regions = || std::iter::once(region).chain(replicas);
+        let at = |host: &str, region: &str| format!("https://{host}.{region}.amazonaws.com/{id}");
         // Both forms name the same pool, with the same keys.
-        let issuers =
-            ["cognito-idp", "issuer-cognito-idp"].map(|host| format!("https://{host}.{region}.amazonaws.com/{id}"));
-        let keys = KeyLocation::Url(format!("{}/.well-known/jwks.json", issuers[0]));
+        let issuers = regions().flat_map(|region| ["cognito-idp", "issuer-cognito-idp"].map(|host| at(host, region)));
+        let mut keys: Vec<_> =
+            regions().map(|region| format!("{}/.well-known/jwks.json", at("cognito-idp", region))).collect();
+        let keys = match (keys.pop(), keys.is_empty()) {
+            (Some(only), true) => KeyLocation::Url(only),
+            (last, _) => KeyLocation::FirstOf(keys.into_iter().chain(last).collect()),
+        };
         // The client is in client_id of an access token, and in aud of an ID token.
-        let audience = match token_use {
+        let audience = match accepted {
             TokenUse::Access => Audience::claim("client_id", clients.clone()),
+            // `ClientOfUse` checks the audience instead.
+            TokenUse::Either => dangerous::any_audience(),
             TokenUse::Id => Audience::any_of(clients.clone()),
         };
-        Ok(ProviderSettings { issuers: issuers.into(), audience, algorithms: Algorithm::Rs256.into(), keys })
+        Ok(ProviderSettings { issuers: issuers.collect(), audience, algorithms: Algorithm::Rs256.into(), keys })
     }
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
-        builder.check(self.token_use).check(ClaimTypes(self.token_use)).grants(CognitoGrants)
+        builder.check(ClientOfUse { accepted: self.accepted, clients: self.clients.clone() }).grants(CognitoGrants)
     }
 }
 
-impl ClaimCheck for TokenUse {
-    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let used = token.claims().required::<String>("token_use")?;
-        let accepted = match self {
-            Self::Access => "access",
-            Self::Id => "id",
-        };
-        if used == accepted { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
-    }
+/// Checks `token_use`, and that the token is for one of the clients. The claims must have the types that Amazon's own
+/// verifier requires: one client, and scopes in one string.
+struct ClientOfUse {
+    accepted: TokenUse,
+    clients: Vec<String>,
 }
 
-/// Checks the claim types that Amazon's own verifier requires: one client, and scopes in one string.
-struct ClaimTypes(TokenUse);
-
-impl ClaimCheck for ClaimTypes {
+impl ClaimCheck for ClientOfUse {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let client = match self.0 {
-            TokenUse::Access => "client_id",
-            TokenUse::Id => "aud",
+        let claims = token.claims();
+        let client = match (claims.required::<String>("token_use")?.as_str(), self.accepted) {
+            ("access", TokenUse::Access | TokenUse::Either) => "client_id",
+            ("id", TokenUse::Id | TokenUse::Either) => "aud",
+            _ => return Err(InvalidToken::WrongTokenClass),
         };
-        token.claims().get::<String>(client)?;
-        token.claims().get::<String>("scope").map(drop)
+        let is_ours = |name: &str| self.clients.iter().any(|client| client == name);
+        if client == "aud" && claims.contains("aud") && !claims.audiences().any(is_ours) {
+            return Err(InvalidToken::WrongAudience);
+        }
+        let named = claims.required::<String>(client)?;
+        claims.get::<String>("scope")?;
+        if is_ours(&named) { Ok(()) } else { Err(InvalidToken::WrongAudience) }
     }
 }
 

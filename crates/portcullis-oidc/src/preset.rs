@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis::jose::AlgorithmSet;
 #[cfg(feature = "remote")]
-use portcullis::keys::RemoteKeys;
+use portcullis::keys::{FirstOf, RemoteKeys};
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider};
 
@@ -28,6 +28,11 @@ pub trait IdentityProvider {
     /// Checks the arguments and returns the settings that every verifier needs.
     fn settings(&self) -> Result<ProviderSettings, ConfigError>;
 
+    /// Adds keys that the identity provider does not publish. Default: it adds none.
+    fn add_keys(&self, published: Arc<dyn KeyProvider>) -> Arc<dyn KeyProvider> {
+        published
+    }
+
     /// Adds the checks, required claims and grants of the identity provider. Default: it adds nothing.
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
         builder
@@ -46,6 +51,8 @@ pub struct ProviderSettings {
 /// The place from which keys are fetched.
 #[derive(Debug)]
 pub(crate) enum KeyLocation {
+    /// Several URLs with keys of one issuer. The first that has the key serves it.
+    FirstOf(Vec<String>),
     /// The `jwks_uri` in the metadata of this issuer.
     MetadataOf(String),
     /// This URL.
@@ -87,6 +94,7 @@ impl<P: IdentityProvider> Preset<P> {
             Some(keys) => Arc::clone(keys),
             None => keys.remote_keys(P::URL_FIELD)?,
         };
+        let keys = self.provider.add_keys(keys);
         let builder = JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms);
         Ok(self.provider.refine(builder))
     }
@@ -104,16 +112,23 @@ impl KeyLocation {
     /// Returns a key provider that fetches from here. An error names `url_field`.
     #[cfg(feature = "remote")]
     fn remote_keys(&self, url_field: &'static str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
-        let keys = match self {
-            Self::MetadataOf(issuer) => RemoteKeys::discover(issuer),
-            Self::Url(url) => RemoteKeys::at(url),
-        };
-        Ok(Arc::new(keys.map_err(|error| error.with_field(url_field))?))
+        let named = |keys: Result<RemoteKeys, ConfigError>| keys.map_err(|error| error.with_field(url_field));
+        Ok(match self {
+            Self::FirstOf(urls) => {
+                let keys = urls.iter().map(|url| Ok(Arc::new(named(RemoteKeys::at(url))?) as Arc<dyn KeyProvider>));
+                Arc::new(FirstOf::new(keys.collect::<Result<Vec<_>, ConfigError>>()?))
+            }
+            Self::MetadataOf(issuer) => Arc::new(named(RemoteKeys::discover(issuer))?),
+            Self::Url(url) => Arc::new(named(RemoteKeys::at(url))?),
+        })
     }
 
     #[cfg(not(feature = "remote"))]
     fn remote_keys(&self, _url_field: &'static str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
-        let (Self::MetadataOf(place) | Self::Url(place)) = self;
+        let place = match self {
+            Self::FirstOf(urls) => urls.join(" and "),
+            Self::MetadataOf(place) | Self::Url(place) => place.clone(),
+        };
         let problem = format!("missing, and without the feature `remote` they are not fetched from {place}");
         Err(ConfigError::new("keys", problem, "pass a key provider to keys(), or enable the feature `remote`"))
     }
@@ -132,6 +147,7 @@ mod tests {
     fn settings<P: IdentityProvider>(preset: &Preset<P>) -> Summary {
         let ProviderSettings { issuers, algorithms, keys, .. } = preset.provider.settings().unwrap();
         let keys = match keys {
+            KeyLocation::FirstOf(urls) => urls.join(", "),
             KeyLocation::MetadataOf(issuer) => format!("metadata of {issuer}"),
             KeyLocation::Url(url) => url,
         };
@@ -154,6 +170,24 @@ mod tests {
                     "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A",
                 ],
                 "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A/.well-known/jwks.json",
+                "RS256",
+            ),
+            (
+                settings(&Cognito::new("eu-west-1", "eu-west-1_A", ["client"]).replica_region("us-west-2")),
+                &[
+                    "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A",
+                    "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A",
+                    "https://cognito-idp.us-west-2.amazonaws.com/eu-west-1_A",
+                    "https://issuer-cognito-idp.us-west-2.amazonaws.com/eu-west-1_A",
+                ],
+                "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A/.well-known/jwks.json, \
+                 https://cognito-idp.us-west-2.amazonaws.com/eu-west-1_A/.well-known/jwks.json",
+                "RS256",
+            ),
+            (
+                settings(&Firebase::new("project").session_cookies()),
+                &["https://session.firebase.google.com/project"],
+                "https://identitytoolkit.googleapis.com/v1/sessionCookiePublicKeys",
                 "RS256",
             ),
             (
@@ -191,6 +225,12 @@ mod tests {
                 &["https://abc.supabase.co/auth/v1"],
                 "https://abc.supabase.co/auth/v1/.well-known/jwks.json",
                 "ES256, RS256",
+            ),
+            (
+                settings(&Supabase::new("abc").also_legacy_secret(&[7; 32]).unwrap()),
+                &["https://abc.supabase.co/auth/v1"],
+                "https://abc.supabase.co/auth/v1/.well-known/jwks.json",
+                "ES256, HS256, RS256",
             ),
             (
                 settings(&WorkOs::new("acme.authkit.app", "api")),

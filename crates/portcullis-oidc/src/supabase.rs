@@ -1,11 +1,13 @@
 //! The preset for Supabase Auth.
 
+use std::sync::Arc;
+
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 use portcullis::jose::{Algorithm, AlgorithmSet};
-use portcullis::keys::{FixedKeys, FixedKeysError};
+use portcullis::keys::{FirstOf, FixedKeys, FixedKeysError};
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Audience, ConfigError};
+use portcullis::{Audience, ConfigError, KeyProvider};
 
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 use crate::url;
@@ -28,7 +30,8 @@ use crate::url;
 /// after a second factor. `is_anonymous` is `true` for a user who signed in anonymously.
 ///
 /// **What goes wrong**: a project that still signs with its legacy secret (HS256) publishes no key. Its tokens are
-/// refused as `algorithm_not_allowed`. Migrate to signing keys, or use [`Self::legacy_secret`]. The API keys `anon` and
+/// refused as `algorithm_not_allowed`. Migrate to signing keys, with [`Self::also_legacy_secret`] for the time of the
+/// change, or use [`Self::legacy_secret`]. The API keys `anon` and
 /// `service_role` are not users' tokens and are refused. Do not authorize by `user_metadata`: users can change it.
 ///
 /// See <https://supabase.com/docs/guides/auth/jwt-fields>.
@@ -39,6 +42,9 @@ pub type Supabase = Preset<SupabaseProject>;
 pub struct SupabaseProject {
     place: ProjectAddress,
     algorithms: AlgorithmSet,
+    /// The legacy secret, if it is used in addition to the published keys.
+    secret: Option<Arc<FixedKeys>>,
+    refuse_anonymous: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -67,11 +73,43 @@ impl Preset<SupabaseProject> {
         self.provider.algorithms = Algorithm::Hs256.into();
         Ok(self.keys(FixedKeys::secret(secret)?))
     }
+
+    /// Verifies tokens with the project's published keys, and tokens with the algorithm HS256 with its legacy JWT secret.
+    ///
+    /// Use it while the project migrates to signing keys: tokens from before and after the change are accepted. The secret
+    /// never verifies a token with another algorithm, and a published key never one with HS256. Remove it when the last
+    /// token of the secret has expired, because every holder of the secret can sign tokens.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let secret = [7; 40];
+    /// use portcullis_oidc::Supabase;
+    ///
+    /// let verifier = Supabase::new("abcdefghijklmnopqrst").also_legacy_secret(&secret)?.verifier()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Fails for an unusable secret, for example one shorter than 32 bytes.
+    pub fn also_legacy_secret(mut self, secret: &[u8]) -> Result<Self, FixedKeysError> {
+        self.provider.secret = Some(Arc::new(FixedKeys::secret(secret)?));
+        self.provider.algorithms = SupabaseProject::PUBLISHED.into_iter().chain([Algorithm::Hs256]).collect();
+        Ok(self)
+    }
+
+    /// Refuses users who signed in anonymously (`is_anonymous`), as `check_failed`. Default: they are accepted.
+    pub fn refuse_anonymous(mut self) -> Self {
+        self.provider.refuse_anonymous = true;
+        self
+    }
 }
 
 impl SupabaseProject {
+    /// The algorithms of published keys.
+    const PUBLISHED: [Algorithm; 2] = [Algorithm::Es256, Algorithm::Rs256];
+
     fn at(place: ProjectAddress) -> Self {
-        Self { place, algorithms: [Algorithm::Es256, Algorithm::Rs256].into() }
+        Self { place, algorithms: Self::PUBLISHED.into(), secret: None, refuse_anonymous: false }
     }
 }
 
@@ -100,8 +138,17 @@ impl IdentityProvider for SupabaseProject {
         })
     }
 
+    fn add_keys(&self, published: Arc<dyn KeyProvider>) -> Arc<dyn KeyProvider> {
+        match &self.secret {
+            // A query for HS256 is always answered by the secret, and any other never.
+            Some(secret) => Arc::new(FirstOf::new([Arc::clone(secret) as Arc<dyn KeyProvider>, published])),
+            None => published,
+        }
+    }
+
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
-        builder.require_claims(["sub"]).check(RoleIsAuthenticated)
+        let builder = builder.require_claims(["sub"]).check(RoleIsAuthenticated);
+        if self.refuse_anonymous { builder.check(NotAnonymous) } else { builder }
     }
 }
 
@@ -112,5 +159,17 @@ impl ClaimCheck for RoleIsAuthenticated {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let role = token.claims().required::<String>("role")?;
         if role == "authenticated" { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
+    }
+}
+
+/// Checks `is_anonymous`. Tokens of versions without anonymous users lack it.
+struct NotAnonymous;
+
+impl ClaimCheck for NotAnonymous {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        match token.claims().get::<bool>("is_anonymous")? {
+            Some(true) => Err(InvalidToken::CheckFailed { name: "not anonymous".into() }),
+            Some(false) | None => Ok(()),
+        }
     }
 }

@@ -24,6 +24,7 @@
 //! | serve keys and metadata over HTTP on loopback, and rotate or withdraw keys | [`TestIssuer::serve`], [`IssuerServer`] |
 //! | make that server fail: slow, broken, oversized or missing answers | [`IssuerServer::misbehave`], [`Fault`] |
 //! | test a handler without any token | [`gate_admitting`] |
+//! | accept the unsigned tokens of a Firebase emulator on this machine | [`FirebaseEmulator`] |
 //!
 //! All tokens pass through the verifier that production uses. Only [`gate_admitting`] skips it.
 //!
@@ -40,10 +41,12 @@
 //!
 //! # Features
 //!
-//! - `server` (default): [`IssuerServer`], which serves the issuer on loopback.
+//! - `server` (default): [`IssuerServer`], which serves the issuer on loopback, and [`FirebaseEmulator`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "server")]
+mod emulator;
 mod forgery;
 mod issuer;
 #[cfg(feature = "server")]
@@ -52,6 +55,8 @@ mod shapes;
 mod signing_key;
 mod token;
 
+#[cfg(feature = "server")]
+pub use emulator::FirebaseEmulator;
 pub use forgery::Forgery;
 pub use issuer::TestIssuer;
 #[cfg(feature = "server")]

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use portcullis::jose::Algorithm;
 use portcullis::{Reason, any_role};
 use portcullis_oidc::{Cognito, CognitoClaims};
@@ -66,6 +68,56 @@ async fn token_use_must_match() {
 }
 
 #[tokio::test]
+async fn access_and_id_tokens_can_be_accepted_together() {
+    let pool = TestIssuer::cognito(REGION, POOL, CLIENT);
+    let ids = TestIssuer::cognito_id_tokens(REGION, POOL, CLIENT);
+    let preset = Cognito::new(REGION, POOL, [CLIENT, "second"]).access_and_id_tokens();
+    let gate = TestGate::new(preset.clone().keys(pool.keys()).verifier().unwrap());
+    let id = || ids.token().signed_with(Arc::clone(pool.first_key()));
+    assert!(gate.admits(&pool.token()).await.scopes().contains(&"https://api.example.com/read".into()));
+    assert!(gate.admits(&id()).await.scopes().is_empty());
+    gate.admits(&pool.token().claim("client_id", "second")).await;
+    gate.admits(&id().audience("second")).await;
+    for (token, reason) in [
+        (pool.token().claim("client_id", "another"), Reason::WrongAudience),
+        (id().audience("another"), Reason::WrongAudience),
+        // Each kind of token names the client in its own claim.
+        (pool.token().claim("client_id", "another").audience(CLIENT), Reason::WrongAudience),
+        (id().audience("another").claim("client_id", CLIENT), Reason::WrongAudience),
+        (pool.token().without("client_id").audience(CLIENT), Reason::MissingClaim),
+        (id().without("aud").claim("client_id", CLIENT), Reason::MissingClaim),
+        (pool.token().claim("client_id", [CLIENT]), Reason::InvalidClaim),
+        (id().audience([CLIENT]), Reason::InvalidClaim),
+        (pool.token().claim("token_use", "refresh"), Reason::WrongTokenClass),
+        (pool.token().without("token_use"), Reason::MissingClaim),
+    ] {
+        assert_eq!(gate.refuses(&token).await, reason, "{:?}", token.claims());
+    }
+    let gate_of_ids = TestGate::new(preset.keys(ids.keys()).verifier().unwrap());
+    gate_of_ids.refuses_forgeries_except(&ids, &[]).await;
+    gate.refuses_forgeries_except(&pool, &["aud missing", "aud of another", "aud empty", "aud as a prefix"]).await;
+}
+
+#[tokio::test]
+async fn replica_regions_must_be_named() {
+    let pool = TestIssuer::cognito(REGION, POOL, CLIENT);
+    let issuer = |form: &str, region: &str| format!("https://{form}.{region}.amazonaws.com/{POOL}");
+    let preset = Cognito::new(REGION, POOL, [CLIENT]).keys(pool.keys());
+    let [without, with] =
+        [preset.clone(), preset.replica_region("us-west-2")].map(|preset| TestGate::new(preset.verifier().unwrap()));
+    for form in ["cognito-idp", "issuer-cognito-idp"] {
+        let replica = pool.token().issuer(&issuer(form, "us-west-2"));
+        assert_eq!(without.refuses(&replica).await, Reason::WrongIssuer, "{form}");
+        with.admits(&replica).await;
+        with.admits(&pool.token().issuer(&issuer(form, REGION))).await;
+        let other = pool.token().issuer(&issuer(form, "us-east-2"));
+        assert_eq!(with.refuses(&other).await, Reason::WrongIssuer, "{form}");
+    }
+    let other_pool = pool.token().issuer("https://cognito-idp.us-west-2.amazonaws.com/us-west-2_Ab12Cd34E");
+    assert_eq!(with.refuses(&other_pool).await, Reason::WrongIssuer);
+}
+
+#[tokio::test]
 async fn policies_see_groups_as_roles() {
     let (pool, gate) = pool();
     let caller = gate.admits(&pool.token()).await;
@@ -109,8 +161,19 @@ fn errors_name_the_invalid_field() {
         (REGION, "eu-west-1_A/../B", vec![CLIENT], "pool"),
         (REGION, POOL, vec![], "audience"),
         (REGION, POOL, vec![""], "audience"),
+        (REGION, POOL, vec![CLIENT, " "], "audience"),
     ] {
-        let error = Cognito::new(region, pool, clients).verifier().unwrap_err();
-        assert_eq!(error.field(), field, "{region} {pool}: {error}");
+        for preset in [
+            Cognito::new(region, pool, clients.clone()),
+            Cognito::new(region, pool, clients.clone()).id_tokens(),
+            Cognito::new(region, pool, clients.clone()).access_and_id_tokens(),
+        ] {
+            let error = preset.verifier().unwrap_err();
+            assert_eq!(error.field(), field, "{region} {pool}: {error}");
+        }
+    }
+    for replica in ["", "us/west", "us-west-2 "] {
+        let error = Cognito::new(REGION, POOL, [CLIENT]).replica_region(replica).verifier().unwrap_err();
+        assert_eq!(error.field(), "replica_region", "{replica}");
     }
 }

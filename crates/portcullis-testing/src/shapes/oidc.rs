@@ -1,10 +1,13 @@
 //! Issuers like the identity providers of `portcullis-oidc`.
 
+use std::time::Duration;
+
 use portcullis::jose::Algorithm;
 use serde_json::json;
 
 use crate::issuer::TestIssuer;
 use crate::signing_key::SigningKey;
+use crate::token::TokenBuilder;
 
 impl TestIssuer {
     /// Makes an issuer like an Authok tenant. Its tokens are like those of [`Self::auth0`].
@@ -56,20 +59,17 @@ impl TestIssuer {
     #[must_use]
     pub fn firebase(project: &str) -> Self {
         let issuer = Self::new().with_url(format!("https://securetoken.google.com/{project}")).with_audience(project);
-        issuer.with_tokens(|token| {
-            let issued_at = token.claims().get("iat").and_then(serde_json::Value::as_i64).unwrap_or_default();
-            token
-                .header("typ", "JWT")
-                .without("jti")
-                .subject("8HOmNCMOUpZRKYAa3LvC2cs6Sj52")
-                .claim("user_id", "8HOmNCMOUpZRKYAa3LvC2cs6Sj52")
-                .claim("auth_time", issued_at - 600)
-                .claim("email", "jane@example.com")
-                .claim("email_verified", true)
-                .claim(
-                    "firebase",
-                    json!({"identities": {"email": ["jane@example.com"]}, "sign_in_provider": "password"}),
-                )
+        issuer.with_tokens(|token| firebase_user(token.header("typ", "JWT")))
+    }
+
+    /// Makes an issuer like a Firebase project, with session cookies. They have the claims of ID tokens, another issuer and
+    /// other keys, and live for up to two weeks (<https://firebase.google.com/docs/auth/admin/manage-cookies>).
+    #[must_use]
+    pub fn firebase_session_cookies(project: &str) -> Self {
+        let url = format!("https://session.firebase.google.com/{project}");
+        Self::new().with_url(url).with_audience(project).with_tokens(|token| {
+            let two_weeks = Duration::from_secs(14 * 24 * 60 * 60);
+            firebase_user(token.without_header("typ")).expires_in(two_weeks)
         })
     }
 
@@ -214,6 +214,18 @@ impl TestIssuer {
                 .claim(&own, &roles)
         })
     }
+}
+
+fn firebase_user(token: TokenBuilder) -> TokenBuilder {
+    let issued_at = token.claims().get("iat").and_then(serde_json::Value::as_i64).unwrap_or_default();
+    token
+        .without("jti")
+        .subject("8HOmNCMOUpZRKYAa3LvC2cs6Sj52")
+        .claim("user_id", "8HOmNCMOUpZRKYAa3LvC2cs6Sj52")
+        .claim("auth_time", issued_at - 600)
+        .claim("email", "jane@example.com")
+        .claim("email_verified", true)
+        .claim("firebase", json!({"identities": {"email": ["jane@example.com"]}, "sign_in_provider": "password"}))
 }
 
 fn user_pool(region: &str, pool: &str, client: &str) -> TestIssuer {

@@ -98,9 +98,6 @@ invalid_token_table! {
     /// `iss` is not an accepted issuer.
     WrongIssuer "wrong_issuer", "The access token is from an issuer that is not accepted",
     log "iss is not an accepted issuer"
-        also
-        /// The key that signed the token is published for another tenant of the issuer, or does not say for which one.
-        KeyForAnotherTenant, log "the key is not published for the tenant that iss names"
 
     /// `aud` has no accepted audience.
     WrongAudience "wrong_audience", "The access token is for another audience",
