@@ -90,6 +90,8 @@ impl Clerk {
     ///   `CLERK_PUBLISHABLE_KEY`: see [`Self::from_pem`].
     /// - `CLERK_AUTHORIZED_PARTIES` is a list of origins, separated by commas (optional).
     ///
+    /// Each of them restricts which tokens are accepted, so a variable that is set and blank is an error.
+    ///
     /// # Errors
     /// [`ConfigError`] names the variable and says what to write.
     pub fn from_env() -> Result<Self, ConfigError> {
@@ -101,12 +103,13 @@ impl Clerk {
     /// # Errors
     /// [`ConfigError`] names the variable and says what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let variable = |name| variables::given(&lookup, name);
-        let pem = variable(JWT_KEY)?;
+        let variable = |name, instead| variables::restriction(&lookup, name, instead);
+        let pem = variable(JWT_KEY, "copy the PEM public key from the API keys page of the Clerk dashboard")?;
         if let Some(pem) = &pem {
             jwt_key::read(pem).map_err(|error| error.with_field(JWT_KEY))?;
         }
-        let clerk = match (variable(PUBLISHABLE_KEY)?, pem) {
+        let key = variable(PUBLISHABLE_KEY, "copy the publishable key from the API keys page of the Clerk dashboard")?;
+        let clerk = match (key, pem) {
             (Some(key), pem) => {
                 let clerk = Self::from_publishable_key(key).map_err(|error| error.with_field(PUBLISHABLE_KEY))?;
                 Self { pem, ..clerk }
@@ -117,7 +120,8 @@ impl Clerk {
                 return Err(ConfigError::new(PUBLISHABLE_KEY, "not set", hint));
             }
         };
-        let Some(parties) = variable(AUTHORIZED_PARTIES)? else { return Ok(clerk) };
+        let parties = variable(AUTHORIZED_PARTIES, "list origins, for example https://app.example.com")?;
+        let Some(parties) = parties else { return Ok(clerk) };
         let clerk = clerk.authorized_parties(parties.split(',').map(str::trim));
         clerk.validate_parties().map_err(|error| error.with_field(AUTHORIZED_PARTIES))?;
         Ok(clerk)

@@ -202,6 +202,30 @@ fn secret_is_read_only_from_its_flag() {
 }
 
 #[test]
+fn blank_flag_is_an_error() {
+    let setup = Setup::new("blank");
+    let token = setup.token();
+    let usual = [("--issuer", ISSUER), ("--audience", AUDIENCE), ("--jwks", &setup.jwks)];
+    let sources = ["--jwks", "--jwks-url", "--public-key", "--secret"];
+    for flag in sources.into_iter().chain(["--issuer", "--audience", "--alg", "--leeway", "--typ", "--require"]) {
+        for blank in ["", " "] {
+            let others = usual
+                .iter()
+                .filter(|(other, _)| *other != flag && !(sources.contains(other) && sources.contains(&flag)));
+            let others = others.flat_map(|(flag, value)| [*flag, value]);
+            let outcome = verify(others.chain([flag, blank, &token]));
+            assert!(outcome.fails().contains(flag), "{flag} {blank:?}: {outcome:?}");
+        }
+    }
+    for flag in ["--typ", "--require"] {
+        let outcome = setup.verify(&[flag, "sub", flag, "", &token]);
+        assert!(outcome.fails().starts_with(&format!("error: {flag}: an item of the list is blank; ")), "{outcome:?}");
+    }
+    let clerk = ["--clerk-frontend-api", "clerk.example.com", "--jwks", &setup.jwks, "--authorized-party", "", &token];
+    assert!(verify(clerk).fails().contains("--authorized-party"));
+}
+
+#[test]
 fn only_allowed_algorithms_pass() {
     let setup = Setup::with_algorithm("alg", Algorithm::Rs256);
     // A key without `alg` may be used with every algorithm of its type.

@@ -136,7 +136,7 @@ async fn errors_name_the_environment_variable() {
         read(&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_AUTHORIZED_PARTIES", "https://a.test, https://b.test")]);
     let named = Gate::new(named.unwrap().keys(instance.keys()).verifier().unwrap());
     let unnamed = Gate::new(read(&[("CLERK_JWT_KEY", &pem)]).unwrap().verifier().unwrap());
-    let both = read(&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_JWT_KEY", &pem), ("CLERK_AUTHORIZED_PARTIES", " ")]);
+    let both = read(&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_JWT_KEY", &pem)]);
     let both = Gate::new(both.unwrap().verifier().unwrap());
 
     assert_eq!(reason(&named, instance.token().claim("azp", "https://b.test")).await, None);
@@ -154,6 +154,12 @@ async fn errors_name_the_environment_variable() {
         (&[("CLERK_PUBLISHABLE_KEY", "pk_live_x")], "CLERK_PUBLISHABLE_KEY"),
         (&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_JWT_KEY", "x")], "CLERK_JWT_KEY"),
         (&[("CLERK_JWT_KEY", "x")], "CLERK_JWT_KEY"),
+        // A blank variable would silently drop a check: of the parties, of the whole issuer, or that only this key counts.
+        (&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_AUTHORIZED_PARTIES", "")], "CLERK_AUTHORIZED_PARTIES"),
+        (&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_AUTHORIZED_PARTIES", " ")], "CLERK_AUTHORIZED_PARTIES"),
+        (&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_AUTHORIZED_PARTIES_FILE", "")], "CLERK_AUTHORIZED_PARTIES_FILE"),
+        (&[("CLERK_PUBLISHABLE_KEY", ""), ("CLERK_JWT_KEY", &pem)], "CLERK_PUBLISHABLE_KEY"),
+        (&[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_JWT_KEY", "")], "CLERK_JWT_KEY"),
         (
             &[("CLERK_PUBLISHABLE_KEY", &key), ("CLERK_AUTHORIZED_PARTIES", "https://a.test,,")],
             "CLERK_AUTHORIZED_PARTIES",

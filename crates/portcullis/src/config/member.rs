@@ -25,7 +25,6 @@ pub struct Member {
     pub(super) mistaken: &'static [&'static str],
     pub(super) form: Form,
     pub(super) check: fn(Value) -> Result<(), Fault>,
-    #[cfg(test)]
     pub(super) required: bool,
     #[cfg(test)]
     pub(super) schema: fn() -> Value,
@@ -97,12 +96,13 @@ impl Member {
         self.form == Form::List
     }
 
-    /// Returns one value of the member, as a flag has it.
+    /// Returns one value of the member, as a flag has it. The configuration that is made of the values refuses a blank one.
     ///
     /// # Errors
     /// [`ConfigError`] about the member.
     pub fn value_of(&self, text: &str) -> Result<Value, ConfigError> {
         let value = match self.form {
+            Form::List | Form::Text if text.trim().is_empty() => return Ok(Value::from(text)),
             Form::List => Value::from(text),
             form => form.of_text(text.to_owned()),
         };
@@ -113,6 +113,17 @@ impl Member {
     #[must_use]
     pub fn is_meant_by(&self, field: &str) -> bool {
         self.name == field || self.options.contains(&field)
+    }
+
+    /// Whether the member restricts what is accepted, so that its blank variable is an error: each optional list and number.
+    pub(super) fn restricts(&self) -> bool {
+        !self.required && self.form != Form::Text
+    }
+
+    /// Returns the name of the variable with a file that holds the value.
+    #[cfg(test)]
+    pub(super) fn file_twin(&self) -> Option<String> {
+        (!self.variable.ends_with("_FILE")).then(|| format!("{}_FILE", self.variable))
     }
 
     pub(super) fn error(&self, fault: Fault) -> ConfigError {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::config::member::Member;
+use crate::config::member::{Member, MemberGroup};
 use crate::config::members::{Config, MEMBERS};
 use crate::config::value_types::{Fault, Field};
-use crate::config::variables::{environment, given, non_blank};
+use crate::config::variables::{blank_error, blank_name, environment, given, non_blank, restriction};
 use crate::error::ConfigError;
 
 /// The members that are not read yet, and the faults so far.
@@ -30,8 +30,9 @@ impl Config {
     /// example `PORTCULLIS_JWKS_URL`.
     ///
     /// Lists are separated by commas. Each variable has a twin that names a file with its value, as
-    /// [`variables`](crate::config::variables) says. Names that are easily mistaken for these, for example
-    /// `PORTCULLIS_LEEWAY`, are refused. Other names are ignored.
+    /// [`variables`](crate::config::variables) says. A blank variable is an error if it has a list or a number, or if it
+    /// would be the only source of keys; any other blank variable counts as not set. Names that are easily mistaken for
+    /// these, for example `PORTCULLIS_LEEWAY`, are refused. Other names are ignored.
     ///
     /// # Errors
     /// [`ConfigError`] names each variable that is wrong, and what to write instead.
@@ -44,9 +45,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names each variable that is wrong, and what to write instead.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader::of_variables(lookup, |_| true);
+        let mut reader = Reader::of_variables(&lookup, |_| true);
         let config = Self::read(&mut reader);
         reader.faults.extend(config.faults_of_unused());
+        reader.faults.extend(config.blank_sources(&lookup));
         if config.issuer.is_empty() {
             reader.faults.extend(config.named_source().err());
         } else {
@@ -77,6 +79,17 @@ impl Config {
         let config = Self::read(&mut reader);
         reader.missing.clear();
         reader.finish(config)
+    }
+
+    /// Returns the faults of blank variables for a source of keys, if no other variable names a source. The keys would
+    /// silently come from discovery instead.
+    fn blank_sources(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<ConfigError> {
+        if self.named_source() != Ok(None) {
+            return Vec::new();
+        }
+        let sources = MEMBERS.iter().filter(|member| member.group == MemberGroup::KeySource);
+        let blank = sources.filter_map(|member| Some((blank_name(&lookup, member.variable)?, member.hint)));
+        blank.map(|(name, hint)| blank_error(name, hint)).collect()
     }
 
     /// Reads the members of a configuration file.
@@ -128,7 +141,12 @@ impl Reader {
         let mut reader = Self::new(Map::new(), Names::Variables);
         reader.refuse_mistaken(&lookup);
         for member in MEMBERS.iter().filter(|member| wanted(member)) {
-            if let Some(text) = given(&lookup, member.variable).transpose() {
+            let text = if member.restricts() {
+                restriction(&lookup, member.variable, member.hint)
+            } else {
+                given(&lookup, member.variable)
+            };
+            if let Some(text) = text.transpose() {
                 let value = text.map(|text| member.form.of_text(text));
                 reader.members.insert(member.name.to_owned(), value);
             }
@@ -237,6 +255,7 @@ mod tests {
 
     use super::*;
     use crate::config::KeySource;
+    use crate::config::value_types::Form;
     use crate::jose::Algorithm;
 
     const ISSUER: &str = "PORTCULLIS_ISSUER";
@@ -445,6 +464,74 @@ mod tests {
     fn file_twin_that_is_unreadable_is_reported_once() {
         let error = config(&[("PORTCULLIS_ISSUER_FILE", "/nonexistent"), MINIMAL[1], MINIMAL[2]]).unwrap_err();
         assert_eq!(error.fields().collect::<Vec<_>>(), ["PORTCULLIS_ISSUER_FILE"]);
+    }
+
+    /// The members whose blank variable counts as not set: places and names, of which the default is as strict.
+    const MAY_BE_BLANK: [&str; 9] = [
+        "PORTCULLIS_INTERNAL_ISSUER_URL",
+        "PORTCULLIS_KEY_SEED_FILE",
+        "PORTCULLIS_METADATA_KIND",
+        "PORTCULLIS_METADATA_URL",
+        "PORTCULLIS_PROXY",
+        "PORTCULLIS_PUBLIC_URL",
+        "PORTCULLIS_REALM",
+        "PORTCULLIS_REQUEST_HEADERS_FILE",
+        "PORTCULLIS_ROOT_CERTIFICATES_FILE",
+    ];
+
+    #[test]
+    fn blank_variable_that_restricts_is_an_error() {
+        let discovered = &MINIMAL[..2];
+        for member in MEMBERS {
+            for blank in ["", " "] {
+                let mut variables = discovered.to_vec();
+                variables.retain(|(name, _)| *name != member.variable);
+                variables.push((member.variable, blank));
+                let read = config(&variables);
+                if MAY_BE_BLANK.contains(&member.variable) {
+                    assert_eq!(read, config(discovered), "{}", member.variable);
+                    continue;
+                }
+                let error = read.unwrap_err();
+                assert_eq!(error.fields().collect::<Vec<_>>(), [member.variable]);
+                let problem = if member.required { "not set; " } else { "set, but blank; " };
+                assert!(error.to_string().contains(problem), "{error}");
+            }
+            let Some(twin) = member.file_twin() else { continue };
+            let error = config(&[discovered, &[(&twin, "")]].concat());
+            assert_eq!(error.is_err(), !member.required && !MAY_BE_BLANK.contains(&member.variable), "{twin}");
+        }
+        // Another source of keys is named, so a blank one changes nothing.
+        assert!(config(&[&MINIMAL[..], &[(SECRET_FILE, "")]].concat()).is_ok());
+        // Options next to a preset restrict as well.
+        for (name, expected) in [(TYP, Some(TYP)), (ALGORITHMS, Some(ALGORITHMS)), (JWKS_FILE, None)] {
+            let read = Config::options_from_variables(|asked| (asked == name).then(String::new));
+            assert_eq!(read.err().as_ref().map(ConfigError::field), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn empty_or_blank_member_is_an_error() {
+        for member in MEMBERS {
+            let name = member.name;
+            let values = match member.form {
+                Form::List => vec![json!(""), json!(" "), json!([""]), json!(["a", ""])],
+                Form::Number => vec![json!(""), json!(" ")],
+                Form::Text => vec![json!(""), json!(" "), json!("\n")],
+            };
+            let empty_list = (member.is_list() && !member.required).then(|| json!([]));
+            for value in values.into_iter().chain(empty_list) {
+                let mut members = json!({"issuer": "i", "audience": "a"});
+                members[name] = value;
+                assert_eq!(error(&members).fields().collect::<Vec<_>>(), [name], "{members}");
+            }
+        }
+        // Issuer and audience are required, and their empty lists are refused when the verifier is built.
+        for name in ["issuer", "audience"] {
+            let mut members = json!({"issuer": "i", "audience": "a", "jwks_url": "https://i.example/keys"});
+            members[name] = json!([]);
+            assert_eq!(read(&members).unwrap().verifier().unwrap_err().field(), name);
+        }
     }
 
     #[test]

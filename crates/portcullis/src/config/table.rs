@@ -74,7 +74,6 @@ macro_rules! members {
                 mistaken: &[$($($mistaken),+)?],
                 form: <$type as Field>::FORM,
                 check: |value| <$type as Field>::read(value).map(drop),
-                #[cfg(test)]
                 required: <$type as Field>::REQUIRED,
                 #[cfg(test)]
                 schema: <$type as Field>::schema,

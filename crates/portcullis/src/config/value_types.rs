@@ -69,7 +69,12 @@ impl<T: MemberValue> Field for Option<T> {
     const REQUIRED: bool = false;
 
     fn read(value: Value) -> Result<Self, Fault> {
-        if value.is_null() { Ok(None) } else { read(value).map(Some) }
+        match value {
+            Value::Null => Ok(None),
+            // A list that restricts nothing is more likely a lost value than a decision.
+            Value::Array(items) if T::FORM == Form::List && items.is_empty() => Err(Fault::new("an empty list")),
+            value => read(value).map(Some),
+        }
     }
 
     fn is_absent(&self) -> bool {
@@ -105,7 +110,7 @@ impl MemberValue for String {
 
     #[cfg(test)]
     fn schema() -> Value {
-        json!({"type": "string"})
+        json!({"type": "string", "pattern": "\\S"})
     }
 }
 
@@ -114,7 +119,7 @@ impl MemberValue for PathBuf {
 
     #[cfg(test)]
     fn schema() -> Value {
-        json!({"type": "string"})
+        json!({"type": "string", "pattern": "\\S"})
     }
 }
 
@@ -174,7 +179,7 @@ impl<T: MemberValue> MemberValue for Vec<T> {
 
     #[cfg(test)]
     fn schema() -> Value {
-        json!({"anyOf": [T::schema(), {"type": "array", "items": T::schema()}]})
+        json!({"anyOf": [T::schema(), {"type": "array", "items": T::schema(), "minItems": 1}]})
     }
 }
 
@@ -205,6 +210,17 @@ impl Form {
 
 fn read<T: MemberValue>(value: Value) -> Result<T, Fault> {
     let value = T::FORM.check(value).map_err(Fault::new)?;
-    serde_json::from_value(value)
-        .map_err(|error| Fault { problem: T::PROBLEM.into(), hint: T::EXPLAINS.then(|| error.to_string()) })
+    let blank = blank(&value);
+    let read = serde_json::from_value(value)
+        .map_err(|error| Fault { problem: T::PROBLEM.into(), hint: T::EXPLAINS.then(|| error.to_string()) })?;
+    blank.map_or(Ok(read), |problem| Err(Fault::new(problem)))
+}
+
+/// Returns the problem of a text or a list with a blank text, which would set nothing.
+fn blank(value: &Value) -> Option<&'static str> {
+    let is_blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
+    match value {
+        Value::Array(items) => items.iter().any(is_blank).then_some("an item of the list is blank"),
+        value => is_blank(value).then_some("blank"),
+    }
 }

@@ -21,8 +21,8 @@ pub fn environment(name: &str) -> Option<String> {
 /// Returns the value of the variable `name`, or that of the file that its twin names. `lookup` is the environment, for
 /// example [`environment`].
 ///
-/// `None` means that neither is set. A blank variable counts as not set, because many deployments write it so. A blank
-/// file is an error.
+/// `None` means that neither is set. A blank variable counts as not set, because many deployments write it so;
+/// [`restriction`] refuses it. A blank file is an error.
 ///
 /// # Errors
 /// [`ConfigError`] if the variable and its twin are both set, or if the file cannot be read.
@@ -40,6 +40,46 @@ pub fn given(lookup: impl Fn(&str) -> Option<String>, name: &'static str) -> Res
         },
         (Some(_), Some(_)) => Err(ConfigError::new(name, format!("set together with {twin}"), "set only one of them")),
     }
+}
+
+/// Returns the value of the variable `name`, as [`given`] does, if the variable restricts what is accepted.
+///
+/// A variable that is set and blank is an error, because a check would silently be left out. The same holds for its twin.
+///
+/// ```
+/// use portcullis::config::variables::restriction;
+///
+/// let lookup = |name: &str| (name == "EXAMPLE_ORIGINS").then(|| " ".to_owned());
+/// assert_eq!(restriction(lookup, "EXAMPLE_CLIENTS", "list clients"), Ok(None));
+/// assert_eq!(
+///     restriction(lookup, "EXAMPLE_ORIGINS", "list origins").unwrap_err().to_string(),
+///     "EXAMPLE_ORIGINS: set, but blank; list origins, or leave the variable out"
+/// );
+/// ```
+///
+/// # Errors
+/// [`ConfigError`] as [`given`], and if the variable or its twin is blank; `instead` says what to write.
+pub fn restriction(
+    lookup: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    instead: &str,
+) -> Result<Option<String>, ConfigError> {
+    let value = given(&lookup, name)?;
+    match (&value, blank_name(&lookup, name)) {
+        (None, Some(blank)) => Err(blank_error(blank, instead)),
+        _ => Ok(value),
+    }
+}
+
+/// Returns the name of the variable, or of its twin, that is set and blank.
+pub(super) fn blank_name(lookup: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    let twin = (!name.ends_with(FILE_SUFFIX)).then(|| format!("{name}{FILE_SUFFIX}"));
+    let names = std::iter::once(name.to_owned()).chain(twin);
+    names.into_iter().find(|name| lookup(name).is_some_and(|text| text.trim().is_empty()))
+}
+
+pub(super) fn blank_error(name: String, instead: &str) -> ConfigError {
+    ConfigError::new(name, "set, but blank", format!("{instead}, or leave the variable out"))
 }
 
 /// Returns the items of the variable `name`, which are separated by commas, as [`given`] reads it.
@@ -145,6 +185,22 @@ mod tests {
         assert!(error.starts_with("SECRET_FILE: the file cannot be read: "), "{error}");
         assert!(error.ends_with("; name a file that holds the value of SECRET"), "{error}");
         assert!(!error.contains("portcullis-variables"), "{error}");
+    }
+
+    #[test]
+    fn blank_restriction_is_an_error() {
+        let read = |variables: &[(&str, &str)]| {
+            let lookup =
+                |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            restriction(lookup, "ORIGINS", "list origins").map_err(|error| error.field().to_owned())
+        };
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[("ORIGINS", "a")]), Ok(Some("a".to_owned())));
+        assert_eq!(read(&[("ORIGINS", "a"), ("ORIGINS_FILE", " ")]), Ok(Some("a".to_owned())));
+        for blank in ["", " ", "\t\n", "\u{a0}"] {
+            assert_eq!(read(&[("ORIGINS", blank)]), Err("ORIGINS".to_owned()));
+            assert_eq!(read(&[("ORIGINS_FILE", blank)]), Err("ORIGINS_FILE".to_owned()));
+        }
     }
 
     #[test]
