@@ -1,6 +1,7 @@
 //! The command line and its help.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,6 +9,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 
 use crate::flags::MemberFlags;
+use crate::printable::printable;
 
 /// Reads the command line.
 ///
@@ -17,8 +19,15 @@ pub(crate) fn parse() -> Result<Command, ExitCode> {
     Cli::try_parse().map(|cli| cli.command).map_err(|error| {
         let error = without_tokens(error);
         // If the stream is closed, the exit status still says it.
-        let _ = error.print();
-        if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+        if !error.use_stderr() {
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        // The message repeats arguments, which may be pasted text.
+        for line in error.render().to_string().lines() {
+            let _ = writeln!(io::stderr(), "{}", printable(line));
+        }
+        ExitCode::from(2)
     })
 }
 
@@ -54,7 +63,8 @@ portcullis verify (--issuer ISSUER… | --any-issuer) (--audience AUDIENCE… | 
 const AFTER_HELP: &str = "\
 Output, one line for each token:
   {\"verdict\":\"accept\",\"claims\":{…}}               the claims as they were issued
-  {\"verdict\":\"reject\",\"reason\":\"…\",\"detail\":\"…\"}  a stable reason, and which part, claim or check
+  {\"verdict\":\"reject\",\"reason\":\"…\",\"detail\":\"…\"}  a stable reason; then which part, claim or check, what was expected,
+                                                   and what the token has
   {\"verdict\":\"accept\",\"payload\":\"<base64url>\"}    with --jws
 
 Exit status: 0 all accepted, 1 something rejected, 2 bad usage or configuration, or no keys (message on standard error).

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io::{self, BufRead};
 
 use portcullis::ConfigError;
-use portcullis::verifier::jws;
 
 /// Where the tokens come from.
 #[derive(Debug)]
@@ -30,15 +29,14 @@ impl Source {
     }
 }
 
-/// How much of a line is kept, in bytes: a longer line is still too long for a token, even if CR LF ends it.
-const MAX_LINE_BYTES: usize = jws::DEFAULT_MAX_BYTES + 2;
-
 /// Returns the next line without its end (LF or CR LF); `None` means the end of the input. A line that is too long for a
-/// token is cut, and is still too long.
+/// token of `max_token_bytes` is cut, and is still too long.
 ///
 /// # Errors
 /// [`io::Error`] if `reader` fails.
-pub(crate) fn next_line(reader: &mut impl BufRead) -> io::Result<Option<String>> {
+pub(crate) fn next_line(reader: &mut impl BufRead, max_token_bytes: usize) -> io::Result<Option<String>> {
+    // A longer line is still too long for a token, even if CR LF ends it.
+    let max_line_bytes = max_token_bytes.saturating_add(2);
     let mut line = Vec::new();
     let mut started = false;
     loop {
@@ -52,7 +50,7 @@ pub(crate) fn next_line(reader: &mut impl BufRead) -> io::Result<Option<String>>
         started = true;
         let end = available.iter().position(|byte| *byte == b'\n');
         let piece = available.get(..end.unwrap_or(available.len())).unwrap_or_default();
-        let room = MAX_LINE_BYTES - line.len();
+        let room = max_line_bytes.saturating_sub(line.len());
         line.extend_from_slice(piece.get(..room).unwrap_or(piece));
         let used = piece.len() + usize::from(end.is_some());
         reader.consume(used);
@@ -73,9 +71,11 @@ mod tests {
 
     use super::*;
 
+    const LIMIT: usize = 16_384;
+
     fn lines(input: &[u8], buffer: usize) -> Vec<String> {
         let mut reader = BufReader::with_capacity(buffer, input);
-        std::iter::from_fn(|| next_line(&mut reader).unwrap()).collect()
+        std::iter::from_fn(|| next_line(&mut reader, LIMIT).unwrap()).collect()
     }
 
     #[test]
@@ -90,12 +90,12 @@ mod tests {
 
     #[test]
     fn long_line_is_cut_and_still_too_long() {
-        let limit = jws::DEFAULT_MAX_BYTES;
+        let limit = LIMIT;
         for buffer in [7, 4096, 1 << 20] {
             for excess in [1, 2, 3, 100_000] {
                 let input = ["x".repeat(limit + excess), "next".to_owned()].join("\r\n");
                 let read = lines(input.as_bytes(), buffer);
-                assert!(read[0].len() > limit && read[0].len() <= MAX_LINE_BYTES, "{}", read[0].len());
+                assert!(read[0].len() > limit && read[0].len() <= LIMIT + 2, "{}", read[0].len());
                 assert_eq!(read[1..], ["next"]);
             }
             let fits = "x".repeat(limit);

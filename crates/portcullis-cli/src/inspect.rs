@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::args::KeysArgs;
 use crate::failure::Failure;
 use crate::keys;
+use crate::printable::printable;
 
 /// Shows a key set and returns the exit status.
 ///
@@ -24,6 +25,7 @@ pub(crate) fn run(args: &KeysArgs) -> Result<ExitCode, Failure> {
     } else {
         report.to_string()
     };
+    let text: String = text.lines().map(|line| printable(line).into_owned() + "\n").collect();
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         // A reader that leaves early has seen enough.

@@ -11,6 +11,8 @@ use portcullis::{Config, ConfigError, KeyProvider};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::printable::printable;
+
 /// The largest file that is read, in bytes; no key set may be larger.
 const MAX_BYTES: u64 = 1024 * 1024;
 
@@ -71,7 +73,8 @@ fn jwks(path: &Path) -> Result<FixedKeys, Problem> {
     let keys = keys.map_err(|error| Problem::new(error, HINT))?;
     for skipped in keys.key_set().skipped() {
         // Only a note, because a set often has keys for other purposes.
-        let _ = writeln!(std::io::stderr(), "note: {}: not used: {skipped}", path.display());
+        let note = format!("{}: not used: {skipped}", path.display());
+        let _ = writeln!(std::io::stderr(), "note: {}", printable(&note));
     }
     Ok(keys)
 }

@@ -1,11 +1,14 @@
 //! The command `portcullis`: verifies tokens and says what is wrong with them.
 
 mod args;
+mod detail;
 mod failure;
 mod flags;
 mod input;
 mod inspect;
 mod keys;
+mod pasted;
+mod printable;
 mod provider;
 mod settings;
 mod verdict;
@@ -15,6 +18,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::args::Command;
+use crate::printable::printable;
 
 fn main() -> ExitCode {
     let outcome = match args::parse() {
@@ -25,7 +29,7 @@ fn main() -> ExitCode {
     outcome.unwrap_or_else(|failure| {
         for fault in failure.to_string().lines() {
             // If standard error is closed, the exit status still says it.
-            let _ = writeln!(std::io::stderr(), "error: {fault}");
+            let _ = writeln!(std::io::stderr(), "error: {}", printable(fault));
         }
         ExitCode::from(2)
     })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use portcullis::config::{ConfigMembers, IssuersConfig, KeySource, members};
 use portcullis::error::Unavailable;
-use portcullis::verifier::JwtVerifierBuilder;
+use portcullis::verifier::{JwtVerifierBuilder, jws};
 use portcullis::{Audience, Config, ConfigError, JwtVerifier, Verifier};
 use serde_json::{Map, Value};
 
@@ -52,9 +52,9 @@ impl<'a> Settings<'a> {
     /// [`ConfigError`] names each flag, or each member and its file.
     pub(crate) fn verifier(
         &self,
-        complete: impl Fn(JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
+        complete: impl Fn(&Config, JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
     ) -> Result<Arc<dyn Verifier>, ConfigError> {
-        let verifier = self.config.verifier_with(|config| complete(self.builder(config)?));
+        let verifier = self.config.verifier_with(|config| complete(config, self.builder(config)?));
         verifier.map_err(|error| locate(error, self.args))
     }
 
@@ -64,10 +64,16 @@ impl<'a> Settings<'a> {
     /// [`ConfigError`] names each flag, or each member and its file.
     pub(crate) fn verifier_of_one(
         &self,
-        complete: impl Fn(JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
+        complete: impl Fn(&Config, JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
     ) -> Result<JwtVerifier, ConfigError> {
         let [config] = self.config.issuers() else { return Err(of_one_issuer("--jws".to_owned(), self.args)) };
-        self.builder(config).and_then(complete).map_err(|error| locate(error, self.args))
+        self.builder(config).and_then(|builder| complete(config, builder)).map_err(|error| locate(error, self.args))
+    }
+
+    /// Returns the length of the longest token that any issuer accepts, in bytes.
+    pub(crate) fn max_token_bytes(&self) -> usize {
+        let limits = self.config.issuers().iter().map(|config| config.max_token_bytes.unwrap_or_default());
+        limits.max().unwrap_or_default().max(jws::DEFAULT_MAX_BYTES)
     }
 
     /// Returns the builder of the provider's preset if a flag names one, or else the general builder, with the options

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::{AuthError, Reason, Verified};
+use portcullis::error::InvalidToken;
+use portcullis::{AuthError, Verified};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -26,7 +27,7 @@ pub(crate) enum Verdict {
     Reject {
         /// The stable reason.
         reason: &'static str,
-        /// The part, claim or check that failed.
+        /// The part, claim or check that failed, what was expected, and what the token has.
         detail: String,
     },
 }
@@ -37,8 +38,8 @@ impl Verdict {
     /// # Errors
     /// Never for verified claims, because they are JSON.
     pub(crate) fn of_claims(verified: &Verified) -> Result<Self, AuthError> {
-        // JSON has line breaks between its tokens only, so without them it is the same JSON on one line.
-        let json = verified.all_claims().as_json().replace(['\r', '\n'], "");
+        // JSON has line breaks and tabs between its tokens only, so without them it is the same JSON on one line.
+        let json = verified.all_claims().as_json().replace(['\r', '\n', '\t'], "");
         let claims =
             RawValue::from_string(json).map_err(|_| AuthError::Server("verified claims are not JSON".into()))?;
         Ok(Self::Claims { claims })
@@ -49,14 +50,16 @@ impl Verdict {
         Self::Payload { payload: URL_SAFE_NO_PAD.encode(payload) }
     }
 
-    /// Makes the verdict on a token that was refused.
+    /// Makes the verdict on a token that was refused. `detail` explains the error.
     ///
     /// # Errors
     /// `error` itself if it is not about the token, for example if keys are unavailable.
-    pub(crate) fn of_error(error: AuthError) -> Result<Self, AuthError> {
-        match error.reason().map(Reason::as_str) {
-            Some(reason) => Ok(Self::Reject { reason, detail: error.to_string() }),
-            None => Err(error),
+    pub(crate) fn of_error(error: AuthError, detail: impl Fn(&InvalidToken) -> String) -> Result<Self, AuthError> {
+        match error {
+            AuthError::InvalidToken(error) => {
+                Ok(Self::Reject { reason: error.reason().as_str(), detail: detail(&error) })
+            }
+            error => Err(error),
         }
     }
 
@@ -69,7 +72,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use portcullis::dangerous;
-    use portcullis::error::{InvalidToken, Unavailable};
+    use portcullis::error::Unavailable;
 
     use super::*;
 
@@ -81,13 +84,16 @@ mod tests {
         assert!(accept.accepts());
         assert_eq!(line(&accept), r#"{"verdict":"accept","claims":{"n":"a\nb","sub":"u"}}"#);
         assert_eq!(line(&Verdict::of_payload(b"foo")), r#"{"verdict":"accept","payload":"Zm9v"}"#);
-        let reject = Verdict::of_error(InvalidToken::missing("exp").into()).unwrap();
+        let reject = Verdict::of_error(InvalidToken::missing("exp").into(), ToString::to_string).unwrap();
         assert!(!reject.accepts());
         assert_eq!(line(&reject), r#"{"verdict":"reject","reason":"missing_claim","detail":"claim exp is missing"}"#);
     }
 
     #[test]
     fn missing_keys_are_no_verdict() {
-        assert!(matches!(Verdict::of_error(Unavailable::new().into()), Err(AuthError::Unavailable(_))));
+        assert!(matches!(
+            Verdict::of_error(Unavailable::new().into(), ToString::to_string),
+            Err(AuthError::Unavailable(_))
+        ));
     }
 }

@@ -1,5 +1,6 @@
 //! `portcullis verify`.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,11 +11,13 @@ use portcullis::claims::NumericDate;
 use portcullis::clock::Clock;
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::verifier::jws;
-use portcullis::{AuthError, ConfigError, JwtVerifier, Verifier, dangerous};
+use portcullis::{AuthError, Config, ConfigError, JwtVerifier, Verifier, dangerous};
 
 use crate::args::VerifyArgs;
+use crate::detail::{Expected, detail};
 use crate::failure::Failure;
 use crate::input::{Source, next_line};
+use crate::printable::printable;
 use crate::settings::Settings;
 use crate::verdict::Verdict;
 
@@ -31,10 +34,10 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         AuthError::Unavailable(unavailable) => settings.no_keys(&unavailable).into(),
         error => Failure::NoVerdict(error),
     };
-    // Without keys there is no verdict at all, even if the first token could be refused without them.
-    runtime.block_on(judge.warm_up()).map_err(failure)?;
+    // Keys are fetched for the first token that needs them: a verdict about the form of a token needs no network.
     let judge = |token: &str| runtime.block_on(judge.verdict(token)).map_err(failure);
 
+    let max_bytes = settings.max_token_bytes();
     let mut output = io::stdout().lock();
     let mut all_accepted = true;
     // If the reader of the verdicts leaves early, the run ends silently, and not all tokens were accepted.
@@ -49,7 +52,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
         Source::Token(token) => say(&judge(&token)?)?,
         Source::Lines => {
             let mut input = io::stdin().lock();
-            let mut line = next_line(&mut input).map_err(Failure::Input)?;
+            let mut line = next_line(&mut input, max_bytes).map_err(Failure::Input)?;
             if line.is_none() {
                 // An empty input is not "all accepted": an empty variable in a script must not pass.
                 return Err(ConfigError::new("TOKEN", "standard input is empty", "write one token per line").into());
@@ -57,7 +60,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
             let mut reading = true;
             while let Some(token) = line {
                 reading = say(&judge(&token)?)?;
-                line = if reading { next_line(&mut input).map_err(Failure::Input)? } else { None };
+                line = if reading { next_line(&mut input, max_bytes).map_err(Failure::Input)? } else { None };
             }
             reading
         }
@@ -65,17 +68,24 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!(all_accepted && complete))))
 }
 
-/// How a token is judged.
-enum Judge {
-    /// Only by its signature.
+/// How tokens are judged.
+struct Judge {
+    verifier: JudgeVerifier,
+    expected: Vec<Expected>,
+    at: Option<i64>,
+}
+
+enum JudgeVerifier {
+    /// Only the signature is checked.
     Signature(Box<JwtVerifier>),
-    /// By all checks.
+    /// All checks run.
     Token(Arc<dyn Verifier>),
 }
 
 impl Judge {
     fn new(args: &VerifyArgs, settings: &Settings<'_>) -> Result<Self, ConfigError> {
-        let complete = |mut builder: JwtVerifierBuilder| {
+        let expected = RefCell::new(Vec::new());
+        let complete = |config: &Config, mut builder: JwtVerifierBuilder| {
             if args.any_issuer || args.jws {
                 builder = builder.issuer(dangerous::any_issuer());
             }
@@ -88,34 +98,30 @@ impl Judge {
             if let Some(seconds) = args.at {
                 builder = builder.clock(At(NumericDate::from_unix(seconds, 0)));
             }
-            builder.build()
+            let verifier = builder.build()?;
+            expected.borrow_mut().push(Expected::of(&verifier, config));
+            Ok(verifier)
         };
-        Ok(if args.jws {
-            Self::Signature(Box::new(settings.verifier_of_one(complete)?))
+        let verifier = if args.jws {
+            JudgeVerifier::Signature(Box::new(settings.verifier_of_one(complete)?))
         } else {
-            Self::Token(settings.verifier(complete)?)
-        })
-    }
-
-    async fn warm_up(&self) -> Result<(), AuthError> {
-        match self {
-            Self::Signature(verifier) => verifier.warm_up().await,
-            Self::Token(verifier) => verifier.warm_up().await,
-        }
+            JudgeVerifier::Token(settings.verifier(complete)?)
+        };
+        Ok(Self { verifier, expected: expected.into_inner(), at: args.at })
     }
 
     async fn verdict(&self, token: &str) -> Result<Verdict, AuthError> {
-        let judged = match self {
-            Self::Signature(verifier) => {
+        let judged = match &self.verifier {
+            JudgeVerifier::Signature(verifier) => {
                 let payload = jws::verify(token, verifier.keys(), verifier.algorithms()).await;
                 payload.map(|payload| Verdict::of_payload(&payload))
             }
-            Self::Token(verifier) => match verifier.verify(&Credential::bearer(token)).await {
+            JudgeVerifier::Token(verifier) => match verifier.verify(&Credential::bearer(token)).await {
                 Ok(verified) => Verdict::of_claims(&verified),
                 Err(error) => Err(error),
             },
         };
-        judged.or_else(Verdict::of_error)
+        judged.or_else(|error| Verdict::of_error(error, |error| detail(token, error, &self.expected, self.at)))
     }
 }
 
@@ -134,8 +140,7 @@ impl Clock for At {
 }
 
 fn print(output: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
-    let mut line = serde_json::to_vec(verdict)?;
-    line.push(b'\n');
-    output.write_all(&line)?;
+    let line = serde_json::to_string(verdict)?;
+    writeln!(output, "{}", printable(&line))?;
     output.flush()
 }

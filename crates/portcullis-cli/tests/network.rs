@@ -109,8 +109,14 @@ fn without_keys_there_is_no_verdict() {
     assert!(by_url(&token(&server)).fails().starts_with("error: --jwks-url: no keys, so no verdict: status 503"));
     assert!(by_issuer().fails().starts_with("error: --oidc-issuer: no keys, so no verdict: status 503"));
     assert!(by_domain().fails().starts_with("error: --auth0-domain: no keys, so no verdict: status 503"));
-    // This includes a token that would be rejected with any key.
-    assert!(by_url("no token").fails().contains("no verdict"));
+    // A verdict about the form of a token needs no keys.
+    assert_eq!(by_url("no token").rejects(), "not_compact_jws");
+    assert_eq!(by_url(&format!("Bearer {}", token(&server))).rejects(), "malformed");
+    assert_eq!(by_url(&"x".repeat(20_000)).rejects(), "too_large");
+    assert_eq!(by_url("a.b.c.d.e").rejects(), "encrypted");
+    let flags = ["--oidc-issuer", &issuer, "--audience", AUDIENCE, "-"];
+    let mixed = verify_with_input(flags, format!("no token\n{}\n", token(&server)).as_bytes());
+    assert_eq!((mixed.status, mixed.stdout.lines().count()), (2, 1), "{mixed:?}");
     server.behave();
     server.set_jwks_body("<html></html>");
     assert!(by_url(&token(&server)).fails().contains("not a JWK Set"));
@@ -123,6 +129,20 @@ fn without_keys_there_is_no_verdict() {
     server.come_back();
     server.behave();
     by_url(&token(&server)).accepts();
+}
+
+#[test]
+fn longer_tokens_are_read_from_standard_input() {
+    let server = TestIssuer::new().serve();
+    let folder = Folder::new("longer-tokens");
+    let long = server.issuer().token().claim("groups", vec!["a group with a long name"; 1_000]).sign();
+    assert!(long.len() > 16_384, "the premise");
+    for (limit, accepted) in [(16_384, false), (65_536, true)] {
+        let members = json!({"issuer": server.url(), "audience": AUDIENCE, "max_token_bytes": limit});
+        let file = folder.file("config.json", members.to_string());
+        let outcome = verify_with_input(["--config", &file, "-"], format!("{long}\r\n").as_bytes());
+        assert_eq!(outcome.status == 0, accepted, "{limit}: {}", outcome.stderr);
+    }
 }
 
 #[test]

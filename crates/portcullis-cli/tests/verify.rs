@@ -61,7 +61,7 @@ fn accepted_token_keeps_its_claims_as_issued() {
     assert_eq!(
         outcome.stdout,
         format!(
-            "{{\"verdict\":\"accept\",\"claims\":{{\"z\":1.0, \"iss\":\"{ISSUER}\",\t\"aud\":[\"{AUDIENCE}\"],\"exp\":99999999999,\"big\":123456789012345678901234567890,\"a\":\"\\u0041\\n\"}}}}\n"
+            "{{\"verdict\":\"accept\",\"claims\":{{\"z\":1.0, \"iss\":\"{ISSUER}\",\"aud\":[\"{AUDIENCE}\"],\"exp\":99999999999,\"big\":123456789012345678901234567890,\"a\":\"\\u0041\\n\"}}}}\n"
         ),
         "order, numbers and escapes stay, on one line"
     );
@@ -74,7 +74,11 @@ fn rejection_has_a_reason_but_no_token() {
     let expired = setup.issuer.token().expired().claim("email", "someone@example.com").sign();
     let outcome = setup.verify(&[&expired]);
     assert_eq!(outcome.rejects(), "expired");
-    assert_eq!(outcome.stdout, "{\"verdict\":\"reject\",\"reason\":\"expired\",\"detail\":\"expired\"}\n");
+    assert!(
+        outcome.stdout.starts_with(r#"{"verdict":"reject","reason":"expired","detail":"expired: exp is "#),
+        "{outcome:?}"
+    );
+    assert!(!outcome.stdout.contains("someone"), "{outcome:?}");
     for forgery in setup.issuer.forgeries() {
         let outcome = setup.verify(&["--", &forgery.token]);
         assert_eq!(outcome.rejects(), forgery.reason.as_str(), "{}", forgery.name);
@@ -83,6 +87,156 @@ fn rejection_has_a_reason_but_no_token() {
         assert!(parts.clone().all(|part| !said.contains(part)), "{}: {said}", forgery.name);
     }
     assert_eq!(setup.verify(&[""]).rejects(), "not_compact_jws");
+}
+
+#[test]
+fn detail_says_expected_and_actual() {
+    let setup = Setup::new("detail");
+    let now = 1_700_000_000;
+    let token = || setup.issuer.token().issued_at(now).claim("exp", now + 60);
+    let detail = |token: &str| {
+        let outcome = setup.verify(&["--at", "1700000000", "--", token]);
+        outcome.rejects();
+        outcome.verdict()["detail"].as_str().unwrap().to_owned()
+    };
+    for (token, expected) in [
+        (
+            token().issuer("https://issuer.test").sign(),
+            r#"iss is not an accepted issuer: expected "https://issuer.test/", the token has iss "https://issuer.test"; they differ only by the slash at the end: write the issuer as the token has it"#,
+        ),
+        (
+            token().issuer("https://other.test/").sign(),
+            r#"iss is not an accepted issuer: expected "https://issuer.test/", the token has iss "https://other.test/""#,
+        ),
+        (
+            token().audience(["a", "b"]).sign(),
+            r#"aud has no accepted audience: expected "https://api.test", the token has aud ["a","b"]"#,
+        ),
+        (
+            token().audience("client").claim("nonce", "n").sign(),
+            r#"aud has no accepted audience: expected "https://api.test", the token has aud "client"; it looks like an ID token, which is for the client that signed the user in; send the access token"#,
+        ),
+        (
+            token().claim("exp", now - 3600).sign(),
+            "expired: exp is 3600 seconds ago (exp 1699996400, now 1700000000, leeway 5)",
+        ),
+        (
+            token().claim("nbf", now + 30).sign(),
+            "nbf lies in the future: nbf is 30 seconds from now (nbf 1700000030, now 1700000000, leeway 5)",
+        ),
+        (
+            token().issued_at(now + 30).claim("exp", now + 60).sign(),
+            "iat lies in the future: iat is 30 seconds from now (iat 1700000030, now 1700000000, leeway 5)",
+        ),
+        (
+            token().header("kid", "another").sign(),
+            r#"no key of the issuer fits the token: the token has kid "another" and alg "ES256""#,
+        ),
+        (
+            token().header("typ", "dpop+jwt").sign(),
+            r#"typ is not an accepted token type: expected "JWT" or "at+jwt", the token has typ "dpop+jwt""#,
+        ),
+        (token().without("aud").without("sub").sign(), "claim aud is missing: the token has exp, iat, iss, jti"),
+        (token().claim("sub", 7).sign(), "claim sub has a wrong type or value: the token has sub 7"),
+        (String::new(), "not three parts, joined by dots: the token is empty"),
+        (
+            "opaque".to_owned(),
+            "not three parts, joined by dots: there is no dot, so it is an opaque token, or not a token",
+        ),
+        ("a.b".to_owned(), "not three parts, joined by dots: there are 2 parts"),
+        ("x".repeat(16_385), "longer than 16384 bytes: the token has 16385 bytes"),
+    ] {
+        assert_eq!(detail(&token), expected);
+    }
+    let hmac = TestIssuer::from_algorithms([Algorithm::Hs256]).token().sign();
+    assert!(detail(&hmac).ends_with(r#"expected ES256, the token has alg "HS256""#), "{}", detail(&hmac));
+    let long = detail(&token().audience("x".repeat(5_000)).sign());
+    assert!(long.chars().count() < 400 && long.ends_with('…'), "{long}");
+}
+
+#[test]
+fn detail_says_what_to_remove_from_a_pasted_token() {
+    let setup = Setup::new("pasted");
+    let good = setup.token();
+    let (start, end) = good.split_at(40);
+    for (pasted, removes) in [
+        (format!("Bearer {good}"), "remove the word Bearer"),
+        (format!("Authorization: Bearer {good}"), "the field name Authorization"),
+        (format!("\"{good}\""), "remove the quotes around it"),
+        (format!("{good}\n"), "remove the white space around it"),
+        (format!("{start}\n{end}"), "remove the line breaks in it"),
+        (format!("{start} {end}"), "remove the white space in it"),
+        (format!("{good}="), "remove the padding (=) of its parts"),
+        (format!("\u{feff}{good}"), "remove the invisible characters around it"),
+    ] {
+        let outcome = setup.verify(&["--", &pasted]);
+        assert_eq!(outcome.rejects(), "malformed", "{pasted:?}");
+        let detail = outcome.verdict()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(removes), "{detail}");
+    }
+    setup.verify(&[&good]).accepts();
+}
+
+/// Whether a terminal could obey or hide a character of the output.
+fn has_odd_characters(outcome: &Outcome) -> bool {
+    let is_odd = |char: char| {
+        let is_format = matches!(char, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+        is_format || (char.is_control() && char != '\n')
+    };
+    [&outcome.stdout, &outcome.stderr].iter().any(|text| text.contains(is_odd))
+}
+
+#[test]
+fn odd_characters_of_tokens_are_escaped() {
+    let setup = Setup::new("odd-characters");
+    let odd = "\u{1b}[2J\u{7f}\u{85}\u{9b}31m\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}\u{e0041}é";
+    // JSON must escape C0 in strings, and everything else may be written as it is.
+    let odd_json = serde_json::to_string(odd).unwrap();
+    let payload = |issuer: &str, audience: &str| {
+        format!("{{\"iss\":{issuer},\t\"aud\":{audience},\r\n\"exp\":99999999999,\"name\":{odd_json},{odd_json}:1}}")
+    };
+    let (issuer, audience) = (format!("\"{ISSUER}\""), format!("\"{AUDIENCE}\""));
+    let accepted = setup.verify(&[&setup.issuer.token().payload(payload(&issuer, &audience)).sign()]);
+    let verdict = accepted.accepts();
+    assert!(!has_odd_characters(&accepted), "{accepted:?}");
+    assert_eq!(verdict["claims"]["name"], odd, "the value stays the same");
+    assert!(accepted.stdout.contains(r"\u202e") && accepted.stdout.contains(r"\udb40\udc41é"), "{accepted:?}");
+
+    let refused = [
+        setup.issuer.token().payload(payload(&odd_json, &audience)).sign(),
+        setup.issuer.token().payload(payload(&issuer, &odd_json)).sign(),
+        setup.issuer.token().payload(format!("{{{odd_json}:1}}")).sign(),
+        setup.issuer.token().header("kid", odd).sign(),
+        setup.issuer.token().header("typ", odd).sign(),
+        setup.issuer.token().header("alg", odd).sign(),
+        setup.issuer.token().claim("sub", [odd]).sign(),
+        odd.to_owned(),
+    ];
+    for token in refused {
+        let outcome = setup.verify(&["--", &token]);
+        outcome.rejects();
+        assert!(!has_odd_characters(&outcome), "{outcome:?}");
+    }
+    // Names, paths and key sets are outside input as well.
+    let set = json!({"keys": [{"kty": odd, "kid": odd, "alg": odd, "crv": odd}, setup.issuer.first_key().jwk()]});
+    let file = setup.folder.file("\u{202e}\u{9b}.json", set.to_string());
+    let with_set = verify(["--any-issuer", "--any-audience", "--jwks", &file, &setup.token()]);
+    with_set.accepts();
+    let keys = |arguments: &[&str]| run([&["keys"], arguments].concat().into_iter().map(str::to_owned), b"");
+    for outcome in [
+        with_set,
+        keys(&[&file]),
+        keys(&["--json", &file]),
+        verify(["--any-issuer", "--any-audience", "--jwks", &format!("/nonexistent/{odd}"), "t"]),
+        verify(["--config", &format!("/nonexistent/{odd}.toml"), "t"]),
+        verify([&format!("--{odd}"), "t"]),
+        verify(["--leeway", odd, "t"]),
+        run([odd.to_owned()], b""),
+    ] {
+        assert!(!has_odd_characters(&outcome), "{outcome:?}");
+    }
+    assert_eq!(keys(&["--json", &file]).verdict()["keys"][0]["kid"], odd);
 }
 
 #[test]

@@ -41,6 +41,16 @@ impl Audience {
         Self(AudienceRule::NotIssued)
     }
 
+    /// Returns the name of the claim that is read, and the accepted values, for messages about a refused token. `None` means
+    /// that any audience is accepted, or only tokens without `aud`.
+    #[must_use]
+    pub fn accepted(&self) -> Option<(&str, &[String])> {
+        match &self.0 {
+            AudienceRule::AnyOf { claim, accepted } => Some((claim, accepted)),
+            AudienceRule::Any | AudienceRule::NotIssued => None,
+        }
+    }
+
     pub(crate) fn any() -> Self {
         Self(AudienceRule::Any)
     }

@@ -1,0 +1,222 @@
+//! What the verdict on a refused token adds to its reason: what was expected, and what the token has.
+
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use portcullis::claims::{Claims, NumericDate};
+use portcullis::error::InvalidToken;
+use portcullis::jose::{AlgorithmSet, Header};
+use portcullis::verifier::UnverifiedToken;
+use portcullis::{Audience, Config, JwtVerifier};
+use serde_json::value::RawValue;
+
+use crate::pasted;
+
+/// What one verifier of a run accepts.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    issuers: Vec<String>,
+    audience: Audience,
+    algorithms: AlgorithmSet,
+    types: Option<Vec<String>>,
+    leeway_seconds: u64,
+}
+
+impl Expected {
+    /// Returns what `verifier` accepts, which was made with the options of `config`.
+    pub(crate) fn of(verifier: &JwtVerifier, config: &Config) -> Self {
+        Self {
+            issuers: portcullis::Verifier::issuers(verifier),
+            audience: verifier.audience().clone(),
+            algorithms: verifier.algorithms(),
+            types: config.typ.clone(),
+            leeway_seconds: config.leeway_seconds.unwrap_or(DEFAULT_LEEWAY_SECONDS),
+        }
+    }
+}
+
+/// The leeway of a verifier, unless it is set.
+const DEFAULT_LEEWAY_SECONDS: u64 = 5;
+
+/// Explains `error`, for which `token` was refused at the date `at` (the default is now): what was expected, what the token
+/// has, and what to do. The parts of the token itself are not repeated.
+pub(crate) fn detail(token: &str, error: &InvalidToken, expected: &[Expected], at: Option<i64>) -> String {
+    let unverified = UnverifiedToken::new(token);
+    let (header, claims) = (unverified.unverified_header(), unverified.unverified_claims());
+    let facts = Facts { token, header, claims, expected, now: at.unwrap_or_else(now) };
+    let mut text = error.to_string();
+    if let Some(fact) = facts.about(error) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {fact}");
+    }
+    for advice in facts.advice(error) {
+        let _ = write!(text, "; {advice}");
+    }
+    text
+}
+
+struct Facts<'a> {
+    token: &'a str,
+    header: Option<Header>,
+    claims: Option<Claims>,
+    expected: &'a [Expected],
+    now: i64,
+}
+
+impl Facts<'_> {
+    /// Returns what was expected and what the token has, for the check that failed.
+    fn about(&self, error: &InvalidToken) -> Option<String> {
+        use InvalidToken as E;
+        let of_issuer = self.of_issuer();
+        match error {
+            E::NotCompactJws => Some(match self.token.split('.').count() {
+                _ if self.token.is_empty() => "the token is empty".to_owned(),
+                1 => "there is no dot, so it is an opaque token, or not a token".to_owned(),
+                parts => format!("there are {parts} parts"),
+            }),
+            E::TooLarge { .. } => Some(format!("the token has {} bytes", self.token.len())),
+            E::WrongType => {
+                let usual = || vec!["JWT".to_owned(), "at+jwt".to_owned()];
+                let types = of_issuer.and_then(|expected| expected.types.clone()).unwrap_or_else(usual);
+                Some(both(&list(&types), &format!("typ {}", self.member("typ"))))
+            }
+            E::AlgorithmNotAllowed => {
+                let allowed = of_issuer.map(|expected| expected.algorithms.to_string());
+                Some(both(&allowed.unwrap_or_default(), &format!("alg {}", self.member("alg"))))
+            }
+            E::UnknownKey | E::AmbiguousKey | E::BadSignature => {
+                Some(format!("the token has kid {} and alg {}", self.member("kid"), self.member("alg")))
+            }
+            E::MissingClaim { .. } => {
+                let names = self.names()?;
+                Some(format!("the token has {}", if names.is_empty() { "no claim" } else { &names }))
+            }
+            E::InvalidClaim { claim } => Some(format!("the token has {}", self.claim(claim)?)),
+            E::Expired => self.time("exp", of_issuer, |claims| claims.expires_at()),
+            E::NotYetValid => self.time("nbf", of_issuer, |claims| claims.not_before()),
+            E::IssuedInFuture => self.time("iat", of_issuer, |claims| claims.issued_at()),
+            E::WrongIssuer => {
+                let issuers: Vec<_> = self.expected.iter().flat_map(|expected| expected.issuers.clone()).collect();
+                Some(both(&list(&issuers), &self.claim("iss")?))
+            }
+            E::WrongAudience | E::ForAnotherApi { .. } => {
+                let Some((claim, accepted)) = of_issuer?.audience.accepted() else {
+                    return Some(both("a token without aud", &self.claim("aud")?));
+                };
+                Some(both(&list(accepted), &self.claim(claim)?))
+            }
+            E::WrongParty => Some(format!("the token has azp {}", self.claim("azp")?)),
+            E::WrongTenant => Some(format!("the token has tid {}", self.claim("tid")?)),
+            _ => None,
+        }
+    }
+
+    /// Returns what to do about it.
+    fn advice(&self, error: &InvalidToken) -> Vec<String> {
+        let mut advice = Vec::new();
+        let additions = pasted::additions(self.token);
+        if !additions.is_empty() {
+            advice.push(format!("remove {}", additions.join(", ")));
+        }
+        if matches!(error, InvalidToken::WrongIssuer) && self.differs_by_a_slash() {
+            advice.push("they differ only by the slash at the end: write the issuer as the token has it".to_owned());
+        }
+        if let Some(kind) = self.other_kind() {
+            advice.push(format!("it looks like {kind}; send the access token"));
+        }
+        advice
+    }
+
+    /// Returns the verifier for the token's issuer, or the only one.
+    fn of_issuer(&self) -> Option<&Expected> {
+        let issuer = self.claims.as_ref().and_then(Claims::issuer);
+        let fits =
+            |expected: &&Expected| issuer.is_some_and(|issuer| expected.issuers.iter().any(|known| known == issuer));
+        match self.expected {
+            [only] => Some(only),
+            several => several.iter().find(fits),
+        }
+    }
+
+    fn time(
+        &self,
+        name: &str,
+        expected: Option<&Expected>,
+        read: impl Fn(&Claims) -> Option<NumericDate>,
+    ) -> Option<String> {
+        let date = read(self.claims.as_ref()?)?.seconds();
+        let seconds = self.now.saturating_sub(date);
+        let (distance, side) = (seconds.unsigned_abs(), if seconds < 0 { "from now" } else { "ago" });
+        let leeway = expected.map_or(DEFAULT_LEEWAY_SECONDS, |expected| expected.leeway_seconds);
+        Some(format!("{name} is {distance} seconds {side} ({name} {date}, now {}, leeway {leeway})", self.now))
+    }
+
+    /// Returns the member of the header as JSON.
+    fn member(&self, name: &str) -> String {
+        let value = self.header.as_ref().and_then(|header| header.get::<&RawValue>(name));
+        value.map_or_else(|| "(absent)".to_owned(), |value| short(value.get()))
+    }
+
+    /// Returns the claim as JSON.
+    fn claim(&self, name: &str) -> Option<String> {
+        let value = self.claims.as_ref()?.get::<&RawValue>(name.to_owned()).ok().flatten();
+        Some(value.map_or_else(|| format!("no {name}"), |value| format!("{name} {}", short(value.get()))))
+    }
+
+    fn names(&self) -> Option<String> {
+        let claims: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(self.claims.as_ref()?.as_json()).ok()?;
+        let names: Vec<_> = claims.keys().map(String::as_str).collect();
+        Some(short(&names.join(", ")))
+    }
+
+    fn differs_by_a_slash(&self) -> bool {
+        let trimmed = |text: &str| text.trim_end_matches('/').to_owned();
+        let Some(issuer) = self.claims.as_ref().and_then(Claims::issuer).map(trimmed) else { return false };
+        self.expected.iter().flat_map(|expected| &expected.issuers).any(|known| trimmed(known) == issuer)
+    }
+
+    /// Returns the kind of token, if it is not an access token by its usual marks.
+    fn other_kind(&self) -> Option<&'static str> {
+        let claims = self.claims.as_ref()?;
+        let text = |name: &str| claims.get::<String>(name.to_owned()).ok().flatten().unwrap_or_default();
+        let is_id_token = text("token_use") == "id"
+            || text("typ").eq_ignore_ascii_case("ID")
+            || ["nonce", "at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains(name));
+        if is_id_token {
+            return Some("an ID token, which is for the client that signed the user in");
+        }
+        if ["Refresh", "Offline"].contains(&text("typ").as_str()) || text("token_use") == "refresh" {
+            return Some("a refresh token, which is for the identity provider");
+        }
+        claims.contains("events").then_some("a logout or event token")
+    }
+}
+
+fn both(expected: &str, actual: &str) -> String {
+    if expected.is_empty() {
+        return format!("the token has {actual}");
+    }
+    format!("expected {expected}, the token has {actual}")
+}
+
+fn list(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| serde_json::Value::from(name.as_str()).to_string()).collect();
+    names.join(" or ")
+}
+
+/// The longest value of a token that is shown, in characters.
+const MAX_CHARS: usize = 200;
+
+fn short(text: &str) -> String {
+    let text = text.replace(['\r', '\n', '\t'], "");
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+}
