@@ -45,6 +45,7 @@
 #[cfg(doc)]
 pub mod _docs;
 pub mod adapter;
+mod attempts;
 mod catch_panic;
 mod challenge;
 pub mod checks;
@@ -61,11 +62,13 @@ mod guard;
 mod hash;
 pub mod jose;
 pub mod keys;
+mod lookups;
 mod loopback;
 pub mod policy;
 mod refusal;
 mod resource_metadata;
 pub mod session;
+mod time_limit;
 pub mod verifier;
 mod web_url;
 

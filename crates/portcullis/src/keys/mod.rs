@@ -2,10 +2,13 @@
 //!
 //! Design notes: [Keys that are fetched](crate::_docs::keys).
 
+mod cached;
 mod compose;
 mod fixed;
 #[cfg(feature = "remote")]
 mod remote;
+#[cfg(test)]
+mod test_support;
 #[cfg(feature = "remote")]
 mod time_limited;
 
@@ -18,7 +21,8 @@ use async_trait::async_trait;
 pub use crate::jose::key::VerifyingKey;
 pub use crate::jose::key_set::{KeySet, KeySetError, SkippedKey};
 pub use crate::jose::material::InvalidKey;
-pub use compose::{CachedKeys, FirstOf};
+pub use cached::CachedKeys;
+pub use compose::FirstOf;
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
 pub use remote::{KeySetCache, RemoteKeys, RemoteKeysBuilder};

@@ -5,138 +5,210 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use moka::future::Cache;
 
+use crate::catch_panic::catch_panic;
 use crate::credential::{Credential, Scheme};
-use crate::error::{AuthError, InvalidToken, Unavailable};
+use crate::error::{AuthError, ConfigError, InvalidToken, Unavailable};
 use crate::hash::sha256;
 use crate::jose::compact::DEFAULT_MAX_BYTES;
 use crate::keys::KeyStatus;
+use crate::lookups::{Answer, Lifetimes, Lookups, NoValue};
+use crate::time_limit;
 use crate::verifier::by_issuer::unverified_issuer;
 use crate::verifier::{JwtVerifier, Verified, Verifier};
 
-/// The number of unknown issuers that are cached, by hash.
-const MAX_UNKNOWN_ISSUERS: u64 = 1_024;
-
-/// The directory of accepted issuers.
+/// The directory of accepted issuers, for example a table with a row for each customer.
+///
+/// It answers two questions: [`find`](Self::find) says whether an issuer is accepted, and is asked again and again.
+/// [`verifier`](Self::verifier) makes the verifier of an accepted issuer, and is called only for its first token and when the
+/// entry has changed. So a verifier keeps its keys for as long as its entry stays the same.
 ///
 /// ```
 /// use portcullis::error::Unavailable;
 /// use portcullis::verifier::IssuerDirectory;
-/// use portcullis::{Audience, Config, JwtVerifier, async_trait};
+/// use portcullis::{Config, ConfigError, JwtVerifier, async_trait};
 ///
+/// /// The realms of a Keycloak, and the audience of each.
 /// #[derive(Debug)]
-/// struct Realms(Vec<String>);
+/// struct Realms(Vec<(String, String)>);
 ///
 /// #[async_trait]
 /// impl IssuerDirectory for Realms {
-///     async fn verifier(&self, unverified_issuer: &str) -> Result<Option<JwtVerifier>, Unavailable> {
-///         let realm = self.0.iter().find(|realm| *realm == unverified_issuer);
-///         realm.map(|realm| Config::new(realm, "api").verifier()).transpose().map_err(|error| Unavailable::new().with_source(error))
+///     type Entry = String;
+///
+///     async fn find(&self, unverified_issuer: &str) -> Result<Option<String>, Unavailable> {
+///         let realm = self.0.iter().find(|(issuer, _)| issuer == unverified_issuer);
+///         Ok(realm.map(|(_, audience)| audience.clone()))
+///     }
+///
+///     fn verifier(&self, issuer: &str, audience: &String) -> Result<JwtVerifier, ConfigError> {
+///         Config::new(issuer, audience).verifier()
 ///     }
 /// }
 /// ```
 #[async_trait]
 pub trait IssuerDirectory: fmt::Debug + Send + Sync {
-    /// Returns the verifier for `unverified_issuer`, with its audience, its keys and its checks; `None` when the issuer is not
-    /// accepted.
+    /// What the verifier of an issuer depends on, for example its row in a table. Without such a thing it is `()`.
+    type Entry: PartialEq + Send + Sync + 'static;
+
+    /// Returns the entry of an accepted issuer; `None` when the issuer is not accepted.
     ///
-    /// The name is text from an unverified token: compare it with known names first, and never connect to it before. This
-    /// crate connects only to issuers that this method accepts.
+    /// The name is text from an unverified token: compare it with known names, and never connect to it. This crate connects
+    /// only to issuers that this method accepts.
     ///
     /// # Errors
-    /// [`Unavailable`] when the directory cannot tell at the moment. The request is answered with 503.
-    async fn verifier(&self, unverified_issuer: &str) -> Result<Option<JwtVerifier>, Unavailable>;
+    /// [`Unavailable`] when the directory cannot tell at the moment.
+    async fn find(&self, unverified_issuer: &str) -> Result<Option<Self::Entry>, Unavailable>;
+
+    /// Makes the verifier of an accepted issuer, with its audience, its keys and its checks.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the entry can't be used. Requests are answered with 503, or continue with the verifier of the
+    /// entry before.
+    fn verifier(&self, issuer: &str, entry: &Self::Entry) -> Result<JwtVerifier, ConfigError>;
 }
 
 /// Verifies tokens of the issuers that a directory accepts.
 ///
-/// Verifiers are made on demand, once for all requests that need one, and kept in a bounded cache. After `recheck` the
-/// directory is asked again, so that tokens of a removed issuer are refused. Tokens of more than 16 KiB are refused.
-///
 /// ```
 /// # use portcullis::error::Unavailable;
 /// # use portcullis::verifier::IssuerDirectory;
-/// # use portcullis::{JwtVerifier, async_trait};
+/// # use portcullis::{ConfigError, JwtVerifier, async_trait};
 /// # #[derive(Debug)]
 /// # struct Realms;
 /// # #[async_trait]
 /// # impl IssuerDirectory for Realms {
-/// #     async fn verifier(&self, _: &str) -> Result<Option<JwtVerifier>, Unavailable> { Ok(None) }
+/// #     type Entry = ();
+/// #     async fn find(&self, _: &str) -> Result<Option<()>, Unavailable> { Ok(None) }
+/// #     fn verifier(&self, issuer: &str, _: &()) -> Result<JwtVerifier, ConfigError> {
+/// #         portcullis::Config::new(issuer, "api").verifier()
+/// #     }
 /// # }
+/// use std::sync::Arc;
 /// use std::time::Duration;
 /// use portcullis::verifier::OpenIssuers;
 /// use portcullis::Gate;
 ///
 /// // `Realms` is an `IssuerDirectory`.
-/// let gate = Gate::new(OpenIssuers::new(Realms, 1_000, Duration::from_secs(300)));
+/// let issuers = Arc::new(OpenIssuers::new(Realms, 1_000, Duration::from_secs(300))?);
+/// let gate = Gate::new(Arc::clone(&issuers));
+///
+/// // After a customer was added, removed or changed: the next token asks the directory.
+/// issuers.forget("https://keycloak.example/realms/one");
+/// # Ok::<(), portcullis::ConfigError>(())
 /// ```
-pub struct OpenIssuers {
-    directory: Arc<dyn IssuerDirectory>,
-    verifiers: Cache<String, Arc<JwtVerifier>>,
-    unknown_issuers: Cache<[u8; 32], ()>,
+///
+/// # What is remembered
+///
+/// - **An accepted issuer** is confirmed by the directory every `recheck`, and its verifier stays with its keys. In the last
+///   quarter of `recheck`, one request asks, and the others continue. After `recheck`, requests wait for the answer. If the
+///   directory then can't tell, doesn't answer within 5 seconds or panics, the issuer stays accepted for up to 24 hours.
+/// - **An issuer that is not accepted** is refused without a question for `recheck`, but for at most 30 seconds: the tokens
+///   of a new customer are accepted after this time even if one of them came too early.
+/// - [`forget`](Self::forget) ends both at once.
+///
+/// # Limits
+///
+/// Requests with the same issuer share one question, which has a time limit of 5 seconds where a tokio runtime is. Questions
+/// about issuers that are not accepted are limited to 10 at once, then one per second. An issuer that the directory could not
+/// be asked about within this limit is answered with 503 and `Retry-After`; accepted issuers are not affected. At most 1,000
+/// requests wait at the same time; more get 503. Tokens of more than 16 KiB are refused.
+pub struct OpenIssuers<D: IssuerDirectory> {
+    directory: D,
+    issuers: Lookups<Arc<Accepted<D::Entry>>>,
 }
 
-/// Why there is no verifier.
-#[derive(Debug, thiserror::Error)]
-enum NoVerifier {
-    #[error("not an accepted issuer")]
-    UnknownIssuer,
-    #[error("{0}")]
-    Unavailable(Unavailable),
+/// An accepted issuer.
+struct Accepted<E> {
+    entry: E,
+    verifier: JwtVerifier,
 }
 
-impl OpenIssuers {
-    /// Keeps at most `capacity` verifiers, each for at most `recheck`.
-    pub fn new(directory: impl IssuerDirectory + 'static, capacity: u64, recheck: Duration) -> Self {
-        Self {
-            directory: Arc::new(directory),
-            verifiers: Cache::builder().max_capacity(capacity).time_to_live(recheck).build(),
-            unknown_issuers: Cache::builder().max_capacity(MAX_UNKNOWN_ISSUERS).time_to_live(recheck).build(),
+/// How long an issuer stays accepted after `recheck` while the directory can't tell. Keys are used for the same time in an
+/// outage.
+const STALE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The time limit of one question to the directory, and of the wait before it.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+impl<D: IssuerDirectory> OpenIssuers<D> {
+    /// Keeps the verifiers of at most `capacity` issuers; a full set drops the issuer that was used least recently. The
+    /// directory confirms each issuer every `recheck`: tokens of a removed issuer are accepted for up to this time.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when either is zero.
+    pub fn new(directory: D, capacity: u64, recheck: Duration) -> Result<Self, ConfigError> {
+        if capacity == 0 {
+            return Err(ConfigError::new("capacity", "zero", "write the number of issuers to keep, for example 1000"));
+        }
+        if recheck.is_zero() {
+            return Err(ConfigError::new(
+                "recheck",
+                "zero",
+                "write how long tokens of a removed issuer may be accepted, for example five minutes",
+            ));
+        }
+        let lifetimes = Lifetimes { confirmed: recheck, stale: STALE, turn: Some(TIME_LIMIT) };
+        Ok(Self { directory, issuers: Lookups::new(capacity, lifetimes) })
+    }
+
+    /// Forgets what is remembered about `issuer`: its verifier with its keys, or that it is not accepted. The next token asks
+    /// the directory.
+    pub fn forget(&self, issuer: &str) {
+        self.issuers.forget(&sha256(issuer.as_bytes()));
+    }
+
+    /// The number of issuers whose verifiers are kept.
+    pub fn cached_verifiers(&self) -> u64 {
+        self.issuers.known_names()
+    }
+
+    async fn accepted(&self, issuer: &str) -> Result<Arc<Accepted<D::Entry>>, AuthError> {
+        let ask = |before| async move { self.ask(issuer, before).await };
+        let found = catch_panic(self.issuers.get(sha256(issuer.as_bytes()), ask)).await;
+        match found.map_err(|_| AuthError::Server("the directory of issuers panicked".into()))? {
+            Ok(accepted) => Ok(accepted),
+            Err(NoValue::Absent | NoValue::Ambiguous) => Err(InvalidToken::WrongIssuer.into()),
+            Err(NoValue::Unavailable(unavailable)) => Err(unavailable.into()),
         }
     }
 
-    /// The number of cached verifiers.
-    pub async fn cached_verifiers(&self) -> u64 {
-        self.verifiers.run_pending_tasks().await;
-        self.verifiers.entry_count()
-    }
-
-    async fn verifier(&self, issuer: String) -> Result<Arc<JwtVerifier>, AuthError> {
-        if let Some(verifier) = self.verifiers.get(&issuer).await {
-            return Ok(verifier);
-        }
-        let name = sha256(issuer.as_bytes());
-        if self.unknown_issuers.contains_key(&name) {
-            return Err(InvalidToken::WrongIssuer.into());
-        }
-        let ask = async {
-            let found = self.directory.verifier(&issuer).await.map_err(NoVerifier::Unavailable)?;
-            found.map(Arc::new).ok_or(NoVerifier::UnknownIssuer)
+    /// Asks the directory, and makes a verifier if the entry is new or changed.
+    async fn ask(&self, issuer: &str, before: Option<Arc<Accepted<D::Entry>>>) -> Answer<Arc<Accepted<D::Entry>>> {
+        let entry = match time_limit::within(TIME_LIMIT, self.directory.find(issuer)).await {
+            Some(Ok(Some(entry))) => entry,
+            Some(Ok(None)) => return Answer::Absent,
+            Some(Err(unavailable)) => return unavailable_directory(unavailable),
+            None => return Answer::unavailable(format!("no answer of the directory of issuers within {TIME_LIMIT:?}")),
         };
-        match self.verifiers.try_get_with_by_ref(issuer.as_str(), ask).await {
-            Ok(verifier) => Ok(verifier),
-            Err(error) => match &*error {
-                NoVerifier::UnknownIssuer => {
-                    self.unknown_issuers.insert(name, ()).await;
-                    Err(InvalidToken::WrongIssuer.into())
-                }
-                NoVerifier::Unavailable(unavailable) => {
-                    let mut again =
-                        Unavailable::new().with_source("the directory of issuers cannot tell at the moment");
-                    again.retry_after = unavailable.retry_after;
-                    Err(again.into())
-                }
-            },
+        if let Some(unchanged) = before.as_ref().filter(|before| before.entry == entry) {
+            return Answer::Found { value: Arc::clone(unchanged), is_named: true };
         }
+        let verifier = match self.directory.verifier(issuer, &entry) {
+            Ok(verifier) => verifier,
+            Err(error) => {
+                return Answer::unavailable(format!("the directory has an entry that can't be used: {error}"));
+            }
+        };
+        if before.is_some() && !verifier.status().ready {
+            // The other requests continue with the verifier before, so they do not wait for these keys.
+            let _fetched = time_limit::within(TIME_LIMIT, verifier.warm_up()).await;
+        }
+        Answer::Found { value: Arc::new(Accepted { entry, verifier }), is_named: true }
     }
+}
+
+fn unavailable_directory<T>(unavailable: Unavailable) -> Answer<T> {
+    let why = unavailable.source.map_or(String::new(), |source| format!(": {source}"));
+    let why = Some(format!("the directory of issuers can't tell at the moment{why}"));
+    Answer::Unavailable { retry_after: unavailable.retry_after, why }
 }
 
 #[async_trait]
-impl Verifier for OpenIssuers {
+impl<D: IssuerDirectory> Verifier for OpenIssuers<D> {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         let issuer = unverified_issuer(credential.unverified_token(), DEFAULT_MAX_BYTES)?;
-        self.verifier(issuer).await?.verify(credential).await
+        self.accepted(&issuer).await?.verifier.verify(credential).await
     }
 
     /// The schemes of the verifiers that the directory makes.
@@ -150,7 +222,20 @@ impl Verifier for OpenIssuers {
     }
 }
 
-impl fmt::Debug for OpenIssuers {
+#[async_trait]
+impl<D: IssuerDirectory + ?Sized> IssuerDirectory for Arc<D> {
+    type Entry = D::Entry;
+
+    async fn find(&self, unverified_issuer: &str) -> Result<Option<Self::Entry>, Unavailable> {
+        (**self).find(unverified_issuer).await
+    }
+
+    fn verifier(&self, issuer: &str, entry: &Self::Entry) -> Result<JwtVerifier, ConfigError> {
+        (**self).verifier(issuer, entry)
+    }
+}
+
+impl<D: IssuerDirectory> fmt::Debug for OpenIssuers<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenIssuers").field("directory", &self.directory).finish_non_exhaustive()
     }
