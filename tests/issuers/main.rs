@@ -3,22 +3,27 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
 mod http;
+mod open;
 #[path = "../running.rs"]
 mod running;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use portcullis::error::Unavailable;
+use portcullis::jose::Algorithm;
 use portcullis::keys::RemoteKeys;
-use portcullis::verifier::{ByIssuer, IssuerDirectory, OpenIssuers};
-use portcullis::{Audience, Gate, JwtVerifier, Reason, async_trait};
-use portcullis_testing::{IssuerServer, TestIssuer};
+use portcullis::verifier::ByIssuer;
+use portcullis::{Audience, Gate, JwtVerifier, Reason};
+use portcullis_testing::{Fault, IssuerServer, TestIssuer};
+
+/// An issuer with a key that is generated and used quickly.
+fn es256() -> TestIssuer {
+    TestIssuer::from_algorithms([Algorithm::Es256])
+}
 
 /// Two issuers with different keys under the same `kid`.
 fn two() -> (TestIssuer, TestIssuer) {
-    let (a, b) = (TestIssuer::new().with_url("https://a.test/"), TestIssuer::new().with_url("https://b.test/"));
+    let (a, b) = (es256().with_url("https://a.test/"), es256().with_url("https://b.test/"));
     assert_eq!(a.first_key().id(), b.first_key().id());
     (a, b)
 }
@@ -66,7 +71,7 @@ async fn forgeries_are_refused_among_several_issuers() {
 }
 
 fn served() -> (IssuerServer, JwtVerifier) {
-    let server = TestIssuer::new().serve();
+    let server = es256().serve();
     let keys = RemoteKeys::discover(&server.url()).unwrap();
     let audience = Audience::any_of([server.issuer().audience()]);
     let verifier = JwtVerifier::builder(server.url(), audience, keys).build().unwrap();
@@ -90,7 +95,7 @@ async fn outage_of_one_issuer_does_not_affect_the_other() {
 #[tokio::test]
 async fn unknown_issuers_open_no_connection() {
     let (known, verifier) = served();
-    let stranger = TestIssuer::new().serve();
+    let stranger = es256().serve();
     let gate = Gate::new(ByIssuer::new([verifier]).unwrap());
     for number in 0..1_000 {
         // Each token names an address that would answer.
@@ -100,91 +105,52 @@ async fn unknown_issuers_open_no_connection() {
     assert_eq!((known.connections(), stranger.connections()), (0, 0));
 }
 
-/// Approves `https://customer-N.test/` for each known customer.
-#[derive(Debug)]
-struct Customers {
-    keys: TestIssuer,
-    known: usize,
-    asked: AtomicUsize,
-    down: Mutex<bool>,
+#[tokio::test]
+async fn warm_up_of_several_issuers_ends_at_the_deadline() {
+    let silent: Vec<_> = (0..3).map(|_| served()).collect();
+    for (server, _) in &silent {
+        server.misbehave(Fault::Hold);
+    }
+    let (servers, verifiers): (Vec<_>, Vec<_>) = silent.into_iter().unzip();
+    let gate = Gate::new(ByIssuer::new(verifiers).unwrap());
+    let started_at = Instant::now();
+    assert_eq!(gate.warm_up_within(Duration::from_millis(500)).await.unwrap_err().status(), 503);
+    assert!(started_at.elapsed() < Duration::from_secs(3), "{:?}", started_at.elapsed());
+    assert!(servers.iter().all(|server| server.held() == 1), "all were asked at the same time");
+    assert!(!gate.status().ready);
 }
 
-#[async_trait]
-impl IssuerDirectory for Customers {
-    async fn verifier(&self, unverified_issuer: &str) -> Result<Option<JwtVerifier>, Unavailable> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        tokio::task::yield_now().await;
-        if *self.down.lock().unwrap() {
-            let mut unavailable = Unavailable::new();
-            unavailable.retry_after = Some(Duration::from_secs(42));
-            return Err(unavailable);
+#[tokio::test]
+async fn readiness_needs_no_token_and_waits_for_no_hanging_issuer() {
+    let (hanging, ready, other) = (served(), served(), served());
+    for (server, _) in [&hanging, &other] {
+        server.misbehave(Fault::Hold);
+    }
+    let gate = Gate::new(ByIssuer::new([hanging.1, ready.1, other.1]).unwrap());
+    assert!(!gate.status().ready, "no token came yet, so nothing was fetched");
+    let started_at = Instant::now();
+    let status = gate.ready().await;
+    assert!(status.ready && status.keys == 1, "{status:?}");
+    assert!(started_at.elapsed() < Duration::from_secs(3), "{:?}", started_at.elapsed());
+    // While keys are cached, a probe fetches nothing.
+    assert!(gate.ready().await.ready);
+    assert_eq!(ready.0.jwks_hits(), 1);
+}
+
+#[tokio::test]
+async fn probe_of_a_hanging_issuer_ends_and_the_next_finds_the_keys() {
+    let (server, verifier) = served();
+    server.misbehave(Fault::Hold.first(1));
+    let gate = Gate::new(verifier);
+    let started_at = Instant::now();
+    assert!(!gate.ready().await.ready);
+    assert!(started_at.elapsed() < Duration::from_secs(4), "{:?}", started_at.elapsed());
+    assert!(server.release(0));
+    for _ in 0..100 {
+        if gate.ready().await.ready {
+            assert_eq!(server.jwks_hits(), 1, "the fetch of the first probe went on");
+            return;
         }
-        let number = unverified_issuer.strip_prefix("https://customer-").and_then(|rest| rest.strip_suffix(".test/"));
-        let is_ours = number.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number < self.known);
-        let verifier = || self.keys.clone().with_url(unverified_issuer).verifier().build();
-        is_ours.then(verifier).transpose().map_err(|error| Unavailable::new().with_source(error))
     }
-}
-
-fn customers(known: usize, capacity: u64) -> (TestIssuer, Arc<Customers>, Arc<OpenIssuers>) {
-    let keys = TestIssuer::new();
-    let directory = Customers { keys: keys.clone(), known, asked: AtomicUsize::new(0), down: Mutex::new(false) };
-    let directory = Arc::new(directory);
-    let open = OpenIssuers::new(Shared(Arc::clone(&directory)), capacity, Duration::from_secs(600));
-    (keys, directory, Arc::new(open))
-}
-
-#[derive(Debug)]
-struct Shared(Arc<Customers>);
-
-#[async_trait]
-impl IssuerDirectory for Shared {
-    async fn verifier(&self, unverified_issuer: &str) -> Result<Option<JwtVerifier>, Unavailable> {
-        self.0.verifier(unverified_issuer).await
-    }
-}
-
-fn token_of(keys: &TestIssuer, number: usize) -> String {
-    keys.token().issuer(&format!("https://customer-{number}.test/")).sign()
-}
-
-#[tokio::test]
-async fn verifier_is_made_once_for_concurrent_requests() {
-    let (keys, directory, open) = customers(10, 100);
-    let gate = Gate::new(open);
-    let token = token_of(&keys, 3);
-    let asks = (0..100).map(|_| {
-        let (gate, token) = (gate.clone(), token.clone());
-        tokio::spawn(async move { gate.verify(&token).await.is_ok() })
-    });
-    for ask in asks.collect::<Vec<_>>() {
-        assert!(ask.await.unwrap());
-    }
-    assert_eq!(directory.asked.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn unknown_issuers_are_remembered_and_an_unsure_directory_is_a_503() {
-    let (keys, directory, open) = customers(10, 100);
-    let gate = Gate::new(open);
-    for _ in 0..10 {
-        assert_eq!(reason(&gate, &token_of(&keys, 77)).await, Some(Reason::WrongIssuer));
-    }
-    assert_eq!(directory.asked.load(Ordering::SeqCst), 1);
-    *directory.down.lock().unwrap() = true;
-    let refusal = gate.refuse(&gate.verify(&token_of(&keys, 5)).await.unwrap_err());
-    assert_eq!(refusal.status, 503);
-    assert!(refusal.headers.contains(&("retry-after".to_owned(), "42".to_owned())), "{refusal:?}");
-    *directory.down.lock().unwrap() = false;
-    assert!(gate.verify(&token_of(&keys, 5)).await.is_ok());
-}
-
-#[tokio::test]
-async fn open_issuers_stay_within_the_bound() {
-    let (keys, _, open) = customers(10_000, 100);
-    let gate = Gate::new(Arc::clone(&open));
-    for number in 0..10_000 {
-        assert!(gate.verify(&token_of(&keys, number)).await.is_ok());
-    }
-    assert!(open.cached_verifiers().await <= 100);
+    panic!("never ready: {:?}", gate.status());
 }

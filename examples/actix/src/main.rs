@@ -52,10 +52,8 @@ async fn greeting(auth: MaybeAuth) -> Json<Value> {
 
 /// Says whether keys are cached. Until then, each probe makes the next attempt that is due.
 async fn ready(gate: web::Data<Gate>) -> HttpResponse {
-    let attempt = gate.warm_up().await;
-    let keys = gate.status();
-    let mut response =
-        if attempt.is_ok() && keys.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    let keys = gate.ready().await;
+    let mut response = if keys.ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     response.json(json!({"ready": keys.ready, "keys": keys.keys}))
 }
 

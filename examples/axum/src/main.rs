@@ -53,9 +53,8 @@ async fn greeting(auth: Option<Auth>) -> Json<Value> {
 
 /// Says whether keys are cached. Until then, each probe makes the next attempt that is due.
 async fn ready(State(gate): State<Gate>) -> (StatusCode, Json<Value>) {
-    let attempt = gate.warm_up().await;
-    let keys = gate.status();
-    let status = if attempt.is_ok() && keys.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let keys = gate.ready().await;
+    let status = if keys.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({"ready": keys.ready, "keys": keys.keys})))
 }
 

@@ -2,11 +2,12 @@
 
 mod admission;
 mod admit;
+mod readiness;
 
 use std::fmt;
 use std::sync::Arc;
 #[cfg(feature = "remote")]
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -152,24 +153,36 @@ impl Gate {
     }
 
     /// Repeats [`Self::warm_up`] as often as the key provider's schedule allows, until it succeeds or `deadline` has passed:
-    /// for a service that must not start without keys.
+    /// for a service that must not start without keys. At the deadline it succeeds if tokens of at least one issuer can be
+    /// verified.
     ///
     /// # Errors
     /// [`AuthError::Unavailable`] of the last attempt.
     #[cfg(feature = "remote")]
     pub async fn warm_up_within(&self, deadline: Duration) -> Result<(), AuthError> {
-        let started_at = Instant::now();
-        loop {
-            let Err(error) = self.warm_up().await else { return Ok(()) };
-            let pause = self.status().next_attempt.unwrap_or(SHORTEST_PAUSE).max(SHORTEST_PAUSE);
-            if started_at.elapsed() + pause >= deadline {
-                return Err(error);
-            }
-            tokio::time::sleep(pause).await;
-        }
+        readiness::warm_up_within(&*self.0.verifier, deadline).await
     }
 
-    /// Whether tokens can be verified, for readiness probes.
+    /// Returns the status for a readiness probe. If tokens can't be verified yet, it makes the attempt that is due, for
+    /// example the first fetch of keys, so a service that has not had a token becomes ready.
+    ///
+    /// It returns as soon as tokens of one issuer can be verified, and otherwise after 900 milliseconds, because a probe of
+    /// Kubernetes waits for one second unless it is configured. A fetch goes on after that, and the next probe sees its
+    /// result. While keys are cached it returns at once and fetches nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = portcullis::keys::FixedKeys::secret(&[7; 32])?;
+    /// # let gate = portcullis::Gate::new(portcullis::JwtVerifier::builder("https://i.example", "api", keys).build()?);
+    /// let status = if gate.ready().await.ready { 200 } else { 503 };
+    /// # assert_eq!(status, 200);
+    /// # Ok(()) }
+    /// ```
+    pub async fn ready(&self) -> KeyStatus {
+        readiness::ready(&*self.0.verifier).await
+    }
+
+    /// Whether tokens can be verified, at this moment: it fetches nothing. Readiness probes use [`Self::ready`].
     #[must_use]
     pub fn status(&self) -> KeyStatus {
         self.0.verifier.status()
@@ -228,10 +241,6 @@ impl fmt::Debug for RefusalHook {
         f.write_str("RefusalHook")
     }
 }
-
-/// The pause between two attempts where the key provider has no schedule.
-#[cfg(feature = "remote")]
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The verifier of a gate with an assumed caller. It is never asked.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+use crate::attempts::run_all;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, ConfigError, InvalidToken};
 use crate::jose::compact::Compact;
@@ -97,17 +98,10 @@ impl Verifier for ByIssuer {
         self.verifiers.iter().flat_map(Verifier::issuers).collect()
     }
 
-    /// Makes one attempt for each issuer. It fails only if all fail: an outage of one issuer does not affect the others.
+    /// Makes one attempt for each issuer, all at the same time. It fails only if all fail: an outage of one issuer does not
+    /// affect the others.
     async fn warm_up(&self) -> Result<(), AuthError> {
-        let mut outcome = Ok(());
-        let mut any = false;
-        for verifier in &self.verifiers {
-            match verifier.warm_up().await {
-                Ok(()) => any = true,
-                Err(error) => outcome = Err(error),
-            }
-        }
-        if any { Ok(()) } else { outcome }
+        run_all(self.verifiers.iter().map(Verifier::warm_up)).await
     }
 
     /// Ready when there are keys of at least one issuer.

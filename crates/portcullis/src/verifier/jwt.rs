@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::catch_panic::catch_panic;
 use crate::checks::{Audience, ClaimCheck, Issuer, TokenTypes, TokenView};
 use crate::claims::{Claims, GrantReader};
 use crate::clock::Clock;
@@ -168,7 +169,8 @@ impl Verifier for JwtVerifier {
     }
 
     async fn warm_up(&self) -> Result<(), AuthError> {
-        Ok(self.keys.warm_up().await?)
+        let attempt = catch_panic(async { self.keys.warm_up().await }).await;
+        Ok(attempt.map_err(|_| AuthError::Server("the key provider panicked".into()))??)
     }
 
     fn status(&self) -> KeyStatus {
