@@ -19,6 +19,7 @@ mod freshness;
 mod key_members;
 mod outages;
 mod pitfalls_keys;
+mod requests;
 mod rotation;
 mod runtimes;
 mod support;

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Proxy, Url};
 
 use crate::clock::Clock;
@@ -16,6 +15,7 @@ use crate::jose::KeySet;
 use crate::keys::remote::cached_key_set::CachedKeySet;
 use crate::keys::remote::fetch::KeySetSource;
 use crate::keys::remote::metadata::InternalIssuer;
+use crate::keys::remote::request_headers::RequestHeaders;
 use crate::keys::remote::settings::FetchSettings;
 use crate::keys::remote::{KeySetCache, RemoteKeys, environment_proxy, limits, metadata};
 
@@ -112,14 +112,24 @@ impl RemoteKeysBuilder {
         self
     }
 
-    /// Adds a header field to every request, for example the `authorization` of a backend API. No log, error or `Debug`
-    /// output shows its value.
+    /// Adds a header field to the requests, for example the `authorization` of a backend API. `accept` and `user-agent`
+    /// replace the default. No log, error or `Debug` output shows its value.
+    ///
+    /// All fields but these two may be credentials, so they go only to hosts that the configuration names: scheme, host and
+    /// port of the issuer's URL, and of the URLs in [`Self::at`], [`Self::metadata_at`] and [`Self::issuer_at`]. When the
+    /// metadata names a key set on another host, that host gets the request without them. If it needs them, pass its URL to
+    /// [`Self::at`]. Redirects are not followed.
+    ///
+    /// The build fails for a field that the HTTP client or a fetch sets itself, for example `host`, `content-length`,
+    /// `accept-encoding` or `if-none-match`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Sends the requests with this client, with its header fields, redirects, proxies, certificates and connections.
+    /// Sends the requests with this client, with its header fields, redirects, proxies, certificates and connections. It
+    /// sends its own header fields to every host, also to one that the metadata or a redirect names.
+    ///
     /// Setting header fields, certificates or a proxy on this builder as well is an error. The limits on size and time
     /// still apply, and only status 200 is accepted.
     pub fn client(mut self, client: Client) -> Self {
@@ -252,8 +262,11 @@ impl RemoteKeysBuilder {
         })
     }
 
-    fn build(self, source: KeySetSource) -> Result<RemoteKeys, ConfigError> {
+    fn build(mut self, source: KeySetSource) -> Result<RemoteKeys, ConfigError> {
         self.validate()?;
+        if self.client.is_none() {
+            self.settings.headers = RequestHeaders::of(&self.headers, source.named_urls())?;
+        }
         let seed = self.seed_keys()?;
         let client = match &self.client {
             Some(client) => client.clone(),
@@ -323,22 +336,21 @@ impl RemoteKeysBuilder {
     }
 
     fn build_client(&self) -> Result<Client, ConfigError> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
-            let invalid = |_| ConfigError::new("header", "not a header field", "write a name and a value of RFC 9110");
-            let name = HeaderName::try_from(name.as_str()).map_err(|_| ()).map_err(invalid)?;
-            let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| ()).map_err(invalid)?;
-            value.set_sensitive(true);
-            headers.append(name, value);
-        }
         // Redirects are off, because only the URL is configured, not where it leads. Proxies of the environment are off.
         // The time limit is that of the fetch, for all its requests together.
         let mut client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
-            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers);
+            // The rest is the default of reqwest, unless another crate of the program enables its features.
+            .http1_only()
+            .no_brotli()
+            .no_deflate()
+            .no_gzip()
+            .no_zstd()
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .tls_backend_rustls();
         if self.proxy.is_none() {
             environment_proxy::warn_once();
         }
@@ -415,6 +427,8 @@ mod tests {
             (with().seed(r#"{"keys":[{"kty":"oct","k":"secret"}]}"#), "seed"),
             (with().header("x secret", "1"), "header"),
             (with().header("authorization", "Bearer secret\n"), "header"),
+            (with().header("Host", "secret"), "header"),
+            (with().header("proxy-authorization", "Basic secret"), "header"),
             (with().proxy("http://user:secret@"), "proxy"),
             (with().root_certificate("secret"), "root_certificate"),
             (client().header("authorization", "Bearer secret"), "client"),

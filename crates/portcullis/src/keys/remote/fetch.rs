@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::{
-    ACCEPT, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
 };
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::time::Instant;
@@ -84,8 +84,8 @@ pub(super) enum FetchFailure {
     NoUsableKey { keys: KeySet },
     #[error("the fetch panicked")]
     Panicked,
-    #[error("status {status} instead of 200")]
-    Status { status: u16, retry_after: Option<Duration> },
+    #[error("status {status} instead of 200{}", advice(*status, .location.as_deref()))]
+    Status { status: u16, location: Option<String>, retry_after: Option<Duration> },
     #[error("no answer within {0:?}")]
     Timeout(Duration),
     #[error("the body is larger than {0} bytes")]
@@ -136,6 +136,17 @@ impl KeySetSource {
         match self {
             Self::Discovery { metadata, .. } => (FetchedDocument::Metadata, metadata),
             Self::Url(url) => (FetchedDocument::KeySet, url),
+        }
+    }
+
+    /// The URLs that the configuration names.
+    pub(super) fn named_urls(&self) -> Vec<Url> {
+        match self {
+            Self::Discovery { issuer, metadata, internal } => {
+                let internal = internal.iter().map(|internal| internal.internal.clone());
+                [metadata.clone()].into_iter().chain(internal).chain(Url::parse(issuer).ok()).collect()
+            }
+            Self::Url(url) => vec![url.clone()],
         }
     }
 
@@ -200,7 +211,7 @@ async fn fetch_metadata(
     {
         return Ok(cached);
     }
-    let (_, body) = read_body(get(client, metadata, None).await?, settings).await?;
+    let (_, body) = read_body(get(client, settings, metadata, None).await?, settings).await?;
     let jwks_uri = metadata::key_set_url(&body, metadata, issuer, internal, &settings.http_hosts)?;
     Ok(CachedMetadata { jwks_uri, fetched_at: now })
 }
@@ -214,7 +225,7 @@ async fn fetch_key_set(
 ) -> Result<(Option<KeySet>, Duration, CacheValidators), FetchFailure> {
     // Validators belong to one URL: a key set that moved is read whole.
     let validators = validators.filter(|validators| validators.url == *url);
-    let response = get(client, url, validators.as_ref()).await?;
+    let response = get(client, settings, url, validators.as_ref()).await?;
     let lifetime = freshness::lifetime(response.headers(), settings);
     if response.status() == StatusCode::NOT_MODIFIED
         && let Some(validators) = validators
@@ -235,8 +246,13 @@ async fn fetch_key_set(
     Ok((Some(keys), lifetime, validators))
 }
 
-async fn get(client: &Client, url: &Url, validators: Option<&CacheValidators>) -> Result<Response, FetchFailure> {
-    let mut request = client.get(url.clone()).header(ACCEPT, "application/json");
+async fn get(
+    client: &Client,
+    settings: &FetchSettings,
+    url: &Url,
+    validators: Option<&CacheValidators>,
+) -> Result<Response, FetchFailure> {
+    let mut request = settings.headers.add_to(client.get(url.clone()), url);
     if let Some(etag) = validators.and_then(|validators| validators.etag.clone()) {
         request = request.header(IF_NONE_MATCH, etag);
     }
@@ -250,7 +266,8 @@ async fn get(client: &Client, url: &Url, validators: Option<&CacheValidators>) -
 async fn read_body(mut response: Response, settings: &FetchSettings) -> Result<(HeaderMap, Vec<u8>), FetchFailure> {
     if response.status() != StatusCode::OK {
         let retry_after = freshness::retry_after(response.headers());
-        return Err(FetchFailure::Status { status: response.status().as_u16(), retry_after });
+        let location = response.headers().get(LOCATION).and_then(|location| shown_location(response.url(), location));
+        return Err(FetchFailure::Status { status: response.status().as_u16(), location, retry_after });
     }
     let too_large = FetchFailure::TooLarge(settings.max_body_bytes);
     if response.content_length().is_some_and(|length| length > settings.max_body_bytes as u64) {
@@ -264,6 +281,32 @@ async fn read_body(mut response: Response, settings: &FetchSettings) -> Result<(
         body.extend_from_slice(&chunk);
     }
     Ok((response.headers().clone(), body))
+}
+
+/// What to do about a status, in the words of the error.
+fn advice(status: u16, location: Option<&str>) -> String {
+    match (status, location) {
+        (301 | 302 | 303 | 307 | 308, Some(location)) => {
+            format!(": a redirect to {location}, which is not followed; configure the final URL")
+        }
+        (301 | 302 | 303 | 307 | 308, None) => ": a redirect without a readable Location".to_owned(),
+        (401 | 403, _) => {
+            ": it needs a credential; the option header sends one to hosts that the configuration names".to_owned()
+        }
+        (404 | 410, _) => ": there is nothing at this URL".to_owned(),
+        (406, _) => ": it has no format that the request accepts; set the field accept by the option header".to_owned(),
+        (407, _) => ": the proxy needs a credential; write it in the URL of the proxy".to_owned(),
+        (429, _) => ": there were too many requests".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Returns the absolute URL of a `Location`, without what may be a credential, and not too long.
+fn shown_location(base: &Url, location: &HeaderValue) -> Option<String> {
+    let mut url = without_query(&base.join(location.to_str().ok()?).ok()?);
+    url.set_fragment(None);
+    let _without_user = url.set_username("").and_then(|()| url.set_password(None));
+    Some(String::from(url).chars().take(limits::MAX_SHOWN_LOCATION_CHARS).collect())
 }
 
 /// Formats the error with all its sources, because its own text is often only "error sending request". URLs are left

@@ -130,6 +130,9 @@ pub(super) const METADATA_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// The longest part of a wrong issuer that is shown in an error, in characters.
 pub(super) const MAX_SHOWN_ISSUER_CHARS: usize = 200;
 
+/// The longest part of a redirect's target that is shown in an error, in characters.
+pub(super) const MAX_SHOWN_LOCATION_CHARS: usize = 200;
+
 // How are cache validators used?
 
 /// The longest `ETag` or `Last-Modified` that is stored and sent back, in bytes. Real validators are far shorter.

@@ -10,6 +10,7 @@ mod in_flight;
 mod limits;
 mod metadata;
 mod negative_cache;
+mod request_headers;
 mod schedule;
 mod settings;
 

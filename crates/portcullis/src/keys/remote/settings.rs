@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::keys::remote::limits;
+use crate::keys::remote::request_headers::RequestHeaders;
 
 /// The options of a cached key set; [`limits`] has their defaults.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub(super) struct FetchSettings {
     pub(super) burst: u32,
     /// The largest response body, in bytes.
     pub(super) max_body_bytes: usize,
+    /// The header fields of requests; those of the client when the user sets a client.
+    pub(super) headers: RequestHeaders,
     /// Hosts that may be fetched from over plain HTTP.
     pub(super) http_hosts: Vec<String>,
     pub(super) clock: Arc<dyn Clock>,
@@ -39,6 +42,7 @@ impl Default for FetchSettings {
             cooldown: limits::DEFAULT_COOLDOWN,
             burst: limits::DEFAULT_BURST,
             max_body_bytes: limits::MAX_BODY_BYTES,
+            headers: RequestHeaders::default(),
             http_hosts: Vec::new(),
             clock: Arc::new(SystemClock::new()),
         }

@@ -1,0 +1,130 @@
+//! The header fields of requests for keys and metadata: ours, and those that the user sets.
+
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::{RequestBuilder, Url};
+
+use crate::error::ConfigError;
+
+/// The default `Accept`. Some servers offer a key set only as `application/jwk-set+json` (RFC 7517 §8.5.2), and answer 406
+/// to a request that does not accept it. The `Content-Type` of the response does not matter.
+const DEFAULT_ACCEPT: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json, */*;q=0.1");
+
+const DEFAULT_USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+
+/// Fields that the user can't set, and why.
+const RESERVED: [(&str, &str); 19] = [
+    ("accept-encoding", "no content encoding is decoded"),
+    ("connection", BY_THE_CLIENT),
+    ("content-length", BY_THE_CLIENT),
+    ("expect", BY_THE_CLIENT),
+    ("host", BY_THE_CLIENT),
+    ("http2-settings", BY_THE_CLIENT),
+    ("if-match", BY_PORTCULLIS),
+    ("if-modified-since", BY_PORTCULLIS),
+    ("if-none-match", BY_PORTCULLIS),
+    ("if-range", BY_PORTCULLIS),
+    ("if-unmodified-since", BY_PORTCULLIS),
+    ("keep-alive", BY_THE_CLIENT),
+    ("proxy-authorization", "the option proxy takes the credential, in its URL"),
+    ("proxy-connection", BY_THE_CLIENT),
+    ("range", "only a whole key set is used"),
+    ("te", BY_THE_CLIENT),
+    ("trailer", BY_THE_CLIENT),
+    ("transfer-encoding", BY_THE_CLIENT),
+    ("upgrade", BY_THE_CLIENT),
+];
+
+const BY_THE_CLIENT: &str = "the HTTP client sets it";
+const BY_PORTCULLIS: &str = "it is set from the response before";
+
+/// The header fields of the requests of one key set.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RequestHeaders {
+    /// What goes to every host.
+    general: HeaderMap,
+    /// What the user sets, which may be a credential. It goes only to hosts that the configuration names.
+    private: HeaderMap,
+    /// The hosts that the configuration names: scheme, host and port.
+    named: Vec<Url>,
+}
+
+impl RequestHeaders {
+    /// Reads the fields that the user sets. `Accept` and `User-Agent` replace ours.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a field is not one, or can't be set.
+    pub(super) fn of(fields: &[(String, String)], named: Vec<Url>) -> Result<Self, ConfigError> {
+        let (mut general, mut private) = (HeaderMap::new(), HeaderMap::new());
+        for (name, value) in fields {
+            let invalid = |_| ConfigError::new("header", "not a header field", "write a name and a value of RFC 9110");
+            let name = HeaderName::try_from(name.as_str()).map_err(|_| ()).map_err(invalid)?;
+            let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| ()).map_err(invalid)?;
+            if let Some((_, why)) = RESERVED.iter().find(|(reserved, _)| name == *reserved) {
+                return Err(ConfigError::new("header", format!("{name} can't be set: {why}"), "leave it out"));
+            }
+            value.set_sensitive(true);
+            let fields = if name == ACCEPT || name == USER_AGENT { &mut general } else { &mut private };
+            fields.append(name, value);
+        }
+        for (name, default) in [(ACCEPT, DEFAULT_ACCEPT), (USER_AGENT, DEFAULT_USER_AGENT)] {
+            general.entry(name).or_insert(default);
+        }
+        Ok(Self { general, private, named })
+    }
+
+    /// Adds the fields to a request for `url`.
+    pub(super) fn add_to(&self, request: RequestBuilder, url: &Url) -> RequestBuilder {
+        let request = request.headers(self.general.clone());
+        if self.named.iter().any(|named| named.origin() == url.origin()) {
+            request.headers(self.private.clone())
+        } else {
+            request
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(fields: &[(&str, &str)]) -> Result<RequestHeaders, ConfigError> {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        RequestHeaders::of(&fields, vec![Url::parse("https://issuer.example/realms/one").unwrap()])
+    }
+
+    #[test]
+    fn reserved_fields_are_errors_that_say_why() {
+        for (name, _) in RESERVED {
+            for name in [name.to_owned(), name.to_uppercase()] {
+                let error = of(&[(&name, "secret")]).unwrap_err().to_string();
+                assert!(error.starts_with("header: ") && error.contains(&name.to_lowercase()), "{error}");
+                assert!(!error.contains("secret"), "{error}");
+            }
+        }
+        assert!(of(&[("x secret", "1")]).is_err() && of(&[("x", "1\n")]).is_err());
+    }
+
+    #[test]
+    fn private_fields_go_to_named_hosts_only() {
+        let headers =
+            of(&[("authorization", "Bearer secret"), ("X-Api-Key", "secret"), ("accept", "text/plain")]).unwrap();
+        assert!(!format!("{headers:?}").contains("secret"), "{headers:?}");
+        let client = reqwest::Client::new();
+        for (url, is_named) in [
+            ("https://issuer.example/keys", true),
+            ("https://ISSUER.example:443/", true),
+            ("https://issuer.example:8443/keys", false),
+            ("http://issuer.example/keys", false),
+            ("https://issuer.example.attacker.example/keys", false),
+            ("https://keys.issuer.example/", false),
+        ] {
+            let url = Url::parse(url).unwrap();
+            let request = headers.add_to(client.get(url.clone()), &url).build().unwrap();
+            let sent = request.headers();
+            assert_eq!(sent.contains_key("authorization") && sent.contains_key("x-api-key"), is_named, "{url}");
+            assert_eq!(sent.contains_key("authorization") || sent.contains_key("x-api-key"), is_named, "{url}");
+            assert_eq!(sent.get_all("accept").iter().collect::<Vec<_>>(), ["text/plain"]);
+            assert_eq!(sent["user-agent"], DEFAULT_USER_AGENT);
+        }
+    }
+}
