@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use portcullis::KeyProvider as _;
 use portcullis::keys::RemoteKeys;
 use portcullis_testing::{Fault, IssuerServer};
 use serde_json::json;

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::error::Unavailable;
 use portcullis::verifier::{IssuerDirectory, OpenIssuers};
 use portcullis::{Config, ConfigError, Gate, JwtVerifier, Reason, async_trait};
@@ -324,4 +326,59 @@ async fn silent_directory_makes_accepted_issuers_wait_once() {
     assert!(started_at.elapsed() < Duration::from_secs(9), "{:?}", started_at.elapsed());
     assert_eq!(status(&gate, &known).await, 200);
     assert!(started_at.elapsed() < Duration::from_secs(9), "{:?}", started_at.elapsed());
+}
+
+/// A token with this issuer and a signature that is not checked, because the issuer is made up.
+fn unsigned(issuer: &str) -> String {
+    let part = |json: String| URL_SAFE_NO_PAD.encode(json);
+    let header = part(r#"{"alg":"ES256","kid":"k"}"#.to_owned());
+    format!("{header}.{}.AAAA", part(format!(r#"{{"iss":"{issuer}"}}"#)))
+}
+
+/// The resident memory of this process, in bytes.
+#[cfg(target_os = "linux")]
+fn memory() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn flood_of_made_up_issuers_keeps_memory_flat() {
+    let (keys, directory, open) = customers(10, 100, LONG);
+    let gate = Gate::new(Arc::clone(&open));
+    let good = token_of(&keys, 3);
+    let flood = |names: std::ops::Range<u32>| {
+        let gate = gate.clone();
+        async move {
+            for name in names {
+                assert!(gate.verify(&unsigned(&format!("https://made-up-{name}.example/"))).await.is_err());
+            }
+        }
+    };
+    flood(0..10_000).await;
+    let before = memory();
+    flood(10_000..200_000).await;
+    let names = memory().saturating_sub(before);
+    assert_eq!(status(&gate, &good).await, 200);
+
+    // As many callers as can connect wait behind a silent directory.
+    directory.set(Mood::IsSilent);
+    let callers: Vec<_> = (0..20_000)
+        .map(|name| {
+            let gate = gate.clone();
+            let token = unsigned(&format!("https://waiting-{name}.example/"));
+            tokio::spawn(async move { status(&gate, &token).await })
+        })
+        .collect();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let waiting = callers.iter().filter(|caller| !caller.is_finished()).count();
+    assert!(waiting <= 1_000, "{waiting}");
+    for caller in callers {
+        caller.abort();
+    }
+    assert!(names < 8 << 20, "{names} bytes for 190,000 made-up issuers");
+    assert_eq!(open.cached_verifiers(), 1);
 }
