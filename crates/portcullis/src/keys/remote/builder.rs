@@ -306,6 +306,13 @@ impl RemoteKeysBuilder {
         if settings.timeout.is_zero() {
             return Err(ConfigError::new("timeout", "zero", "write a few seconds"));
         }
+        if settings.cooldown.is_zero() {
+            return Err(ConfigError::new(
+                "cooldown",
+                "zero, so each token with an unknown key would cause a fetch",
+                "write how often unknown keys may cause one, for example every 30 seconds",
+            ));
+        }
         if settings.burst == 0 {
             return Err(ConfigError::new("burst", "zero", "write at least 1, so that a rotation is noticed"));
         }
@@ -421,6 +428,7 @@ mod tests {
             (with().lifetime(one, two, one), "lifetime"),
             (with().timeout(zero), "timeout"),
             (with().cooldown(one, 0), "burst"),
+            (with().cooldown(zero, 1), "cooldown"),
             (with().max_body_bytes(0), "max_body_bytes"),
             (with().max_body_bytes(limits::MAX_BODY_BYTES + 1), "max_body_bytes"),
             (with().seed("secret"), "seed"),
@@ -443,7 +451,7 @@ mod tests {
         assert_eq!(with().seed_file("/nonexistent").unwrap_err().field(), "seed_file");
         for usable in [
             with().lifetime(one, one, one),
-            with().cooldown(zero, 1),
+            with().cooldown(one, 1),
             with().max_body_bytes(limits::MAX_BODY_BYTES),
             with().header("authorization", "Bearer secret"),
             with().proxy("http://proxy.example:3128"),
