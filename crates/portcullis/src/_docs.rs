@@ -8,6 +8,7 @@
 //! [keys]: crate::_docs::keys
 //! [policy]: crate::_docs::policy
 //! [presets]: crate::_docs::presets
+//! [sessions]: crate::_docs::sessions
 //! [tokens]: crate::_docs::tokens
 //!
 #![doc = include_str!("../docs/README.md")]
@@ -47,6 +48,9 @@ pub mod policy {}
 ///
 #[doc = include_str!("../docs/presets.md")]
 pub mod presets {}
+
+#[doc = include_str!("../docs/sessions.md")]
+pub mod sessions {}
 
 #[doc = include_str!("../docs/tokens.md")]
 pub mod tokens {}

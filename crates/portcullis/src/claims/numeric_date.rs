@@ -22,6 +22,12 @@ impl NumericDate {
         self.seconds
     }
 
+    /// Returns the nanoseconds after [`seconds`](Self::seconds), at most 999,999,999.
+    #[must_use]
+    pub fn subsec_nanos(self) -> u32 {
+        self.nanos
+    }
+
     /// Adds `duration`. Dates after the last one count as the last one.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
@@ -63,7 +69,8 @@ mod tests {
             ("1.25", 1, 250_000_000),
             ("1.3e9", 1_300_000_000, 0),
         ] {
-            assert_eq!(NumericDate::parse(json), Some(NumericDate { seconds, nanos }), "{json}");
+            let date = NumericDate::parse(json).unwrap();
+            assert_eq!((date.seconds(), date.subsec_nanos()), (seconds, nanos), "{json}");
         }
     }
 

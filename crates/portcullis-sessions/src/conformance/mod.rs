@@ -1,0 +1,116 @@
+//! The suite that every store has to pass.
+//!
+//! Run it on your own [`SessionStore`] in a test. Each case uses names of its own, so the store may have other contents, and
+//! several runs may share a database. It needs a multi-threaded tokio runtime, so that requests really race.
+//!
+//! ```
+//! use portcullis_sessions::{MemoryStore, conformance};
+//!
+//! # #[tokio::main] async fn main() {
+//! let report = conformance::run(MemoryStore::new()).await;
+//! println!("{report}");
+//! assert!(report.passed(), "{report}");
+//! # }
+//! ```
+
+mod at_once;
+mod crash_cases;
+mod crashing;
+mod race_cases;
+mod session_cases;
+mod store_cases;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::SessionStore;
+
+/// The results of all cases, in the order in which they ran. Prints one line for each.
+#[derive(Clone, Debug)]
+pub struct Report {
+    results: Vec<(&'static str, Result<(), String>)>,
+}
+
+impl Report {
+    /// Whether every case passed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        !self.results.is_empty() && self.results.iter().all(|(_, result)| result.is_ok())
+    }
+
+    /// Returns the name of each case, and what went wrong.
+    pub fn results(&self) -> impl Iterator<Item = (&'static str, Result<(), &str>)> {
+        self.results.iter().map(|(name, result)| (*name, result.as_ref().map(|&()| ()).map_err(String::as_str)))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, result) in self.results() {
+            match result {
+                Ok(()) => writeln!(f, "passed  {name}")?,
+                Err(problem) => writeln!(f, "FAILED  {name}: {problem}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs all cases on `store`, one after the other.
+pub async fn run(store: impl SessionStore + 'static) -> Report {
+    let store: Arc<dyn SessionStore> = Arc::new(store);
+    let mut results = Vec::new();
+    macro_rules! cases {
+        ($($module:ident: $($case:ident)*;)*) => {$($(
+            let result = $module::$case(store.clone()).await.map_err(|problem| problem.to_string());
+            results.push((stringify!($case), result));
+        )*)*};
+    }
+    cases! {
+        store_cases:
+            sessions_are_returned_as_stored
+            names_are_unique
+            names_are_compared_exactly
+            of_fifty_replacements_one_succeeds
+            end_selects_the_right_sessions
+            end_beats_a_replacement_from_before
+            later_expiry_of_a_revoked_token_counts
+            of_fifty_takers_one_gets_the_purpose_token
+            expired_rows_are_removed_in_batches;
+        session_cases:
+            used_token_outside_the_grace_ends_the_family
+            unused_successor_makes_the_old_token_orphaned
+            logging_out_selects_the_right_sessions
+            lifetimes_end_sessions
+            purpose_tokens_die_with_the_state
+            key_rotation_keeps_sessions_in_grace
+            clocks_may_differ_by_five_seconds;
+        race_cases:
+            two_hundred_refreshes_of_one_token_are_one_family
+            twenty_requests_of_one_page_stay_signed_in
+            one_theft_is_reported_once
+            nothing_survives_a_racing_log_out
+            racing_logins_respect_the_maximum;
+        crash_cases:
+            crash_in_a_login_loses_nothing
+            crash_in_a_refresh_loses_nothing
+            crash_in_a_step_up_loses_nothing
+            crash_in_a_log_out_opens_nothing
+            crash_in_a_theft_admits_no_old_token
+            crash_in_a_redemption_never_redeems_twice;
+    }
+    Report { results }
+}
+
+/// What a case returns.
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Fails the case unless the condition holds.
+macro_rules! check {
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
+            return Err(format!($($text)+).into());
+        }
+    };
+}
+use check;

@@ -1,0 +1,74 @@
+//! Login sessions: refresh tokens that rotate, survive honest races, and end their session when a stolen one is used.
+//!
+//! **Here:** sessions, rotation, theft detection, revocation, freshness, single-use purpose tokens, and stores in memory and
+//! SQL. **Not here:** user tables, passwords, e-mail, passkeys, one-time passwords and social login. Any login can begin a
+//! session.
+//!
+//! [`Sessions::start`] begins a session for a user who logged in, and [`Sessions::refresh`] exchanges its refresh token for
+//! the next one. Both return a [`Session`], from which an access token is made: its `id` is the claim `sid`, and its
+//! [`AuthFacts`] are `auth_time`, `acr` and `amr`. An access token lives for minutes, and its lifetime is the staleness of
+//! every route that does not ask whether the session is still open.
+//!
+//! | a presented refresh token | result |
+//! |---|---|
+//! | is the current one | the next token ([`Verdict::Rotated`]) |
+//! | is the one before, within the grace, and the next one is unused | the same next token again ([`Verdict::WithinGrace`]) |
+//! | is the one before, after the grace | the session ends ([`Verdict::Orphaned`]) |
+//! | is any older one | the session ends ([`Verdict::Stolen`]) |
+//! | belongs to an ended, an expired or no session | it is refused |
+//!
+//! Only [`SessionsError::Refused`] means that the client has to log in again, and that its cookies may be cleared. With
+//! [`SessionsError::Unavailable`] (503), it keeps them and tries again.
+//!
+//! The log has `a session was ended` with the field `reason`, and `a refresh token could not be judged` with a cause: the
+//! clock of the machine is wrong, or it lacks a successor key.
+//!
+//! Why it is built this way: [the design notes](https://docs.rs/portcullis/latest/portcullis/_docs/sessions/).
+//!
+//! # Stores
+//!
+//! `MemoryStore` is for tests and single processes. `SqlStore` keeps sessions in SQLite, and with the features `mysql` and
+//! `postgres` on servers that several machines share. To use another database, implement [`SessionStore`] and run the
+//! suite in the module `conformance` on it.
+//!
+//! # Features
+//!
+//! - `conformance`: the module `conformance`.
+//! - `mysql`, `postgres`, `sqlite` (default): `SqlStore` for each of these databases.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod builder;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+mod input;
+mod keys;
+mod memory;
+mod purpose;
+mod rules;
+mod session;
+mod sessions;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod sql;
+mod store;
+mod timestamp;
+mod token;
+
+pub use crate::builder::SessionsBuilder;
+pub use crate::error::{PurposeTokenError, SessionsError};
+pub use crate::keys::SuccessorKeys;
+pub use crate::memory::MemoryStore;
+pub use crate::purpose::{PurposeToken, PurposeTokens};
+pub use crate::session::{AuthFacts, EndReason, Session, SessionEvent, Verdict};
+pub use crate::sessions::{Sessions, SignedIn};
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub use crate::sql::{SqlStore, SqlStoreBuilder, SqlStoreError};
+pub use crate::store::{Ended, PreviousToken, SessionStore, StoredPurposeToken, StoredSession, Which};
+pub use crate::timestamp::Timestamp;
+pub use crate::token::{RefreshToken, TokenHash};
+
+/// Compiles the examples of `README.md`.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

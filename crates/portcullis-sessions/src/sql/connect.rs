@@ -1,0 +1,173 @@
+//! How a store connects to its database.
+
+use std::fmt;
+
+use portcullis::ConfigError;
+use portcullis::error::Unavailable;
+
+use super::SqlStore;
+use super::database::Database;
+use super::schema::{self, SchemaError};
+
+/// The settings of an [`SqlStore`]. [`SqlStore::builder`] starts one.
+pub struct SqlStoreBuilder {
+    url: String,
+    prefix: String,
+    max_connections: u32,
+}
+
+/// Why an [`SqlStore`] could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqlStoreError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be reached, or refused a statement. Its source says more.
+    #[error("the database of the sessions is unavailable")]
+    Unavailable(#[from] Unavailable),
+}
+
+impl SqlStoreBuilder {
+    pub(super) fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), prefix: String::new(), max_connections: 8 }
+    }
+
+    /// Sets what the names of all tables begin with, for example `api_`. By default they are `portcullis_sessions` and so
+    /// on. It has up to 24 lowercase letters, digits and underscores, and does not begin with a digit.
+    #[must_use]
+    pub fn table_prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// Sets how many connections are open at most: 1 to 1,000, and 8 by default.
+    #[must_use]
+    pub fn max_connections(mut self, connections: u32) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// Connects and makes the tables that are missing. On SQLite it makes the file if it is missing.
+    ///
+    /// # Errors
+    /// [`SqlStoreError`] when a setting is wrong, or the database is unavailable.
+    pub async fn connect(self) -> Result<SqlStore, SqlStoreError> {
+        ConfigError::all(self.errors())?;
+        let database = self.open().await?;
+        match schema::migrate(&database, &self.prefix).await {
+            Ok(()) => Ok(SqlStore::new(database, &self.prefix)),
+            Err(SchemaError::Database(error)) => Err(Unavailable::new().with_source(error).into()),
+            Err(newer @ SchemaError::Newer(_)) => {
+                let hint = "use the version of this program that made them, or a later one";
+                Err(ConfigError::new("database", newer.to_string(), hint).into())
+            }
+        }
+    }
+
+    fn errors(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let starts_with_digit = self.prefix.starts_with(|first: char| first.is_ascii_digit());
+        if self.prefix.len() > 24 || !self.prefix.bytes().all(allowed) || starts_with_digit {
+            let hint = "write up to 24 lowercase letters, digits and underscores, such as `api_`";
+            errors.push(ConfigError::new("table_prefix", "cannot begin a name of a table", hint));
+        }
+        if !(1..=1000).contains(&self.max_connections) {
+            errors.push(ConfigError::new("max_connections", "not from 1 to 1000", "write 1 to 1000"));
+        }
+        errors
+    }
+
+    async fn open(&self) -> Result<Database, SqlStoreError> {
+        let scheme = self.url.split(':').next().unwrap_or_default();
+        match scheme {
+            #[cfg(feature = "sqlite")]
+            "sqlite" => self.open_sqlite().await,
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => {
+                let options = self.url.parse().map_err(unreadable_url)?;
+                let pool = sqlx::pool::PoolOptions::new().max_connections(self.max_connections);
+                Ok(Database::MySql(pool.connect_with(options).await.map_err(cannot_connect)?))
+            }
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let options = self.url.parse().map_err(unreadable_url)?;
+                let pool = sqlx::pool::PoolOptions::new().max_connections(self.max_connections);
+                Ok(Database::Postgres(pool.connect_with(options).await.map_err(cannot_connect)?))
+            }
+            _ => {
+                let hint = "write `sqlite:FILE`, `mysql://…` or `postgres://…`, and enable the feature of this name";
+                Err(ConfigError::new("url", "names no database that this program can use", hint).into())
+            }
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    async fn open_sqlite(&self) -> Result<Database, SqlStoreError> {
+        use std::time::Duration;
+
+        use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+        if self.url.contains(":memory:") || self.url.contains("mode=memory") {
+            let hint = "use `MemoryStore`, or write the name of a file";
+            return Err(ConfigError::new("url", "every connection would have its own database", hint).into());
+        }
+        let options: SqliteConnectOptions = self.url.parse().map_err(unreadable_url)?;
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // With less, a crash of the machine can undo a rotation that was acknowledged.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10));
+        let pool = SqlitePoolOptions::new().max_connections(self.max_connections);
+        Ok(Database::Sqlite(pool.connect_with(options).await.map_err(cannot_connect)?))
+    }
+}
+
+/// The URL has the password, so the error of the parser is not shown.
+fn unreadable_url(_: sqlx::Error) -> SqlStoreError {
+    let hint = "write `sqlite:FILE`, `mysql://user:password@host/database` or `postgres://user:password@host/database`";
+    ConfigError::new("url", "cannot be read", hint).into()
+}
+
+fn cannot_connect(error: sqlx::Error) -> SqlStoreError {
+    Unavailable::new().with_source(error).into()
+}
+
+impl fmt::Debug for SqlStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStoreBuilder").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn error_of(builder: SqlStoreBuilder) -> String {
+        builder.connect().await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn wrong_settings_are_refused() {
+        let builder = SqlStore::builder;
+        for prefix in ["API_", "1a", "a-b", "a;DROP TABLE users", "a b", "ä", "\"", &"a".repeat(25)] {
+            let error = error_of(builder("sqlite:unused.db").table_prefix(prefix)).await;
+            assert!(error.starts_with("table_prefix: "), "{error}");
+        }
+        let error = error_of(builder("sqlite:unused.db").table_prefix("-").max_connections(0)).await;
+        assert!(error.contains("table_prefix: ") && error.contains("max_connections: "), "{error}");
+        for url in ["", "oracle://host", "sqlite::memory:", "sqlite://x?mode=memory", "sessions.db"] {
+            let error = error_of(builder(url)).await;
+            assert!(error.starts_with("url: "), "{error}");
+        }
+    }
+
+    #[cfg(feature = "mysql")]
+    #[tokio::test]
+    async fn errors_hide_the_password() {
+        let error = error_of(SqlStore::builder("mysql://user:secret@host:port/db")).await;
+        assert!(error.starts_with("url: cannot be read") && !error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,365 @@
+//! A store in an SQL database.
+
+mod connect;
+mod database;
+mod schema;
+mod statements;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portcullis::error::Unavailable;
+
+pub use self::connect::{SqlStoreBuilder, SqlStoreError};
+use self::database::{Database, Row, Value};
+use self::statements::Statements;
+use crate::session::{AuthFacts, EndReason};
+use crate::store::{Ended, PreviousToken, SessionStore, StoredPurposeToken, StoredSession, Which};
+use crate::timestamp::Timestamp;
+use crate::token::TokenHash;
+
+/// A store in an SQL database: SQLite in a file, and with the features `mysql` and `postgres` also MySQL, MariaDB and
+/// PostgreSQL servers.
+///
+/// ```no_run
+/// use portcullis_sessions::{Sessions, SqlStore, SuccessorKeys};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let secret = [0; 32];
+/// let store = SqlStore::builder("sqlite:sessions.db").table_prefix("api_").connect().await?;
+/// let sessions = Sessions::builder(store, SuccessorKeys::new(1, &secret)?).build()?;
+/// # Ok(()) }
+/// ```
+///
+/// It makes its tables when it connects. Every operation is a single statement, so none needs a transaction. A database that
+/// acknowledges a commit has to keep it through a crash, as all three do by default; on SQLite this store demands it
+/// (`synchronous = FULL`). A setting that delays commits (`innodb_flush_log_at_trx_commit = 2`, `synchronous_commit = off`)
+/// can lose the last rotation in a crash of the machine, and then the session ends at its next refresh.
+#[derive(Clone)]
+pub struct SqlStore {
+    database: Database,
+    statements: Arc<Statements>,
+}
+
+impl SqlStore {
+    /// Starts the settings of a store at `url`: `sqlite:sessions.db`, `mysql://user:password@host/database` or
+    /// `postgres://user:password@host/database`.
+    #[must_use]
+    pub fn builder(url: &str) -> SqlStoreBuilder {
+        SqlStoreBuilder::new(url)
+    }
+
+    fn new(database: Database, prefix: &str) -> Self {
+        let statements = Arc::new(Statements::new(database.dialect(), prefix));
+        Self { database, statements }
+    }
+
+    async fn execute(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<u64, Unavailable> {
+        self.database.execute(statement, values).await.map_err(unavailable)
+    }
+
+    async fn fetch(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<Vec<Row>, Unavailable> {
+        self.database.fetch(statement, values).await.map_err(unavailable)
+    }
+}
+
+#[async_trait]
+impl SessionStore for SqlStore {
+    async fn insert(&self, session: &StoredSession) -> Result<(), Unavailable> {
+        let family = session.family.to_text();
+        let columns = Columns::of(session);
+        let mut values = vec![
+            Value::Text(&session.id),
+            Value::Text(&family),
+            Value::Text(&session.subject),
+            time(session.created_at),
+            time(session.ends_at),
+        ];
+        values.extend(columns.values());
+        self.execute(&self.statements.insert_session, &values).await.map(drop)
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<StoredSession>, Unavailable> {
+        let rows = self.fetch(&self.statements.session_by_id, &[Value::Text(id)]).await?;
+        rows.first().map(read_session).transpose()
+    }
+
+    async fn find_by_family(&self, family: &TokenHash) -> Result<Option<StoredSession>, Unavailable> {
+        let rows = self.fetch(&self.statements.session_by_family, &[Value::Text(&family.to_text())]).await?;
+        rows.first().map(read_session).transpose()
+    }
+
+    async fn open_sessions(&self, subject: &str, now: Timestamp) -> Result<Vec<StoredSession>, Unavailable> {
+        let rows = self.fetch(&self.statements.open_sessions, &[Value::Text(subject), time(now)]).await?;
+        rows.iter().map(read_session).collect()
+    }
+
+    async fn replace(&self, session: &StoredSession) -> Result<bool, Unavailable> {
+        let columns = Columns::of(session);
+        let mut values = columns.values();
+        values.extend([Value::Text(&session.id), Value::Int(session.version.saturating_sub(1))]);
+        Ok(self.execute(&self.statements.replace_session, &values).await? > 0)
+    }
+
+    async fn end(&self, which: Which<'_>, ended: Ended) -> Result<u64, Unavailable> {
+        let (statement, selected): (_, &[&str]) = match &which {
+            Which::Session(id) => (&self.statements.end_session, &[*id]),
+            Which::SessionOf { subject, id } => (&self.statements.end_session_of, &[*subject, *id]),
+            Which::AllOf(subject) => (&self.statements.end_all_of, &[*subject]),
+            Which::OthersOf { subject, keep } => (&self.statements.end_others_of, &[*subject, *keep]),
+        };
+        let mut values = vec![time(ended.at), Value::Text(ended.reason.as_str()), time(ended.at)];
+        values.extend(selected.iter().map(|text| Value::Text(text)));
+        self.execute(statement, &values).await
+    }
+
+    async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable> {
+        let values = [Value::Text(&token.to_text()), time(expires_at)];
+        self.execute(&self.statements.revoke_token, &values).await.map(drop)
+    }
+
+    async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable> {
+        Ok(!self.fetch(&self.statements.revoked_token, &[Value::Text(&token.to_text())]).await?.is_empty())
+    }
+
+    async fn insert_purpose_token(&self, token: &StoredPurposeToken) -> Result<(), Unavailable> {
+        let values = [
+            Value::Text(&token.hash.to_text()),
+            Value::Text(&token.purpose),
+            Value::Text(&token.subject),
+            Value::Text(&token.binding.to_text()),
+            time(token.expires_at),
+        ];
+        self.execute(&self.statements.insert_purpose_token, &values).await.map(drop)
+    }
+
+    async fn find_purpose_token(&self, token: &TokenHash) -> Result<Option<StoredPurposeToken>, Unavailable> {
+        let rows = self.fetch(&self.statements.purpose_token, &[Value::Text(&token.to_text())]).await?;
+        rows.first().map(|row| read_purpose_token(*token, row)).transpose()
+    }
+
+    async fn take_purpose_token(&self, token: &TokenHash) -> Result<bool, Unavailable> {
+        Ok(self.execute(&self.statements.take_purpose_token, &[Value::Text(&token.to_text())]).await? > 0)
+    }
+
+    async fn remove_expired(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
+        let mut removed = 0;
+        for statement in &self.statements.remove_expired {
+            removed += self.execute(statement, &[time(before), Value::Int(limit.into())]).await?;
+        }
+        Ok(removed)
+    }
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore").field("dialect", &self.database.dialect()).finish_non_exhaustive()
+    }
+}
+
+/// The columns that a replacement may change, as text where the database has text.
+struct Columns<'a> {
+    session: &'a StoredSession,
+    current: String,
+    previous: Option<String>,
+    amr: String,
+}
+
+impl<'a> Columns<'a> {
+    fn of(session: &'a StoredSession) -> Self {
+        Self {
+            session,
+            current: session.current.to_text(),
+            previous: session.previous.map(|previous| previous.hash.to_text()),
+            amr: serde_json::Value::from(session.facts.amr.clone()).to_string(),
+        }
+    }
+
+    /// The values in the order of [`statements::CHANGING`].
+    fn values(&self) -> Vec<Value<'_>> {
+        let Self { session, current, previous, amr } = self;
+        vec![
+            Value::Int(session.version),
+            Value::Text(current),
+            Value::OptionalText(previous.as_deref()),
+            Value::OptionalInt(session.previous.map(|previous| previous.rotated_at.as_unix_millis())),
+            Value::OptionalInt(session.previous.map(|previous| previous.key_version.into())),
+            time(Timestamp::from(session.facts.auth_time)),
+            Value::OptionalText(session.facts.acr.as_deref()),
+            Value::Text(amr),
+            Value::OptionalText(session.label.as_deref()),
+            time(session.last_used_at),
+            time(session.expires_at),
+            Value::OptionalInt(session.ended.map(|ended| ended.at.as_unix_millis())),
+            Value::OptionalText(session.ended.map(|ended| ended.reason.as_str())),
+        ]
+    }
+}
+
+fn time<'a>(timestamp: Timestamp) -> Value<'a> {
+    Value::Int(timestamp.as_unix_millis())
+}
+
+/// Reads the columns of [`statements::FIXED`] and [`statements::CHANGING`].
+fn read_session(row: &Row) -> Result<StoredSession, Unavailable> {
+    let required_time = |column| row.int(column).map(Timestamp::from_unix_millis);
+    let previous = match row.optional_text(7)? {
+        Some(hash) => Some(PreviousToken {
+            hash: hash_from(&hash)?,
+            rotated_at: required_time(8)?,
+            key_version: u32::try_from(row.int(9)?).map_err(|_| unreadable())?,
+        }),
+        None => None,
+    };
+    let ended = match row.optional_int(16)? {
+        Some(at) => Some(Ended {
+            at: Timestamp::from_unix_millis(at),
+            // The name of a later version is also an end.
+            reason: row.optional_text(17)?.and_then(|name| EndReason::from_name(&name)).unwrap_or(EndReason::Revoked),
+        }),
+        None => None,
+    };
+    let facts = AuthFacts {
+        auth_time: required_time(10)?.to_date(),
+        acr: row.optional_text(11)?,
+        amr: serde_json::from_str(&row.text(12)?).map_err(|_| unreadable())?,
+    };
+    Ok(StoredSession {
+        id: row.text(0)?,
+        family: hash_from(&row.text(1)?)?,
+        subject: row.text(2)?,
+        created_at: required_time(3)?,
+        ends_at: required_time(4)?,
+        version: row.int(5)?,
+        current: hash_from(&row.text(6)?)?,
+        previous,
+        facts,
+        label: row.optional_text(13)?,
+        last_used_at: required_time(14)?,
+        expires_at: required_time(15)?,
+        ended,
+    })
+}
+
+/// Reads purpose, subject, binding and expiry.
+fn read_purpose_token(hash: TokenHash, row: &Row) -> Result<StoredPurposeToken, Unavailable> {
+    Ok(StoredPurposeToken {
+        hash,
+        purpose: row.text(0)?,
+        subject: row.text(1)?,
+        binding: hash_from(&row.text(2)?)?,
+        expires_at: Timestamp::from_unix_millis(row.int(3)?),
+    })
+}
+
+fn hash_from(text: &str) -> Result<TokenHash, Unavailable> {
+    TokenHash::from_text(text).ok_or_else(unreadable)
+}
+
+fn unreadable() -> Unavailable {
+    Unavailable::new().with_source("the database has a row that cannot be read")
+}
+
+fn unavailable(error: sqlx::Error) -> Unavailable {
+    Unavailable::new().with_source(error)
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    async fn store() -> (SqlStore, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
+        (SqlStore::builder(&url).connect().await.unwrap(), folder)
+    }
+
+    #[tokio::test]
+    async fn every_statement_uses_an_index() {
+        let (store, _folder) = store().await;
+        let statements = &*store.statements;
+        let single = [
+            &statements.session_by_id,
+            &statements.session_by_family,
+            &statements.open_sessions,
+            &statements.replace_session,
+            &statements.end_session,
+            &statements.end_session_of,
+            &statements.end_all_of,
+            &statements.end_others_of,
+            &statements.revoked_token,
+            &statements.purpose_token,
+            &statements.take_purpose_token,
+        ];
+        for statement in single.into_iter().chain(&statements.remove_expired) {
+            let plan: Arc<str> = format!("EXPLAIN QUERY PLAN {statement}").into();
+            let marks = vec![Value::Int(1); statement.matches('?').count()];
+            let steps = store.fetch(&plan, &marks).await.unwrap();
+            let steps: Vec<String> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+            assert!(steps.iter().any(|step| step.starts_with("SEARCH")), "{statement}: {steps:?}");
+            assert!(
+                !steps.iter().any(|step| step.starts_with("SCAN") || step.contains("TEMP")),
+                "{statement}: {steps:?}"
+            );
+        }
+        let removal = Arc::from(format!("EXPLAIN QUERY PLAN {}", statements.remove_expired[0]));
+        let steps = store.fetch(&removal, &[Value::Int(1), Value::Int(1)]).await.unwrap();
+        assert!(steps.iter().any(|step| step.text(3).unwrap().contains("_by_expiry")));
+    }
+
+    #[tokio::test]
+    async fn rows_of_a_later_version_are_read() {
+        let (store, _folder) = store().await;
+        let token = crate::RefreshToken::generate().unwrap();
+        let rules = crate::rules::Rules {
+            idle: std::time::Duration::from_secs(60),
+            absolute: std::time::Duration::from_secs(60),
+            grace: std::time::Duration::ZERO,
+        };
+        let session = rules.begin("s1".to_owned(), "alice", &token, Timestamp::from_unix_millis(0));
+        store.insert(&session).await.unwrap();
+        let ended = "UPDATE portcullis_sessions SET ended_at = 5, end_reason = 'a later reason'";
+        store.execute(&Arc::from(ended), &[]).await.unwrap();
+        assert_eq!(store.find("s1").await.unwrap().unwrap().ended.unwrap().reason, EndReason::Revoked);
+        // A row that nobody can read is an error of the service, and no answer about the session.
+        store.execute(&Arc::from("UPDATE portcullis_sessions SET current_hash = 'x'"), &[]).await.unwrap();
+        assert!(store.find("s1").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn tables_of_a_later_version_are_refused() {
+        let (store, folder) = store().await;
+        store.execute(&Arc::from("INSERT INTO portcullis_schema (version) VALUES (2)"), &[]).await.unwrap();
+        let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
+        let error = SqlStore::builder(&url).connect().await.unwrap_err().to_string();
+        assert!(error.starts_with("database: the tables have version 2"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn database_holds_no_token() {
+        let (store, folder) = store().await;
+        let sessions =
+            crate::Sessions::builder(store.clone(), crate::SuccessorKeys::generate().unwrap()).build().unwrap();
+        let facts = AuthFacts::at(portcullis::claims::NumericDate::from_unix(0, 0));
+        let first = sessions.start("alice", facts).await.unwrap().refresh_token;
+        let second = sessions.refresh(first.as_str()).await.unwrap().refresh_token;
+        let purpose = sessions.purpose_tokens("reset", std::time::Duration::from_secs(60)).unwrap();
+        let purpose = purpose.issue("alice", b"the hash of a password").await.unwrap();
+        sessions.revoke_token("the name of a token", portcullis::claims::NumericDate::from_unix(0, 0)).await.unwrap();
+        let mut bytes = Vec::new();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            bytes.extend(std::fs::read(entry.unwrap().path()).unwrap());
+        }
+        let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(holds("alice"));
+        for secret in
+            [first.as_str(), second.as_str(), purpose.as_str(), "the hash of a password", "the name of a token"]
+        {
+            // Not even a half of it.
+            for part in [&secret[..secret.len() / 2], &secret[secret.len() / 2..], &secret[5..]] {
+                assert!(!holds(part), "{part}");
+            }
+        }
+    }
+}

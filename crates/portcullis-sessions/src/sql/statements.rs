@@ -1,0 +1,141 @@
+//! The statements, with the names of the tables and the placeholders of the database.
+
+use std::sync::Arc;
+
+use super::database::Dialect;
+
+pub(super) struct Statements {
+    pub(super) insert_session: Arc<str>,
+    pub(super) session_by_id: Arc<str>,
+    pub(super) session_by_family: Arc<str>,
+    pub(super) open_sessions: Arc<str>,
+    pub(super) replace_session: Arc<str>,
+    pub(super) end_session: Arc<str>,
+    pub(super) end_session_of: Arc<str>,
+    pub(super) end_all_of: Arc<str>,
+    pub(super) end_others_of: Arc<str>,
+    pub(super) revoke_token: Arc<str>,
+    pub(super) revoked_token: Arc<str>,
+    pub(super) insert_purpose_token: Arc<str>,
+    pub(super) purpose_token: Arc<str>,
+    pub(super) take_purpose_token: Arc<str>,
+    /// One for each table.
+    pub(super) remove_expired: [Arc<str>; 3],
+}
+
+/// The columns that never change.
+pub(super) const FIXED: [&str; 5] = ["id", "family", "subject", "created_at", "ends_at"];
+/// The other columns.
+pub(super) const CHANGING: [&str; 13] = [
+    "version",
+    "current_hash",
+    "previous_hash",
+    "rotated_at",
+    "key_version",
+    "auth_time",
+    "acr",
+    "amr",
+    "label",
+    "last_used_at",
+    "expires_at",
+    "ended_at",
+    "end_reason",
+];
+
+impl Statements {
+    pub(super) fn new(dialect: Dialect, prefix: &str) -> Self {
+        let sql = |template: &str| -> Arc<str> { placeholders(dialect, &tables(template, prefix)).into() };
+        let columns = [&FIXED[..], &CHANGING[..]].concat();
+        let (names, marks) = (columns.join(", "), vec!["?"; columns.len()].join(", "));
+        let assignments = CHANGING.map(|column| format!("{column} = ?")).join(", ");
+        let select = format!("SELECT {names} FROM {{sessions}} WHERE");
+        let end = "UPDATE {sessions} SET ended_at = ?, end_reason = ?, version = version + 1 \
+                   WHERE ended_at IS NULL AND expires_at > ? AND";
+        let revoke = "INSERT INTO {revoked_tokens} (token, expires_at) VALUES (?, ?)";
+        let revoke = match dialect {
+            Dialect::MySql => {
+                format!("{revoke} ON DUPLICATE KEY UPDATE expires_at = GREATEST(expires_at, VALUES(expires_at))")
+            }
+            Dialect::Postgres => format!(
+                "{revoke} ON CONFLICT (token) DO UPDATE \
+                 SET expires_at = GREATEST({{revoked_tokens}}.expires_at, excluded.expires_at)"
+            ),
+            Dialect::Sqlite => {
+                format!("{revoke} ON CONFLICT (token) DO UPDATE SET expires_at = MAX(expires_at, excluded.expires_at)")
+            }
+        };
+        let remove = |table: &str, key: &str| {
+            let expired = "WHERE expires_at < ? ORDER BY expires_at LIMIT ?";
+            sql(&match dialect {
+                Dialect::MySql => format!("DELETE FROM {table} {expired}"),
+                Dialect::Postgres | Dialect::Sqlite => {
+                    format!("DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} {expired})")
+                }
+            })
+        };
+        Self {
+            insert_session: sql(&format!("INSERT INTO {{sessions}} ({names}) VALUES ({marks})")),
+            session_by_id: sql(&format!("{select} id = ?")),
+            session_by_family: sql(&format!("{select} family = ?")),
+            open_sessions: sql(&format!("{select} subject = ? AND expires_at > ? AND ended_at IS NULL")),
+            replace_session: sql(&format!("UPDATE {{sessions}} SET {assignments} WHERE id = ? AND version = ?")),
+            end_session: sql(&format!("{end} id = ?")),
+            end_session_of: sql(&format!("{end} subject = ? AND id = ?")),
+            end_all_of: sql(&format!("{end} subject = ?")),
+            end_others_of: sql(&format!("{end} subject = ? AND id <> ?")),
+            revoke_token: sql(&revoke),
+            revoked_token: sql("SELECT token FROM {revoked_tokens} WHERE token = ?"),
+            insert_purpose_token: sql(
+                "INSERT INTO {purpose_tokens} (token, purpose, subject, binding, expires_at) VALUES (?, ?, ?, ?, ?)",
+            ),
+            purpose_token: sql("SELECT purpose, subject, binding, expires_at FROM {purpose_tokens} WHERE token = ?"),
+            take_purpose_token: sql("DELETE FROM {purpose_tokens} WHERE token = ?"),
+            remove_expired: [
+                remove("{sessions}", "id"),
+                remove("{revoked_tokens}", "token"),
+                remove("{purpose_tokens}", "token"),
+            ],
+        }
+    }
+}
+
+/// Puts in the names of the tables.
+pub(super) fn tables(template: &str, prefix: &str) -> String {
+    ["sessions", "revoked_tokens", "purpose_tokens", "schema"].iter().fold(template.to_owned(), |sql, table| {
+        sql.replace(&format!("{{{table}}}"), &format!("{prefix}portcullis_{table}"))
+    })
+}
+
+/// Numbers the placeholders where the database needs that.
+fn placeholders(dialect: Dialect, sql: &str) -> String {
+    if dialect != Dialect::Postgres {
+        return sql.to_owned();
+    }
+    let mut parts = sql.split('?');
+    let first = parts.next().unwrap_or_default().to_owned();
+    (1..).zip(parts).fold(first, |sql, (number, part)| format!("{sql}${number}{part}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_fit_their_database() {
+        let of = |dialect| Statements::new(dialect, "api_");
+        let remove = "DELETE FROM api_portcullis_revoked_tokens WHERE";
+        assert_eq!(
+            &*of(Dialect::MySql).remove_expired[1],
+            format!("{remove} expires_at < ? ORDER BY expires_at LIMIT ?")
+        );
+        let inner = "SELECT token FROM api_portcullis_revoked_tokens WHERE";
+        assert_eq!(
+            &*of(Dialect::Postgres).remove_expired[1],
+            format!("{remove} token IN ({inner} expires_at < $1 ORDER BY expires_at LIMIT $2)")
+        );
+        let marks = |sql: &str| sql.matches('?').count();
+        let sqlite = of(Dialect::Sqlite);
+        assert_eq!((marks(&sqlite.insert_session), marks(&sqlite.replace_session)), (18, 15));
+        assert!(of(Dialect::Postgres).insert_session.ends_with("$17, $18)"));
+    }
+}

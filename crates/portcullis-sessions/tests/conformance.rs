@@ -1,0 +1,213 @@
+//! The suite of stores, on each store of this crate.
+
+use portcullis_sessions::{MemoryStore, SessionStore, conformance};
+
+/// Runs the suite and prints its table.
+async fn passes_on(name: &str, store: impl SessionStore + 'static) {
+    let report = conformance::run(store).await;
+    println!("{name}\n{report}");
+    assert!(report.passed(), "{name}\n{report}");
+    assert!(report.results().count() >= 27);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn memory_passes() {
+    passes_on("memory", MemoryStore::new()).await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite_passes() {
+    use portcullis_sessions::SqlStore;
+
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
+    let store = SqlStore::builder(&url).table_prefix("api_").connect().await.unwrap();
+    passes_on("sqlite", store).await;
+    // What was stored is there for the next process.
+    SqlStore::builder(&url).table_prefix("api_").connect().await.unwrap();
+}
+
+#[cfg(feature = "mysql")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn mysql_passes() {
+    passes_on_server("PORTCULLIS_TEST_MYSQL_URL").await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn postgres_passes() {
+    passes_on_server("PORTCULLIS_TEST_POSTGRES_URL").await;
+}
+
+/// Runs the suite on the server that a variable names. It makes tables with the prefix `suite_` there.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+async fn passes_on_server(variable: &str) {
+    let Ok(url) = std::env::var(variable) else {
+        println!("SKIPPED sessions: {variable} is not set");
+        return;
+    };
+    // Several machines start at once.
+    let connect = || portcullis_sessions::SqlStore::builder(&url).table_prefix("suite_").connect();
+    let machines = tokio::join!(connect(), connect(), connect());
+    machines.0.unwrap();
+    machines.1.unwrap();
+    passes_on(variable, machines.2.unwrap()).await;
+}
+
+/// A suite that passes on every store shows nothing. Each of these stores has one fault that real stores had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn faulty_stores_fail() {
+    let table = [
+        (Fault::ReplacesAnyVersion, "of_fifty_replacements_one_succeeds"),
+        (Fault::ReplacesInTwoSteps, "two_hundred_refreshes_of_one_token_are_one_family"),
+        (Fault::EndKeepsTheVersion, "end_beats_a_replacement_from_before"),
+        (Fault::EndsEverything, "logging_out_selects_the_right_sessions"),
+        (Fault::ForgetsThePreviousToken, "twenty_requests_of_one_page_stay_signed_in"),
+        (Fault::FoldsCase, "names_are_compared_exactly"),
+        (Fault::TakesTwice, "crash_in_a_redemption_never_redeems_twice"),
+        (Fault::IgnoresTheLimit, "expired_rows_are_removed_in_batches"),
+        (Fault::LosesRevocations, "later_expiry_of_a_revoked_token_counts"),
+        (Fault::ReportsNoEnd, "one_theft_is_reported_once"),
+    ];
+    for (fault, case) in table {
+        let report = conformance::run(faulty::Faulty::new(fault)).await;
+        let failed: Vec<&str> = report.results().filter(|(_, result)| result.is_err()).map(|(name, _)| name).collect();
+        assert!(failed.contains(&case), "{fault:?} failed only {failed:?}");
+    }
+}
+
+use faulty::Fault;
+
+mod faulty {
+    use portcullis::async_trait;
+    use portcullis::error::Unavailable;
+    use portcullis_sessions::{
+        Ended, MemoryStore, SessionStore, StoredPurposeToken, StoredSession, Timestamp, TokenHash, Which,
+    };
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub(crate) enum Fault {
+        ReplacesAnyVersion,
+        ReplacesInTwoSteps,
+        EndKeepsTheVersion,
+        EndsEverything,
+        ForgetsThePreviousToken,
+        FoldsCase,
+        TakesTwice,
+        IgnoresTheLimit,
+        LosesRevocations,
+        ReportsNoEnd,
+    }
+
+    /// A store in memory with one fault.
+    #[derive(Debug)]
+    pub(crate) struct Faulty {
+        inner: MemoryStore,
+        fault: Fault,
+    }
+
+    impl Faulty {
+        pub(crate) fn new(fault: Fault) -> Self {
+            Self { inner: MemoryStore::new(), fault }
+        }
+
+        /// Writes a session whatever the version in the store is.
+        async fn force(&self, session: &StoredSession) -> Result<bool, Unavailable> {
+            let Some(stored) = self.inner.find(&session.id).await? else { return Ok(false) };
+            let mut forced = StoredSession { version: stored.version + 1, ..session.clone() };
+            while !self.inner.replace(&forced).await? {
+                forced.version += 1;
+            }
+            Ok(true)
+        }
+
+        fn name(&self, name: &str) -> String {
+            if self.fault == Fault::FoldsCase { name.to_lowercase() } else { name.to_owned() }
+        }
+    }
+
+    #[async_trait]
+    impl SessionStore for Faulty {
+        async fn insert(&self, session: &StoredSession) -> Result<(), Unavailable> {
+            self.inner.insert(&StoredSession { subject: self.name(&session.subject), ..session.clone() }).await
+        }
+
+        async fn find(&self, id: &str) -> Result<Option<StoredSession>, Unavailable> {
+            self.inner.find(id).await
+        }
+
+        async fn find_by_family(&self, family: &TokenHash) -> Result<Option<StoredSession>, Unavailable> {
+            self.inner.find_by_family(family).await
+        }
+
+        async fn open_sessions(&self, subject: &str, now: Timestamp) -> Result<Vec<StoredSession>, Unavailable> {
+            self.inner.open_sessions(&self.name(subject), now).await
+        }
+
+        async fn replace(&self, session: &StoredSession) -> Result<bool, Unavailable> {
+            match self.fault {
+                Fault::ReplacesAnyVersion => self.force(session).await,
+                Fault::ReplacesInTwoSteps => {
+                    let stored = self.inner.find(&session.id).await?;
+                    tokio::task::yield_now().await;
+                    let fits = stored.is_some_and(|stored| stored.version == session.version - 1);
+                    Ok(fits && self.force(session).await?)
+                }
+                Fault::EndKeepsTheVersion => {
+                    // An end leaves the version, so a rotation that read the session before succeeds.
+                    let Some(stored) = self.inner.find(&session.id).await? else { return Ok(false) };
+                    let since_the_end = i64::from(stored.ended.is_some());
+                    if stored.version - since_the_end != session.version - 1 {
+                        return Ok(false);
+                    }
+                    self.inner.replace(&StoredSession { version: stored.version + 1, ..session.clone() }).await
+                }
+                Fault::ForgetsThePreviousToken => {
+                    self.inner.replace(&StoredSession { previous: None, ..session.clone() }).await
+                }
+                _ => self.inner.replace(session).await,
+            }
+        }
+
+        async fn end(&self, which: Which<'_>, ended: Ended) -> Result<u64, Unavailable> {
+            let which = match which {
+                Which::OthersOf { subject, .. } if self.fault == Fault::EndsEverything => Which::AllOf(subject),
+                other => other,
+            };
+            let count = self.inner.end(which, ended).await?;
+            Ok(if self.fault == Fault::ReportsNoEnd { 0 } else { count })
+        }
+
+        async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable> {
+            if self.fault == Fault::LosesRevocations && self.inner.is_token_revoked(token).await? {
+                return Ok(());
+            }
+            self.inner.revoke_token(token, expires_at).await
+        }
+
+        async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable> {
+            self.inner.is_token_revoked(token).await
+        }
+
+        async fn insert_purpose_token(&self, token: &StoredPurposeToken) -> Result<(), Unavailable> {
+            self.inner.insert_purpose_token(token).await
+        }
+
+        async fn find_purpose_token(&self, token: &TokenHash) -> Result<Option<StoredPurposeToken>, Unavailable> {
+            self.inner.find_purpose_token(token).await
+        }
+
+        async fn take_purpose_token(&self, token: &TokenHash) -> Result<bool, Unavailable> {
+            if self.fault == Fault::TakesTwice {
+                return Ok(self.inner.find_purpose_token(token).await?.is_some());
+            }
+            self.inner.take_purpose_token(token).await
+        }
+
+        async fn remove_expired(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
+            let limit = if self.fault == Fault::IgnoresTheLimit { u32::MAX } else { limit };
+            self.inner.remove_expired(before, limit).await
+        }
+    }
+}
