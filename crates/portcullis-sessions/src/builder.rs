@@ -81,7 +81,7 @@ impl SessionsBuilder {
         self
     }
 
-    /// Calls `handler` when a session ends although nobody asked for it, for example because a stolen token was used. The
+    /// Calls `handler` when a session ends without a request to end it, for example because a stolen token was used. The
     /// handler should return at once. If it panics, the panic goes to the log and the request goes on.
     ///
     /// The machine that ended the session calls it, once. If that machine dies in between, the event is lost; the store

@@ -25,6 +25,8 @@
 //!
 //! Why it is built this way: [the design notes](https://docs.rs/portcullis/latest/portcullis/_docs/sessions/).
 //!
+//! [`OpenSessionCheck`] makes a gate refuse access tokens whose session has ended.
+//!
 //! # Stores
 //!
 //! `MemoryStore` is for tests and single processes. `SqlStore` keeps sessions in SQLite, and with the features `mysql` and
@@ -39,6 +41,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
+mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -56,6 +59,7 @@ mod timestamp;
 mod token;
 
 pub use crate::builder::SessionsBuilder;
+pub use crate::check::{CachedSessionCheck, OpenSessionCheck, UserStatus, Users};
 pub use crate::error::{PurposeTokenError, SessionsError};
 pub use crate::keys::SuccessorKeys;
 pub use crate::memory::MemoryStore;

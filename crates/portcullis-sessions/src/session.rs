@@ -169,7 +169,7 @@ impl EndReason {
     }
 }
 
-/// A session ended although nobody asked for it. [`SessionsBuilder::on_event`](crate::SessionsBuilder::on_event) receives
+/// A session ended without a request to end it. [`SessionsBuilder::on_event`](crate::SessionsBuilder::on_event) receives
 /// each such event once.
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]

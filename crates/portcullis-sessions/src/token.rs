@@ -10,7 +10,7 @@ use portcullis::error::Unavailable;
 /// A refresh token: opaque, 384 random or derived bits behind the prefix `pcr1_`.
 ///
 /// Its first 128 bits name the family of tokens of one session, and only tokens of this session contain them. The other 256
-/// bits are different in each token. It is no JWT, so it never passes as an access token. `Debug` does not print it.
+/// bits are different in each token. It is not a JWT, so it never passes as an access token. `Debug` does not print it.
 #[derive(Clone)]
 pub struct RefreshToken {
     text: String,

@@ -1,5 +1,7 @@
 //! The suite of stores, on each store of this crate.
 
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "the helpers of tests fail and print as tests do")]
+
 use portcullis_sessions::{MemoryStore, SessionStore, conformance};
 
 /// Runs the suite and prints its table.
@@ -112,7 +114,7 @@ mod faulty {
             Self { inner: MemoryStore::new(), fault }
         }
 
-        /// Writes a session whatever the version in the store is.
+        /// Writes a session over any version in the store.
         async fn force(&self, session: &StoredSession) -> Result<bool, Unavailable> {
             let Some(stored) = self.inner.find(&session.id).await? else { return Ok(false) };
             let mut forced = StoredSession { version: stored.version + 1, ..session.clone() };

@@ -1,5 +1,7 @@
 //! What a service sees of its sessions.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The suite that every store has to pass.
 //!
-//! Run it on your own [`SessionStore`] in a test. Each case uses names of its own, so the store may have other contents, and
+//! Run it on your own [`SessionStore`] in a test. Each case uses new names, so the store may have other contents, and
 //! several runs may share a database. It needs a multi-threaded tokio runtime, so that requests really race.
 //!
 //! ```

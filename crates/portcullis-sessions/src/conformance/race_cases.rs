@@ -37,20 +37,17 @@ pub(super) async fn twenty_requests_of_one_page_stay_signed_in(store: Store) -> 
     if let Some(ahead) = clocks.last() {
         ahead.set_unix(START + 2);
     }
-    let machines = Arc::new([machine(&store, &clocks[0])?, machine(&store, &clocks[1])?]);
-    let mut token = machines[0].start(&subject()?, facts()).await?.refresh_token.as_str().to_owned();
+    let [one, other] = &clocks;
+    let (one, other) = (machine(&store, one)?, machine(&store, other)?);
+    let mut token = one.start(&subject()?, facts()).await?.refresh_token.as_str().to_owned();
     for load in 0..10 {
         let request = |number: usize| {
-            let (machines, token) = (machines.clone(), token.clone());
-            async move {
-                match machines.get(number % 2) {
-                    Some(machine) => Some(machine.refresh(&token).await),
-                    None => None,
-                }
-            }
+            let machine = if number.is_multiple_of(2) { one.clone() } else { other.clone() };
+            let token = token.clone();
+            async move { machine.refresh(&token).await }
         };
         let mut successors = Vec::new();
-        for answer in at_once(20, request).await?.into_iter().flatten() {
+        for answer in at_once(20, request).await? {
             match answer {
                 Ok(answer) => successors.push(answer.refresh_token.as_str().to_owned()),
                 Err(error) => return Err(format!("load {load}: a request was signed out: {error:?}").into()),

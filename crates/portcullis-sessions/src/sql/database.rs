@@ -119,11 +119,20 @@ impl Row {
     }
 
     pub(super) fn text(&self, column: usize) -> Result<String, Unavailable> {
-        on_each!(Self, self, row => row.try_get(column)).map_err(unreadable)
+        self.optional_text(column)?.ok_or_else(|| Unavailable::new().with_source("a column has no value"))
     }
 
     pub(super) fn optional_text(&self, column: usize) -> Result<Option<String>, Unavailable> {
-        on_each!(Self, self, row => row.try_get(column)).map_err(unreadable)
+        match self {
+            // Unchecked, because names are VARBINARY. They still have to be UTF-8.
+            #[cfg(feature = "mysql")]
+            Self::MySql(row) => row.try_get_unchecked(column),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => row.try_get(column),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(row) => row.try_get(column),
+        }
+        .map_err(unreadable)
     }
 }
 

@@ -265,7 +265,8 @@ fn unavailable(error: sqlx::Error) -> Unavailable {
     Unavailable::new().with_source(error)
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(feature = "sqlite")]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -322,7 +323,7 @@ mod tests {
         let ended = "UPDATE portcullis_sessions SET ended_at = 5, end_reason = 'a later reason'";
         store.execute(&Arc::from(ended), &[]).await.unwrap();
         assert_eq!(store.find("s1").await.unwrap().unwrap().ended.unwrap().reason, EndReason::Revoked);
-        // A row that nobody can read is an error of the service, and no answer about the session.
+        // An unreadable row is an error of the service, and no answer about the session.
         store.execute(&Arc::from("UPDATE portcullis_sessions SET current_hash = 'x'"), &[]).await.unwrap();
         assert!(store.find("s1").await.is_err());
     }
