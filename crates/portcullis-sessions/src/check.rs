@@ -55,7 +55,7 @@ pub struct OpenSessionCheck {
 /// The users of the service, as [`OpenSessionCheck`] asks about them.
 #[async_trait]
 pub trait Users: fmt::Debug + Send + Sync {
-    /// Returns what is known about the user whom the service calls `subject`.
+    /// Returns what is known about the user with the name `subject`.
     ///
     /// # Errors
     /// [`Unavailable`] when that cannot be told now. The response is a 503.
