@@ -7,7 +7,7 @@ use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, PqdsaKeyPair, PqdsaSigningAlgorithm,
-    RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+    RsaEncoding, RsaKeyPair,
 };
 use aws_lc_rs::{error::Unspecified, hmac};
 use base64::Engine as _;
@@ -66,15 +66,22 @@ impl SigningKey {
     }
 
     /// Returns the public JWK with `kid`, `alg` and `use`. The JWK of a secret contains the secret.
+    ///
+    /// # Panics
+    /// Never, for a key that this type generated.
     #[must_use]
+    #[allow(clippy::expect_used, reason = "what we generate, we can read")]
     pub fn jwk(&self) -> Value {
-        let mut jwk = self.pair.jwk();
-        if let Some(members) = jwk.as_object_mut() {
-            members.insert("kid".to_owned(), self.id.clone().into());
-            members.insert("alg".to_owned(), self.algorithm.name().into());
-            members.insert("use".to_owned(), "sig".into());
+        match self.secret() {
+            Some(secret) => {
+                let (id, algorithm) = (self.id(), self.algorithm.name());
+                json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(secret), "kid": id, "alg": algorithm, "use": "sig"})
+            }
+            None => {
+                let jwk = self.verifying_key().to_jwk().expect("a public key has a JWK");
+                serde_json::from_str(&jwk).expect("a JWK is JSON")
+            }
         }
-        jwk
     }
 
     /// Returns the key that verifies this key's signatures.
@@ -84,12 +91,12 @@ impl SigningKey {
     #[must_use]
     #[allow(clippy::expect_used, reason = "what we generate, we can read")]
     pub fn verifying_key(&self) -> VerifyingKey {
-        let jwk = self.jwk().to_string();
-        if self.algorithm.is_symmetric() {
-            VerifyingKey::from_secret_jwk(&jwk).expect("a generated secret is long enough")
-        } else {
-            VerifyingKey::from_jwk(&jwk).expect("a generated key is usable")
-        }
+        let key = match (self.secret(), self.public_key_der()) {
+            (Some(secret), _) => VerifyingKey::from_secret(secret).expect("a generated secret is long enough"),
+            (None, Some(der)) => VerifyingKey::from_der(&der).expect("a generated key is usable"),
+            (None, None) => unreachable!("a key pair has a public key"),
+        };
+        key.with_algorithms(self.algorithm).expect("the key was generated for it").with_id(self.id())
     }
 
     /// Returns the public key as DER (SubjectPublicKeyInfo). `None` for a secret.
@@ -158,25 +165,6 @@ impl Pair {
                 Ok(signature)
             }
             Self::Secret(hash, secret) => Ok(hmac::sign(&hmac::Key::new(*hash, secret), message).as_ref().to_vec()),
-        }
-    }
-
-    fn jwk(&self) -> Value {
-        let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        match self {
-            Self::Ecdsa(curve, pair) => {
-                // An uncompressed point: the byte 4, then x, then y.
-                let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
-                let (x, y) = point.split_at(point.len() / 2);
-                json!({"kty": "EC", "crv": curve, "x": b64(x), "y": b64(y)})
-            }
-            Self::Ed25519(pair) => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(pair.public_key().as_ref())}),
-            Self::MlDsa(pair) => json!({"kty": "AKP", "pub": b64(pair.public_key().as_ref())}),
-            Self::Rsa(_, pair) => {
-                let key = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
-                json!({"kty": "RSA", "n": b64(&key.n), "e": b64(&key.e)})
-            }
-            Self::Secret(_, secret) => json!({"kty": "oct", "k": b64(secret)}),
         }
     }
 }

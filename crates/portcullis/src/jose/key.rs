@@ -92,6 +92,36 @@ impl VerifyingKey {
         Some(base64url::encode(&sha256(jwk.as_bytes())))
     }
 
+    /// Returns the public key as a JWK (RFC 7517): its parameters, `alg` if it serves one algorithm, `kid` if it has an
+    /// identifier, and `use`. `None` for a secret.
+    ///
+    /// ```
+    /// use portcullis::keys::VerifyingKey;
+    ///
+    /// let text = r#"{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    /// let jwk = VerifyingKey::from_jwk(text)?.with_id("2026-01").to_jwk();
+    /// let members = r#","alg":"EdDSA","kid":"2026-01","use":"sig"}"#;
+    /// assert_eq!(jwk, Some(format!("{}{members}", text.trim_end_matches('}'))));
+    /// # Ok::<(), portcullis::keys::InvalidKey>(())
+    /// ```
+    #[must_use]
+    pub fn to_jwk(&self) -> Option<String> {
+        let mut jwk = self.material.public_jwk()?;
+        jwk.pop();
+        let mut algorithms = self.algorithms.iter();
+        // The parameters of ML-DSA include `alg`.
+        if let (Some(algorithm), None, false) =
+            (algorithms.next(), algorithms.next(), matches!(self.material, Material::MlDsa { .. }))
+        {
+            jwk.push_str(&format!(r#","alg":"{algorithm}""#));
+        }
+        if let Some(id) = self.id() {
+            jwk.push_str(&format!(r#","kid":{}"#, serde_json::Value::from(id)));
+        }
+        jwk.push_str(r#","use":"sig"}"#);
+        Some(jwk)
+    }
+
     /// Returns another public member of the JWK that the key was read from, for example Entra ID's `issuer`.
     ///
     /// Returns `None` when the member is absent or does not fit `T`.
@@ -217,6 +247,23 @@ mod tests {
         assert_eq!(key.thumbprint().as_deref(), Some("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"));
         assert_eq!(VerifyingKey::from_secret(&[1; 32]).unwrap().thumbprint(), None);
     }
+
+    #[test]
+    fn written_jwk_reads_as_the_same_key() {
+        let key = VerifyingKey::from_jwk(P256).unwrap().with_id("a \"quoted\" \u{e4}");
+        let written = key.to_jwk().unwrap();
+        let read = VerifyingKey::from_jwk(&written).unwrap();
+        assert_eq!((read.id(), read.algorithms()), (key.id(), key.algorithms()));
+        assert_eq!((read.thumbprint(), read.to_jwk().as_ref()), (key.thumbprint(), Some(&written)));
+        let rsa = VerifyingKey::from_jwk(RSA).unwrap();
+        assert_eq!(rsa.to_jwk().unwrap(), RSA, "six algorithms, so no alg");
+        let narrowed = rsa.with_algorithms(Algorithm::Ps256).unwrap().to_jwk().unwrap();
+        assert!(narrowed.ends_with(r#","alg":"PS256","use":"sig"}"#), "{narrowed}");
+        assert_eq!(VerifyingKey::from_secret(&[1; 32]).unwrap().to_jwk(), None);
+    }
+
+    /// RFC 7515, appendix A.2.1.
+    const RSA: &str = r#"{"e":"AQAB","kty":"RSA","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ","use":"sig"}"#;
 
     #[test]
     fn debug_hides_the_secret() {
