@@ -6,12 +6,17 @@
 #![doc = include_str!("../docs/first_route_axum.rs")]
 //! ```
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use ::axum::Router;
-use ::axum::body::Body;
+use ::axum::body::{Body, Bytes};
 use ::axum::http::header::IF_NONE_MATCH;
 use ::axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ::axum::response::{IntoResponse, Response};
 use ::axum::routing::{MethodRouter, any};
+use http_body::Frame;
 
 use crate::documents::{Document, DocumentResponse};
 use crate::issuer::Issuer;
@@ -45,7 +50,8 @@ pub fn document<S: Clone + Send + Sync + 'static>(issuer: &Issuer, document: Doc
 
 impl IntoResponse for DocumentResponse {
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
+        let has_content = !matches!(self.status, 204 | 304);
+        let mut response = Response::new(if has_content { Body::from(self.body) } else { Body::new(NoContent) });
         // Statuses and fields are those of this crate, so they can always be sent.
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in self.headers {
@@ -54,5 +60,22 @@ impl IntoResponse for DocumentResponse {
             }
         }
         response
+    }
+}
+
+/// A body of unknown length, without content. To a HEAD request, axum would add the length 0 of an empty body, which must
+/// not be in a 304 (RFC 9110 §8.6).
+struct NoContent;
+
+impl http_body::Body for NoContent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
     }
 }

@@ -24,8 +24,7 @@ pub struct SigningKey {
 }
 
 enum Pair {
-    /// The name of the curve, and the key pair.
-    Ecdsa(&'static str, EcdsaKeyPair),
+    Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     MlDsa(PqdsaKeyPair),
     Rsa(&'static dyn RsaEncoding, Box<RsaKeyPair>),
@@ -103,7 +102,7 @@ impl SigningKey {
     #[must_use]
     pub fn public_key_der(&self) -> Option<Vec<u8>> {
         let der: Result<PublicKeyX509Der<'_>, _> = match &self.pair {
-            Pair::Ecdsa(_, pair) => pair.public_key().as_der(),
+            Pair::Ecdsa(pair) => pair.public_key().as_der(),
             Pair::Ed25519(pair) => pair.public_key().as_der(),
             Pair::MlDsa(pair) => pair.public_key().as_der(),
             Pair::Rsa(_, pair) => pair.public_key().as_der(),
@@ -137,7 +136,7 @@ impl fmt::Debug for SigningKey {
 impl Pair {
     fn generate(algorithm: Algorithm) -> Result<Self, Unspecified> {
         Ok(match Scheme::of(algorithm).ok_or(Unspecified)? {
-            Scheme::Ecdsa(curve, scheme) => Self::Ecdsa(curve, EcdsaKeyPair::generate(scheme)?),
+            Scheme::Ecdsa(scheme) => Self::Ecdsa(EcdsaKeyPair::generate(scheme)?),
             Scheme::Ed25519 => Self::Ed25519(Ed25519KeyPair::generate()?),
             Scheme::MlDsa(scheme) => Self::MlDsa(PqdsaKeyPair::generate(scheme)?),
             Scheme::Rsa(encoding) => Self::Rsa(encoding, Box::new(RsaKeyPair::generate(KeySize::Rsa2048)?)),
@@ -151,7 +150,7 @@ impl Pair {
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         match self {
-            Self::Ecdsa(_, pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
+            Self::Ecdsa(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
             Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
             Self::MlDsa(pair) => {
                 let mut signature = vec![0; pair.algorithm().signature_len()];
@@ -171,8 +170,7 @@ impl Pair {
 
 /// The way to generate and use the keys of an algorithm.
 enum Scheme {
-    /// The name of the curve, and the algorithm.
-    Ecdsa(&'static str, &'static EcdsaSigningAlgorithm),
+    Ecdsa(&'static EcdsaSigningAlgorithm),
     Ed25519,
     MlDsa(&'static PqdsaSigningAlgorithm),
     Rsa(&'static dyn RsaEncoding),
@@ -182,9 +180,9 @@ enum Scheme {
 impl Scheme {
     const fn of(algorithm: Algorithm) -> Option<Self> {
         Some(match algorithm {
-            Algorithm::Es256 => Self::Ecdsa("P-256", &signature::ECDSA_P256_SHA256_FIXED_SIGNING),
-            Algorithm::Es384 => Self::Ecdsa("P-384", &signature::ECDSA_P384_SHA384_FIXED_SIGNING),
-            Algorithm::Es512 => Self::Ecdsa("P-521", &signature::ECDSA_P521_SHA512_FIXED_SIGNING),
+            Algorithm::Es256 => Self::Ecdsa(&signature::ECDSA_P256_SHA256_FIXED_SIGNING),
+            Algorithm::Es384 => Self::Ecdsa(&signature::ECDSA_P384_SHA384_FIXED_SIGNING),
+            Algorithm::Es512 => Self::Ecdsa(&signature::ECDSA_P521_SHA512_FIXED_SIGNING),
             Algorithm::EdDsa => Self::Ed25519,
             Algorithm::Hs256 => Self::Secret(hmac::HMAC_SHA256),
             Algorithm::Hs384 => Self::Secret(hmac::HMAC_SHA384),

@@ -5,6 +5,7 @@
 //! [dependencies]: crate::_docs::dependencies
 //! [entra_id]: crate::_docs::entra_id
 //! [flow]: crate::_docs::flow
+//! [issuing]: crate::_docs::issuing
 //! [keys]: crate::_docs::keys
 //! [policy]: crate::_docs::policy
 //! [presets]: crate::_docs::presets
@@ -36,6 +37,9 @@ pub mod entra_id {}
 
 #[doc = include_str!("../docs/flow.md")]
 pub mod flow {}
+
+#[doc = include_str!("../docs/issuing.md")]
+pub mod issuing {}
 
 #[doc = include_str!("../docs/keys.md")]
 pub mod keys {}
