@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 use serde_json::{Map, Value};
 
-/// The claims that the issuer writes. A claim of your own cannot have one of these names.
+/// The claims that the issuer writes. Other claims cannot have these names.
 const REGISTERED: [&str; 16] = [
     "acr",
     "act",
@@ -31,7 +31,7 @@ const REGISTERED: [&str; 16] = [
 /// How far `auth_time` may be ahead of this machine's clock, in seconds.
 const LOGIN_CLOCK_MARGIN: i64 = 60;
 
-/// An access token to mint: for whom, and with which claims (RFC 9068 §2.2).
+/// An access token to mint: its subject, its client and its claims (RFC 9068 §2.2).
 ///
 /// ```
 /// use portcullis_issuer::AccessToken;
@@ -115,7 +115,7 @@ impl AccessToken {
         self
     }
 
-    /// Sets how strong the login was (`acr`), for example a level of your own list.
+    /// Sets how strong the login was (`acr`), for example a level from the list of your service.
     pub fn acr(mut self, class: impl Into<String>) -> Self {
         self.acr = Some(class.into());
         self
@@ -143,7 +143,7 @@ impl AccessToken {
         self
     }
 
-    /// Adds a claim of your own, or replaces it. [`Issuer::mint`](crate::Issuer::mint) refuses the names of registered
+    /// Adds your own claim, or replaces it. [`Issuer::mint`](crate::Issuer::mint) refuses the names of registered
     /// claims: each has its own method.
     pub fn claim(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         let name = name.into();
