@@ -160,7 +160,12 @@ pub(crate) fn log(error: &AuthError) {
         AuthError::Server(_) => tracing::error!(reason, detail = %error, "request refused"),
         AuthError::Unavailable(unavailable) => {
             let source = unavailable.source.as_ref().map(ToString::to_string);
-            tracing::warn!(reason, detail = source, "request refused");
+            // Strangers can cause as many of these as they like. The keys log one warning for all of them.
+            if unavailable.limited {
+                tracing::debug!(reason, limited = true, detail = source, "request refused");
+            } else {
+                tracing::warn!(reason, detail = source, "request refused");
+            }
         }
         _ => tracing::debug!(reason, detail = %error, "request refused"),
     }

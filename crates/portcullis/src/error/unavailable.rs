@@ -10,6 +10,9 @@ use std::time::Duration;
 pub struct Unavailable {
     /// When another attempt makes sense, if known.
     pub retry_after: Option<Duration>,
+    /// Whether the number of requests is the reason, and not an outage: too many unknown keys wait to be looked up, or too
+    /// many callers wait for the keys. Strangers can cause that, so it is logged as `debug`.
+    pub limited: bool,
     /// The cause.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -26,6 +29,13 @@ impl Unavailable {
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
+        self
+    }
+
+    /// The number of requests is the reason, and not an outage.
+    #[must_use]
+    pub fn limited(mut self) -> Self {
+        self.limited = true;
         self
     }
 
