@@ -102,7 +102,7 @@ async fn unknown_kid_does_not_fetch_on_every_request() {
     for _ in 0..100 {
         scene.refuses(&token, portcullis::Reason::UnknownKey).await;
     }
-    assert_eq!(scene.server.jwks_hits(), 2);
+    assert_eq!(scene.server.jwks_hits(), 3);
 }
 
 #[tokio::test]

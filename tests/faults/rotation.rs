@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use portcullis::Reason;
 use portcullis::jose::Algorithm;
+use portcullis::{AuthError, Reason};
 use portcullis_testing::Fault;
 use serde_json::json;
 
-use crate::support::{Scene, caching_gate, es256, eventually, happens, key, refuses, secs, set_of, with_members};
+use crate::support::{Log, Scene, caching_gate, es256, eventually, happens, key, refuses, secs, set_of, with_members};
 
 #[tokio::test]
 async fn fault_34_new_key_under_an_old_kid_replaces_it() {
@@ -54,19 +54,27 @@ async fn fault_35_new_key_is_fetched_once_for_all_callers() {
 #[tokio::test]
 async fn fault_35_unknown_keys_get_a_burst_then_one_per_cooldown() {
     let scene = Scene::warm().await;
-    // The first fetch counts, so two more are allowed at once.
+    // The first fetch counts, so two more are allowed at once. The other names can't be looked up yet.
     for number in 0..50 {
-        scene.refuses(&scene.token_of_unknown_key(&format!("burst-{number}")), Reason::UnknownKey).await;
+        let token = scene.token_of_unknown_key(&format!("burst-{number}"));
+        if number < 2 {
+            scene.refuses(&token, Reason::UnknownKey).await;
+        } else {
+            assert_eq!(scene.is_unavailable(&token).await, 30);
+        }
     }
     assert_eq!(scene.server.jwks_hits(), 3);
     for cooldown in 1..=4 {
         scene.clock.advance(secs(29));
-        scene.refuses(&scene.token_of_unknown_key(&format!("early-{cooldown}")), Reason::UnknownKey).await;
+        let early = scene.token_of_unknown_key(&format!("early-{cooldown}"));
+        assert_eq!(scene.is_unavailable(&early).await, 1);
         assert_eq!(scene.server.jwks_hits(), 2 + cooldown);
         scene.clock.advance(secs(1));
+        scene.refuses(&scene.token_of_unknown_key(&format!("first-{cooldown}")), Reason::UnknownKey).await;
+        // That fetch did not have the early name either.
+        scene.refuses(&early, Reason::UnknownKey).await;
         for number in 0..20 {
-            let kid = format!("cooldown-{cooldown}-{number}");
-            scene.refuses(&scene.token_of_unknown_key(&kid), Reason::UnknownKey).await;
+            scene.is_unavailable(&scene.token_of_unknown_key(&format!("cooldown-{cooldown}-{number}"))).await;
         }
         assert_eq!(scene.server.jwks_hits(), 3 + cooldown);
     }
@@ -85,7 +93,8 @@ async fn fault_35_late_published_key_is_found_after_a_cooldown() {
     for _ in 0..10 {
         scene.refuses(&token, Reason::UnknownKey).await;
     }
-    assert_eq!(scene.server.jwks_hits(), 2, "remembered as missing");
+    // The second caller may have asked after the publication, so it causes a fetch as well.
+    assert_eq!(scene.server.jwks_hits(), 3, "then it is missing");
     let old = scene.server.issuer().first_key().jwk();
     scene.server.set_jwks_body(set_of(&[old, next.jwk()]));
     scene.clock.advance(secs(30));
@@ -135,7 +144,11 @@ async fn fault_38_flood_of_made_up_kids_causes_a_burst() {
     for number in 0..5_000 {
         // Without a real signature, because signing is slow and the signature is not checked.
         let forged = input.clone().header("kid", format!("made-up-{number}")).signing_input() + ".AAAA";
-        scene.refuses(&forged, Reason::UnknownKey).await;
+        if number < 2 {
+            scene.refuses(&forged, Reason::UnknownKey).await;
+        } else {
+            assert_eq!(scene.is_unavailable(&forged).await, 30);
+        }
         if number % 500 == 0 {
             scene.admits(&good).await;
         }
@@ -217,12 +230,71 @@ async fn fault_70_flapping_set_stays_within_the_budget() {
     for _ in 0..100 {
         scene.refuses(&good, Reason::UnknownKey).await;
     }
-    assert_eq!(scene.server.jwks_hits(), before + 1);
+    assert_eq!(scene.server.jwks_hits(), before + 2);
     // The node with the key responds again: the key is found after a cooldown.
     scene.server.behave();
     scene.clock.advance(secs(29));
     scene.refuses(&good, Reason::UnknownKey).await;
     scene.clock.advance(secs(1));
     scene.admits(&good).await;
-    assert_eq!(scene.server.jwks_hits(), before + 2);
+    assert_eq!(scene.server.jwks_hits(), before + 3);
+}
+
+#[tokio::test]
+async fn flood_is_told_from_an_outage() {
+    let (log, _guards) = Log::capture();
+    let limited = |error: &AuthError| matches!(error, AuthError::Unavailable(unavailable) if unavailable.limited);
+    let scene = Scene::warm().await;
+    for number in 0..100 {
+        let error = scene.gate.verify(&scene.token_of_unknown_key(&format!("made-up-{number}"))).await.unwrap_err();
+        assert_eq!(scene.gate.refuse(&error).status, if number < 2 { 401 } else { 503 });
+        assert_eq!(limited(&error), number >= 2, "{number}: {error}");
+    }
+    assert_eq!((scene.keys.status().last_error, scene.keys.status().next_attempt), (None, None));
+    let warned = "unknown keys are not looked up before the next fetch";
+    let lines = |part: &str| log.text().lines().filter(|line| line.contains(part)).count();
+    assert_eq!(lines(warned), 1, "one warning for all of them");
+    assert!(log.has_line(&["WARN", warned, "next_fetch=30s"]), "{}", log.text());
+    scene.clock.advance(secs(30));
+    scene.refuses(&scene.token_of_unknown_key("later"), Reason::UnknownKey).await;
+    assert!(log.has_line(&["keys fetched", "unknown_key", "turned_away=98"]), "{}", log.text());
+
+    scene.server.misbehave(Fault::status(503));
+    scene.clock.advance(secs(30));
+    let error = scene.gate.verify(&scene.token_of_unknown_key("in-an-outage")).await.unwrap_err();
+    assert!(!limited(&error) && scene.keys.status().last_error.is_some());
+    assert!(log.has_line(&["WARN", "keys not fetched", "status 503"]), "{}", log.text());
+    assert_eq!(lines(warned), 1);
+}
+
+#[tokio::test]
+async fn failed_lookups_do_not_spend_the_budget() {
+    let scene = Scene::with(|builder| builder.cooldown(secs(300), 2)).warmed().await;
+    scene.server.misbehave(Fault::status(503));
+    scene.server.rotate(Algorithm::Es256);
+    let new = scene.token();
+    // A short outage: each attempt waits for the pause after the one before.
+    for _ in 0..3 {
+        scene.is_unavailable(&new).await;
+        scene.clock.advance(secs(10));
+    }
+    scene.server.behave();
+    scene.admits(&new).await;
+}
+
+#[tokio::test]
+async fn old_tokens_leave_a_fetch_for_a_rotation() {
+    let scene = Scene::warm().await;
+    let old = ["retired-1", "retired-2", "retired-3"].map(|kid| scene.token_of_unknown_key(kid));
+    for _ in 0..300 {
+        for token in &old {
+            assert!(scene.gate.verify(token).await.is_err());
+        }
+        scene.clock.advance(secs(1));
+    }
+    let hits = scene.server.jwks_hits();
+    // One per cooldown, and a second one for each of the names.
+    assert!(hits <= 14, "{hits}");
+    scene.server.rotate(Algorithm::Es256);
+    scene.admits(&scene.token()).await;
 }

@@ -49,7 +49,7 @@ fn microsofts_schedule() -> RemoteKeysBuilder {
     RemoteKeys::builder()
         .lifetime(Duration::from_secs(60), HOUR, HOUR)
         .stale(23 * HOUR)
-        // The first fetch, and one for an unknown kid.
+        // The fetch at the start, and one for an unknown kid.
         .cooldown(Duration::from_secs(5 * 60), 2)
 }
 
@@ -95,7 +95,9 @@ mod tests {
         assert!(gate.verify(&server.issuer().token().sign()).await.is_ok());
         for step in 0..20 {
             let token = server.issuer().token().header("kid", format!("unknown-{step}")).sign();
-            assert_eq!(gate.verify(&token).await.unwrap_err().status(), 401);
+            // Names that are not looked up yet may have a key.
+            let expected = if step == 0 { 401 } else { 503 };
+            assert_eq!(gate.verify(&token).await.unwrap_err().status(), expected);
             clock.advance(Duration::from_secs(14));
         }
         assert_eq!(server.jwks_hits(), 2);

@@ -78,7 +78,9 @@ impl RemoteKeysBuilder {
     /// Sets how many fetches tokens with unknown keys can cause: `burst` at once, then one per `cooldown`. Defaults: 30
     /// seconds, and 3 fetches.
     ///
-    /// Fetches for other reasons count as well: after the first fetch, two are left for unknown keys.
+    /// The fetch at the start counts as well: after it, two are left for unknown keys. Refreshes do not count. A token with
+    /// a new key gets 503 with `Retry-After` while the burst is used up, so a new key is found at the latest one cooldown
+    /// after its publication. [Design](crate::_docs::keys#what-happens-when-keys-rotate)
     pub fn cooldown(mut self, cooldown: Duration, burst: u32) -> Self {
         (self.settings.cooldown, self.settings.burst) = (cooldown, burst);
         self
@@ -277,7 +279,11 @@ impl RemoteKeysBuilder {
         let settings = Arc::new(self.settings);
         let new = || CachedKeySet::new(source, client, settings, seed);
         let key_set = match cache {
-            Some((cache, key)) => cache.0.get_with(key, new),
+            Some((cache, key)) => cache.0.get(&key).unwrap_or_else(|| {
+                // Made before the cache is locked, because it reads the clock.
+                let new = new();
+                cache.0.get_with(key, || new)
+            }),
             None => new(),
         };
         Ok(RemoteKeys { key_set })

@@ -1,25 +1,27 @@
-//! The cached keys of one URL, and the one fetch at a time that refreshes them.
+//! The cached keys of one source, and the one fetch at a time that refreshes them.
 //!
-//! Reading the keys costs one atomic load. A caller that finds the keys due for a refresh starts one and continues with
-//! the cached keys. A caller that finds no usable key waits for the fetch, and replaces it when it stalls: its task may
-//! belong to a runtime that is blocked or was dropped. [`FetchState`] has the decisions; this file runs them on tokio.
+//! Reading the keys costs one atomic load. A caller that finds the keys due for a refresh starts one and continues with the
+//! cached keys. A caller that finds no usable key, or no key with its name, asks the [`Coordinator`], which decides. This
+//! file carries out its decisions on tokio.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use reqwest::Client;
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle};
+use tokio::task::AbortHandle;
 
 use crate::error::Unavailable;
+use crate::hash::sha256;
 use crate::jose::key_set::NotChosen;
 use crate::jose::{KeySet, VerifyingKey};
+use crate::keys::remote::coordinator::{Coordinator, Waited};
 use crate::keys::remote::fetch::{self, FetchError, FetchFailure, Fetched, KeySetSource, Revalidation};
-use crate::keys::remote::fetch_state::{Failed, FetchState, KeyDates, WaitStep};
-use crate::keys::remote::in_flight::InFlightFetch;
+use crate::keys::remote::fetch_state::{Failed, KeyDates, Later, Lookup, Moment, NewFetch, Request, Step};
+use crate::keys::remote::in_flight::{self, FetchReports};
 use crate::keys::remote::limits;
-use crate::keys::remote::negative_cache::{KeyFingerprint, NegativeCache};
-use crate::keys::remote::schedule::{FetchSchedule, FetchTrigger};
+use crate::keys::remote::schedule::FetchSchedule;
 use crate::keys::remote::settings::FetchSettings;
 use crate::keys::{KeyError, KeyQuery, KeyStatus};
 
@@ -29,26 +31,39 @@ pub(super) struct CachedKeySet {
     client: Client,
     settings: Arc<FetchSettings>,
     keys: ArcSwapOption<CachedKeys>,
-    state: Mutex<FetchState<InFlightFetch>>,
-    missing: NegativeCache,
+    coordinator: Coordinator<runtime::Id, AbortHandle>,
+    /// The origin of network times.
+    created_at: Instant,
 }
 
 #[derive(Debug)]
 struct CachedKeys {
     keys: KeySet,
     dates: KeyDates,
+    /// The number of the fetch that they come from; 0 for a seed.
+    number: u64,
     /// `None` for a seed.
     revalidation: Option<Revalidation>,
 }
 
-/// The result of asking for a fetch.
-enum FetchStart {
-    /// A fetch is in flight. It is `new` if it started because of this caller.
-    InFlight { fetch: InFlightFetch, new: bool },
-    /// The schedule does not allow a fetch now.
-    NotNow { failing: bool },
-    /// The caller is not on a tokio runtime.
-    NoRuntime,
+/// The result of looking into the cached keys.
+enum Cached {
+    Chosen(Result<Arc<VerifyingKey>, NotChosen>),
+    /// There are no usable keys, or none with the name of the query. `seen` is the number of the fetch of the keys.
+    NoKeys {
+        seen: u64,
+    },
+    NoSuchKey {
+        seen: u64,
+    },
+}
+
+/// One caller's waiting, for one fetch or several.
+#[derive(Default)]
+struct Waiting {
+    /// When the caller gives up. `None` until it waits.
+    until: Option<Option<tokio::time::Instant>>,
+    waited_for: Option<u64>,
 }
 
 impl CachedKeySet {
@@ -60,12 +75,13 @@ impl CachedKeySet {
     ) -> Arc<Self> {
         let now = settings.clock.monotonic();
         let dates = KeyDates::of_seed(now, settings.stale);
-        let keys = seed.map(|keys| Arc::new(CachedKeys { keys, dates, revalidation: None }));
+        let keys = seed.map(|keys| Arc::new(CachedKeys { keys, dates, number: 0, revalidation: None }));
         let schedule = FetchSchedule::new(settings.cooldown, settings.burst, now);
+        let overdue_after = settings.timeout.saturating_add(limits::OVERDUE_MARGIN);
         Arc::new(Self {
             keys: ArcSwapOption::new(keys),
-            state: Mutex::new(FetchState::new(schedule)),
-            missing: NegativeCache::new(&settings),
+            coordinator: Coordinator::new(schedule, overdue_after),
+            created_at: Instant::now(),
             source,
             client,
             settings,
@@ -73,22 +89,39 @@ impl CachedKeySet {
     }
 
     pub(super) async fn key(self: &Arc<Self>, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        match self.look_up(query) {
-            Some(Err(NotChosen::NotFound)) => self.fetch_unknown_key(query).await,
-            Some(chosen) => Ok(chosen?),
-            None => {
-                self.fetch_without_keys().await?;
-                match self.look_up(query) {
-                    Some(chosen) => Ok(chosen?),
-                    None => Err(self.unavailable().into()),
+        let (mut waiting, mut lookup) = (Waiting::default(), None);
+        loop {
+            let step = match self.look_up(query) {
+                Cached::Chosen(chosen) => return Ok(chosen?),
+                Cached::NoKeys { seen } => {
+                    let request = self.request(seen, &waiting)?;
+                    self.coordinator.ask_for_keys(request, self.now())
                 }
+                Cached::NoSuchKey { seen } => {
+                    let request = self.request(seen, &waiting)?;
+                    let lookup = lookup.get_or_insert_with(|| Lookup::new(name_hash(query)));
+                    self.coordinator.ask_for_name(lookup, request, self.now())
+                }
+            };
+            if step == Step::Missing {
+                return Err(KeyError::NotFound);
             }
+            self.take(step, &mut waiting).await?;
         }
     }
 
     /// Makes one attempt, unless usable keys are cached or the schedule forbids it.
     pub(super) async fn warm_up(self: &Arc<Self>) -> Result<(), KeyError> {
-        self.fetch_without_keys().await.map_err(KeyError::from)
+        let mut waiting = Waiting::default();
+        loop {
+            let seen = match self.keys.load().as_ref() {
+                Some(cached) if cached.dates.are_usable(self.clock()) => return Ok(()),
+                cached => cached.map_or(0, |cached| cached.number),
+            };
+            let request = self.request(seen, &waiting)?;
+            let step = self.coordinator.ask_for_keys(request, self.now());
+            self.take(step, &mut waiting).await?;
+        }
     }
 
     /// Fetches the key set independently of all other fetches, and caches nothing.
@@ -101,233 +134,173 @@ impl CachedKeySet {
     }
 
     pub(super) fn status(&self) -> KeyStatus {
-        let now = self.now();
-        let (last_error, next_attempt) = {
-            let state = self.state();
-            (state.last_error().map(str::to_owned), state.is_failing().then(|| state.pause(now)))
-        };
+        let now = self.clock();
+        let fetches = self.coordinator.status(now);
         let cached = self.keys.load();
         let usable = cached.as_ref().filter(|cached| cached.dates.are_usable(now));
         KeyStatus {
             ready: usable.is_some(),
             keys: usable.map_or(0, |usable| usable.keys.len()),
             age: usable.map(|usable| now.saturating_sub(usable.dates.fetched_at)),
-            last_error,
-            next_attempt,
+            last_error: fetches.last_error,
+            next_attempt: fetches.failing.then_some(fetches.pause),
         }
     }
 
     /// Ends the fetch in flight, if there is one.
     pub(super) fn stop(&self) {
-        if let Some(fetch) = self.state().stop() {
-            fetch.abort();
+        if let Some(task) = self.coordinator.stop() {
+            task.abort();
         }
     }
 
-    /// Looks the key up in the cached keys, and starts a refresh that is due. `None` means that there are no usable keys.
-    fn look_up(self: &Arc<Self>, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, NotChosen>> {
+    /// Looks the key up in the cached keys, and starts a refresh that is due.
+    fn look_up(self: &Arc<Self>, query: &KeyQuery<'_>) -> Cached {
         let cached = self.keys.load();
-        let cached = cached.as_ref()?;
-        let now = self.now();
+        let Some(cached) = cached.as_ref() else { return Cached::NoKeys { seen: 0 } };
+        let now = self.clock();
         if !cached.dates.are_usable(now) {
-            return None;
+            return Cached::NoKeys { seen: cached.number };
         }
         if cached.dates.are_due(now) {
-            self.refresh(now);
+            self.refresh(cached.number);
         }
-        Some(cached.keys.choose(query.key_id(), query.algorithm()).cloned())
+        match cached.keys.choose(query.key_id(), query.algorithm()) {
+            Err(NotChosen::NotFound) => Cached::NoSuchKey { seen: cached.number },
+            chosen => Cached::Chosen(chosen.cloned()),
+        }
     }
 
     /// Starts a refresh, unless a fetch is in flight or has just failed. It never waits for another thread.
-    fn refresh(self: &Arc<Self>, now: Duration) {
-        if let Ok(state) = self.state.try_lock() {
-            // Another caller may have completed a refresh in the meantime.
-            if self.keys.load().as_ref().is_some_and(|cached| cached.dates.are_due(now)) {
-                self.start_fetch(FetchTrigger::Refresh, now, state);
-            }
+    fn refresh(self: &Arc<Self>, seen: u64) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if let Some(fetch) = self.coordinator.ask_for_refresh(seen, runtime.id(), self.now()) {
+            self.start(&runtime, fetch);
         }
     }
 
-    /// Looks again for a key that is not cached, after a fetch if the schedule allows one.
-    async fn fetch_unknown_key(self: &Arc<Self>, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        let fingerprint = KeyFingerprint::of(query);
-        let missing = self.missing.get(&fingerprint);
-        if missing.is_some_and(|missing| missing.is_current(self.now())) {
-            return Err(KeyError::NotFound);
-        }
-        for _ in 0..limits::FETCHES_PER_UNKNOWN_KEY {
-            match self.start_fetch(FetchTrigger::UnknownKey, self.now(), self.state()) {
-                FetchStart::NoRuntime => return Err(no_runtime().into()),
-                FetchStart::NotNow { failing: true } => return Err(self.unavailable().into()),
-                FetchStart::NotNow { failing: false } => return Err(KeyError::NotFound),
-                FetchStart::InFlight { fetch, new } => {
-                    self.wait_for(fetch).await?;
-                    match self.look_up(query) {
-                        Some(Err(NotChosen::NotFound)) if self.state().is_failing() => {
-                            return Err(self.unavailable().into());
-                        }
-                        Some(Err(NotChosen::NotFound)) if new => break,
-                        // It was in flight already, so it may have started before the key was published.
-                        Some(Err(NotChosen::NotFound)) => {}
-                        Some(chosen) => return Ok(chosen?),
-                        None => return Err(self.unavailable().into()),
-                    }
+    /// Takes the step of a caller that waits for keys.
+    async fn take(self: &Arc<Self>, step: Step, waiting: &mut Waiting) -> Result<(), Unavailable> {
+        let (number, round) = match step {
+            Step::Look | Step::Missing => return Ok(()),
+            Step::Later(later) => return Err(self.later(later)),
+            Step::Start(fetch) => {
+                self.start(&Handle::try_current().map_err(|_| no_runtime())?, fetch);
+                (fetch.number, fetch.round)
+            }
+            Step::Wait { number, round, watch } => {
+                if watch {
+                    self.watch(number);
                 }
+                (number, round)
             }
-        }
-        self.missing.insert(fingerprint, missing, self.now());
-        Err(KeyError::NotFound)
-    }
-
-    /// Fetches the keys, unless usable keys are cached.
-    async fn fetch_without_keys(self: &Arc<Self>) -> Result<(), Unavailable> {
-        let now = self.now();
-        let start = {
-            let state = self.state();
-            // Asked under the lock, because another caller may have completed a fetch in the meantime.
-            if self.has_usable_keys(now) {
-                return Ok(());
-            }
-            self.start_fetch(FetchTrigger::NoKeys, now, state)
         };
-        match start {
-            FetchStart::InFlight { fetch, .. } => self.wait_for(fetch).await?,
-            FetchStart::NotNow { .. } => {}
-            FetchStart::NoRuntime => return Err(no_runtime()),
-        }
-        if self.has_usable_keys(self.now()) { Ok(()) } else { Err(self.unavailable()) }
-    }
-
-    /// Waits until `fetch` or a later one is complete. Replaces a stalled fetch, and gives up when the fetch must be
-    /// overdue.
-    async fn wait_for(self: &Arc<Self>, mut fetch: InFlightFetch) -> Result<(), Unavailable> {
-        let since = Instant::now();
-        let mut stall = fetch.watch_heartbeats();
-        while !fetch.is_complete() {
-            fetch.changed().await;
-            let lost = fetch.is_dropped() || stall.is_stalled();
-            let step = self.state().wait(fetch.number, since.elapsed(), self.overdue_after(), lost);
-            match step {
-                WaitStep::Done => return Ok(()),
-                WaitStep::GiveUp => return Err(self.unavailable()),
-                WaitStep::Replace => match self.replace(fetch.number) {
-                    FetchStart::InFlight { fetch: next, .. } => {
-                        fetch = next;
-                        stall = fetch.watch_heartbeats();
-                    }
-                    FetchStart::NotNow { .. } => return Err(self.unavailable()),
-                    FetchStart::NoRuntime => return Err(no_runtime()),
-                },
-                WaitStep::Wait => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts a fetch instead of the lost one with this number, unless another caller has done so.
-    fn replace(self: &Arc<Self>, number: u64) -> FetchStart {
-        let now = self.now();
-        let mut state = self.state();
-        state.forget(number);
-        self.start_fetch(FetchTrigger::Stalled, now, state)
-    }
-
-    /// Returns the fetch in flight, or starts one if the schedule allows it.
-    fn start_fetch(
-        self: &Arc<Self>,
-        trigger: FetchTrigger,
-        now: Duration,
-        mut state: MutexGuard<'_, FetchState<InFlightFetch>>,
-    ) -> FetchStart {
-        let in_time = |fetch: &&InFlightFetch| fetch.is_running() && fetch.age() < self.overdue_after();
-        if let Some(fetch) = state.in_flight().filter(in_time) {
-            return FetchStart::InFlight { fetch: fetch.clone(), new: false };
-        }
-        let Ok(runtime) = Handle::try_current() else { return FetchStart::NoRuntime };
-        let Some(number) = state.start(trigger, now) else {
-            return FetchStart::NotNow { failing: state.is_failing() };
+        waiting.waited_for = Some(number);
+        let wait = self.coordinator.wait(round);
+        let until = *waiting.until.get_or_insert_with(|| tokio::time::Instant::now().checked_add(self.overdue_after()));
+        let waited = match until {
+            Some(until) => tokio::time::timeout_at(until, wait).await,
+            // A deadline too far away to represent means no deadline.
+            None => Ok(wait.await),
         };
+        match waited {
+            Ok(Waited::RoundEnded) => Ok(()),
+            Ok(Waited::TooMany) => Err(too_many()),
+            Err(_) => Err(self.failing()),
+        }
+    }
+
+    /// Starts the task of a fetch.
+    fn start(self: &Arc<Self>, runtime: &Handle, fetch: NewFetch) {
         let mut revalidation = self.keys.load().as_ref().and_then(|cached| cached.revalidation.clone());
-        if state.is_failing() {
+        if fetch.after_failure {
             // The metadata may be the reason for the failure, so it is read again.
             revalidation = revalidation.map(Revalidation::without_metadata);
         }
         // The task holds only a weak reference to this value, so that dropping the last strong one ends the fetch.
         let (source, client, settings) = (self.source.clone(), self.client.clone(), Arc::clone(&self.settings));
         let request = async move { source.fetch(&client, &settings, revalidation).await };
-        let key_set = Arc::downgrade(self);
-        let fetch = InFlightFetch::spawn(&runtime, number, request, move |result, took| {
-            if let Some(key_set) = key_set.upgrade() {
-                key_set.complete(number, trigger, result, took);
-            }
-        });
-        state.started(number, fetch.clone());
-        FetchStart::InFlight { fetch, new: true }
-    }
-
-    /// Stores the result of a fetch, unless a fetch that started later decides. `None` means that the fetch panicked.
-    fn complete(
-        &self,
-        number: u64,
-        trigger: FetchTrigger,
-        result: Option<Result<Fetched, FetchError>>,
-        took: Duration,
-    ) {
-        match result {
-            Some(Ok(fetched)) => self.store(number, trigger, fetched, took),
-            Some(Err(error)) => self.fail(number, trigger, &error, took),
-            None => {
-                let (document, url) = self.source.first_request();
-                self.fail(number, trigger, &FetchError::new(document, url, FetchFailure::Panicked), took);
-            }
+        let reports = Reports { key_set: Arc::downgrade(self), fetch };
+        let task = in_flight::spawn(runtime, request, reports);
+        if let Err(task) = self.coordinator.started(fetch.number, task) {
+            // It has ended already, or was stopped in the meantime.
+            task.abort();
         }
     }
 
-    fn store(&self, number: u64, trigger: FetchTrigger, fetched: Fetched, took: Duration) {
-        let Fetched { keys, lifetime, revalidation } = fetched;
-        let stored = {
-            let now = self.now();
-            let mut state = self.state();
-            if !state.succeeded(number) {
-                return;
+    /// Watches a fetch from this runtime, for the callers that wait on it.
+    fn watch(self: &Arc<Self>, number: u64) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let [watched, stalled] = [Arc::downgrade(self), Arc::downgrade(self)];
+        let heartbeats = move || watched.upgrade()?.coordinator.heartbeats(number);
+        in_flight::watch(&runtime, heartbeats, move || {
+            if let Some(key_set) = stalled.upgrade() {
+                key_set.coordinator.lost(number);
             }
+        });
+    }
+
+    fn store(&self, fetch: NewFetch, fetched: Fetched, took: Duration) {
+        let Fetched { keys, lifetime, revalidation } = fetched;
+        let dates = KeyDates::of_fetched(self.clock(), lifetime, self.settings.stale, fastrand::f64());
+        let replaced = self.coordinator.succeeded(fetch.number, || {
+            let before = self.keys.load_full();
             // Without a change (304), the same keys get new dates. There are some, because the request had their validators.
-            let unchanged = || self.keys.load().as_ref().map(|cached| cached.keys.clone());
-            let Some(keys) = keys.or_else(unchanged) else { return };
-            let dates = KeyDates::of_fetched(now, lifetime, self.settings.stale, fastrand::f64());
-            let stored = Arc::new(CachedKeys { keys, dates, revalidation: Some(revalidation) });
-            self.keys.store(Some(Arc::clone(&stored)));
-            stored
-        };
-        let (trigger, url) = (trigger.name(), self.shown_url());
+            let keys = keys.or_else(|| before.as_ref().map(|cached| cached.keys.clone())).unwrap_or_default();
+            let cached = Arc::new(CachedKeys { keys, dates, number: fetch.number, revalidation: Some(revalidation) });
+            self.keys.store(Some(Arc::clone(&cached)));
+            (cached, before)
+        });
+        let Some((stored, _before)) = replaced else { return };
+        let (trigger, url) = (fetch.trigger.name(), self.shown_url());
         for skipped in stored.keys.skipped() {
             tracing::debug!(url, key = %skipped, "key skipped");
         }
-        let (usable, skipped) = (stored.keys.len(), stored.keys.skipped().len());
-        tracing::info!(trigger, url, usable, skipped, ?took, outcome = "ok", "keys fetched");
+        let (usable, skipped, turned_away) = (stored.keys.len(), stored.keys.skipped().len(), fetch.turned_away);
+        tracing::info!(trigger, url, usable, skipped, turned_away, ?took, outcome = "ok", "keys fetched");
     }
 
-    fn fail(&self, number: u64, trigger: FetchTrigger, error: &FetchError, took: Duration) {
-        let now = self.now();
-        let has_keys = self.has_usable_keys(now);
+    fn fail(&self, fetch: NewFetch, error: &FetchError, took: Duration) {
+        let now = self.clock();
+        let has_keys = self.keys.load().as_ref().is_some_and(|cached| cached.dates.are_usable(now));
         let failed = Failed { error: error.to_string(), retry_after: error.retry_after(), has_keys };
-        let Some(next_retry) = self.state().failed(number, failed, now, fastrand::f64()) else { return };
-        let (trigger, status) = (trigger.name(), error.status());
+        let Some(next_retry) = self.coordinator.failed(fetch.number, failed, now, fastrand::f64()) else { return };
+        let (trigger, status) = (fetch.trigger.name(), error.status());
         let FetchError { failure, document, url } = error;
         tracing::warn!(
             trigger, %document, %url, status, ?took, outcome = %failure, ?next_retry, has_keys, "keys not fetched"
         );
     }
 
-    fn unavailable(&self) -> Unavailable {
-        let now = self.now();
-        let state = self.state();
-        let wait = state.pause(now).max(limits::MIN_CALLER_RETRY_AFTER);
-        let unavailable = Unavailable::new().with_retry_after(wait);
-        match state.last_error() {
+    /// The response to a caller that gets no answer now.
+    fn later(&self, later: Later) -> Unavailable {
+        match later {
+            Later::Failing => self.failing(),
+            Later::BudgetSpent { retry_after, first } => {
+                if first {
+                    let url = self.shown_url();
+                    tracing::warn!(url, next_fetch = ?retry_after, "unknown keys are not looked up before the next fetch");
+                }
+                Unavailable::new()
+                    .limited()
+                    .with_retry_after(retry_after.max(limits::MIN_CALLER_RETRY_AFTER))
+                    .with_source("the key is not looked up yet, because too many keys are unknown")
+            }
+        }
+    }
+
+    fn failing(&self) -> Unavailable {
+        let fetches = self.coordinator.status(self.clock());
+        let unavailable = Unavailable::new().with_retry_after(fetches.pause.max(limits::MIN_CALLER_RETRY_AFTER));
+        match fetches.last_error {
             Some(error) => unavailable.with_source(error),
             None => unavailable,
         }
+    }
+
+    fn request(&self, seen: u64, waiting: &Waiting) -> Result<Request<runtime::Id>, Unavailable> {
+        let runtime = Handle::try_current().map_err(|_| no_runtime())?.id();
+        Ok(Request { seen, waited_for: waiting.waited_for, runtime })
     }
 
     /// The age at which a fetch is considered lost: its own time limit would have ended it if its runtime were running.
@@ -335,21 +308,16 @@ impl CachedKeySet {
         self.settings.timeout.saturating_add(limits::OVERDUE_MARGIN)
     }
 
-    fn has_usable_keys(&self, now: Duration) -> bool {
-        self.keys.load().as_ref().is_some_and(|cached| cached.dates.are_usable(now))
-    }
-
     fn shown_url(&self) -> String {
         fetch::without_query(self.source.first_request().1).to_string()
     }
 
-    fn now(&self) -> Duration {
+    fn clock(&self) -> Duration {
         self.settings.clock.monotonic()
     }
 
-    fn state(&self) -> MutexGuard<'_, FetchState<InFlightFetch>> {
-        // Under the lock no clock, event or other foreign code runs, and the state is consistent between any two statements.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn now(&self) -> Moment {
+        Moment { clock: self.clock(), network: self.created_at.elapsed() }
     }
 }
 
@@ -359,34 +327,54 @@ impl Drop for CachedKeySet {
     }
 }
 
-fn no_runtime() -> Unavailable {
-    Unavailable::new().with_source("keys are fetched on a tokio runtime, and this thread has none")
+/// What the task of a fetch reports to its key set.
+struct Reports {
+    key_set: Weak<CachedKeySet>,
+    fetch: NewFetch,
 }
 
-#[cfg(test)]
-mod tests {
-    use reqwest::Url;
-
-    use super::*;
-
-    #[test]
-    fn keys_that_arrive_before_the_lock_need_no_fetch() {
-        // A fetch fails, because the port has no server.
-        let source = KeySetSource::Url(Url::parse("http://127.0.0.1:1/keys").unwrap());
-        let key_set = CachedKeySet::new(source, Client::new(), Arc::default(), None);
-        let state = key_set.state();
-        let caller = {
-            let key_set = Arc::clone(&key_set);
-            std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(key_set.warm_up())
-            })
-        };
-        // The caller waits for the lock meanwhile, or comes later.
-        std::thread::sleep(Duration::from_millis(50));
-        let dates = KeyDates::of_seed(key_set.now(), Duration::from_secs(60));
-        key_set.keys.store(Some(Arc::new(CachedKeys { keys: KeySet::default(), dates, revalidation: None })));
-        drop(state);
-        assert!(caller.join().unwrap().is_ok());
+impl FetchReports<Result<Fetched, FetchError>> for Reports {
+    fn heartbeat(&self) {
+        if let Some(key_set) = self.key_set.upgrade() {
+            key_set.coordinator.heartbeat(self.fetch.number);
+        }
     }
+
+    fn completed(&self, result: Option<Result<Fetched, FetchError>>, took: Duration) {
+        let Some(key_set) = self.key_set.upgrade() else { return };
+        match result {
+            Some(Ok(fetched)) => key_set.store(self.fetch, fetched, took),
+            Some(Err(error)) => key_set.fail(self.fetch, &error, took),
+            None => {
+                let (document, url) = key_set.source.first_request();
+                key_set.fail(self.fetch, &FetchError::new(document, url, FetchFailure::Panicked), took);
+            }
+        }
+    }
+
+    fn dropped(&self) {
+        if let Some(key_set) = self.key_set.upgrade() {
+            key_set.coordinator.lost(self.fetch.number);
+        }
+    }
+}
+
+/// The hash of the name and the algorithm that a query asks for.
+fn name_hash(query: &KeyQuery<'_>) -> [u8; 16] {
+    let name = query.key_id().map_or_else(|| "-".to_owned(), |id| format!("+{id}"));
+    let hash = sha256(format!("{} {name}", query.algorithm().name()).as_bytes());
+    let mut short = [0; 16];
+    short.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+    short
+}
+
+fn too_many() -> Unavailable {
+    Unavailable::new()
+        .limited()
+        .with_retry_after(limits::MIN_CALLER_RETRY_AFTER)
+        .with_source("too many callers wait for a fetch of the keys")
+}
+
+fn no_runtime() -> Unavailable {
+    Unavailable::new().with_source("keys are fetched on a tokio runtime, and this thread has none")
 }

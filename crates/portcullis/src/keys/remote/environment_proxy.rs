@@ -1,18 +1,19 @@
 //! The proxy variables of the environment, which are not used, and the log event that says so.
 
 use std::ffi::OsString;
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Logs one warning per process if the environment names a proxy, which other programs would use.
 pub(super) fn warn_once() {
-    static WARNED: Once = Once::new();
-    if let Some(variable) = set_variable(|name| std::env::var_os(name)) {
-        WARNED.call_once(|| {
-            tracing::warn!(
-                variable,
-                "proxy variable is set and not used for keys; set the option proxy (PORTCULLIS_PROXY) to use a proxy"
-            );
-        });
+    // No `Once`: it would be locked while the event is emitted.
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if let Some(variable) = set_variable(|name| std::env::var_os(name))
+        && !WARNED.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(
+            variable,
+            "proxy variable is set and not used for keys; set the option proxy (PORTCULLIS_PROXY) to use a proxy"
+        );
     }
 }
 

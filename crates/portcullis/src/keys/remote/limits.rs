@@ -57,20 +57,18 @@ pub(super) const DEFAULT_STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// its first use.
 pub(super) const DEFAULT_COOLDOWN: Duration = Duration::from_secs(30);
 
-/// Default budget, in fetches, for unknown keys. The first fetch takes one, so a rotation soon after the start is still
-/// found, and so is a second one.
+/// Default budget, in fetches, for unknown keys. The fetch at the start takes one, so a rotation soon after the start is
+/// still found, and so is a second one.
 pub(super) const DEFAULT_BURST: u32 = 3;
 
-/// The number of fetches that one caller with an unknown key waits for. The first may have started before the key was
-/// published; the second cannot have.
-pub(super) const FETCHES_PER_UNKNOWN_KEY: usize = 2;
+/// The number of names of unknown keys that are remembered. An entry is a hash and a number, so this bounds the memory for
+/// any tokens.
+pub(super) const ASKED_NAMES: usize = 1_024;
 
-/// The number of missing keys that the negative cache remembers. An entry is a hash and a time, so this bounds its memory
-/// for any tokens.
-pub(super) const NEGATIVE_CACHE_ENTRIES: u64 = 1_024;
-
-/// How long a key is remembered as missing once two fetches in a row did not have it.
-pub(super) const NEGATIVE_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// The number of callers that may wait for one fetch. At about 2 KiB for a waiting request, they need about 8 MiB.
+///
+/// A service that gets 800 requests per second reaches it when a fetch takes its whole time limit of 5 seconds.
+pub(super) const MAX_WAITING_CALLERS: usize = 4_096;
 
 // When is a failed fetch tried again?
 
@@ -110,7 +108,7 @@ pub(super) const IDLE_CONNECTIONS: usize = 0;
 
 // Where does a fetch run, and what if it hangs?
 
-/// How often a fetch task shows that its runtime is running, and how often a waiting caller looks.
+/// How often a fetch task shows that its runtime is running, and how often another runtime with waiting callers looks.
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The time without a heartbeat after which a waiting caller starts a fetch on its own runtime: five heartbeats, so that

@@ -1,7 +1,9 @@
 //! Keys that are fetched from a JWKS endpoint, whose URL is configured or named by the issuer's metadata.
 
+mod asked_names;
 mod builder;
 mod cached_key_set;
+mod coordinator;
 mod environment_proxy;
 mod fetch;
 mod fetch_state;
@@ -9,10 +11,11 @@ mod freshness;
 mod in_flight;
 mod limits;
 mod metadata;
-mod negative_cache;
 mod request_headers;
 mod schedule;
 mod settings;
+mod sync;
+mod waiters;
 
 use std::fmt;
 use std::sync::Arc;

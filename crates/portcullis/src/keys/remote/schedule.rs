@@ -1,4 +1,7 @@
 //! When the next fetch may start. Every time is one of the monotonic clock, and chance is an argument.
+//!
+//! Names of unknown keys have one budget, which gains one fetch per cooldown. Refreshes, replacements of lost fetches and
+//! retries after a failure have their own schedules and take nothing from it.
 
 use std::time::Duration;
 
@@ -11,10 +14,21 @@ pub(super) enum FetchTrigger {
     NoKeys,
     /// The cached keys are due for a refresh.
     Refresh,
-    /// The fetch in flight has stalled.
+    /// The fetch in flight was lost.
     Stalled,
     /// A token names a key that is not cached.
-    UnknownKey,
+    UnknownKey(UnknownName),
+}
+
+/// What is known about the name of a key that is not cached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum UnknownName {
+    /// No fetch that started after the name appeared has succeeded yet.
+    New,
+    /// Such a fetch did not have it.
+    Missing,
+    /// A second fetch, which the name caused as well, did not have it either.
+    MissingAgain,
 }
 
 impl FetchTrigger {
@@ -24,7 +38,7 @@ impl FetchTrigger {
             Self::NoKeys => "no_keys",
             Self::Refresh => "refresh",
             Self::Stalled => "stalled",
-            Self::UnknownKey => "unknown_key",
+            Self::UnknownKey(_) => "unknown_key",
         }
     }
 }
@@ -37,13 +51,26 @@ pub(super) struct FetchSchedule {
     /// The number of fetches that unknown keys may still cause. It gains one per cooldown, up to the burst.
     budget: u32,
     budget_since: Duration,
+    /// When a fetch started last, for any reason.
+    last_start: Option<Duration>,
+    /// The number of times that a new name was turned away since then, because the budget was spent.
+    turned_away: u64,
     failures: u32,
     not_before: Duration,
 }
 
 impl FetchSchedule {
     pub(super) fn new(cooldown: Duration, burst: u32, now: Duration) -> Self {
-        Self { cooldown, burst, budget: burst, budget_since: now, failures: 0, not_before: Duration::ZERO }
+        Self {
+            cooldown,
+            burst,
+            budget: burst,
+            budget_since: now,
+            last_start: None,
+            turned_away: 0,
+            failures: 0,
+            not_before: Duration::ZERO,
+        }
     }
 
     /// Whether the last fetch failed.
@@ -56,21 +83,38 @@ impl FetchSchedule {
         self.not_before.saturating_sub(now)
     }
 
+    /// The time until the budget gains its next fetch.
+    pub(super) fn next_gain(&self, now: Duration) -> Duration {
+        self.budget_since.saturating_add(self.cooldown).saturating_sub(now)
+    }
+
+    /// The number of times that a new name was turned away since the last fetch started.
+    pub(super) fn turned_away(&self) -> u64 {
+        self.turned_away
+    }
+
     /// Whether a fetch for this reason may start now. If so, it counts as started.
     pub(super) fn start(&mut self, trigger: FetchTrigger, now: Duration) -> bool {
         self.refill(now);
         let allowed = match trigger {
             FetchTrigger::Stalled => true,
             FetchTrigger::NoKeys | FetchTrigger::Refresh => now >= self.not_before,
-            FetchTrigger::UnknownKey => now >= self.not_before && self.budget > 0,
+            // After a failure, the pause limits the attempts.
+            FetchTrigger::UnknownKey(_) if self.is_failing() => now >= self.not_before,
+            FetchTrigger::UnknownKey(UnknownName::New | UnknownName::Missing) => self.budget > 0,
+            FetchTrigger::UnknownKey(UnknownName::MissingAgain) => self.budget > 1 || self.is_quiet(now),
         };
         if allowed {
-            // Every fetch counts, for any reason and with any result, so that the issuer sees no more than the budget
-            // because of unknown keys.
-            if self.budget == self.burst {
-                self.budget_since = now;
+            if self.takes_one(trigger) {
+                if self.budget == self.burst {
+                    self.budget_since = now;
+                }
+                self.budget = self.budget.saturating_sub(1);
             }
-            self.budget = self.budget.saturating_sub(1);
+            self.last_start = Some(now);
+            self.turned_away = 0;
+        } else if trigger == FetchTrigger::UnknownKey(UnknownName::New) {
+            self.turned_away = self.turned_away.saturating_add(1);
         }
         allowed
     }
@@ -96,6 +140,24 @@ impl FetchSchedule {
         self.not_before = now.saturating_add(pause.max(requested));
     }
 
+    /// Whether this fetch takes one from the budget.
+    fn takes_one(&self, trigger: FetchTrigger) -> bool {
+        match trigger {
+            FetchTrigger::Refresh | FetchTrigger::Stalled => false,
+            FetchTrigger::UnknownKey(_) if self.is_failing() => false,
+            // The start counts, but never leaves a rotation without a fetch.
+            FetchTrigger::NoKeys => self.budget > 1,
+            FetchTrigger::UnknownKey(UnknownName::New | UnknownName::Missing) => true,
+            // The last one is kept for new names, unless the fetch serves new names that were turned away.
+            FetchTrigger::UnknownKey(UnknownName::MissingAgain) => self.budget > 1 || self.turned_away > 0,
+        }
+    }
+
+    /// Whether no fetch has started for one cooldown.
+    fn is_quiet(&self, now: Duration) -> bool {
+        self.last_start.is_none_or(|last| now.saturating_sub(last) >= self.cooldown)
+    }
+
     fn refill(&mut self, now: Duration) {
         if self.budget >= self.burst || self.cooldown.is_zero() {
             self.budget = self.burst;
@@ -112,6 +174,10 @@ impl FetchSchedule {
 mod tests {
     use super::*;
 
+    const NEW: FetchTrigger = FetchTrigger::UnknownKey(UnknownName::New);
+    const MISSING: FetchTrigger = FetchTrigger::UnknownKey(UnknownName::Missing);
+    const MISSING_AGAIN: FetchTrigger = FetchTrigger::UnknownKey(UnknownName::MissingAgain);
+
     const fn secs(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
@@ -123,10 +189,9 @@ mod tests {
     #[test]
     fn unknown_keys_get_a_burst_then_one_per_cooldown() {
         let mut schedule = schedule();
-        let allowed = |schedule: &mut FetchSchedule, at| {
-            (0..1_000).filter(|_| schedule.start(FetchTrigger::UnknownKey, at)).count()
-        };
+        let allowed = |schedule: &mut FetchSchedule, at| (0..1_000).filter(|_| schedule.start(NEW, at)).count();
         assert_eq!(allowed(&mut schedule, secs(100)), 3);
+        assert_eq!((schedule.turned_away(), schedule.next_gain(secs(110))), (997, secs(20)));
         assert_eq!(allowed(&mut schedule, secs(129)), 0);
         assert_eq!(allowed(&mut schedule, secs(130)), 1);
         assert_eq!(allowed(&mut schedule, secs(159)), 0);
@@ -135,13 +200,60 @@ mod tests {
     }
 
     #[test]
-    fn every_fetch_counts_but_only_unknown_keys_wait() {
+    fn start_counts_but_leaves_one_for_a_rotation() {
         let mut schedule = schedule();
         assert!(schedule.start(FetchTrigger::NoKeys, secs(1)));
-        assert!(schedule.start(FetchTrigger::UnknownKey, secs(1)));
-        assert!(schedule.start(FetchTrigger::UnknownKey, secs(1)));
-        assert!(!schedule.start(FetchTrigger::UnknownKey, secs(1)));
-        assert!(schedule.start(FetchTrigger::Refresh, secs(1)));
+        assert!(schedule.start(NEW, secs(1)) && schedule.start(NEW, secs(1)) && !schedule.start(NEW, secs(1)));
+        // Each attempt of a long outage at the start.
+        let mut schedule = self::schedule();
+        for _ in 0..100 {
+            assert!(schedule.start(FetchTrigger::NoKeys, secs(1)));
+        }
+        assert!(schedule.start(NEW, secs(1)) && !schedule.start(NEW, secs(1)));
+    }
+
+    #[test]
+    fn refreshes_do_not_compete_with_unknown_names() {
+        let mut schedule = schedule();
+        for second in 0..1_000 {
+            assert!(schedule.start(FetchTrigger::Refresh, secs(second)));
+            assert!(schedule.start(FetchTrigger::Stalled, secs(second)));
+        }
+        for _ in 0..3 {
+            assert!(schedule.start(NEW, secs(1_000)));
+        }
+        assert!(!schedule.start(NEW, secs(1_000)) && schedule.start(FetchTrigger::Refresh, secs(1_000)));
+    }
+
+    #[test]
+    fn missing_names_leave_one_for_new_names() {
+        let mut schedule = schedule();
+        let steady = |schedule: &mut FetchSchedule, seconds: std::ops::Range<u64>| {
+            seconds.filter(|second| schedule.start(MISSING_AGAIN, secs(*second))).count()
+        };
+        // Its second fetch may take the last one, because another caller may have asked before the key was published.
+        assert!(schedule.start(NEW, secs(0)) && schedule.start(NEW, secs(0)) && schedule.start(MISSING, secs(0)));
+        assert!(!schedule.start(MISSING, secs(0)));
+        // Old tokens cause one fetch per cooldown, and after the first one a new name always has one.
+        assert_eq!(steady(&mut schedule, 0..299), 9);
+        assert!(schedule.start(NEW, secs(299)) && !schedule.start(NEW, secs(299)));
+        // The next fetch serves the name that was turned away, so it takes one.
+        assert_eq!(steady(&mut schedule, 299..330), 1);
+        assert!(!schedule.start(NEW, secs(329)));
+        assert_eq!(steady(&mut schedule, 330..600), 9);
+        assert!(schedule.start(NEW, secs(600)));
+    }
+
+    #[test]
+    fn flood_of_new_and_missing_names_causes_one_per_cooldown() {
+        let mut schedule = schedule();
+        let fetches = (0..3_000).filter(|second| {
+            let missing = schedule.start(MISSING_AGAIN, secs(*second));
+            let new = (0..5).any(|_| schedule.start(NEW, secs(*second)));
+            assert!(!(missing && new) || *second == 0, "two at {second}");
+            missing || new
+        });
+        assert!(fetches.count() <= 103);
     }
 
     #[test]
@@ -151,9 +263,13 @@ mod tests {
             schedule.failed(secs(1_000), true, None, 0.0);
             assert_eq!(schedule.wait(secs(1_000)), secs(pause));
             assert!(!schedule.start(FetchTrigger::Refresh, secs(1_000)) && schedule.is_failing());
+            assert!(!schedule.start(NEW, secs(1_000)));
         }
+        // A retry for an unknown key takes nothing from the budget.
+        assert!(schedule.start(NEW, secs(1_060)));
         schedule.succeeded();
         assert!(schedule.start(FetchTrigger::Refresh, secs(1_000)) && !schedule.is_failing());
+        assert_eq!((0..5).filter(|_| schedule.start(NEW, secs(1_060))).count(), 3);
     }
 
     #[test]
