@@ -13,6 +13,7 @@
 
 mod answers;
 mod bodies;
+mod callbacks;
 mod connections;
 mod discovery;
 mod freshness;
@@ -21,6 +22,7 @@ mod outages;
 mod pitfalls_keys;
 mod requests;
 mod rotation;
+mod rotation_seconds;
 mod runtimes;
 mod support;
 mod tls;
