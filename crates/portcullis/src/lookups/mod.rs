@@ -37,8 +37,8 @@ pub(crate) enum Answer<T> {
     Ambiguous,
     /// The source does not have the name.
     Absent,
-    /// The source cannot tell at the moment.
-    Unavailable { retry_after: Option<Duration>, why: Option<String> },
+    /// The source cannot tell at the moment, or, with `limited`, it was not asked because of other callers.
+    Unavailable { retry_after: Option<Duration>, why: Option<String>, limited: bool },
 }
 
 /// Why there is no value.
@@ -222,6 +222,7 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
                 return Answer::Unavailable {
                     retry_after: Some(wait.max(MIN_RETRY_AFTER)),
                     why: Some("not looked up: too many unknown names in a short time".to_owned()),
+                    limited: true,
                 };
             }
             let answer = ask(None).await;
@@ -331,13 +332,14 @@ impl<T: Clone> Known<T> {
 
 impl<T> Answer<T> {
     pub(crate) fn unavailable(why: impl Into<String>) -> Self {
-        Self::Unavailable { retry_after: None, why: Some(why.into()) }
+        Self::Unavailable { retry_after: None, why: Some(why.into()), limited: false }
     }
 
     fn busy() -> Self {
         Self::Unavailable {
             retry_after: Some(MIN_RETRY_AFTER),
             why: Some("too many callers wait for answers".to_owned()),
+            limited: true,
         }
     }
 
@@ -346,9 +348,9 @@ impl<T> Answer<T> {
             Self::Found { value, .. } => Ok(value),
             Self::Absent => Err(NoValue::Absent),
             Self::Ambiguous => Err(NoValue::Ambiguous),
-            Self::Unavailable { retry_after, why } => {
+            Self::Unavailable { retry_after, why, limited } => {
                 let source = why.map(Into::into);
-                Err(NoValue::Unavailable(Unavailable { retry_after, source }))
+                Err(NoValue::Unavailable(Unavailable { retry_after, limited, source }))
             }
         }
     }
@@ -356,8 +358,9 @@ impl<T> Answer<T> {
 
 impl<T> From<Unavailable> for Answer<T> {
     fn from(unavailable: Unavailable) -> Self {
-        let why = unavailable.source.map(|source| source.to_string());
-        Self::Unavailable { retry_after: unavailable.retry_after, why }
+        let Unavailable { retry_after, limited, source } = unavailable;
+        let why = source.map(|source| source.to_string());
+        Self::Unavailable { retry_after, why, limited }
     }
 }
 

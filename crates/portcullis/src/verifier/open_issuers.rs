@@ -201,7 +201,7 @@ impl<D: IssuerDirectory> OpenIssuers<D> {
 fn unavailable_directory<T>(unavailable: Unavailable) -> Answer<T> {
     let why = unavailable.source.map_or(String::new(), |source| format!(": {source}"));
     let why = Some(format!("the directory of issuers can't tell at the moment{why}"));
-    Answer::Unavailable { retry_after: unavailable.retry_after, why }
+    Answer::Unavailable { retry_after: unavailable.retry_after, why, limited: unavailable.limited }
 }
 
 #[async_trait]
