@@ -1,5 +1,7 @@
 //! Sources of tokens, a custom one included, and the raw token of a verified caller.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::adapter::PresentedToken;
 use portcullis::error::InvalidRequest;
 use portcullis::jose::Algorithm;
@@ -20,16 +22,16 @@ fn say(caller: &Verified) -> String {
     caller.subject().unwrap_or_default().to_owned()
 }
 
-/// The second of two WebSocket subprotocols: `bearer, token`.
-fn subprotocol() -> TokenSource {
-    TokenSource::custom("sec-websocket-protocol", |request| {
-        let mut offered = Vec::new();
-        request.header("sec-websocket-protocol", &mut |value| offered.push(value));
-        match offered[..] {
+/// The token of `X-Session: v1 token`.
+fn session() -> TokenSource {
+    TokenSource::custom("x-session", |request| {
+        let mut values = Vec::new();
+        request.header("x-session", &mut |value| values.push(value));
+        match values[..] {
             [] => Ok(None),
             [value] => {
                 let value = std::str::from_utf8(value).map_err(|_| InvalidRequest::MalformedToken)?;
-                Ok(value.strip_prefix("bearer, ").map(PresentedToken::bearer))
+                Ok(value.strip_prefix("v1 ").map(PresentedToken::bearer))
             }
             _ => Err(InvalidRequest::RepeatedCredential),
         }
@@ -38,15 +40,64 @@ fn subprotocol() -> TokenSource {
 
 #[actix_web::test]
 async fn custom_source_is_read() {
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
+    let gate = issuer.gate().with_token_sources([session(), TokenSource::authorization()]);
+    let good = format!("v1 {}", issuer.token().subject("alice").sign());
+    let expired = format!("v1 {}", issuer.token().expired().sign());
+    let has = |value: &str| Ask::new("/orders").field("x-session", value);
+    for (request, status, text) in [
+        (has(&good), 200, "alice"),
+        (has(&expired), 401, r#""reason":"expired""#),
+        (has("v2 x"), 401, "missing_token"),
+        (has("v1 a b"), 400, "The header or cookie for the token does not hold one"),
+        (has(&good).field("x-session", &good), 400, "more than one credential"),
+    ] {
+        let answer = ask::<Authenticated>(&gate, &request, say).await;
+        assert_eq!(answer.status, status, "{request:?}: {}", answer.body);
+        assert!(answer.body.contains(text), "{request:?}: {}", answer.body);
+    }
+}
+
+#[actix_web::test]
+async fn field_with_a_scheme_is_read() {
+    const NAME: &str = "x-forwarded-authorization";
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
+    let gate = issuer.gate().with_token_sources([TokenSource::header_with_scheme("X-Forwarded-Authorization")]);
+    let good = issuer.token().subject("alice").sign();
+    let forwarded = |value: &str| Ask::new("/orders").field(NAME, value);
+    let malformed = "The header or cookie for the token does not hold one";
+    for (request, status, text) in [
+        (forwarded(&format!("Bearer {good}")), 200, "alice"),
+        (forwarded(&format!("bearer {good}")), 200, "alice"),
+        (forwarded(&format!("Bearer {}", issuer.token().expired().sign())), 401, r#""reason":"expired""#),
+        (forwarded("Basic dTpw"), 401, "missing_token"),
+        (forwarded(&good), 400, malformed),
+        (forwarded(""), 400, malformed),
+        (Ask::with_authorization(&format!("Bearer {good}")), 401, "missing_token"),
+    ] {
+        let answer = ask::<Authenticated>(&gate, &request, say).await;
+        assert_eq!(answer.status, status, "{request:?}: {}", answer.body);
+        assert!(answer.body.contains(text), "{request:?}: {}", answer.body);
+    }
+}
+
+#[actix_web::test]
+async fn subprotocols_of_a_websocket_are_read() {
     const NAME: &str = "sec-websocket-protocol";
     let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
-    let gate = issuer.gate().with_token_sources([subprotocol(), TokenSource::authorization()]);
+    let sources = [TokenSource::websocket_protocol(), TokenSource::authorization()];
+    let gate = issuer.gate().with_token_sources(sources);
     let good = format!("bearer, {}", issuer.token().subject("alice").sign());
+    let encoded = URL_SAFE_NO_PAD.encode(good.trim_start_matches("bearer, "));
+    let encoded = format!("v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.{encoded}");
     let expired = format!("bearer, {}", issuer.token().expired().sign());
     let bearer = format!("Bearer {}", issuer.token().subject("bob").sign());
     let offers = |value: &str| Ask::new("/orders").field(NAME, value);
     for (request, status, text) in [
         (offers(&good), 200, "alice"),
+        (offers(&encoded), 200, "alice"),
+        (offers(&format!("{good}, {encoded}")), 400, "more than one credential"),
+        (offers("bearer"), 400, "The header or cookie for the token does not hold one"),
         (offers(&good).field("authorization", "Bearer x"), 200, "alice"),
         (offers(&expired).field("authorization", &bearer), 401, r#""reason":"expired""#),
         (offers("chat").field("authorization", &bearer), 200, "bob"),
@@ -64,7 +115,12 @@ async fn custom_source_is_read() {
 #[actix_web::test]
 async fn raw_token_is_that_of_the_source() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
-    let sources = [TokenSource::cookie("session"), TokenSource::header("x-access-token"), TokenSource::authorization()];
+    let sources = [
+        TokenSource::cookie("session"),
+        TokenSource::header("x-access-token"),
+        TokenSource::websocket_protocol(),
+        TokenSource::authorization(),
+    ];
     let gate = issuer.gate().with_token_sources(sources);
     let [first, second] = ["alice", "bob"].map(|subject| issuer.token().subject(subject).sign());
     let bearer = format!("Bearer {first}");
@@ -72,6 +128,7 @@ async fn raw_token_is_that_of_the_source() {
         (Ask::with_authorization(&bearer), &first),
         (Ask::new("/orders").field("cookie", &format!("theme=dark; session={second}")), &second),
         (Ask::new("/orders").field("x-access-token", &second), &second),
+        (Ask::new("/orders").field("sec-websocket-protocol", &format!("bearer, {second}")), &second),
         // The source that decides is the one whose token was verified.
         (Ask::with_authorization(&bearer).field("cookie", &format!("session={second}")), &second),
     ] {

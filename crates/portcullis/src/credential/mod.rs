@@ -4,6 +4,8 @@ mod public_url;
 mod request;
 mod scheme;
 mod source;
+mod syntax;
+mod websocket;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +14,7 @@ pub(crate) use public_url::PublicUrl;
 pub use request::{HeaderList, RequestView};
 pub use scheme::Scheme;
 pub use source::{PresentedToken, TokenSource};
+pub(crate) use syntax::{is_token, trim};
 
 use crate::error::InvalidRequest;
 use source::Found;
@@ -160,6 +163,7 @@ mod tests {
             (&BOTH, "DPoP  a.b.c", "DPoP a.b.c"),
             (&BOTH, "bearer a.b.c", "Bearer a.b.c"),
             (&BOTH, "Digest username=\"u\"", "nothing"),
+            (&BOTH, "a.b.c", "MalformedAuthorization "),
             (&BOTH, "Bearer", "MalformedAuthorization Bearer"),
             (&BOTH, "a\tb", "MalformedAuthorization "),
             (&[], "Bearer a.b.c", "not understood"),

@@ -45,6 +45,14 @@ pub trait RequestView: Sync {
     fn original_path(&self) -> Option<Cow<'_, str>> {
         None
     }
+
+    /// Whether a body may follow that no header field announces. HTTP/2 permits that (RFC 9113 §8.1), HTTP/1.1 does not
+    /// (RFC 9112 §6.3). Default: no.
+    ///
+    /// A guard takes no request with a body for a CORS preflight.
+    fn may_have_unannounced_body(&self) -> bool {
+        false
+    }
 }
 
 /// A list of header fields as a request: for tests, and for code that has no request type.

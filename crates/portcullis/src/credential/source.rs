@@ -7,6 +7,8 @@ use std::sync::Arc;
 use crate::credential::Unreadable;
 use crate::credential::request::RequestView;
 use crate::credential::scheme::Scheme;
+use crate::credential::syntax::{b64token, is_token_byte, the_only_field, trim};
+use crate::credential::websocket;
 use crate::error::InvalidRequest;
 
 /// One place where a request may carry its token.
@@ -26,12 +28,22 @@ pub struct TokenSource(Place);
 
 #[derive(Clone)]
 enum Place {
-    Authorization,
+    /// A field with a scheme. Only `Authorization` has a refusal that names it.
+    Credentials(Cow<'static, str>),
     Cookie(Cow<'static, str>),
-    Cookies { names: Arc<[Cow<'static, str>]>, choose: Arc<Choose> },
-    Custom { name: Cow<'static, str>, read: Arc<Read> },
+    Cookies {
+        names: Arc<[Cow<'static, str>]>,
+        choose: Arc<Choose>,
+    },
+    Custom {
+        name: Cow<'static, str>,
+        read: Arc<Read>,
+    },
     Header(Cow<'static, str>),
+    WebSocketProtocol,
 }
+
+const AUTHORIZATION: &str = "authorization";
 
 type Choose = dyn Fn(&[&str]) -> usize + Send + Sync;
 type Read = dyn for<'a> Fn(&'a dyn RequestView) -> Result<Option<PresentedToken<'a>>, InvalidRequest> + Send + Sync;
@@ -53,9 +65,29 @@ pub(super) enum Found<'a> {
 impl TokenSource {
     /// The field `Authorization`: a scheme that the verifier understands, one or more spaces, and the token (RFC 6750
     /// §2.1).
+    ///
+    /// Another scheme, for example `Basic`, does not count. A single word is malformed: it is most likely a token whose
+    /// scheme was forgotten. An empty field is malformed too, even if a later source holds a good token: a client that sends
+    /// it meant to send a credential there.
     #[must_use]
     pub fn authorization() -> Self {
-        Self(Place::Authorization)
+        Self(Place::Credentials(AUTHORIZATION.into()))
+    }
+
+    /// The header field `name`, in upper or lower case, with a value of the form of [`Authorization`](Self::authorization):
+    /// a scheme and the token. It serves proxies that move that field, for example to `X-Forwarded-Authorization`.
+    ///
+    /// [`Self::header`] reads a field that holds only the token.
+    ///
+    /// ```
+    /// use portcullis::{Gate, TokenSource};
+    ///
+    /// # fn gate(gate: Gate) -> Gate {
+    /// gate.with_token_sources([TokenSource::header_with_scheme("X-Forwarded-Authorization")])
+    /// # }
+    /// ```
+    pub fn header_with_scheme(name: impl Into<Cow<'static, str>>) -> Self {
+        Self(Place::Credentials(lower_case(name.into())))
     }
 
     /// The cookie `name`. It holds only a bearer token.
@@ -88,28 +120,19 @@ impl TokenSource {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use portcullis::TokenSource;
     /// use portcullis::adapter::PresentedToken;
-    /// use portcullis::error::InvalidRequest;
     ///
-    /// // A browser cannot set `Authorization` for a WebSocket, so clients offer two subprotocols: `bearer, token`.
-    /// let subprotocol = TokenSource::custom("sec-websocket-protocol", |request| {
-    ///     let (mut offered, mut repeated) = (None, false);
-    ///     request.header("sec-websocket-protocol", &mut |value| {
-    ///         repeated |= offered.is_some();
-    ///         offered = Some(value);
-    ///     });
-    ///     if repeated {
-    ///         return Err(InvalidRequest::RepeatedCredential);
-    ///     }
-    ///     let Some(value) = offered else { return Ok(None) };
-    ///     let value = std::str::from_utf8(value).map_err(|_| InvalidRequest::MalformedToken)?;
-    ///     Ok(value.strip_prefix("bearer, ").map(PresentedToken::bearer))
+    /// // A client of an older version sends `X-Session: v1 TOKEN`.
+    /// let session = TokenSource::custom("x-session", |request| {
+    ///     let mut token = None;
+    ///     request.header("x-session", &mut |value| token = std::str::from_utf8(value).ok());
+    ///     Ok(token.and_then(|value| value.strip_prefix("v1 ")).map(PresentedToken::bearer))
     /// });
     /// # use portcullis::{Gate, Policy, adapter::HeaderList};
     /// # let keys = portcullis::keys::FixedKeys::secret(&[7; 32])?;
     /// # let gate = Gate::new(portcullis::JwtVerifier::builder("https://issuer.example", "api", keys).build()?);
-    /// let gate = gate.with_token_sources([TokenSource::authorization(), subprotocol]);
+    /// let gate = gate.with_token_sources([TokenSource::authorization(), session]);
     ///
-    /// let request = HeaderList::new("GET", [("sec-websocket-protocol", "bearer, not-a-jwt")]);
+    /// let request = HeaderList::new("GET", [("x-session", "v1 not-a-jwt")]);
     /// let refused = gate.admit(&request, &Policy::authenticated()).await.unwrap_err();
     /// assert_eq!(refused.reason().unwrap().as_str(), "not_compact_jws");
     /// # Ok(()) }
@@ -124,22 +147,51 @@ impl TokenSource {
         Self(Place::Custom { name: name.into(), read: Arc::new(read) })
     }
 
-    /// The header field `name`, in upper or lower case. It holds only a bearer token.
+    /// The header field `name`, in upper or lower case. It holds only a bearer token, without a scheme
+    /// ([`Self::header_with_scheme`] reads one with a scheme).
     pub fn header(name: impl Into<Cow<'static, str>>) -> Self {
-        let name = name.into();
-        Self(Place::Header(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            name.to_ascii_lowercase().into()
-        } else {
-            name
-        }))
+        Self(Place::Header(lower_case(name.into())))
+    }
+
+    /// The field `Sec-WebSocket-Protocol`, for browsers: their `WebSocket` cannot set `Authorization`, but can offer
+    /// subprotocols. A bearer token is read from both forms in use:
+    ///
+    /// - `bearer, TOKEN`: `new WebSocket(url, ["bearer", token])`. The token follows the word `bearer`, which is in lower
+    ///   case.
+    /// - `base64url.bearer.authorization.k8s.io.TOKEN_IN_BASE64URL`, next to the real subprotocol, as for Kubernetes.
+    ///
+    /// **The handler must select one of the offered subprotocols**, or the browser closes the connection (RFC 6455 §4.1).
+    /// Select `bearer` or another name that is not the token: `upgrade.protocols(["bearer"])` on axum, and
+    /// `handshake_with_protocols(.., &["bearer"])` of `actix-ws` or `actix-web-actors`. The second form offers the real
+    /// subprotocol, which is then the one to select.
+    ///
+    /// `EventSource` of browsers cannot set header fields. Give its requests a token in a [cookie](Self::cookie), or use
+    /// `fetch`.
+    ///
+    /// ```
+    /// use portcullis::{Gate, TokenSource};
+    ///
+    /// # fn gate(gate: Gate) -> Gate {
+    /// gate.with_token_sources([TokenSource::authorization(), TokenSource::websocket_protocol()])
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn websocket_protocol() -> Self {
+        Self(Place::WebSocketProtocol)
     }
 
     /// Reads the source of `request`. `schemes` are those that the verifier understands.
     pub(super) fn read<'a>(&self, request: &'a dyn RequestView, schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
         let bearer = |token: Option<&'a str>| Ok(Found::new(token.map(PresentedToken::bearer), schemes));
         match &self.0 {
-            Place::Authorization => match the_only_field(request, "authorization")? {
-                Some(value) => read_authorization(value, schemes),
+            Place::Credentials(name) => match the_only_field(request, name)? {
+                Some(value) => read_credentials(value, schemes).map_err(|unreadable| match unreadable.error {
+                    // The text of the refusal names the field.
+                    InvalidRequest::MalformedAuthorization if name != AUTHORIZATION => {
+                        Unreadable { error: InvalidRequest::MalformedToken, ..unreadable }
+                    }
+                    _ => unreadable,
+                }),
                 None => Ok(Found::Nothing),
             },
             Place::Cookie(name) => bearer(read_cookie(request, name)?),
@@ -154,6 +206,7 @@ impl TokenSource {
                 Some(value) => bearer(Some(b64token(trim(value)).ok_or(InvalidRequest::MalformedToken)?)),
                 None => Ok(Found::Nothing),
             },
+            Place::WebSocketProtocol => Ok(Found::new(websocket::read(request)?.map(PresentedToken::bearer), schemes)),
         }
     }
 }
@@ -183,11 +236,13 @@ impl<'a> Found<'a> {
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Place::Authorization => f.write_str("Authorization"),
+            Place::Credentials(name) if name == AUTHORIZATION => f.write_str("Authorization"),
+            Place::Credentials(name) => f.debug_tuple("HeaderWithScheme").field(name).finish(),
             Place::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
             Place::Cookies { names, .. } => f.debug_tuple("Cookies").field(names).finish(),
             Place::Custom { name, .. } => f.debug_tuple("Custom").field(name).finish(),
             Place::Header(name) => f.debug_tuple("Header").field(name).finish(),
+            Place::WebSocketProtocol => f.write_str("WebSocketProtocol"),
         }
     }
 }
@@ -198,21 +253,14 @@ impl fmt::Debug for PresentedToken<'_> {
     }
 }
 
-fn the_only_field<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a [u8]>, InvalidRequest> {
-    let (mut first, mut count) = (None, 0_usize);
-    request.header(name, &mut |value| {
-        first = first.or(Some(value));
-        count += 1;
-    });
-    match count {
-        0 | 1 => Ok(first),
-        _ => Err(InvalidRequest::RepeatedCredential),
-    }
+fn lower_case(name: Cow<'static, str>) -> Cow<'static, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) { name.to_ascii_lowercase().into() } else { name }
 }
 
 /// Reads `credentials = auth-scheme [ 1*SP ( token68 / ... ) ]` (RFC 9110 §11.4). What follows a scheme that the verifier
-/// understands has to be a `b64token`; what follows another scheme is not looked at.
-fn read_authorization<'a>(value: &'a [u8], schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
+/// understands has to be a `b64token`; what follows another scheme is not looked at. A single word that is not one of our
+/// schemes is malformed, because a token without its scheme has this form.
+fn read_credentials<'a>(value: &'a [u8], schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
     let malformed = Unreadable::from(InvalidRequest::MalformedAuthorization);
     let value = trim(value);
     let scheme_length = value.iter().take_while(|byte| is_token_byte(**byte)).count();
@@ -221,6 +269,7 @@ fn read_authorization<'a>(value: &'a [u8], schemes: &[Scheme]) -> Result<Found<'
         return Err(malformed);
     }
     let scheme = match Scheme::from_name(scheme) {
+        None if rest.is_empty() => return Err(malformed),
         None => return Ok(Found::Nothing),
         Some(scheme) if !schemes.contains(&scheme) => return Ok(Found::NotUnderstood),
         Some(scheme) => scheme,
@@ -271,30 +320,6 @@ fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'
     }
 }
 
-/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).
-fn b64token(value: &[u8]) -> Option<&str> {
-    let padding = value.iter().rev().take_while(|byte| **byte == b'=').count();
-    let body = value.get(..value.len() - padding)?;
-    let is_body = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
-    if body.is_empty() || !body.iter().all(is_body) {
-        return None;
-    }
-    std::str::from_utf8(value).ok()
-}
-
-/// Removes the optional white space around a field value (RFC 9110 §5.5).
-fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
-}
-
-/// `tchar` (RFC 9110 §5.6.2).
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,7 +349,7 @@ mod tests {
 
     #[test]
     fn other_schemes_are_not_a_token() {
-        for value in ["Basic dXNlcjpwYXNz", "Basic", "Bearertoken", "Digest username=\"x\"", "Bearer, a"] {
+        for value in ["Basic dXNlcjpwYXNz", "Bearertoken a", "Digest username=\"x\"", "Bearer, a"] {
             let expected =
                 if value.starts_with("Bearer,") { Err(InvalidRequest::MalformedAuthorization) } else { Ok("nothing") };
             assert_eq!(authorization(value.as_bytes()).as_deref(), expected.as_ref().copied(), "{value:?}");
@@ -334,7 +359,7 @@ mod tests {
 
     #[test]
     fn malformed_field_is_not_an_absent_field() {
-        let malformed: [&[u8]; 14] = [
+        let malformed: [&[u8]; 18] = [
             b"",
             b" ",
             b"Bearer",
@@ -349,6 +374,11 @@ mod tests {
             b"Bearer a=b",
             b"Bearer \"a\"",
             b",Bearer a",
+            // A single word is most likely a token without its scheme.
+            b"Bearertoken",
+            b"eyJ.eyJ.c2ln",
+            b" Basic\t",
+            b"-._~+",
         ];
         for value in malformed {
             assert_eq!(authorization(value), Err(InvalidRequest::MalformedAuthorization), "{value:?}");
@@ -370,6 +400,23 @@ mod tests {
         assert_eq!(read(&source, &[]).as_deref(), Ok("nothing"));
         assert_eq!(read(&source, &[("x-access-token", b"Bearer a.b.c")]), Err(InvalidRequest::MalformedToken));
         assert_eq!(read(&source, &[("x-access-token", b"")]), Err(InvalidRequest::MalformedToken));
+    }
+
+    #[test]
+    fn other_field_may_have_a_scheme() {
+        let source = TokenSource::header_with_scheme("X-Forwarded-Authorization");
+        let forwarded = |value: &'static [u8]| read(&source, &[("x-forwarded-authorization", value)]);
+        assert_eq!(forwarded(b"bearer  a.b.c").as_deref(), Ok("token a.b.c"));
+        assert_eq!(forwarded(b"Basic dTpw").as_deref(), Ok("nothing"));
+        assert_eq!(forwarded(b"DPoP a.b.c").as_deref(), Ok("not understood"));
+        for value in [&b"a.b.c"[..], b"", b"Bearer", b"Bearer a b", b"Bearer\ta"] {
+            assert_eq!(forwarded(value), Err(InvalidRequest::MalformedToken), "{value:?}");
+        }
+        let both: [(&str, &[u8]); 2] = [("x-forwarded-authorization", b"Bearer a"); 2];
+        assert_eq!(read(&source, &both), Err(InvalidRequest::RepeatedCredential));
+        assert_eq!(read(&source, &[("authorization", b"Bearer a")]).as_deref(), Ok("nothing"));
+        assert_eq!(format!("{source:?}"), r#"HeaderWithScheme("x-forwarded-authorization")"#);
+        assert_eq!(format!("{:?}", TokenSource::authorization()), "Authorization");
     }
 
     #[test]
