@@ -34,11 +34,8 @@ impl<'a> Alternatives<'a> {
 
     pub(super) fn of(rule: &'a PolicyRule) -> Self {
         let (mut seen, mut named_scopes) = (BTreeSet::new(), Vec::new());
-        name_scopes(rule, &mut |scope| {
-            if seen.insert(scope) {
-                named_scopes.push(scope);
-            }
-        });
+        name_scopes(rule, &mut named_scopes);
+        named_scopes.retain(|scope| seen.insert(*scope));
         Self { list: expand(rule), named_scopes }
     }
 
@@ -48,7 +45,8 @@ impl<'a> Alternatives<'a> {
         &self.list
     }
 
-    /// All scopes that the policy names, in its order and each once: also those of alternatives that are not listed.
+    /// All scopes that the policy names, in its order and each once: also those of alternatives that are not listed. A
+    /// demand for nothing allows no caller, so the scopes next to it in an `and` are left out.
     #[must_use]
     pub fn named_scopes(&self) -> &[&'a str] {
         &self.named_scopes
@@ -139,7 +137,6 @@ impl<'a> Alternative<'a> {
 fn expand(rule: &PolicyRule) -> Vec<Alternative<'_>> {
     let none = Alternative::default;
     match rule {
-        PolicyRule::Acr(values) if values.is_empty() => Vec::new(),
         PolicyRule::Acr(values) => {
             vec![Alternative { acr_values: Some(values.iter().map(String::as_str).collect()), ..none() }]
         }
@@ -174,11 +171,23 @@ fn first_distinct<'a>(alternatives: impl Iterator<Item = Alternative<'a>>) -> Ve
     list
 }
 
-fn name_scopes<'a>(rule: &'a PolicyRule, each: &mut impl FnMut(&'a str)) {
+/// Adds the scopes that `rule` names. Returns whether a caller can meet it: not if it demands nothing by name.
+fn name_scopes<'a>(rule: &'a PolicyRule, names: &mut Vec<&'a str>) -> bool {
+    let before = names.len();
     match rule {
-        PolicyRule::All(rules) | PolicyRule::Any(rules) => rules.iter().for_each(|rule| name_scopes(rule, each)),
-        PolicyRule::Has(GrantKind::Scope, name) => each(name),
-        PolicyRule::Acr(_) | PolicyRule::AuthenticatedWithin(_) | PolicyRule::Has(..) => {}
+        PolicyRule::All(rules) => {
+            let can_be_met = rules.iter().all(|rule| name_scopes(rule, names));
+            if !can_be_met {
+                names.truncate(before);
+            }
+            can_be_met
+        }
+        PolicyRule::Any(rules) => rules.iter().fold(false, |can_be_met, rule| name_scopes(rule, names) || can_be_met),
+        PolicyRule::Has(GrantKind::Scope, name) => {
+            names.push(name);
+            true
+        }
+        PolicyRule::Acr(_) | PolicyRule::AuthenticatedWithin(_) | PolicyRule::Has(..) => true,
     }
 }
 
@@ -213,6 +222,19 @@ mod tests {
         );
         let policy = scopes("a").or(roles(["r"])).and(scopes("a b").or(any_permission(["p"])));
         assert_eq!(lines(&policy), ["a b |  |  |  | ", "a | p |  |  | ", "a b |  | r |  | ", " | p | r |  | "]);
+    }
+
+    #[test]
+    fn empty_demand_is_no_alternative() {
+        for empty in crate::policy::tests::empty_demands() {
+            assert_eq!(lines(&empty), [""; 0], "{empty:?}");
+            let both = empty.clone().and(scopes("a"));
+            assert_eq!((lines(&both).len(), both.alternatives().named_scopes().len()), (0, 0), "{both:?}");
+            assert_eq!(both.named_scopes(), None);
+            let policy = both.or(scopes("b"));
+            assert_eq!(lines(&policy), ["b |  |  |  | "], "{policy:?}");
+            assert_eq!(policy.alternatives().named_scopes(), ["b"], "{policy:?}");
+        }
     }
 
     #[test]

@@ -19,8 +19,11 @@ const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(600);
 /// A rule about scopes, permissions, roles and the user's authentication.
 ///
 /// A policy of [`scopes`], [`permissions`], [`roles`] or [`Self::and`] holds if all of its parts hold. A policy of
-/// [`any_scope`], [`any_permission`], [`any_role`] or [`Self::or`] holds if at least one of its parts holds; without parts it
-/// allows no caller. Claims that cannot be read grant nothing.
+/// [`any_scope`], [`any_permission`], [`any_role`] or [`Self::or`] holds if at least one of its parts holds. Claims that cannot
+/// be read grant nothing.
+///
+/// A demand for nothing allows no caller: `scopes("")`, `roles([])`, and a name that is empty or blank. It is most likely a
+/// list that was not filled. [`Self::authenticated`] is the policy that demands nothing.
 ///
 /// ```
 /// use portcullis::{any_role, permissions, scopes};
@@ -55,32 +58,32 @@ enum GrantKind {
     Scope,
 }
 
-/// Requires all of these scopes: a space-delimited string (RFC 6749 §3.3).
+/// Requires all of these scopes: a space-delimited string (RFC 6749 §3.3). Without any scope, it allows no caller.
 pub fn scopes(scopes: &str) -> Policy {
     Policy::all(GrantKind::Scope, scopes.split_whitespace())
 }
 
-/// Requires at least one of these scopes: a space-delimited string.
+/// Requires at least one of these scopes: a space-delimited string. Without any scope, it allows no caller.
 pub fn any_scope(scopes: &str) -> Policy {
     Policy::any(GrantKind::Scope, scopes.split_whitespace())
 }
 
-/// Requires all of these permissions.
+/// Requires all of these permissions. Without any permission, it allows no caller.
 pub fn permissions<S: Into<String>>(permissions: impl IntoIterator<Item = S>) -> Policy {
     Policy::all(GrantKind::Permission, permissions)
 }
 
-/// Requires at least one of these permissions.
+/// Requires at least one of these permissions. Without any permission, it allows no caller.
 pub fn any_permission<S: Into<String>>(permissions: impl IntoIterator<Item = S>) -> Policy {
     Policy::any(GrantKind::Permission, permissions)
 }
 
-/// Requires all of these roles.
+/// Requires all of these roles. Without any role, it allows no caller.
 pub fn roles<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> Policy {
     Policy::all(GrantKind::Role, roles)
 }
 
-/// Requires at least one of these roles.
+/// Requires at least one of these roles. Without any role, it allows no caller.
 pub fn any_role<S: Into<String>>(roles: impl IntoIterator<Item = S>) -> Policy {
     Policy::any(GrantKind::Role, roles)
 }
@@ -108,19 +111,27 @@ impl Policy {
     }
 
     /// Requires that the user authenticated with one of these authentication context classes, by the claim `acr` (RFC
-    /// 9470 §6.1), the preferred one first. A token without that claim does not pass.
+    /// 9470 §6.1), the preferred one first. A token without that claim does not pass. Without any class, it allows no caller.
     pub fn acr<S: Into<String>>(values: impl IntoIterator<Item = S>) -> Self {
-        Self(PolicyRule::Acr(values.into_iter().map(Into::into).collect()))
+        let values: Vec<String> = values.into_iter().map(Into::into).filter(|value| !is_blank(value)).collect();
+        if values.is_empty() { Self(PolicyRule::Any(Vec::new())) } else { Self(PolicyRule::Acr(values)) }
     }
 
     /// Requires this policy and `other`.
     pub fn and(self, other: Self) -> Self {
-        Self(PolicyRule::All(vec![self.0, other.0]))
+        // Not nested deeper with each call, so that a policy made in a long loop can be checked and dropped.
+        let parts = |rule| if let PolicyRule::All(rules) = rule { rules } else { vec![rule] };
+        let mut rules = parts(self.0);
+        rules.extend(parts(other.0));
+        Self(PolicyRule::All(rules))
     }
 
     /// Requires this policy or `other`.
     pub fn or(self, other: Self) -> Self {
-        Self(PolicyRule::Any(vec![self.0, other.0]))
+        let options = |rule| if let PolicyRule::Any(rules) = rule { rules } else { vec![rule] };
+        let mut rules = options(self.0);
+        rules.extend(options(other.0));
+        Self(PolicyRule::Any(rules))
     }
 
     /// Checks whether the policy allows `caller`.
@@ -156,18 +167,29 @@ impl Policy {
         Alternatives::of(&self.0)
     }
 
-    /// The scopes that the policy names, space-delimited, each once; `None` when it names no scope.
+    /// The scopes that can help a caller to pass, space-delimited, each once; `None` without any.
     pub(crate) fn named_scopes(&self) -> Option<String> {
         self.alternatives().joined_scopes()
     }
 
+    /// Requires all of these names. Without any, or with a blank one, it is a choice without options.
     fn all<S: Into<String>>(kind: GrantKind, names: impl IntoIterator<Item = S>) -> Self {
-        Self(PolicyRule::All(names.into_iter().map(|name| PolicyRule::Has(kind, name.into())).collect()))
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        if names.is_empty() || names.iter().any(|name| is_blank(name)) {
+            return Self(PolicyRule::Any(Vec::new()));
+        }
+        Self(PolicyRule::All(names.into_iter().map(|name| PolicyRule::Has(kind, name)).collect()))
     }
 
+    /// Requires one of these names. A blank one does not count.
     fn any<S: Into<String>>(kind: GrantKind, names: impl IntoIterator<Item = S>) -> Self {
-        Self(PolicyRule::Any(names.into_iter().map(|name| PolicyRule::Has(kind, name.into())).collect()))
+        let names = names.into_iter().map(Into::into).filter(|name| !is_blank(name));
+        Self(PolicyRule::Any(names.map(|name| PolicyRule::Has(kind, name)).collect()))
     }
+}
+
+fn is_blank(name: &str) -> bool {
+    name.trim().is_empty()
 }
 
 /// A policy as a type: the parameter of the adapters' extractors `Authorized`.
@@ -263,10 +285,68 @@ mod tests {
         assert_eq!(missing(&policy, "{}"), Some(Some("a b".into())));
     }
 
+    /// Policies that demand nothing by name.
+    pub(super) fn empty_demands() -> Vec<Policy> {
+        let none = || [""; 0];
+        let mut policies = vec![scopes(""), scopes(" \t "), any_scope(""), any_scope("  ")];
+        policies.extend([
+            permissions(none()),
+            any_permission(none()),
+            roles(none()),
+            any_role(none()),
+            Policy::acr(none()),
+        ]);
+        // A name that is blank, for example from a list that was split.
+        policies.extend([
+            permissions([""]),
+            any_permission([" "]),
+            roles([""]),
+            any_role(["", "\t"]),
+            Policy::acr([""]),
+        ]);
+        policies.extend([permissions(["p", ""]), roles([" ", "r"])]);
+        policies
+    }
+
     #[test]
-    fn empty_any_of_allows_no_caller() {
-        assert_eq!(missing(&any_scope(""), r#"{"scope":"a"}"#), Some(None));
+    fn empty_demand_allows_no_caller() {
+        let all = r#"{"scope":"a p","permissions":["p",""," "],"roles":["r",""," ","\t"],"acr":"","auth_time":0}"#;
+        for empty in empty_demands() {
+            assert_eq!(missing(&empty, all), Some(None), "{empty:?}");
+            assert_eq!(missing(&empty, "{}"), Some(None), "{empty:?}");
+            // With another demand it allows no caller either, and names no scope, because none would help.
+            for policy in [
+                empty.clone().and(scopes("a")),
+                scopes("a").and(empty.clone()),
+                Policy::authenticated().and(empty.clone()),
+                scopes("a").or(permissions(["p"])).and(empty.clone()),
+                empty.clone().and(Policy::authenticated_within(Duration::MAX)),
+                empty.clone().or(empty.clone()),
+            ] {
+                assert_eq!(missing(&policy, all), Some(None), "{policy:?}");
+            }
+            // As one of several options it is ignored.
+            for policy in [empty.clone().or(scopes("a")), scopes("a").or(empty.clone())] {
+                assert_eq!(missing(&policy, all), None, "{policy:?}");
+                assert_eq!(missing(&policy, "{}"), Some(Some("a".into())), "{policy:?}");
+            }
+            let policy = empty.clone().and(scopes("b")).or(scopes("a"));
+            assert_eq!(missing(&policy, "{}"), Some(Some("a".into())), "{policy:?}");
+            assert_eq!(missing(&empty.or(Policy::authenticated()), "{}"), None);
+        }
         assert_eq!(missing(&Policy::authenticated(), "{}"), None);
+        assert_eq!(missing(&any_permission(["", "p"]), all), None);
+        assert_eq!(missing(&any_role(["", "s"]), all), Some(None));
+    }
+
+    #[test]
+    fn long_policies_are_not_deep() {
+        let role = |number: u32| roles([number.to_string()]);
+        let any = (1..100_000).fold(role(0), |policy, number| policy.or(role(number)));
+        assert_eq!(missing(&any, r#"{"roles":["99999"]}"#), None);
+        assert_eq!(missing(&any, r#"{"roles":["100000"]}"#), Some(None));
+        let all = (0..100_000).fold(role(0), |policy, _| policy.and(role(0)));
+        assert_eq!(missing(&all, r#"{"roles":["0"]}"#), None);
     }
 
     /// What the policy demands of the user's authentication; `None` when it allows the caller.
