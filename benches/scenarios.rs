@@ -66,7 +66,7 @@ fn gate(settings: &IssuerSettings, keys: RemoteKeys) -> Gate {
 }
 
 async fn verify(gate: &Gate, token: &str) -> Answer {
-    let outcome = match gate.verify(token).await {
+    let outcome = match gate.verify(token).await.map_err(AuthError::from) {
         Ok(_) => Outcome::Accepted,
         Err(AuthError::Unavailable(_)) => Outcome::Unavailable,
         Err(_) => Outcome::Refused,

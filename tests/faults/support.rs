@@ -216,7 +216,7 @@ pub(crate) async fn refuses(gate: &Gate, token: &str, reason: Reason) {
 
 pub(crate) async fn unavailable(gate: &Gate, token: &str) -> u64 {
     let error = gate.verify(token).await.expect_err("there is no key");
-    assert!(matches!(error, AuthError::Unavailable(_)), "{error}");
+    assert!(matches!(error.error(), AuthError::Unavailable(_)), "{error}");
     let refusal = gate.refuse(&error);
     assert_eq!((refusal.status, refusal.reason), (503, None));
     let header = |name: &str| refusal.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 /// Asserts that `gate` refuses `token`, and returns the error.
 pub(crate) async fn refused(gate: &Gate, token: &str) -> InvalidToken {
-    match gate.verify(token).await {
+    match gate.verify(token).await.map_err(AuthError::from) {
         Err(AuthError::InvalidToken(why)) => why,
         Err(other) => panic!("refused for another cause: {other:?}"),
         Ok(_) => panic!("admitted"),

@@ -190,7 +190,7 @@ async fn unavailable_keys_are_an_outage_on_a_hit() {
     admitted(&gate, &token).await;
     keys.fail();
     let error = gate.verify(&token).await.unwrap_err();
-    let AuthError::Unavailable(unavailable) = &error else { panic!("{error:?}") };
+    let AuthError::Unavailable(unavailable) = error.error() else { panic!("{error:?}") };
     assert_eq!((error.status(), unavailable.retry_after), (503, Some(Duration::from_secs(7))));
     keys.replace(issuer.keys());
     admitted(&gate, &token).await;

@@ -12,6 +12,7 @@
 
 mod evidence;
 mod policies;
+mod refusals;
 mod response_fields;
 mod schemes;
 mod session_checks;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use portcullis::adapter::{Credential, Scheme};
 use portcullis::error::Unavailable;
 use portcullis::jose::Algorithm;
-use portcullis::session::{SessionCheck, SessionError};
-use portcullis::{Gate, Policy, Require, Verified, async_trait, scopes};
+use portcullis::keys::KeyStatus;
+use portcullis::session::{CheckedVerifier, SessionCheck, SessionError};
+use portcullis::{AuthError, Gate, Policy, Require, Verified, Verifier, async_trait, scopes};
 use portcullis_testing::TestIssuer;
 
 use crate::ways::{Answer, Ask, WAYS, ask, ask_in};
@@ -146,4 +148,57 @@ async fn revocation_stops_a_cached_token() {
     revoked.0.store(true, Ordering::SeqCst);
     let answer = ask::<Read>(&gate, &request, say).await;
     assert!(answer.status == 401 && answer.body.contains(r#""reason":"revoked""#), "{}", answer.body);
+}
+
+/// A check around one verifier has every outcome that a check on the gate has.
+#[actix_web::test]
+async fn checked_verifier_answers_as_the_gate() {
+    let (issuer, sessions) = (issuer(), Sessions::default());
+    let on_gate = gate(&issuer, &sessions);
+    let verifier = issuer.verifier().cache_tokens(10).build().unwrap();
+    let around = Gate::new(CheckedVerifier::new(verifier, sessions.clone()));
+    for session in
+        ["open", "revoked", "unavailable", "unavailable_for_9_s", "user_not_found", "user_unverified", "panics"]
+    {
+        let token = issuer.token().subject("alice").scope("read").claim("session", session).sign();
+        let request = Ask::with_authorization(&format!("Bearer {token}"));
+        let expected = ask::<Read>(&on_gate, &request, say).await;
+        assert_eq!(ask::<Read>(&around, &request, say).await, expected, "{session}");
+    }
+}
+
+/// A verifier with other answers than the defaults.
+#[derive(Debug)]
+struct Starting;
+
+#[async_trait]
+impl Verifier for Starting {
+    async fn verify(&self, _: &Credential<'_>) -> Result<Verified, AuthError> {
+        Err(Unavailable::new().into())
+    }
+
+    fn schemes(&self) -> &[Scheme] {
+        &[Scheme::Dpop]
+    }
+
+    fn issuers(&self) -> Vec<String> {
+        vec!["https://issuer.example".to_owned()]
+    }
+
+    async fn warm_up(&self) -> Result<(), AuthError> {
+        Err(Unavailable::new().into())
+    }
+
+    fn status(&self) -> KeyStatus {
+        KeyStatus::waiting()
+    }
+}
+
+#[tokio::test]
+async fn checked_verifier_reports_its_verifier() {
+    let checked = CheckedVerifier::new(Starting, Sessions::default());
+    assert_eq!(checked.schemes(), [Scheme::Dpop]);
+    assert_eq!(checked.issuers(), ["https://issuer.example"]);
+    assert!(checked.warm_up().await.is_err());
+    assert!(!checked.status().ready);
 }

@@ -75,7 +75,8 @@ impl<C: FromClaims + 'static> FromRequest for Auth<C> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let (verified, claims) = extract(&request, &Policy::authenticated()).await?;
+            let (gate, known) = (find_gate(&request)?, find_admission(&request));
+            let (verified, claims) = gate.extract(&view(&request), known.as_ref(), &Policy::authenticated()).await?;
             Ok(Self { verified, claims })
         })
     }
@@ -102,15 +103,11 @@ impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let (verified, claims) = extract(&request, &P::policy()).await?;
+            let (gate, known) = (find_gate(&request)?, find_admission(&request));
+            let (verified, claims) = gate.extract(&view(&request), known.as_ref(), &gate.policy_of::<P>()?).await?;
             Ok(Self { verified, claims, policy: PhantomData })
         })
     }
-}
-
-async fn extract<C: FromClaims>(request: &HttpRequest, policy: &Policy) -> Result<(Verified, C), Rejection> {
-    let (gate, known) = (find_gate(request)?, find_admission(request));
-    Ok(gate.extract(&view(request), known.as_ref(), policy).await?)
 }
 
 impl<C> Deref for Auth<C> {

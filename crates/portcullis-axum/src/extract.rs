@@ -67,7 +67,8 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let (verified, claims) = extract(parts, state, &Policy::authenticated()).await?;
+        let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
+        let (verified, claims) = gate.extract(&view(parts), known, &Policy::authenticated()).await?;
         Ok(Self { verified, claims })
     }
 }
@@ -95,18 +96,10 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let (verified, claims) = extract(parts, state, &P::policy()).await?;
+        let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
+        let (verified, claims) = gate.extract(&view(parts), known, &gate.policy_of::<P>()?).await?;
         Ok(Self { verified, claims, policy: PhantomData })
     }
-}
-
-async fn extract<S, C>(parts: &Parts, state: &S, policy: &Policy) -> Result<(Verified, C), Rejection>
-where
-    S: HasGate,
-    C: FromClaims,
-{
-    let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
-    Ok(gate.extract(&view(parts), known, policy).await?)
 }
 
 impl<C> Deref for Auth<C> {

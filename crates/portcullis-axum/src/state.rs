@@ -1,5 +1,6 @@
 //! Where an extractor finds its gate.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -53,7 +54,12 @@ impl<S: HasGate + ?Sized> HasGate for Arc<S> {
 
 /// Returns the gate of the innermost layer, or else the gate of the state. Without a gate the answer is 500.
 pub(crate) fn find_gate<'a, S: HasGate>(parts: &'a Parts, state: &'a S) -> Result<&'a Gate, Rejection> {
-    parts.extensions.get::<Gate>().or_else(|| state.gate()).ok_or_else(|| {
+    if let Some(gate) = parts.extensions.get::<Gate>() {
+        return Ok(gate);
+    }
+    // A panic would drop the connection, and with it other requests that wait on it.
+    let gate = catch_unwind(AssertUnwindSafe(|| state.gate()));
+    gate.map_err(|_| Refusal::misconfigured("HasGate::gate panicked"))?.ok_or_else(|| {
         let problem =
             "no gate in the request's extensions or in the router's state: give the router one, with .with_state(gate)";
         Refusal::misconfigured(problem).into()

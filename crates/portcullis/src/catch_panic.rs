@@ -23,6 +23,12 @@ pub(crate) async fn catch_panic<F: Future>(future: F) -> Result<F::Output, Panic
     .await
 }
 
+/// Runs `call` and returns what it returns, or [`Panicked`].
+pub(crate) fn catch_panic_in<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    // What `call` changed before its panic must not be used afterwards.
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,5 +41,7 @@ mod tests {
             panic!("after the first await")
         };
         assert_eq!(catch_panic::<_>(late).await, Err::<(), _>(Panicked));
+        assert_eq!(catch_panic_in(|| 7), Ok(7));
+        assert_eq!(catch_panic_in(|| panic!("at once")), Err::<(), _>(Panicked));
     }
 }

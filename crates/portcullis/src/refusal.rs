@@ -63,7 +63,12 @@ impl Refusal {
     pub fn misconfigured(problem: &'static str) -> Self {
         let error = AuthError::Server(problem.into());
         log(&error);
-        Self::new(&error, &Challenger { realm: "", schemes: &[], used: None, guidance: None })
+        Self::server_error(&error)
+    }
+
+    /// Makes the answer 500 to `error`, which is logged already.
+    pub(crate) fn server_error(error: &AuthError) -> Self {
+        Self::new(error, &Challenger { realm: "", schemes: &[], used: None, guidance: None })
     }
 
     /// Makes the answer to `error`.
@@ -73,9 +78,9 @@ impl Refusal {
         match error {
             AuthError::Custom(custom) => headers.extend(custom.headers.iter().cloned()),
             AuthError::Unavailable(unavailable) => {
-                let seconds = unavailable
-                    .retry_after
-                    .map_or(DEFAULT_RETRY_SECONDS, |delay| delay.as_secs() + u64::from(delay.subsec_nanos() > 0));
+                let seconds = unavailable.retry_after.map_or(DEFAULT_RETRY_SECONDS, |delay| {
+                    delay.as_secs().saturating_add(u64::from(delay.subsec_nanos() > 0))
+                });
                 headers.push(("retry-after".to_owned(), seconds.max(1).to_string()));
             }
             _ => {}
@@ -243,7 +248,12 @@ mod tests {
 
     #[test]
     fn outage_is_a_503_with_whole_seconds() {
-        for (delay, expected) in [(None, "5"), (Some(Duration::ZERO), "1"), (Some(Duration::from_millis(1_001)), "2")] {
+        for (delay, expected) in [
+            (None, "5"),
+            (Some(Duration::ZERO), "1"),
+            (Some(Duration::from_millis(1_001)), "2"),
+            (Some(Duration::MAX), "18446744073709551615"),
+        ] {
             let mut unavailable = Unavailable::new();
             unavailable.retry_after = delay;
             let refusal = Refusal::new(&unavailable.into(), &BEARER);

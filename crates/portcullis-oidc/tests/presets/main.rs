@@ -41,7 +41,7 @@ impl TestGate {
     }
 
     async fn refuses_text(&self, token: &str) -> Reason {
-        match self.0.verify(token).await {
+        match self.0.verify(token).await.map_err(AuthError::from) {
             Err(AuthError::InvalidToken(error)) => error.reason(),
             other => panic!("{other:?}"),
         }

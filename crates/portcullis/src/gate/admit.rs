@@ -1,20 +1,14 @@
 //! From a request to a verified caller, or to the answer that refuses it.
 
-use crate::catch_panic::catch_panic;
+use crate::catch_panic::{catch_panic, catch_panic_in};
 use crate::claims::FromClaims;
-use crate::credential::{Credential, Presented, RequestView, Scheme, present};
+use crate::credential::{Credential, Presented, RequestView, present};
 use crate::error::AuthError;
-use crate::gate::{Admission, Gate};
-use crate::policy::Policy;
-use crate::refusal::{Refusal, log};
+use crate::gate::{Admission, Denied, Gate, Outcome};
+use crate::policy::{Policy, Require};
+use crate::refusal::Refusal;
 use crate::session;
 use crate::verifier::Verified;
-
-/// Why a caller is not let in, and the scheme that the request used, where that is known.
-struct Denied {
-    error: AuthError,
-    scheme: Option<Scheme>,
-}
 
 impl Gate {
     /// Does what an adapter's extractor needs: admits the caller of `request` and reads the claims as `C`.
@@ -53,13 +47,16 @@ impl Gate {
         policy: &Policy,
     ) -> Result<(Verified, C), Refusal> {
         let admitted = or_panicked(async {
-            let caller = match known.and_then(|known| known.by(self)) {
-                Some(caller) => readmit(caller, policy)?,
-                None => self.admit_or_deny(request, policy).await?,
-            };
-            typed(caller)
+            match known.and_then(|known| known.by(self)) {
+                Some(caller) => typed(readmit(caller, policy)?),
+                None => {
+                    let admitted = typed(self.admit_or_deny(request, policy).await?)?;
+                    self.observe(Outcome::Accepted(&admitted.0), Some(request))?;
+                    Ok(admitted)
+                }
+            }
         });
-        admitted.await.map_err(|denied| self.answer(&denied, policy))
+        admitted.await.map_err(|denied| self.answer(denied, Some(request), || policy.named_scopes()))
     }
 
     /// Like [`Self::extract`], but a request without a credential has no caller: `None`. A bad credential is refused.
@@ -73,34 +70,53 @@ impl Gate {
         policy: &Policy,
     ) -> Result<Option<(Verified, C)>, Refusal> {
         let admitted = or_panicked(async {
-            let caller = match known.and_then(|known| known.by(self)) {
-                Some(caller) => Some(readmit(caller, policy)?),
-                None => self.admit_optional_or_deny(request, policy).await?,
-            };
-            caller.map(typed).transpose()
+            match known.and_then(|known| known.by(self)) {
+                Some(caller) => typed(readmit(caller, policy)?).map(Some),
+                None => {
+                    let caller = self.admit_optional_or_deny(request, policy).await?.map(typed).transpose()?;
+                    let outcome = caller.as_ref().map_or(Outcome::Anonymous, |(caller, _)| Outcome::Accepted(caller));
+                    self.observe(outcome, Some(request))?;
+                    Ok(caller)
+                }
+            }
         });
-        admitted.await.map_err(|denied| self.answer(&denied, policy))
+        admitted.await.map_err(|denied| self.answer(denied, Some(request), || policy.named_scopes()))
+    }
+
+    /// Returns the policy of `P`, for extractors that require it.
+    ///
+    /// # Errors
+    /// The answer 500 if the code of `P` panics.
+    pub fn policy_of<P: Require>(&self) -> Result<Policy, Refusal> {
+        let panicked = |_| Denied::panicked("the code that makes a policy panicked");
+        catch_panic_in(P::policy).map_err(panicked).map_err(|denied| self.answer(denied, None, || None))
     }
 
     /// Admits the caller of `request` if `policy` allows it.
     ///
     /// # Errors
-    /// Why the caller is not let in; [`Self::refuse`] makes the answer.
-    pub async fn admit(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, AuthError> {
-        or_panicked(self.admit_or_deny(request, policy)).await.map_err(Denied::logged)
+    /// Why the caller is not let in, which is logged; [`Self::refuse`] makes the answer.
+    pub async fn admit(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, Denied> {
+        let admitted = or_panicked(async {
+            let caller = self.admit_or_deny(request, policy).await?;
+            self.observe(Outcome::Accepted(&caller), Some(request))?;
+            Ok(caller)
+        });
+        admitted.await.map_err(|denied| self.logged(denied, request, policy))
     }
 
     /// Like [`Self::admit`], but a request without a credential is let in anonymously: `None`. Optional means absent,
     /// never invalid: a bad credential is refused.
     ///
     /// # Errors
-    /// Why the caller is not let in; [`Self::refuse`] makes the answer.
-    pub async fn admit_optional(
-        &self,
-        request: &dyn RequestView,
-        policy: &Policy,
-    ) -> Result<Option<Verified>, AuthError> {
-        or_panicked(self.admit_optional_or_deny(request, policy)).await.map_err(Denied::logged)
+    /// Why the caller is not let in, which is logged; [`Self::refuse`] makes the answer.
+    pub async fn admit_optional(&self, request: &dyn RequestView, policy: &Policy) -> Result<Option<Verified>, Denied> {
+        let admitted = or_panicked(async {
+            let caller = self.admit_optional_or_deny(request, policy).await?;
+            self.observe(caller.as_ref().map_or(Outcome::Anonymous, Outcome::Accepted), Some(request))?;
+            Ok(caller)
+        });
+        admitted.await.map_err(|denied| self.logged(denied, request, policy))
     }
 
     /// Checks a caller that this gate let in against a further policy: for handlers that learn only from the request's
@@ -121,25 +137,32 @@ impl Gate {
     /// # Errors
     /// The answer that refuses the request.
     pub fn authorize(&self, caller: &Verified, policy: &Policy) -> Result<(), Refusal> {
-        readmit(caller, policy).map(|_| ()).map_err(|denied| self.answer(&denied, policy))
+        let checked = catch_panic_in(|| readmit(caller, policy)).unwrap_or_else(|_| Err(checks_panicked()));
+        checked.map(|_| ()).map_err(|denied| self.answer(denied, None, || policy.named_scopes()))
     }
 
     /// Verifies a bearer token that no HTTP request presents: it comes from a WebSocket message, gRPC metadata or a queue.
+    /// A blank text is a missing token.
     ///
     /// # Errors
-    /// Why the caller is not let in.
-    pub async fn verify(&self, token: &str) -> Result<Verified, AuthError> {
+    /// Why the caller is not let in, which is logged.
+    pub async fn verify(&self, token: &str) -> Result<Verified, Denied> {
         let (credential, policy) = (Credential::bearer(token), Policy::authenticated());
         let verified = or_panicked(async {
+            if token.trim().is_empty() {
+                return Err(Denied::new(AuthError::MissingToken, None));
+            }
             let verified = self.verify_credential(&credential, &policy).await;
-            verified.map_err(|error| Denied { error, scheme: Some(credential.scheme()) })
+            let caller = verified.map_err(|error| Denied::new(error, Some(credential.scheme())))?;
+            self.observe(Outcome::Accepted(&caller), None)?;
+            Ok(caller)
         });
-        verified.await.map_err(Denied::logged)
+        verified.await.map_err(|denied| self.noted(denied, None))
     }
 
     async fn admit_or_deny(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, Denied> {
         let admitted = self.admit_optional_or_deny(request, policy).await?;
-        admitted.ok_or(Denied { error: AuthError::MissingToken, scheme: None })
+        admitted.ok_or(Denied::new(AuthError::MissingToken, None))
     }
 
     /// Reads the credential once, and verifies it where there is one.
@@ -150,10 +173,10 @@ impl Gate {
     ) -> Result<Option<Verified>, Denied> {
         if let Some(caller) = &self.0.assumed {
             let checked = self.check(caller, policy).await;
-            return checked.map(|()| Some(caller.clone())).map_err(|error| Denied::of(caller, error));
+            return checked.map(|()| Some(caller.clone())).map_err(|error| denied(caller, error));
         }
         let presented = present(request, &self.0.sources, self.0.verifier.schemes())
-            .map_err(|unreadable| Denied { error: unreadable.error.into(), scheme: unreadable.scheme })?;
+            .map_err(|unreadable| Denied::new(unreadable.error, unreadable.scheme))?;
         if let Presented::Nothing = presented {
             return Ok(None);
         }
@@ -161,7 +184,7 @@ impl Gate {
             Some(credential) => self.verify_credential(&credential, policy).await,
             None => Err(AuthError::MissingToken),
         };
-        verified.map(Some).map_err(|error| Denied { error, scheme: presented.scheme() })
+        verified.map(Some).map_err(|error| Denied::new(error, presented.scheme()))
     }
 
     async fn verify_credential(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, AuthError> {
@@ -178,40 +201,36 @@ impl Gate {
         policy.check(caller)
     }
 
-    fn answer(&self, denied: &Denied, policy: &Policy) -> Refusal {
-        log(&denied.error);
-        self.refuse_for(&denied.error, policy, denied.scheme)
+    /// Logs `denied`, which [`Self::refuse`] may answer later.
+    fn logged(&self, denied: Denied, request: &dyn RequestView, policy: &Policy) -> Denied {
+        let scope = self.0.resource_metadata.as_ref().and_then(|_| policy.named_scopes());
+        Denied { scope, ..self.noted(denied, Some(request)) }
     }
 }
 
 /// Answers a panic in user code, for example in a token source, a verifier or a check, with an error of the service. Only
 /// this request fails; the connection goes on.
 async fn or_panicked<T>(admission: impl Future<Output = Result<T, Denied>>) -> Result<T, Denied> {
-    let panicked =
-        |_| Err(Denied { error: AuthError::Server("the code that checks requests panicked".into()), scheme: None });
-    catch_panic(admission).await.unwrap_or_else(panicked)
+    catch_panic(admission).await.unwrap_or_else(|_| Err(checks_panicked()))
+}
+
+fn checks_panicked() -> Denied {
+    Denied::panicked("the code that checks requests panicked")
 }
 
 /// Checks a caller that the gate let in before.
 fn readmit(caller: &Verified, policy: &Policy) -> Result<Verified, Denied> {
-    policy.check(caller).map(|()| caller.clone()).map_err(|error| Denied::of(caller, error))
+    policy.check(caller).map(|()| caller.clone()).map_err(|error| denied(caller, error))
+}
+
+fn denied(caller: &Verified, error: AuthError) -> Denied {
+    Denied::new(error, Some(caller.scheme()))
 }
 
 fn typed<C: FromClaims>(caller: Verified) -> Result<(Verified, C), Denied> {
     match C::from_claims(caller.all_claims()) {
         Ok(claims) => Ok((caller, claims)),
-        Err(error) => Err(Denied::of(&caller, error.into())),
-    }
-}
-
-impl Denied {
-    fn of(caller: &Verified, error: AuthError) -> Self {
-        Self { error, scheme: Some(caller.scheme()) }
-    }
-
-    fn logged(self) -> AuthError {
-        log(&self.error);
-        self.error
+        Err(error) => Err(denied(&caller, error.into())),
     }
 }
 
@@ -225,8 +244,9 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::adapter::Decision;
     use crate::claims::NoClaims;
-    use crate::credential::{HeaderList, PresentedToken, TokenSource};
+    use crate::credential::{HeaderList, PresentedToken, Scheme, TokenSource};
     use crate::dangerous::{admit_everyone_as, assume_verified};
     use crate::error::{InvalidToken, Unavailable};
     use crate::policy::{any_scope, scopes};
@@ -416,6 +436,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn blank_token_is_a_missing_token() {
+        for token in ["", " ", "\r\n\t"] {
+            let refused = Gate::new(BothSchemes).verify(token).await.unwrap_err();
+            assert_eq!((refused.status(), refused.code(), refused.reason()), (401, "missing_token", None));
+        }
+    }
+
+    #[tokio::test]
     async fn session_checks_run_in_order_on_every_admission() {
         let (first, second) = (AsTold::default(), AsTold::default());
         let gate = Gate::new(BothSchemes).with_check(first.clone()).with_check(second.clone());
@@ -433,8 +461,9 @@ mod tests {
         // A caller that a guard of the same gate let in is not checked again.
         let guard = crate::adapter::Guard::new(gate.clone());
         let request = with("Bearer alice");
-        let admission = guard.admit(&request, None).await.unwrap();
+        let Decision::Pass(admission) = guard.admit(&request, None).await.unwrap() else { panic!("no preflight") };
         let renewed = guard.admit(&request, admission.as_ref()).await.unwrap();
+        let Decision::Pass(renewed) = renewed else { panic!("no preflight") };
         assert!(gate.extract::<NoClaims>(&request, renewed.as_ref(), &scopes("read")).await.is_ok());
         assert_eq!(counts(), [4, 3]);
         let other = Gate::new(BothSchemes);

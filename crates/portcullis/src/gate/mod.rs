@@ -2,9 +2,10 @@
 
 mod admission;
 mod admit;
+mod observe;
 mod readiness;
+mod refuse;
 
-use std::fmt;
 use std::sync::Arc;
 #[cfg(feature = "remote")]
 use std::time::Duration;
@@ -12,15 +13,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use admission::Admission;
+pub use observe::{Observed, Outcome};
+pub use refuse::{Denied, Refusable, Refused};
 
-use crate::credential::{Credential, PublicUrl, Scheme, TokenSource};
+use crate::credential::{Credential, PublicUrl, TokenSource};
 use crate::error::{AuthError, ConfigError};
 use crate::keys::KeyStatus;
-use crate::policy::Policy;
-use crate::refusal::{Challenger, Guidance, Refusal};
-use crate::resource_metadata::ResourceMetadata;
+use crate::refusal::Refusal;
+use crate::resource_metadata::{MetadataAnswer, ResourceMetadata};
 use crate::session::SessionCheck;
 use crate::verifier::{Verified, Verifier};
+use observe::Observer;
+use refuse::RefusalWriter;
 
 /// A verifier, with the rules for reading requests and answering them. Cheap to clone: all clones are the same gate.
 ///
@@ -48,7 +52,8 @@ struct Inner {
     realm: String,
     sources: Vec<TokenSource>,
     resource_metadata: Option<ResourceMetadata>,
-    refusals: Option<RefusalHook>,
+    refusals: Vec<RefusalWriter>,
+    observers: Vec<Observer>,
     public_url: Option<PublicUrl>,
     checks: Vec<Arc<dyn SessionCheck>>,
     /// The caller of every request, in tests of handlers.
@@ -63,7 +68,8 @@ impl Gate {
             realm: "api".to_owned(),
             sources: vec![TokenSource::authorization()],
             resource_metadata: None,
-            refusals: None,
+            refusals: Vec::new(),
+            observers: Vec::new(),
             public_url: None,
             checks: Vec::new(),
             assumed: None,
@@ -127,19 +133,58 @@ impl Gate {
     }
 
     /// With answers that `change` can modify: another body, for example, or more header fields. Every adapter calls it for
-    /// every refusal.
+    /// every refusal. Each call of this method adds one function. They run in the order of the calls, and each sees what
+    /// the ones before it wrote.
+    ///
+    /// The first argument is the error, with the request where there is one:
     ///
     /// ```
     /// # fn gate(gate: portcullis::Gate) -> portcullis::Gate {
-    /// gate.with_refusals(|error, refusal| {
-    ///     refusal.body = format!(r#"{{"message":"{}"}}"#, error.description());
-    ///     refusal.headers.push(("x-request-denied".to_owned(), error.code().to_owned()));
+    /// let gate = gate.with_refusals(|refused, refusal| {
+    ///     refusal.body = format!(r#"{{"message":"{}"}}"#, refused.description());
+    ///     refusal.headers.push(("x-request-denied".to_owned(), refused.code().to_owned()));
+    /// });
+    /// // In another module.
+    /// gate.with_refusals(|refused, refusal| {
+    ///     // A client can send any value, so it is checked before it is sent back.
+    ///     let id = refused.header("x-request-id").filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    ///     refusal.headers.extend(id.map(|id| ("x-request-id".to_owned(), id.to_owned())));
     /// })
     /// # }
     /// ```
+    ///
+    /// If it panics, the answer is a plain 500.
     #[must_use]
-    pub fn with_refusals(self, change: impl Fn(&AuthError, &mut Refusal) + Send + Sync + 'static) -> Self {
-        self.with(|inner| inner.refusals = Some(RefusalHook(Arc::new(change))))
+    pub fn with_refusals(self, change: impl Fn(&Refused<'_>, &mut Refusal) + Send + Sync + 'static) -> Self {
+        self.with(|inner| inner.refusals.push(RefusalWriter(Arc::new(change))))
+    }
+
+    /// With a function that is told each decision: for metrics and audit logs. It changes nothing. Each call of this method
+    /// adds one.
+    ///
+    /// A request is observed once where it is let in, by a guard or by an extractor. It is observed again if a policy behind
+    /// the guard refuses it. CORS preflights that a guard answers are not observed.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use portcullis::adapter::Outcome;
+    ///
+    /// # fn gate(gate: portcullis::Gate) -> portcullis::Gate {
+    /// let (accepted, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    /// gate.with_observer(move |observed| match observed.outcome {
+    ///     Outcome::Accepted(_) => drop(accepted.fetch_add(1, Ordering::Relaxed)),
+    ///     Outcome::Anonymous => {}
+    ///     // `error.reason()` and `error.code()` are closed lists, so they can be labels of a metric.
+    ///     Outcome::Refused(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// It runs before the answer is sent, so it must not block. If it panics, the answer is a 500.
+    #[must_use]
+    pub fn with_observer(self, observe: impl Fn(&Observed<'_>) + Send + Sync + 'static) -> Self {
+        self.with(|inner| inner.observers.push(Observer(Arc::new(observe))))
     }
 
     /// Makes one attempt to get what verification needs, for example keys from a URL. It ends within the time limit of a
@@ -188,35 +233,17 @@ impl Gate {
         self.0.verifier.status()
     }
 
-    /// Makes the answer to a request that [`Self::admit`] or [`Self::verify`] does not let in.
-    ///
-    /// [`Self::extract`] and [`Self::authorize`] make the answer themselves. They also know the scheme that the request
-    /// used, and the scopes that its route needs.
-    #[must_use]
-    pub fn refuse(&self, error: &AuthError) -> Refusal {
-        self.refuse_for(error, &Policy::authenticated(), None)
-    }
-
-    /// Makes the answer where `policy` is required. With protected resource metadata, a challenge for a missing or bad token
-    /// names the scopes of `policy`. `used` is the scheme of the request, where that is known.
-    fn refuse_for(&self, error: &AuthError, policy: &Policy, used: Option<Scheme>) -> Refusal {
-        let guidance = self
-            .0
-            .resource_metadata
-            .as_ref()
-            .map(|metadata| Guidance { metadata_url: metadata.url(), scope: policy.named_scopes() });
-        let challenger = Challenger { realm: &self.0.realm, schemes: self.0.verifier.schemes(), used, guidance };
-        let mut refusal = Refusal::new(error, &challenger);
-        if let Some(RefusalHook(change)) = &self.0.refusals {
-            change(error, &mut refusal);
-        }
-        refusal
-    }
-
     /// The protected resource metadata, where the gate has it.
     #[must_use]
     pub fn resource_metadata(&self) -> Option<&ResourceMetadata> {
         self.0.resource_metadata.as_ref()
+    }
+
+    /// Makes the answer to a request for the protected resource metadata: the document for pages of every origin, and for
+    /// OPTIONS the answer to their CORS preflight. Without metadata it is 404.
+    #[must_use]
+    pub fn metadata_answer(&self, method: &str) -> MetadataAnswer {
+        MetadataAnswer::new(self.resource_metadata(), method)
     }
 
     /// Whether both are clones of one gate.
@@ -228,17 +255,6 @@ impl Gate {
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
-    }
-}
-
-type Change = dyn Fn(&AuthError, &mut Refusal) + Send + Sync;
-
-#[derive(Clone)]
-struct RefusalHook(Arc<Change>);
-
-impl fmt::Debug for RefusalHook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RefusalHook")
     }
 }
 
@@ -301,7 +317,8 @@ mod tests {
     fn challenges_with_metadata_name_the_scopes() {
         let challenge = |gate: &Gate, error: AuthError| {
             let policy = scopes("read").or(scopes("write read")).and(roles(["r"]));
-            gate.refuse_for(&error, &policy, None).headers.remove(0).1
+            let denied = Denied { scope: policy.named_scopes(), ..Denied::new(error, None) };
+            gate.refuse(&denied).headers.remove(0).1
         };
         let plain = Gate::new(Slow(AtomicU32::new(0)));
         let gate = plain.clone().with_resource_metadata(ResourceMetadata::new("https://api.example.com").unwrap());
