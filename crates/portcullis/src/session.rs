@@ -5,8 +5,10 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::catch_panic::catch_panic;
+use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken, Unavailable};
-use crate::verifier::Verified;
+use crate::keys::KeyStatus;
+use crate::verifier::{Verified, Verifier};
 
 /// A check of a caller whose token was verified, for example against a list of revoked sessions or a table of users.
 ///
@@ -51,6 +53,69 @@ pub trait SessionCheck: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`SessionError`] says why not.
     async fn check(&self, caller: &Verified) -> Result<(), SessionError>;
+}
+
+/// A verifier with a check of each caller after the verification. It has the schemes, the issuers, the status and the
+/// warm-up of the verifier that it wraps.
+///
+/// [`Gate::with_check`](crate::Gate::with_check) does the same for all callers of a gate. This type is for one verifier
+/// among several, and for code that uses a [`Verifier`] without a gate.
+///
+/// ```
+/// use portcullis::session::{CheckedVerifier, SessionCheck, SessionError};
+/// use portcullis::{Gate, JwtVerifier, Verified, async_trait};
+///
+/// #[derive(Debug)]
+/// struct KnownUsers;
+///
+/// #[async_trait]
+/// impl SessionCheck for KnownUsers {
+///     async fn check(&self, caller: &Verified) -> Result<(), SessionError> {
+///         // Ask a database here.
+///         if caller.subject() == Some("alice") { Ok(()) } else { Err(SessionError::UserNotFound) }
+///     }
+/// }
+///
+/// fn gate(verifier: JwtVerifier) -> Gate {
+///     Gate::new(CheckedVerifier::new(verifier, KnownUsers))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CheckedVerifier<V, C> {
+    verifier: V,
+    check: C,
+}
+
+impl<V, C> CheckedVerifier<V, C> {
+    /// Asks `check` about each caller that `verifier` verified.
+    pub fn new(verifier: V, check: C) -> Self {
+        Self { verifier, check }
+    }
+}
+
+#[async_trait]
+impl<V: Verifier, C: SessionCheck> Verifier for CheckedVerifier<V, C> {
+    async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        let caller = self.verifier.verify(credential).await?;
+        ask(&self.check, &caller).await?;
+        Ok(caller)
+    }
+
+    fn schemes(&self) -> &[Scheme] {
+        self.verifier.schemes()
+    }
+
+    fn issuers(&self) -> Vec<String> {
+        self.verifier.issuers()
+    }
+
+    async fn warm_up(&self) -> Result<(), AuthError> {
+        self.verifier.warm_up().await
+    }
+
+    fn status(&self) -> KeyStatus {
+        self.verifier.status()
+    }
 }
 
 /// Why a [`SessionCheck`] does not let a caller go on.
