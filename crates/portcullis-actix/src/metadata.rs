@@ -1,11 +1,56 @@
 //! Protected resource metadata (RFC 9728) as a handler.
 
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use portcullis::{Gate, ResourceMetadata};
 
 use crate::rejection::Rejection;
 use crate::state::find_gate;
 
+/// Serves the metadata of `gate` at both paths where clients look: the path of the resource, and the root path. A gate
+/// without metadata has no routes.
+///
+/// ```
+/// use actix_web::App;
+/// use portcullis_actix::{ResourceMetadata, resource_metadata_routes};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let gate = portcullis_testing::TestIssuer::new().gate();
+/// let gate = gate.with_resource_metadata(ResourceMetadata::new("https://api.example.com/mcp")?);
+/// let app = App::new().configure(resource_metadata_routes(&gate)).app_data(gate);
+/// # Ok(()) }
+/// ```
+///
+/// # Clients in browsers
+///
+/// The document may be read by pages of every origin, and OPTIONS is answered. The routes that the document is about need
+/// a CORS layer around the guard. A browser client of the Model Context Protocol needs these of it:
+///
+/// - the client's origin, and the methods GET, POST and DELETE;
+/// - the request fields `Authorization`, `Content-Type`, `Mcp-Protocol-Version` and `Mcp-Session-Id`;
+/// - the exposed response fields `WWW-Authenticate`, which leads to the document, and `Mcp-Session-Id`.
+pub fn resource_metadata_routes(gate: &Gate) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let gate = gate.clone();
+    move |app| {
+        let Some(metadata) = gate.resource_metadata() else { return };
+        let mut paths = vec![metadata.path(), ResourceMetadata::ROOT_PATH.to_owned()];
+        paths.dedup();
+        for path in paths {
+            let routes = [Method::GET, Method::HEAD, Method::OPTIONS].into_iter().map(|method| {
+                let gate = gate.clone();
+                web::method(method).to(move |request: HttpRequest| {
+                    let response = answer(&gate, &request);
+                    async { response }
+                })
+            });
+            app.service(routes.fold(web::resource(path), |resource, route| resource.route(route)));
+        }
+    }
+}
+
 /// Serves the gate's protected resource metadata. A gate without metadata is answered with 404.
+/// [`resource_metadata_routes`] also adds the routes.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -15,7 +60,7 @@ use crate::state::find_gate;
 /// # let gate = portcullis_testing::TestIssuer::new().gate();
 /// let metadata = ResourceMetadata::new("https://api.example.com/mcp")?;
 /// let app = App::new()
-///     .route(&metadata.path(), web::get().to(resource_metadata))
+///     .service(web::resource(metadata.path()).to(resource_metadata))
 ///     .app_data(gate.with_resource_metadata(metadata));
 /// # Ok(()) }
 /// ```
@@ -23,8 +68,15 @@ use crate::state::find_gate;
 /// # Errors
 /// The answer 500 when there is no gate.
 pub async fn resource_metadata(request: HttpRequest) -> Result<HttpResponse, Rejection> {
-    Ok(match find_gate(&request)?.resource_metadata() {
-        Some(metadata) => HttpResponse::Ok().content_type("application/json").body(metadata.to_json()),
-        None => HttpResponse::NotFound().finish(),
-    })
+    Ok(answer(&find_gate(&request)?, &request))
+}
+
+fn answer(gate: &Gate, request: &HttpRequest) -> HttpResponse {
+    let answer = gate.metadata_answer(request.method().as_str());
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    answer.headers.iter().for_each(|field| {
+        response.append_header(*field);
+    });
+    if answer.body.is_empty() { response.finish() } else { response.body(answer.body) }
 }

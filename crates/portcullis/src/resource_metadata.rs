@@ -30,7 +30,51 @@ pub struct ResourceMetadata {
     resource_documentation: Option<String>,
 }
 
+/// The answer to a request for the metadata, which every adapter sends alike.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct MetadataAnswer {
+    /// The status code.
+    pub status: u16,
+    /// The header fields; names in lower case.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// The body.
+    pub body: String,
+}
+
+/// Pages of every origin may read the document: it is public, and the request needs no credential (Fetch Standard, §3.3).
+const ANY_ORIGIN: (&str, &str) = ("access-control-allow-origin", "*");
+
+impl MetadataAnswer {
+    /// Answers a request with `method`. `None` is the metadata of a gate without metadata: 404.
+    pub(crate) fn new(metadata: Option<&ResourceMetadata>, method: &str) -> Self {
+        match metadata {
+            None => Self { status: 404, headers: &[], body: String::new() },
+            // A browser asks before it sends a custom field, for example `MCP-Protocol-Version`.
+            Some(_) if method == "OPTIONS" => Self {
+                status: 204,
+                headers: &[
+                    ("allow", "GET, HEAD, OPTIONS"),
+                    ("access-control-allow-headers", "*"),
+                    ("access-control-allow-methods", "GET, HEAD"),
+                    ANY_ORIGIN,
+                ],
+                body: String::new(),
+            },
+            Some(metadata) => Self {
+                status: 200,
+                headers: &[("content-type", "application/json"), ANY_ORIGIN],
+                body: metadata.to_json(),
+            },
+        }
+    }
+}
+
 impl ResourceMetadata {
+    /// The path at which some clients look when they find nothing at [`path`](Self::path), for example those of the Model
+    /// Context Protocol.
+    pub const ROOT_PATH: &'static str = WELL_KNOWN;
+
     /// The metadata of the service that clients know as `resource`. It is an https URL without a fragment (RFC 9728 §1.2),
     /// or an http URL of this machine. Tokens for the service have it in `aud`.
     ///
@@ -172,6 +216,24 @@ mod tests {
             metadata.or_issuers(vec!["https://issuer.example/".to_owned()]).to_json(),
             r#"{"resource":"https://api.example.com","authorization_servers":["https://issuer.example/"],"scopes_supported":["a","b"],"bearer_methods_supported":["header"],"resource_name":"Orders"}"#
         );
+    }
+
+    #[test]
+    fn pages_of_every_origin_may_read_the_document() {
+        let metadata = ResourceMetadata::new("https://api.example.com/mcp").unwrap();
+        for method in ["GET", "HEAD"] {
+            let answer = MetadataAnswer::new(Some(&metadata), method);
+            assert_eq!((answer.status, answer.body), (200, metadata.to_json()));
+            assert!(answer.headers.contains(&("access-control-allow-origin", "*")));
+        }
+        let answer = MetadataAnswer::new(Some(&metadata), "OPTIONS");
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+        assert!(answer.headers.contains(&("access-control-allow-origin", "*")));
+        assert!(answer.headers.contains(&("access-control-allow-headers", "*")));
+        for method in ["GET", "OPTIONS"] {
+            let answer = MetadataAnswer::new(None, method);
+            assert_eq!((answer.status, answer.headers.len()), (404, 0));
+        }
     }
 
     #[test]

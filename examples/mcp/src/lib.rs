@@ -3,7 +3,7 @@
 //!
 //! | the protocol demands | the server uses |
 //! |---|---|
-//! | protected resource metadata (RFC 9728), at the well-known path of the endpoint or of the root | `ResourceMetadata`, and the handler `resource_metadata` |
+//! | protected resource metadata (RFC 9728), at the well-known path of the endpoint or of the root | `ResourceMetadata`, and `resource_metadata_routes` |
 //! | 401 with `resource_metadata` and `scope` in the challenge | the gate's answer, because the gate has the metadata |
 //! | tokens that were issued for this server (RFC 8707) | `Audience`: the endpoint's URL |
 //! | tokens only from the Authorization field, with each request | the gate's default |
@@ -11,7 +11,7 @@
 //! | no token passed on to other services | `forget_token` removes the header field, and no tool reads [`Verified::raw_token`](portcullis_axum::Verified::raw_token) |
 //!
 //! On Actix Web it is `.wrap(AuthMiddleware::new(gate).require(scopes(BASE_SCOPE)))` instead of the layer, and
-//! `portcullis_actix::resource_metadata` instead of the handler; the gate is the same.
+//! `portcullis_actix::resource_metadata_routes` instead of the routes; the gate is the same.
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
 
@@ -27,10 +27,10 @@ use axum::http::header::{AUTHORIZATION, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn, map_request};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use portcullis_axum::{
-    Auth, AuthLayer, ConfigError, Gate, HasGate, Policy, Rejection, ResourceMetadata, Verifier, resource_metadata,
-    scopes,
+    Auth, AuthLayer, ConfigError, Gate, HasGate, Policy, Rejection, ResourceMetadata, Verifier,
+    resource_metadata_routes, scopes,
 };
 
 use crate::messages::Message;
@@ -47,7 +47,6 @@ pub const BASE_SCOPE: &str = "notes:read";
 pub fn app(verifier: impl Verifier + 'static, resource: &str) -> Result<Router, ConfigError> {
     // Only what basic use needs. A client asks for more when a tool needs it.
     let metadata = ResourceMetadata::new(resource)?.with_scopes([BASE_SCOPE]).with_name("Notes");
-    let well_known = metadata.path();
     let gate = Gate::new(verifier).with_resource_metadata(metadata);
     let service = Arc::new(Service { gate: gate.clone(), notes: Notes::default() });
 
@@ -55,15 +54,8 @@ pub fn app(verifier: impl Verifier + 'static, resource: &str) -> Result<Router, 
     let own_origin: Arc<str> = resource.splitn(4, '/').take(3).collect::<Vec<_>>().join("/").into();
     let endpoint = endpoint.layer(from_fn(move |request, next| check_origin(Arc::clone(&own_origin), request, next)));
 
-    let mut app = endpoint.route(&well_known, get(resource_metadata));
-    if well_known != ROOT_METADATA {
-        app = app.route(ROOT_METADATA, get(resource_metadata));
-    }
-    Ok(app.with_state(service))
+    Ok(endpoint.merge(resource_metadata_routes(&service.gate)).with_state(service))
 }
-
-/// Where clients look when they find nothing at the path for the endpoint.
-const ROOT_METADATA: &str = "/.well-known/oauth-protected-resource";
 
 /// Guards `routes` with `policy`, and hides the token from them.
 pub fn behind<S: Clone + Send + Sync + 'static>(gate: Gate, policy: Policy, routes: Router<S>) -> Router<S> {
@@ -80,10 +72,11 @@ async fn forget_token(mut request: Request) -> Request {
 
 /// Refuses requests from pages of other origins (DNS rebinding).
 async fn check_origin(own: Arc<str>, request: Request, next: Next) -> Response {
-    match request.headers().get(ORIGIN) {
-        Some(origin) if origin.as_bytes() != own.as_bytes() => StatusCode::FORBIDDEN.into_response(),
-        _ => next.run(request).await,
+    // All of them: another reader of the request could take another one than we do.
+    if request.headers().get_all(ORIGIN).iter().any(|origin| origin.as_bytes() != own.as_bytes()) {
+        return StatusCode::FORBIDDEN.into_response();
     }
+    next.run(request).await
 }
 
 struct Service {

@@ -366,6 +366,10 @@ async fn security_and_endpoint_refuses_a_foreign_origin_first() {
     for origin in ["https://evil.example", "http://notes.example", "https://notes.example.evil.example", "null", ""] {
         assert_eq!(server.send(from(origin)).await.status, 403, "{origin}");
     }
+    // Two readers could take different ones.
+    let mut both = from("https://notes.example");
+    both.headers_mut().append("origin", "https://evil.example".parse().unwrap());
+    assert_eq!(server.send(both).await.status, 403);
 }
 
 #[tokio::test]
