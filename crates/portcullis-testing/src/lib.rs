@@ -25,6 +25,7 @@
 //! | make that server fail: slow, broken, oversized or missing answers | [`IssuerServer::misbehave`], [`Fault`] |
 //! | test a handler without any token | [`gate_admitting`] |
 //! | accept the unsigned tokens of a Firebase emulator on this machine | [`FirebaseEmulator`] |
+//! | list the routes of an app that are open to anonymous requests | `open_routes_of_axum`, `open_routes_of_actix` |
 //!
 //! All tokens pass through the verifier that production uses. Only [`gate_admitting`] skips it.
 //!
@@ -42,6 +43,7 @@
 //! # Features
 //!
 //! - `server` (default): [`IssuerServer`], which serves the issuer on loopback, and [`FirebaseEmulator`].
+//! - `axum`: `open_routes_of_axum`, and `actix`: `open_routes_of_actix`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -49,6 +51,8 @@
 mod emulator;
 mod forgery;
 mod issuer;
+#[cfg(any(feature = "actix", feature = "axum"))]
+mod open_routes;
 #[cfg(feature = "server")]
 mod server;
 mod shapes;
@@ -59,6 +63,10 @@ mod token;
 pub use emulator::FirebaseEmulator;
 pub use forgery::Forgery;
 pub use issuer::TestIssuer;
+#[cfg(feature = "actix")]
+pub use open_routes::open_routes_of_actix;
+#[cfg(feature = "axum")]
+pub use open_routes::open_routes_of_axum;
 #[cfg(feature = "server")]
 pub use server::{Endpoint, Fault, IssuerServer, RequestHead};
 pub use signing_key::SigningKey;

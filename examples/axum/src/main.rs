@@ -93,3 +93,19 @@ async fn stopped() {
 fn log_filter() -> tracing_subscriber::EnvFilter {
     tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,portcullis=debug".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_testing::{TestIssuer, open_routes_of_axum};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_these_routes_are_open() {
+        let app = app(TestIssuer::new().gate());
+        let routes = ["public", "private", "private-scoped", "greeting"].map(|name| format!("/api/{name}"));
+        let paths = routes.iter().map(String::as_str).chain(["/healthz", "/readyz"]);
+        let open = open_routes_of_axum(app, paths.map(|path| ("GET", path))).await;
+        assert_eq!(open, ["GET /api/public 200", "GET /api/greeting 200", "GET /healthz 200", "GET /readyz 200"]);
+    }
+}
