@@ -39,11 +39,18 @@ impl Running {
     }
 
     pub(crate) fn actix(configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Self {
+        Self::actix_speaking(configure, false)
+    }
+
+    /// Actix also speaks HTTP/2 without TLS if `http2` is set. Axum always does.
+    pub(crate) fn actix_speaking(configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static, http2: bool) -> Self {
         let (started, running) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let server = actix_web::HttpServer::new(move || actix_web::App::new().configure(configure.clone()));
-                let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+                let server = server.workers(1).disable_signals();
+                let bound = if http2 { server.bind_auto_h2c("127.0.0.1:0") } else { server.bind("127.0.0.1:0") };
+                let server = bound.unwrap();
                 let address = server.addrs()[0];
                 let server = server.run();
                 started.send((address, server.handle())).unwrap();

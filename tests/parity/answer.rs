@@ -26,7 +26,14 @@ impl Answer {
 
     /// Protected resource metadata.
     pub(crate) fn document(json: &str) -> Self {
-        Self::spelled_out(200, &[("content-type", "application/json")], json)
+        let fields = [("access-control-allow-origin", "*"), ("content-type", "application/json")];
+        Self::spelled_out(200, &fields, json)
+    }
+
+    /// The guard's answer to a CORS preflight.
+    pub(crate) fn preflight() -> Self {
+        let vary = "origin, access-control-request-method, access-control-request-headers";
+        Self::new(204, vec![("vary".to_owned(), vary.to_owned())], Vec::new())
     }
 
     /// A path without a resource.

@@ -49,8 +49,11 @@ impl Connection {
             fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         self.is_closed = fields.contains(&("connection".to_owned(), "close".to_owned()));
-        let length = fields.iter().find(|(name, _)| name == "content-length").expect("an answer of known length");
-        let mut body = vec![0; if head { 0 } else { length.1.parse().unwrap() }];
+        // A 204 has no body and no length (RFC 9110 §8.6).
+        let length =
+            fields.iter().find(|(name, _)| name == "content-length").map(|(_, length)| length.parse().unwrap());
+        assert!(length.is_some() || status == 204, "{status_line}: an answer of known length");
+        let mut body = vec![0; if head { 0 } else { length.unwrap_or(0) }];
         self.stream.read_exact(&mut body).unwrap();
         Answer::new(status, fields, body)
     }

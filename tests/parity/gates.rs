@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::adapter::{Challenge, Credential, Guard};
+use portcullis::adapter::{Challenge, Credential, Guard, Refused};
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::{CustomRefusal, InvalidToken, Unavailable};
 use portcullis::jose::Algorithm;
@@ -141,7 +141,7 @@ impl Scope {
 }
 
 /// Changes the status, the body and a field, and adds a field.
-fn reworded(error: &AuthError, refusal: &mut Refusal) {
+fn reworded(error: &Refused<'_>, refusal: &mut Refusal) {
     refusal.body = format!("<p>{}</p>", error.description());
     refusal.headers.retain(|(name, _)| name != "content-type");
     refusal.headers.push(("Content-Type".to_owned(), "text/html; charset=utf-8".to_owned()));
@@ -152,7 +152,7 @@ fn reworded(error: &AuthError, refusal: &mut Refusal) {
 }
 
 /// Adds invalid fields, an empty value and characters outside ASCII, and sets an invalid status.
-fn make_invalid(_: &AuthError, refusal: &mut Refusal) {
+fn make_invalid(_: &Refused<'_>, refusal: &mut Refusal) {
     refusal.status = 1_000;
     refusal.body = String::new();
     for (name, value) in [

@@ -70,10 +70,10 @@ pub(crate) fn kept_out(gates: &Gates) -> Vec<Row> {
         let expected = Answer::invalid_token(forgery.reason.as_str());
         rows.push(row(forgery.name, bearing("/guarded/open", &forgery.token), expected));
     }
-    for value in ["Basic dXNlcjpwYXNz", "DPoP eyJ.eyJ.c2ln", "Bearertoken"] {
+    for value in ["Basic dXNlcjpwYXNz", "DPoP eyJ.eyJ.c2ln", "Bearertoken x"] {
         rows.push(row(value, get("/guarded/open", &[("Authorization", value)]), Answer::missing_token()));
     }
-    for value in [&b""[..], b"Bearer", b"Bearer a b", b"Bearer\tabc", b"Bearer a\xffb", b"\xff\xfe"] {
+    for value in [&b""[..], b"Bearer", b"Bearer a b", b"Bearer\tabc", b"Bearer a\xffb", b"\xff\xfe", b"eyJ.eyJ.c2ln"] {
         let name = String::from_utf8_lossy(value);
         rows.push(row(name, get("/guarded/open", &[("Authorization", value)]), Answer::malformed_authorization()));
     }
@@ -157,6 +157,8 @@ pub(crate) fn optional(gates: &Gates) -> Vec<Row> {
             row("garbage", bearing(&path, "garbage"), Answer::invalid_token("not_compact_jws")),
             row("malformed", with(&path, "Bearer"), Answer::malformed_authorization()),
             row("empty", with(&path, ""), Answer::malformed_authorization()),
+            row("a token without its scheme", with(&path, &plain), Answer::malformed_authorization()),
+            row("a single word", with(&path, "Basic"), Answer::malformed_authorization()),
             row("DPoP", with(&path, "DPoP eyJ.eyJ.c2ln"), Answer::missing_token()),
         ]);
         let path = format!("/guarded-optional-admin/{route}");
@@ -185,36 +187,44 @@ pub(crate) fn preflights(gates: &Gates) -> Vec<Row> {
     let expired = bearer(alice(gates).scope("admin").expired().sign());
     let (admin, plain) = (("Authorization", admin.as_str()), ("Authorization", plain.as_str()));
     let expired = ("Authorization", expired.as_str());
+    let answered = || Answer::preflight();
+    let with =
+        |name: &str, fields: &[(&str, &str)], expected: Answer| row(name, send("OPTIONS", OPEN, fields, b""), expected);
     let mut rows = vec![
-        row("whole", whole(OPEN, &[]), Answer::ok("open")),
-        row(
-            "whole, with fields",
-            whole(OPEN, &[("Access-Control-Request-Headers", "authorization")]),
-            Answer::ok("open"),
-        ),
-        row("of a null origin", send("OPTIONS", OPEN, &[("Origin", "null"), METHOD], b""), Answer::ok("open")),
+        row("whole", whole(OPEN, &[]), answered()),
+        row("whole, with fields", whole(OPEN, &[("Access-Control-Request-Headers", "authorization")]), answered()),
+        row("of a null origin", send("OPTIONS", OPEN, &[("Origin", "null"), METHOD], b""), answered()),
         row(
             "names in lower case",
             send("OPTIONS", OPEN, &[("origin", "https://app.example"), ("access-control-request-method", "PUT")], b""),
-            Answer::ok("open"),
+            answered(),
         ),
-        row("that would be another method", whole(OPEN, &[("X-HTTP-Method-Override", "DELETE")]), Answer::ok("open")),
-        row("bad token", whole(OPEN, &[expired]), Answer::ok("open")),
-        // The guard lets it through without a caller, and a handler that needs a caller refuses it.
-        row("whole, extractor", whole("/guarded-cors/private", &[]), Answer::missing_token()),
-        row("whole, optional extractor", whole("/guarded-cors/greeting", &[]), Answer::ok("anonymous")),
-        row("admin, extractor", whole("/guarded-cors/private", &[admin]), Answer::ok("alice")),
-        row("bad token, extractor", whole("/guarded-cors/private", &[expired]), Answer::invalid_token("expired")),
-        row(
-            "bad token, optional extractor",
-            whole("/guarded-cors/greeting", &[expired]),
-            Answer::invalid_token("expired"),
+        row("that would be another method", whole(OPEN, &[("X-HTTP-Method-Override", "DELETE")]), answered()),
+        // The guard answers it, so no handler sees it, whatever token it has.
+        row("bad token", whole(OPEN, &[expired]), answered()),
+        row("whole, extractor", whole("/guarded-cors/private", &[]), answered()),
+        row("whole, optional extractor", whole("/guarded-cors/greeting", &[]), answered()),
+        row("admin, extractor", whole("/guarded-cors/private", &[admin]), answered()),
+        row("not admin, policy of the extractor", whole("/guarded-cors/scoped", &[plain]), answered()),
+        row("no length", whole(OPEN, &[("Content-Length", "0")]), answered()),
+        // Requests that two readers could understand differently.
+        with("an empty origin", &[("Origin", ""), METHOD], Answer::missing_token()),
+        with("two origins", &[ORIGIN, ORIGIN, METHOD], Answer::missing_token()),
+        with(
+            "a list of origins",
+            &[("Origin", "https://a.example, https://b.example"), METHOD],
+            Answer::missing_token(),
         ),
-        row(
-            "not admin, policy of the extractor",
-            whole("/guarded-cors/scoped", &[plain]),
-            Answer::insufficient_scope("read:messages write:messages"),
+        with("an empty method", &[ORIGIN, ("Access-Control-Request-Method", "")], Answer::missing_token()),
+        with("no method token", &[ORIGIN, ("Access-Control-Request-Method", "G(T")], Answer::missing_token()),
+        with(
+            "two methods in one field",
+            &[ORIGIN, ("Access-Control-Request-Method", "GET, PUT")],
+            Answer::missing_token(),
         ),
+        with("two methods", &[ORIGIN, METHOD, METHOD], Answer::missing_token()),
+        row("a body", send("OPTIONS", OPEN, &[ORIGIN, METHOD], b"unread"), Answer::missing_token()),
+        row("a body, admin", send("OPTIONS", OPEN, &[ORIGIN, METHOD, admin], b"unread"), Answer::ok("open")),
         row("HEAD", send("HEAD", OPEN, &[ORIGIN, METHOD], b""), Answer::missing_token().without_body()),
         row("in the query", get("/guarded-cors/open?_method=OPTIONS", &[ORIGIN, METHOD]), Answer::missing_token()),
         row("only OPTIONS", send("OPTIONS", OPEN, &NONE, b""), Answer::missing_token()),
@@ -424,6 +434,23 @@ pub(crate) fn metadata(gates: &Gates) -> Vec<Row> {
     let mut rows = vec![
         row("well-known", get(WELL_KNOWN, &NONE), document()),
         row("well-known, HEAD", send("HEAD", WELL_KNOWN, &NONE, b""), document().without_body()),
+        // Browsers ask before they send a custom field.
+        row(
+            "well-known, OPTIONS",
+            send("OPTIONS", WELL_KNOWN, &[("Access-Control-Request-Headers", "mcp-protocol-version")], b""),
+            Answer::new(
+                204,
+                [
+                    ("access-control-allow-headers", "*"),
+                    ("access-control-allow-methods", "GET, HEAD"),
+                    ("access-control-allow-origin", "*"),
+                    ("allow", "GET, HEAD, OPTIONS"),
+                ]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+                Vec::new(),
+            ),
+        ),
         row("well-known, query", get(&format!("{WELL_KNOWN}?a=%FF"), &NONE), document()),
         // It is served without a token, and with a bad one.
         row("well-known, token", bearing(WELL_KNOWN, &good), document()),

@@ -15,14 +15,18 @@
 
 mod answer;
 mod client;
+mod differences;
 mod gates;
 mod guarded;
+mod http2;
+mod metadata_routes;
 mod on_tiny_http;
 mod requests;
 #[path = "../running.rs"]
 mod running;
 mod seams;
 mod servers;
+mod two_readers;
 mod unread;
 
 use std::collections::BTreeSet;
@@ -177,7 +181,7 @@ fn tables_reach_every_reason_and_status() {
     let requests: BTreeSet<&[u8]> = rows.iter().map(|row| row.request.as_slice()).collect();
     assert_eq!(requests.len(), rows.len(), "two rows with one request");
     let statuses: BTreeSet<u16> = rows.iter().map(|row| row.expected.status).collect();
-    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 400, 401, 403, 404, 500, 503]);
+    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 204, 400, 401, 403, 404, 500, 503]);
     let bodies: Vec<&str> = rows.iter().filter_map(|row| std::str::from_utf8(&row.expected.body).ok()).collect();
     for reason in Reason::ALL {
         let member = format!(r#""reason":"{reason}""#);

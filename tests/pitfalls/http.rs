@@ -16,7 +16,7 @@
 //! | an optional credential whose invalid tokens count as absent | `crates/portcullis-axum/tests/extractors.rs::optional_credential_may_be_absent_but_not_invalid` | `crates/portcullis-actix/tests/extractors.rs::optional_credential_may_be_absent_but_not_invalid`, `crates/portcullis-actix/tests/extractors.rs::refusal_swallowed_by_option_is_logged` |
 //! | a service that is called before it is polled ready | `crates/portcullis-axum/tests/layer.rs::service_that_was_polled_ready_is_called` | `crates/portcullis-actix/tests/middleware.rs::middleware_is_ready_when_its_service_is` |
 //! | two nested guards of two issuers that accept each other's callers | `crates/portcullis-axum/tests/layer.rs::each_part_of_a_router_admits_its_own_callers`, `crates/portcullis-axum/tests/layer.rs::required_layer_behind_an_optional_one_asks_itself` | `crates/portcullis-actix/tests/middleware.rs::each_part_of_an_app_admits_its_own_callers`, `crates/portcullis-actix/tests/middleware.rs::required_middleware_behind_an_optional_one_asks_itself` |
-//! | a CORS preflight that is refused | `crates/portcullis-axum/tests/layer.rs::cors_preflight_passes_only_where_allowed` | `crates/portcullis-actix/tests/middleware.rs::cors_preflight_passes_only_where_allowed` |
+//! | a CORS preflight that is refused | `crates/portcullis-axum/tests/layer.rs::cors_preflight_is_answered_only_where_allowed` | `crates/portcullis-actix/tests/middleware.rs::cors_preflight_is_answered_only_where_allowed` |
 //! | tokens or claims in the log | `crates/portcullis-axum/tests/extractors.rs::no_token_or_claim_reaches_the_log` | `crates/portcullis-actix/tests/extractors.rs::no_token_or_claim_reaches_the_log` |
 
 use std::path::Path;

@@ -98,6 +98,7 @@
 mod extract;
 mod metadata;
 mod middleware;
+mod payload;
 mod rejection;
 mod state;
 mod view;
@@ -110,7 +111,7 @@ pub use portcullis::{
 pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, session, verifier};
 
 pub use extract::{Auth, Authorized, MaybeAuth};
-pub use metadata::resource_metadata;
+pub use metadata::{resource_metadata, resource_metadata_routes};
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
 pub use rejection::Rejection;
 

@@ -8,11 +8,13 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{Error, HttpMessage, ResponseError};
-use portcullis::adapter::{Admission, Guard};
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use portcullis::adapter::{Admission, Decision, Guard, PreflightAnswer};
 use portcullis::{Gate, Policy};
 
+use crate::payload::has_unannounced_body;
 use crate::rejection::Rejection;
 use crate::state::find_admission;
 use crate::view::view;
@@ -42,6 +44,22 @@ use crate::view::view;
 /// Middleware can be nested. Each lets through only what its own gate verified, and extractors use the innermost gate.
 ///
 /// Unlike a layer of Axum, it also guards routes that are added after `wrap`.
+///
+/// # One gate, cloned
+///
+/// Extractors behind the middleware use its gate, and extractors elsewhere that of `app_data`. Each `with_…` method makes
+/// another gate. Make the gate once, with all of them, and give clones to `app_data` and to each middleware, so that all
+/// refusals have one style.
+///
+/// `portcullis_testing::open_routes_of_actix` lists the routes and methods that let an anonymous request through, so that a
+/// test can pin them.
+///
+/// # CORS
+///
+/// Wrap the CORS middleware around this one: call `.wrap(cors)` after `.wrap(guard)`, for example with `actix-cors`. It then
+/// answers the preflight requests of browsers, which have no token, and adds its fields to refusals too, so that pages can
+/// read them. Where a proxy adds the CORS fields, use [`Self::allow_cors_preflight`]. A CORS middleware behind this one sees
+/// no preflight.
 #[derive(Clone, Debug)]
 #[must_use = "give it to wrap()"]
 pub struct AuthMiddleware(Arc<Guard>);
@@ -62,7 +80,10 @@ impl AuthMiddleware {
         Arc::unwrap_or_clone(self.0).optional().into()
     }
 
-    /// Lets CORS preflight requests through, to which browsers add no credential.
+    /// Answers CORS preflight requests with 204. Browsers add no credential to them. They reach neither the policy nor the
+    /// routes ([`Guard::allow_cors_preflight`](portcullis::adapter::Guard::allow_cors_preflight)).
+    ///
+    /// With a CORS middleware around this one it is not needed: see [CORS](Self#cors).
     pub fn allow_cors_preflight(self) -> Self {
         Arc::unwrap_or_clone(self.0).allow_cors_preflight().into()
     }
@@ -110,12 +131,18 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let (inner, guard) = (Rc::clone(&self.inner), Arc::clone(&self.guard));
         Box::pin(async move {
+            let has_unannounced_body = has_unannounced_body(&mut request);
             let known = find_admission(request.request());
-            let admission = match guard.admit(&view(request.request()), known.as_ref()).await {
-                Ok(admission) => admission,
+            let view = view(request.request()).with_unannounced_body(has_unannounced_body);
+            let decision = guard.admit(&view, known.as_ref()).await;
+            let admission = match decision {
+                Ok(Decision::Pass(admission)) => admission,
+                Ok(Decision::Answer(answer)) => {
+                    return Ok(request.into_response(preflight_response(answer)).map_into_right_body());
+                }
                 Err(refusal) => {
                     let refusal = Rejection::from(refusal).error_response();
                     return Ok(request.into_response(refusal).map_into_right_body());
@@ -133,6 +160,16 @@ where
             Ok(response.map_into_left_body())
         })
     }
+}
+
+/// The response to a CORS preflight request, which has no body.
+fn preflight_response(answer: PreflightAnswer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    answer.headers.iter().for_each(|field| {
+        response.append_header(*field);
+    });
+    response.finish()
 }
 
 /// Adds the caller's header fields. Fields that HTTP cannot send are left out.

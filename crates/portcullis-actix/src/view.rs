@@ -12,11 +12,20 @@ pub(crate) struct HttpRequestView<'a> {
     headers: &'a HeaderMap,
     method: &'a Method,
     uri: &'a Uri,
+    has_unannounced_body: bool,
 }
 
 /// Returns the view of a request. Its URI is the one that the server received: a scope does not change it.
 pub(crate) fn view(request: &HttpRequest) -> HttpRequestView<'_> {
-    HttpRequestView { headers: request.headers(), method: request.method(), uri: request.uri() }
+    let (headers, method, uri) = (request.headers(), request.method(), request.uri());
+    HttpRequestView { headers, method, uri, has_unannounced_body: false }
+}
+
+impl HttpRequestView<'_> {
+    /// With the information that a body follows, which over HTTP/2 needs no header field.
+    pub(crate) fn with_unannounced_body(self, has_unannounced_body: bool) -> Self {
+        Self { has_unannounced_body, ..self }
+    }
 }
 
 impl RequestView for HttpRequestView<'_> {
@@ -30,5 +39,9 @@ impl RequestView for HttpRequestView<'_> {
 
     fn original_path(&self) -> Option<Cow<'_, str>> {
         Some(self.uri.path().into())
+    }
+
+    fn may_have_unannounced_body(&self) -> bool {
+        self.has_unannounced_body
     }
 }

@@ -42,13 +42,56 @@ use crate::view::original_uri;
 /// # (guarded, open) }
 /// ```
 ///
-/// The same holds for `merge`, `nest` and `fallback`. `route_layer` never guards the fallback. These forms guard every
-/// route of the part:
+/// The same holds for `merge`, `nest` and `fallback`, and for the methods of one route. `route_layer` never guards the
+/// fallback. On one route:
+///
+/// ```
+/// # use axum::routing::{MethodRouter, get, post};
+/// # use portcullis_axum::AuthLayer;
+/// # async fn a() {}
+/// # async fn b() {}
+/// # fn all(guard: AuthLayer, readers: AuthLayer, writers: AuthLayer) -> [MethodRouter; 4] {
+/// let both = get(a).post(b).layer(guard.clone());
+/// let each_its_own = get(a).layer(readers.clone()).merge(post(b).layer(writers.clone()));
+/// let open = get(a).layer(guard).post(b); // wrong: POST is open
+/// let twice = get(a).layer(readers).post(b).layer(writers); // wrong: GET needs both
+/// # [both, each_its_own, open, twice] }
+/// ```
+///
+/// `portcullis_testing::open_routes_of_axum` lists the routes and methods that let an anonymous request through, so that a
+/// test can pin them.
+///
+/// These forms guard every route of the part:
 ///
 /// - `.route(…).layer(layer)`: the layer is the last call.
 /// - `.nest("/admin", admin.layer(layer))` and `.merge(admin.layer(layer))`: the part is finished before it is added.
 /// - An extractor in each handler ([`Auth`](crate::Auth), [`Authorized`](crate::Authorized)): it guards its handler
 ///   wherever the route is added.
+///
+/// # One gate, cloned
+///
+/// Extractors behind the layer use the layer's gate, and extractors elsewhere that of the state. Each `with_…` method makes
+/// another gate. Make the gate once, and clone it, so that all refusals have one style:
+///
+/// ```
+/// # use axum::{Router, routing::get};
+/// # use portcullis_axum::{Auth, AuthLayer, Gate};
+/// # async fn handler(_: Auth) {}
+/// # fn app(gate: Gate) -> Router {
+/// let gate = gate.with_realm("orders").with_refusals(|refused, refusal| refusal.body = refused.code().to_owned());
+/// Router::new()
+///     .route("/orders", get(handler).layer(AuthLayer::new(gate.clone())))
+///     .route("/me", get(handler))
+///     .with_state(gate) // wrong: .with_state(gate.with_refusals(..)), whose refusals the layer does not have
+/// # }
+/// ```
+///
+/// # CORS
+///
+/// Add the CORS layer after this one, so that it is around it: `.layer(AuthLayer::new(gate)).layer(cors)`, for example with
+/// `CorsLayer` of `tower-http`. It then answers the preflight requests of browsers, which have no token, and adds its fields
+/// to refusals too, so that pages can read them. Where a proxy adds the CORS fields, use [`Self::allow_cors_preflight`]. A
+/// CORS layer behind this layer sees no preflight.
 #[derive(Clone, Debug)]
 #[must_use = "give it to Router::layer"]
 pub struct AuthLayer(portcullis_tower::AuthLayer);
@@ -69,7 +112,10 @@ impl AuthLayer {
         Self(self.0.optional())
     }
 
-    /// Lets CORS preflight requests through, to which browsers add no credential.
+    /// Answers CORS preflight requests with 204. Browsers add no credential to them. They reach neither the policy nor the
+    /// routes ([`Guard::allow_cors_preflight`](portcullis::adapter::Guard::allow_cors_preflight)).
+    ///
+    /// With a CORS layer around this layer it is not needed: see [CORS](Self#cors).
     pub fn allow_cors_preflight(self) -> Self {
         Self(self.0.allow_cors_preflight())
     }

@@ -51,7 +51,9 @@
 //! # A guard before a part of the service
 //!
 //! [`AuthLayer`] guards all routes of a router. It is the layer of `portcullis-tower` and works around any tower service.
-//! Add it after the routes: [routes that are added later stay open](AuthLayer#routes-that-are-added-later-stay-open).
+//! Add it after the routes and their methods:
+//! [what is added later stays open](AuthLayer#routes-that-are-added-later-stay-open). Make the gate once, and
+//! [clone it](AuthLayer#one-gate-cloned) for the state and the layers.
 //!
 //! # Behind a proxy that strips a prefix
 //!
@@ -109,7 +111,7 @@ pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, j
 
 pub use extract::{Auth, Authorized};
 pub use layer::AuthLayer;
-pub use metadata::{MetadataDocument, resource_metadata};
+pub use metadata::{MetadataDocument, resource_metadata, resource_metadata_routes};
 pub use portcullis_tower::{AuthBody, AuthService};
 pub use rejection::Rejection;
 pub use state::HasGate;

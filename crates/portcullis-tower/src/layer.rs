@@ -1,18 +1,20 @@
 //! The guard as a tower layer.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::request::Parts;
 use http::{Extensions, Request, Response, Uri};
-use portcullis::adapter::Guard;
-use portcullis::{Gate, Policy};
+use http_body::Body;
+use portcullis::adapter::{Decision, Guard};
+use portcullis::{Gate, Policy, Refusal};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::body::AuthBody;
-use crate::rejection::{add_fields, response};
+use crate::rejection::{add_fields, preflight_response, response};
 use crate::view::PartsView;
 
 /// Guards a tower service: verified callers reach it, other requests are refused.
@@ -37,12 +39,18 @@ use crate::view::PartsView;
 /// ```
 ///
 /// The service behind it finds two values among the request's extensions: the [`Gate`], and the caller as
-/// [`Admission`](portcullis::adapter::Admission). There is no `Admission` when the request passed without a caller (see
-/// [`Self::optional`] and [`Self::allow_cors_preflight`]). Header fields that belong to the caller
+/// [`Admission`](portcullis::adapter::Admission). There is no `Admission` when the request passed without a caller
+/// ([`Self::optional`]). Header fields that belong to the caller
 /// ([`Verified::response_headers`](portcullis::Verified::response_headers)) are added to the service's response.
 ///
 /// Layers can be nested. Each lets through only what its own gate verified, and the innermost gate is the one that the
 /// service finds.
+///
+/// # CORS
+///
+/// Put the CORS layer around this layer, for example `CorsLayer` of `tower-http`. It then answers the preflight requests of
+/// browsers, which have no token, and adds its fields to refusals too, so that pages can read them. Where a proxy adds the
+/// CORS fields, use [`Self::allow_cors_preflight`]. A CORS layer behind this layer sees no preflight.
 #[derive(Clone, Debug)]
 #[must_use = "give it to a service"]
 pub struct AuthLayer {
@@ -68,7 +76,10 @@ impl AuthLayer {
         self.with(|guard| guard.optional())
     }
 
-    /// Lets CORS preflight requests through, to which browsers add no credential.
+    /// Answers CORS preflight requests with 204. Browsers add no credential to them. They reach neither the policy nor the
+    /// service ([`Guard::allow_cors_preflight`](portcullis::adapter::Guard::allow_cors_preflight)).
+    ///
+    /// With a CORS layer around this layer it is not needed: see [CORS](Self#cors).
     pub fn allow_cors_preflight(self) -> Self {
         self.with(|guard| guard.allow_cors_preflight())
     }
@@ -94,10 +105,11 @@ impl AuthLayer {
         Self { guard: Arc::new(change(Arc::unwrap_or_clone(self.guard))), ..self }
     }
 
-    fn view<'a>(&self, parts: &'a Parts) -> PartsView<'a> {
+    fn view<'a>(&self, parts: &'a Parts, body: &impl Body) -> PartsView<'a> {
+        let view = PartsView::new(parts).with_body(body);
         match (self.original_uri)(&parts.extensions) {
-            Some(uri) => PartsView::new(parts).with_original_uri(uri),
-            None => PartsView::new(parts),
+            Some(uri) => view.with_original_uri(uri),
+            None => view,
         }
     }
 }
@@ -127,7 +139,7 @@ impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for AuthService
 where
     S: Service<Request<RequestBody>, Response = Response<ResponseBody>> + Clone + Send + 'static,
     S::Future: Send,
-    RequestBody: Send + 'static,
+    RequestBody: Body + Send + 'static,
 {
     type Response = Response<AuthBody<ResponseBody>>;
     type Error = S::Error;
@@ -145,8 +157,15 @@ where
         Box::pin(async move {
             let guard = &layer.guard;
             let (mut parts, body) = request.into_parts();
-            let admission = match guard.admit(&layer.view(&parts), parts.extensions.get()).await {
-                Ok(admission) => admission,
+            // `with_original_uri` calls the user's code. A panic would drop the connection.
+            let Ok(view) = catch_unwind(AssertUnwindSafe(|| layer.view(&parts, &body))) else {
+                let refusal = Refusal::misconfigured("the function of with_original_uri panicked");
+                return Ok(response(refusal).map(AuthBody::of_refusal));
+            };
+            let decision = guard.admit(&view, parts.extensions.get()).await;
+            let admission = match decision {
+                Ok(Decision::Pass(admission)) => admission,
+                Ok(Decision::Answer(answer)) => return Ok(preflight_response(answer).map(AuthBody::of_refusal)),
                 Err(refusal) => return Ok(response(refusal).map(AuthBody::of_refusal)),
             };
             let admitted = admission.clone();

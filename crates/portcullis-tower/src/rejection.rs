@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use portcullis::Refusal;
+use portcullis::adapter::PreflightAnswer;
 
 /// Makes the response to a request that is refused: the gate's [`Refusal`], byte for byte. Its method `map` turns the body
 /// into that of your framework.
@@ -17,17 +18,29 @@ use portcullis::Refusal;
 #[must_use]
 pub fn response(refusal: Refusal) -> Response<String> {
     let Refusal { status, headers, body, .. } = refusal;
+    with_fields(status, &headers, body)
+}
+
+/// Makes the response to a CORS preflight request, which has no body.
+pub(crate) fn preflight_response(answer: PreflightAnswer) -> Response<String> {
+    with_fields(answer.status, answer.headers, String::new())
+}
+
+fn with_fields<T: AsRef<str>>(status: u16, fields: &[(T, T)], body: String) -> Response<String> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    add_fields(response.headers_mut(), &headers);
+    add_fields(response.headers_mut(), fields);
     response
 }
 
-/// Adds header fields. Fields that HTTP cannot send are left out. The gate's own fields can always be sent.
-pub(crate) fn add_fields(headers: &mut HeaderMap, fields: &[(String, String)]) {
+/// Adds header fields. Fields that HTTP cannot send are left out, and so are fields beyond the number that a map of them
+/// holds. The gate's own fields can always be sent.
+pub(crate) fn add_fields<T: AsRef<str>>(headers: &mut HeaderMap, fields: &[(T, T)]) {
     for (name, value) in fields {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.append(name, value);
+        let field = (HeaderName::try_from(name.as_ref()), HeaderValue::try_from(value.as_ref()));
+        if let (Ok(name), Ok(value)) = field {
+            // An error means that the map is full.
+            let _ = headers.try_append(name, value);
         }
     }
 }

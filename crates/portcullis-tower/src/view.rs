@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use http::Uri;
 use http::request::Parts;
+use http::{Uri, Version};
+use http_body::Body;
 use portcullis::adapter::RequestView;
 
 /// The head of an `http` request, as the core reads it. Nothing is copied.
@@ -18,13 +19,22 @@ use portcullis::adapter::RequestView;
 pub struct PartsView<'a> {
     parts: &'a Parts,
     uri: &'a Uri,
+    has_unannounced_body: bool,
 }
 
 impl<'a> PartsView<'a> {
     /// The view of a request.
     #[must_use]
     pub fn new(parts: &'a Parts) -> Self {
-        Self { parts, uri: &parts.uri }
+        Self { parts, uri: &parts.uri, has_unannounced_body: false }
+    }
+
+    /// With the request's body, which over HTTP/2 needs no header field. A guard has to know of it, because a request with a
+    /// body is no CORS preflight.
+    #[must_use]
+    pub fn with_body(self, body: &impl Body) -> Self {
+        // Over HTTP/1 the header fields decide (RFC 9112 §6.3).
+        Self { has_unannounced_body: self.parts.version > Version::HTTP_11 && !body.is_end_stream(), ..self }
     }
 
     /// With the URI as the server received it, for frameworks that remove a prefix from the path before a nested service
@@ -46,5 +56,9 @@ impl RequestView for PartsView<'_> {
 
     fn original_path(&self) -> Option<Cow<'_, str>> {
         Some(self.uri.path().into())
+    }
+
+    fn may_have_unannounced_body(&self) -> bool {
+        self.has_unannounced_body
     }
 }

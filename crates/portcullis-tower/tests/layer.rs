@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Version};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
 use portcullis_testing::{TestIssuer, gate_admitting};
@@ -42,17 +42,55 @@ async fn service_finds_gate_and_caller() {
     let issuer = TestIssuer::new();
     let bearer = format!("Bearer {}", issuer.token().subject("alice").sign());
     let good = [("authorization", bearer.as_str())];
-    let preflight = [("origin", "https://app.test"), ("access-control-request-method", "GET")];
     let layer = || AuthLayer::new(issuer.gate());
     for (layer, method, fields, expected) in [
         (layer(), "GET", &good[..], "true alice"),
         (layer().optional(), "GET", &good[..], "true alice"),
         (layer().optional(), "GET", &[][..], "true none"),
-        (layer().allow_cors_preflight(), "OPTIONS", &preflight[..], "true none"),
     ] {
         let (status, _, body) = send(layer, method, fields).await;
         assert_eq!((status, body.as_str()), (200, expected));
     }
+}
+
+#[tokio::test]
+async fn preflight_does_not_reach_the_service() {
+    let issuer = TestIssuer::new();
+    let preflight = [("origin", "https://app.test"), ("access-control-request-method", "GET")];
+    for layer in [AuthLayer::new(issuer.gate()), AuthLayer::new(issuer.gate()).optional()] {
+        let (status, headers, body) = send(layer.allow_cors_preflight(), "OPTIONS", &preflight).await;
+        assert_eq!((status, body.as_str()), (204, ""));
+        assert_eq!(headers["vary"], "origin, access-control-request-method, access-control-request-headers");
+    }
+    assert_eq!(send(AuthLayer::new(issuer.gate()), "OPTIONS", &preflight).await.0, 401);
+}
+
+/// Over HTTP/2 a body needs no header field.
+#[tokio::test]
+async fn preflight_has_no_body_over_http_2() {
+    let layer = AuthLayer::new(TestIssuer::new().gate()).allow_cors_preflight();
+    for (version, body, expected) in [
+        (Version::HTTP_2, "", 204),
+        (Version::HTTP_2, "body", 401),
+        (Version::HTTP_3, "body", 401),
+        (Version::HTTP_11, "", 204),
+    ] {
+        let request = Request::options("/").header("origin", "null").header("access-control-request-method", "GET");
+        let request = request.version(version).body(body.to_owned()).unwrap();
+        let response = layer.layer(service_fn(echo)).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), expected, "{version:?} {body}");
+    }
+}
+
+/// A map of header fields holds at most 24,576 of them, and panics beyond.
+#[tokio::test]
+async fn too_many_fields_are_left_out() {
+    let gate = TestIssuer::new().gate().with_refusals(|_, refusal| {
+        refusal.headers.extend((0..40_000).map(|number| (format!("x-{number}"), "1".to_owned())));
+    });
+    let (status, headers, body) = send(AuthLayer::new(gate), "GET", &[]).await;
+    assert_eq!((status, body.contains("missing_token")), (401, true));
+    assert!(headers.contains_key("www-authenticate") && headers.len() < 40_000, "{}", headers.len());
 }
 
 #[tokio::test]
@@ -93,13 +131,13 @@ async fn forgeries_do_not_reach_the_service() {
 #[tokio::test]
 async fn service_can_ask_for_more_than_the_layer() {
     let gate = gate_admitting(&json!({"sub": "alice", "scope": "read"})).unwrap();
-    let delete = |request: Request<()>| async move {
+    let delete = |request: Request<String>| async move {
         let gate = request.extensions().get::<Gate>().unwrap();
         let caller = request.extensions().get::<Admission>().unwrap().caller();
         let answer = gate.authorize(caller, &scopes("delete")).map(|()| Response::new("deleted".to_owned()));
         Ok::<_, Infallible>(answer.unwrap_or_else(response))
     };
-    let answer = AuthLayer::new(gate).layer(service_fn(delete)).oneshot(Request::new(())).await.unwrap();
+    let answer = AuthLayer::new(gate).layer(service_fn(delete)).oneshot(Request::new(String::new())).await.unwrap();
     assert_eq!(answer.status(), 403);
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     assert!(body.ends_with(br#","scope":"delete"}"#), "{body:?}");
@@ -128,12 +166,12 @@ async fn header_fields_of_the_caller_reach_the_response() {
 #[tokio::test]
 async fn frames_and_trailers_of_the_service_pass() {
     let gate = gate_admitting(&json!({"sub": "alice"})).unwrap();
-    let stream = |_: Request<()>| async {
+    let stream = |_: Request<String>| async {
         let trailers: HeaderMap = [("grpc-status".parse().unwrap(), "0".parse().unwrap())].into_iter().collect();
         let frames = vec![Frame::data(Bytes::from("one")), Frame::data(Bytes::from("two")), Frame::trailers(trailers)];
         Ok::<_, Infallible>(Response::new(Frames(frames.into_iter())))
     };
-    let answer = AuthLayer::new(gate).layer(service_fn(stream)).oneshot(Request::new(())).await.unwrap();
+    let answer = AuthLayer::new(gate).layer(service_fn(stream)).oneshot(Request::new(String::new())).await.unwrap();
     assert!(!answer.body().is_end_stream());
     assert_eq!(answer.body().size_hint().exact(), None);
     let collected = answer.into_body().collect().await.unwrap();

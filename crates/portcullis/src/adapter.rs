@@ -4,5 +4,7 @@
 
 pub use crate::challenge::Challenge;
 pub use crate::credential::{Credential, HeaderList, PresentedToken, RequestView, Scheme};
-pub use crate::gate::Admission;
-pub use crate::guard::Guard;
+pub use crate::gate::{Admission, Denied, Observed, Outcome, Refusable, Refused};
+pub use crate::guard::{Decision, Guard};
+pub use crate::preflight::PreflightAnswer;
+pub use crate::resource_metadata::MetadataAnswer;

@@ -1,9 +1,11 @@
 //! A gate in front of a part of a service: what the layers and middleware of all adapters do.
 
+use crate::catch_panic::catch_panic_in;
 use crate::claims::NoClaims;
 use crate::credential::RequestView;
 use crate::gate::{Admission, Gate};
 use crate::policy::Policy;
+use crate::preflight::{PreflightAnswer, is_preflight};
 use crate::refusal::Refusal;
 
 /// A gate with the policy of the routes behind it.
@@ -35,9 +37,15 @@ impl Guard {
         self
     }
 
-    /// Lets CORS preflight requests through: OPTIONS with `Origin` and `Access-Control-Request-Method`. Browsers send them
-    /// without a credential (Fetch Standard, §4.8). The policy is not applied to them, so a handler behind the guard that
-    /// answers OPTIONS itself must do no more than a preflight asks for.
+    /// Answers CORS preflight requests with 204 instead of refusing them. Browsers send them without a credential (Fetch
+    /// Standard, §4.8). The guard answers them itself: they reach neither the policy nor the route.
+    ///
+    /// It takes a request for a preflight only if no handler can take it for anything else: OPTIONS with exactly one
+    /// `Origin`, exactly one `Access-Control-Request-Method` that is a valid method, and no body.
+    ///
+    /// The answer has no CORS fields. They come from what is *around* the guard: a proxy, or the framework's CORS layer. A
+    /// CORS layer around the guard answers preflights before the guard sees them, and adds its fields to refusals too, so
+    /// with it this option is not needed. A CORS layer behind the guard sees no preflight.
     pub fn allow_cors_preflight(mut self) -> Self {
         self.cors_preflight = true;
         self
@@ -49,40 +57,37 @@ impl Guard {
         &self.gate
     }
 
-    /// Checks the request. `None` means that it may pass without a caller.
+    /// Decides what happens to the request.
     ///
     /// `known` is the admission of a guard further out, if any. Where the same gate made it, the caller is not verified
     /// again.
     ///
     /// # Errors
     /// The answer that refuses the request.
-    pub async fn admit(
-        &self,
-        request: &dyn RequestView,
-        known: Option<&Admission>,
-    ) -> Result<Option<Admission>, Refusal> {
-        if self.cors_preflight && is_cors_preflight(request) {
-            return Ok(None);
+    pub async fn admit(&self, request: &dyn RequestView, known: Option<&Admission>) -> Result<Decision, Refusal> {
+        // A panic in the adapter's view of the request is a refusal below.
+        if self.cors_preflight && catch_panic_in(|| is_preflight(request)) == Ok(true) {
+            return Ok(Decision::Answer(PreflightAnswer::new()));
         }
         let caller = if self.optional {
             self.gate.extract_optional::<NoClaims>(request, known, &self.policy).await?
         } else {
             Some(self.gate.extract::<NoClaims>(request, known, &self.policy).await?)
         };
-        Ok(caller.map(|(caller, NoClaims)| match known {
+        Ok(Decision::Pass(caller.map(|(caller, NoClaims)| match known {
             Some(known) if known.by(&self.gate).is_some() => known.renewed(),
             _ => Admission::new(&self.gate, caller),
-        }))
+        })))
     }
 }
 
-fn is_cors_preflight(request: &dyn RequestView) -> bool {
-    let has = |name: &str| {
-        let mut found = false;
-        request.header(name, &mut |_| found = true);
-        found
-    };
-    request.method() == "OPTIONS" && has("origin") && has("access-control-request-method")
+/// What a guard decides about a request that it does not refuse.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// The request goes on to the route, with its caller. `None` means that it may pass without a caller.
+    Pass(Option<Admission>),
+    /// The request is a CORS preflight. The adapter sends this answer, and the request goes no further.
+    Answer(PreflightAnswer),
 }
 
 #[cfg(test)]
@@ -99,7 +104,8 @@ mod tests {
     #[tokio::test]
     async fn admission_of_another_gate_does_not_count() {
         let (ours, other) = (gate(), gate());
-        let admission = Guard::new(ours.clone()).admit(&HeaderList::default(), None).await.unwrap().unwrap();
+        let decision = Guard::new(ours.clone()).admit(&HeaderList::default(), None).await.unwrap();
+        let Decision::Pass(Some(admission)) = decision else { panic!("{decision:?}") };
         assert_eq!(admission.by(&ours).and_then(crate::Verified::subject), Some("u"));
         assert!(admission.by(&other).is_none());
     }
@@ -113,20 +119,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn complete_preflight_passes_where_allowed() {
-        let preflight =
-            HeaderList::new("OPTIONS", [("origin", "https://a.example"), ("access-control-request-method", "GET")]);
+    async fn preflight_is_answered_where_allowed() {
+        let fields = [("origin", "https://a.example"), ("access-control-request-method", "GET")];
+        let preflight = HeaderList::new("OPTIONS", fields);
         let guard = Guard::new(gate()).require(scopes("write"));
         assert!(guard.admit(&preflight, None).await.is_err());
-        let guard = guard.allow_cors_preflight();
-        assert!(guard.admit(&preflight, None).await.unwrap().is_none());
-        for request in [
-            HeaderList::new("GET", [("origin", "https://a.example"), ("access-control-request-method", "GET")]),
-            HeaderList::new("OPTIONS", [("origin", "https://a.example")]),
-            HeaderList::new("OPTIONS", [("access-control-request-method", "GET")]),
-            HeaderList::new("POST", [("x-http-method-override", "OPTIONS"), ("origin", "o")]),
-        ] {
-            assert!(guard.admit(&request, None).await.is_err(), "{request:?}");
+        for guard in [guard.clone().allow_cors_preflight(), guard.optional().allow_cors_preflight()] {
+            let decision = guard.admit(&preflight, None).await.unwrap();
+            let Decision::Answer(PreflightAnswer { status: 204, headers: [("vary", _)] }) = decision else {
+                panic!("{decision:?}")
+            };
+            for request in [
+                HeaderList::new("GET", fields),
+                HeaderList::new("OPTIONS", [fields[0]]),
+                HeaderList::new("OPTIONS", [fields[1]]),
+                HeaderList::new("POST", [("x-http-method-override", "OPTIONS"), fields[0], fields[1]]),
+            ] {
+                assert!(guard.admit(&request, None).await.is_err(), "{request:?}");
+            }
         }
     }
 }

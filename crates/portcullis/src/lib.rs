@@ -65,6 +65,7 @@ pub mod keys;
 mod lookups;
 mod loopback;
 pub mod policy;
+mod preflight;
 mod refusal;
 mod resource_metadata;
 pub mod session;

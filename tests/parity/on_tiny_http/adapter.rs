@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::io::Cursor;
 use std::ops::Deref;
 
-use portcullis::adapter::{Admission, Guard, RequestView};
+use portcullis::adapter::{Admission, Decision, Guard, RequestView};
 use portcullis::claims::{FromClaims, NoClaims};
 use portcullis::{Gate, Policy, Refusal, Require, Verified};
 use tiny_http::{Header, Method, Request, Response};
@@ -44,7 +44,7 @@ impl Context {
 
     /// Returns the caller of `request` if the policy of `P` allows it.
     pub(crate) fn authorized<P: Require, C: FromClaims>(&self, request: &Request) -> Result<Auth<C>, Rejection> {
-        self.extract(request, &P::policy())
+        self.extract(request, &self.gate()?.policy_of::<P>()?)
     }
 
     /// Returns the caller of `request`, or `None` when it has no credential. A bad credential is refused.
@@ -56,18 +56,17 @@ impl Context {
     }
 
     /// Serves the gate's protected resource metadata (RFC 9728), or 404 where it has none.
-    pub(crate) fn resource_metadata(&self) -> Result<Answer, Rejection> {
-        Ok(match self.gate()?.resource_metadata() {
-            Some(metadata) => answer(200, [("content-type", "application/json")], metadata.to_json()),
-            None => answer(404, [], String::new()),
-        })
+    pub(crate) fn resource_metadata(&self, request: &Request) -> Result<Answer, Rejection> {
+        let sent = self.gate()?.metadata_answer(request.method().as_str());
+        Ok(answer(sent.status, sent.headers.iter().copied(), sent.body))
     }
 
     /// Lets `request` through to `inner` if `guard` admits it.
     pub(crate) fn guarded(&self, guard: &Guard, request: &Request, inner: impl FnOnce(&Self) -> Answer) -> Answer {
         let view = View::of(request);
         let admission = match self.runtime.block_on(guard.admit(&view, self.admission.as_ref())) {
-            Ok(admission) => admission,
+            Ok(Decision::Pass(admission)) => admission,
+            Ok(Decision::Answer(sent)) => return answer(sent.status, sent.headers.iter().copied(), String::new()),
             Err(refusal) => return Rejection(refusal).into(),
         };
         let fields = admission.as_ref().map(|admission| admission.response_headers().to_vec()).unwrap_or_default();

@@ -92,9 +92,10 @@ impl Drop for Running {
     }
 }
 
-/// Without the field in which tiny_http names itself.
+/// Without the field in which tiny_http names itself, and the length that it gives a 204.
 fn without_server(answer: Answer) -> Answer {
-    Answer { fields: answer.fields.into_iter().filter(|(name, _)| name != "server").collect(), ..answer }
+    let is_own = |name: &str| name == "server" || name == "content-length" && answer.status == 204;
+    Answer { fields: answer.fields.into_iter().filter(|(name, _)| !is_own(name)).collect(), ..answer }
 }
 
 fn respond(scopes: &[Scope], path: &str, request: &Request, runtime: &Runtime) -> Response {
@@ -124,7 +125,7 @@ fn handle(context: &Context, route: &str, request: &Request) -> Result<Response,
             auth.map_or_else(|| "anonymous".to_owned(), |auth| auth.claims.tenant)
         }
         "open" => "open".to_owned(),
-        "document" => return context.resource_metadata(),
+        "document" => return context.resource_metadata(request),
         _ => return Ok(answer(404, [], String::new())),
     };
     Ok(answer(200, [("content-type", "text/plain; charset=utf-8")], text))
