@@ -72,7 +72,6 @@ fn request_like_a_preflight_reaches_no_handler() {
         ] {
             for path in ["/messages", "/other", "*"] {
                 for (name, reply) in server.send("OPTIONS", path, fields, body) {
-                    println!("{name} {path} {fields:?} {}: {reply:?}", body.is_some());
                     // A CORS layer around the guard answers what it takes for a preflight.
                     let is_allowed = match reply {
                         Reply::Status(400 | 401 | 404) | Reply::Refused => true,
@@ -101,14 +100,15 @@ fn no_form_of_a_request_avoids_the_guard() {
     for server in servers(&issuer.gate()).into_iter().filter(|server| server.cors == Cors::None) {
         for (method, path, fields) in FORMS {
             for (name, reply) in server.send(method, path, fields, None) {
-                println!("{name} {method} {path} {fields:?}: {reply:?}");
                 let refused = matches!(reply, Reply::Status(400 | 401 | 404 | 405) | Reply::Refused);
                 assert!(refused, "{name} {method} {path} {fields:?}: {reply:?}");
             }
             assert_eq!(server.calls(), 0, "{} {method} {path}: {fields:?}", server.name);
             let with_token = [fields, &[token][..]].concat();
             for (name, reply) in server.send(method, path, &with_token, None) {
-                println!("{name} {method} {path} {fields:?} with a token: {reply:?}");
+                // With a token, the handler is reached, unless the framework refuses the request or a credential is repeated.
+                let reached = matches!(reply, Reply::Status(200 | 400 | 404) | Reply::Refused);
+                assert!(reached, "{name} {method} {path} {fields:?} with a token: {reply:?}");
             }
             server.handled.store(0, Ordering::SeqCst);
         }
@@ -190,7 +190,6 @@ fn no_pseudo_field_avoids_the_guard() {
             &[(":method", "OPTIONS"), HTTP, (":path", "*"), AUTHORITY],
         ] {
             let reply = http2::exchange(server.address(), fields, None);
-            println!("{}: {fields:?}: {reply:?}", server.name);
             assert!(
                 matches!(reply, Reply::Status(400 | 401 | 404) | Reply::Refused),
                 "{}: {fields:?}: {reply:?}",

@@ -59,7 +59,10 @@ pub(crate) fn compare(vendor: &str, program: impl Fn() -> Command, corpora: Vec<
 
 /// Returns `accepted` or the reason of our refusal.
 fn ours(runtime: &Runtime, corpus: &Corpus, token: &str) -> String {
-    let verdict = runtime.block_on(corpus.gate.verify(token)).and_then(|caller| corpus.policy.check(&caller));
+    let verdict = runtime
+        .block_on(corpus.gate.verify(token))
+        .map_err(portcullis::AuthError::from)
+        .and_then(|caller| corpus.policy.check(&caller));
     match verdict {
         Ok(()) => "accepted".to_owned(),
         Err(error) => {
