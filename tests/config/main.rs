@@ -11,5 +11,7 @@
 
 mod environment;
 mod fetching;
+mod key_files;
+mod log;
 mod schema;
 mod twins;

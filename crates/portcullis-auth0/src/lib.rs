@@ -195,7 +195,7 @@ impl ClaimCheck for ClientIdIsString {
 #[cfg(feature = "remote")]
 fn remote_keys(issuer: &str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
     let keys = portcullis::keys::RemoteKeys::at(&format!("{issuer}.well-known/jwks.json"));
-    Ok(Arc::new(keys.map_err(|error| error.with_field("domain"))?))
+    Ok(Arc::new(keys.map_err(|error| error.with_url_field("domain"))?))
 }
 
 #[cfg(not(feature = "remote"))]

@@ -29,7 +29,7 @@ impl KeySource {
                 microsofts_schedule().metadata_at(format!("{url}{query}")).discover(issuer)
             }
         };
-        Ok(Arc::new(keys.map_err(|error| error.with_field("authority"))?))
+        Ok(Arc::new(keys.map_err(|error| error.with_url_field("authority"))?))
     }
 
     #[cfg(not(feature = "remote"))]

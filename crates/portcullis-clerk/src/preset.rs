@@ -334,7 +334,7 @@ impl Clerk {
     fn remote_keys(&self, issuer: &str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
         let Some(secret) = &self.secret_key else {
             let keys = RemoteKeys::at(&format!("{issuer}/.well-known/jwks.json"));
-            return Ok(Arc::new(keys.map_err(|error| error.with_field("frontend_api"))?));
+            return Ok(Arc::new(keys.map_err(|error| error.with_url_field("frontend_api"))?));
         };
         let is_secret = ["sk_test_", "sk_live_"].iter().any(|prefix| secret.starts_with(prefix));
         if !is_secret || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -343,7 +343,7 @@ impl Clerk {
         }
         let url = format!("{}/v1/jwks", self.backend_api.trim_end_matches('/'));
         let keys = RemoteKeys::builder().header("authorization", format!("Bearer {secret}")).at(&url);
-        Ok(Arc::new(keys.map_err(|error| error.with_field("backend_api"))?))
+        Ok(Arc::new(keys.map_err(|error| error.with_url_field("backend_api"))?))
     }
 
     #[cfg(not(feature = "remote"))]

@@ -49,7 +49,7 @@ fn key_set(args: &KeysArgs) -> Result<KeySet, Failure> {
 }
 
 fn fetch(field: &'static str, keys: Result<RemoteKeys, ConfigError>) -> Result<KeySet, Failure> {
-    let keys = keys.map_err(|error| error.with_field(field))?;
+    let keys = keys.map_err(|error| error.with_url_field(field))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
     runtime.block_on(keys.inspect()).map_err(|error| {
         let why = match &error {

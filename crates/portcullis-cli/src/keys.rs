@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portcullis::config::KeySource;
-use portcullis::keys::{FixedKeys, InvalidKey, KeySet, VerifyingKey};
+use portcullis::keys::{FixedKeys, InvalidKey, KeySet, VerifyingKey, doubt_about_secret};
 use portcullis::{Config, ConfigError, KeyProvider};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -83,8 +83,8 @@ fn public_key(path: &Path) -> Result<FixedKeys, Problem> {
     const HINT: &str = "name a PEM or DER file with a public key or a certificate; a JWK is given by --jwks FILE";
     let bytes = read_named(path)?;
     let keys = match std::str::from_utf8(&bytes) {
-        Ok(pem) if pem.contains("-----BEGIN ") || pem.trim_start().starts_with('{') => FixedKeys::pem(pem),
-        _ => FixedKeys::der(&bytes),
+        Ok(pem) => FixedKeys::pem(pem),
+        Err(_) => FixedKeys::der(&bytes),
     };
     keys.map_err(|error| Problem::new(error, HINT))
 }
@@ -104,7 +104,14 @@ fn secret(path: &Path) -> Result<FixedKeys, Problem> {
             return Err(Problem::new(InvalidKey::NotASecret, HINT));
         }
         (Some(text), _) => VerifyingKey::from_secret_jwk(text),
-        (None, key) => key,
+        (None, key) => {
+            if key.is_ok()
+                && let Some(doubt) = doubt_about_secret(&bytes)
+            {
+                let _ = writeln!(std::io::stderr(), "note: {doubt}");
+            }
+            key
+        }
     };
     key.map(FixedKeys::key).map_err(|error| Problem::new(error, HINT))
 }

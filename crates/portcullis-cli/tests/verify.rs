@@ -270,11 +270,31 @@ fn set_jwk_pem_and_der_keys_work() {
             ("--jwks", setup.folder.file("jwk.json", key.jwk().to_string())),
             ("--public-key", setup.folder.file("key.pem", key.public_key_pem().unwrap())),
             ("--public-key", setup.folder.file("key.der", key.public_key_der().unwrap())),
+            ("--public-key", setup.folder.file("key.txt", bare_base64(&key.public_key_pem().unwrap()))),
         ];
         for (flag, file) in files {
             verify(["--issuer", ISSUER, "--audience", AUDIENCE, flag, &file, &setup.token()]).accepts();
         }
     }
+}
+
+/// Returns the base64 text of a PEM text.
+fn bare_base64(pem: &str) -> String {
+    pem.lines().filter(|line| !line.starts_with("-----")).collect()
+}
+
+#[test]
+fn unintended_secret_is_noted() {
+    let setup = Setup::new("unintended-secret");
+    let with = |content: &str| {
+        let file = setup.folder.file("secret.txt", content);
+        verify(["--any-issuer", "--any-audience", "--secret", &file, "no token"])
+    };
+    let line_break = with("a secret of at least 32 bytes, in a file\n");
+    assert!(line_break.stderr.starts_with("note: the secret ends with a line break"), "{line_break:?}");
+    let base64 = with("kq8BYuRCI5u5mjVIlwnPBjroG7H/df+8BAw4Thi5oAM=");
+    assert!(base64.stderr.starts_with("note: the secret is base64 text"), "{base64:?}");
+    assert_eq!(with("a secret of at least 32 bytes, in a file").stderr, "");
 }
 
 #[test]

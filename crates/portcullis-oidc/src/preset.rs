@@ -112,7 +112,7 @@ impl KeyLocation {
     /// Returns a key provider that fetches from here. An error names `url_field`.
     #[cfg(feature = "remote")]
     fn remote_keys(&self, url_field: &'static str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
-        let named = |keys: Result<RemoteKeys, ConfigError>| keys.map_err(|error| error.with_field(url_field));
+        let named = |keys: Result<RemoteKeys, ConfigError>| keys.map_err(|error| error.with_url_field(url_field));
         Ok(match self {
             Self::FirstOf(urls) => {
                 let keys = urls.iter().map(|url| Ok(Arc::new(named(RemoteKeys::at(url))?) as Arc<dyn KeyProvider>));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 use portcullis::jose::{Algorithm, AlgorithmSet};
-use portcullis::keys::{FirstOf, FixedKeys, FixedKeysError};
+use portcullis::keys::{FirstOf, FixedKeys, FixedKeysError, VerifyingKey};
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, KeyProvider};
 
@@ -71,7 +71,7 @@ impl Preset<SupabaseProject> {
     /// Fails for an unusable secret, for example one shorter than 32 bytes.
     pub fn legacy_secret(mut self, secret: &[u8]) -> Result<Self, FixedKeysError> {
         self.provider.algorithms = Algorithm::Hs256.into();
-        Ok(self.keys(FixedKeys::secret(secret)?))
+        Ok(self.keys(legacy_keys(secret)?))
     }
 
     /// Verifies tokens with the project's published keys, and tokens with the algorithm HS256 with its legacy JWT secret.
@@ -92,7 +92,7 @@ impl Preset<SupabaseProject> {
     /// # Errors
     /// Fails for an unusable secret, for example one shorter than 32 bytes.
     pub fn also_legacy_secret(mut self, secret: &[u8]) -> Result<Self, FixedKeysError> {
-        self.provider.secret = Some(Arc::new(FixedKeys::secret(secret)?));
+        self.provider.secret = Some(Arc::new(legacy_keys(secret)?));
         self.provider.algorithms = SupabaseProject::PUBLISHED.into_iter().chain([Algorithm::Hs256]).collect();
         Ok(self)
     }
@@ -102,6 +102,11 @@ impl Preset<SupabaseProject> {
         self.provider.refuse_anonymous = true;
         self
     }
+}
+
+/// Returns the key of the legacy secret. It is base64 text, and the text itself is the secret, so there is no warning about it.
+fn legacy_keys(secret: &[u8]) -> Result<FixedKeys, FixedKeysError> {
+    Ok(FixedKeys::key(VerifyingKey::from_secret(secret)?))
 }
 
 impl SupabaseProject {

@@ -68,6 +68,7 @@ pub mod policy;
 mod preflight;
 mod refusal;
 mod resource_metadata;
+mod sentence;
 pub mod session;
 mod time_limit;
 pub mod verifier;

@@ -8,6 +8,7 @@ use crate::catch_panic::catch_panic;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::keys::KeyStatus;
+use crate::sentence::debug_as_sentence;
 use crate::verifier::{Verified, Verifier};
 
 /// A check of a caller whose token was verified, for example against a list of revoked sessions or a table of users.
@@ -119,7 +120,7 @@ impl<V: Verifier, C: SessionCheck> Verifier for CheckedVerifier<V, C> {
 }
 
 /// Why a [`SessionCheck`] does not let a caller go on.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
     /// The session or the token was revoked: 401 with the reason `revoked`.
@@ -135,6 +136,8 @@ pub enum SessionError {
     #[error("the user is not verified")]
     UserUnverified,
 }
+
+debug_as_sentence!(SessionError);
 
 impl From<SessionError> for AuthError {
     fn from(error: SessionError) -> Self {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::credential::TokenSource;
+use crate::sentence::debug_as_sentence;
 
 /// The kind of an issuer's metadata, by the name of its well-known URL.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -41,9 +42,11 @@ pub enum TokenSourceName {
 }
 
 /// The text is not the name of a token source.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error("write authorization, cookie:NAME or header:NAME")]
 pub struct UnknownTokenSource;
+
+debug_as_sentence!(UnknownTokenSource);
 
 impl From<&TokenSourceName> for TokenSource {
     fn from(name: &TokenSourceName) -> Self {

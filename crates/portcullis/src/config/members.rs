@@ -46,7 +46,7 @@ members! {
             mistaken: ["AUDIENCES"],
         }
 
-        /// A file with a JWK Set.
+        /// A file with a JWK Set, or with PEM texts by `kid`, as Google publishes them.
         jwks_file: Option<PathBuf>, KeySource {
             variable: "PORTCULLIS_JWKS_FILE",
             hint: "write the path of a file with a JWK Set",
@@ -63,7 +63,7 @@ members! {
             mistaken: ["JWKS", "JWKS_URI"],
         }
 
-        /// A PEM file with a public key or a certificate.
+        /// A PEM file with a public key or a certificate, or the base64 text of one, as Keycloak shows it.
         public_key_file: Option<PathBuf>, KeySource {
             variable: "PORTCULLIS_PUBLIC_KEY_FILE",
             hint: "write the path of a PEM file",
@@ -72,7 +72,7 @@ members! {
         }
 
         /// A file with a shared secret for HS256, HS384 and HS512: the text of an `oct` JWK, or otherwise all bytes of the
-        /// file, including a line break at the end.
+        /// file, including a line break at the end. A warning in the log says if it looks like something else.
         secret_file: Option<PathBuf>, KeySource {
             variable: "PORTCULLIS_SECRET_FILE",
             hint: "write the path of a file with a secret",

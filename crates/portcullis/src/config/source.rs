@@ -106,11 +106,18 @@ impl Config {
         };
         let fixed = match self.key_source()? {
             KeySource::JwksFile(path) => {
-                let hint = "name a file with a JWK Set, as the issuer's jwks_uri serves it".to_owned();
+                let hint = format!(
+                    "name a file with a JWK Set, as the issuer's jwks_uri serves it; PEM is named by {}, a secret by {}",
+                    self.name("public_key_file"),
+                    self.name("secret_file"),
+                );
                 FixedKeys::jwks_file(path).map_err(problem("jwks_file", hint))
             }
             KeySource::PublicKeyFile(path) => {
-                let hint = "name a PEM file with a public key or a certificate".to_owned();
+                let hint = format!(
+                    "name a PEM file with a public key or a certificate; a JWK Set is named by {}",
+                    self.name("jwks_file"),
+                );
                 FixedKeys::pem_file(path).map_err(problem("public_key_file", hint))
             }
             KeySource::SecretFile(path) => {

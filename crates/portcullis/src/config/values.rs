@@ -18,21 +18,24 @@
 //!
 //! Design notes: [Presets](crate::_docs::presets).
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::endpoint;
 use crate::error::ConfigError;
+use crate::loopback::is_loopback;
 
 /// Reads `text` as scheme, host and port, and returns it without a slash at the end.
 ///
 /// A missing `https://` is added. A path, query, fragment or user information is an error, which names `field` and
-/// `example`. Plain http is allowed for loopback addresses only.
+/// `example`. So is a host name without a dot, because it is only a part of one. Plain http is allowed for loopback
+/// addresses only.
 ///
 /// ```
 /// use portcullis::config::values::origin;
 ///
 /// assert_eq!(origin("domain", "Tenant.id.example/", "tenant.id.example")?, "https://tenant.id.example");
 /// assert!(origin("domain", "tenant.id.example/api", "tenant.id.example").is_err());
+/// assert!(origin("domain", "tenant", "tenant.id.example").is_err());
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
 ///
@@ -44,6 +47,9 @@ pub fn origin(field: &'static str, text: &str, example: &str) -> Result<String, 
     if url.path().chars().any(|char| char != '/') {
         return Err(wrong(field, "it has a path", example));
     }
+    if !is_complete_host(&url) {
+        return Err(wrong(field, NOT_A_HOST, example));
+    }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
@@ -51,12 +57,17 @@ pub fn origin(field: &'static str, text: &str, example: &str) -> Result<String, 
 /// `https://example.com/auth`. It is for identity providers that people host themselves.
 ///
 /// Plain http is accepted, because it may be the issuer of a server inside a cluster. Whether keys are fetched over it is
-/// up to [`RemoteKeys`](crate::keys::RemoteKeys), which refuses by default.
+/// up to [`RemoteKeys`](crate::keys::RemoteKeys), which refuses by default. A host name without a dot needs its scheme
+/// (`https://keycloak`), because without one it is more likely a part of a name.
 ///
 /// # Errors
 /// [`ConfigError`] if `text` is not such a URL.
 pub fn base_url(field: &'static str, text: &str, example: &str) -> Result<String, ConfigError> {
-    Ok(parse(field, text, example)?.as_str().trim_end_matches('/').to_owned())
+    let url = parse(field, text, example)?;
+    if !text.contains("://") && !is_complete_host(&url) {
+        return Err(wrong(field, NOT_A_HOST, example));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Checks that `text` fits into one segment of a URL's path, for example the name of a realm: letters, digits, `-`, `.`,
@@ -93,6 +104,20 @@ fn parse(field: &'static str, text: &str, example: &str) -> Result<Url, ConfigEr
         return Err(wrong("it has user information"));
     }
     Ok(url)
+}
+
+const NOT_A_HOST: &str = "not a host name with a dot";
+
+/// Whether the host is an address, this machine, or a name with a dot between two labels.
+fn is_complete_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            is_loopback(name) || (name.contains('.') && name.split('.').all(|label| !label.is_empty()))
+        }
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    }
 }
 
 fn wrong(field: &'static str, problem: &'static str, example: &str) -> ConfigError {
@@ -133,11 +158,27 @@ mod tests {
             "https://a.example/.well-known/jwks.json",
             "http://a.example",
             "http://127.0.0.1.example",
+            "tenant",
+            "tenant:8443",
+            "https://tenant",
+            "tenant.",
+            ".example",
+            "a..example",
         ] {
             let error = origin("domain", text, "b.example").unwrap_err();
             assert_eq!(error.field(), "domain", "{text}");
             assert!(error.to_string().ends_with("write it as in b.example"), "{text}: {error}");
             assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        assert_eq!(
+            origin("domain", "tenant", "b.example").unwrap_err().to_string(),
+            "domain: not a host name with a dot; write it as in b.example"
+        );
+        for text in ["tenant", "tenant/auth", "keycloak:8080", "tenant."] {
+            assert_eq!(base_url("base", text, "b").unwrap_err().field(), "base", "{text}");
+        }
+        for text in ["https://keycloak", "http://keycloak:8080/auth", "localhost:8443", "10.0.0.1", "[::1]:8080"] {
+            assert!(base_url("base", text, "b").is_ok(), "{text}");
         }
         for text in
             ["a.example/auth?x", "a.example/#x", "user@a.example/auth", ":secret@a.example", "a.example/a b", ""]

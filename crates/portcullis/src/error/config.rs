@@ -5,7 +5,8 @@ use std::fmt;
 
 /// A configuration that cannot be used: for each fault the field, the problem, and what to write instead.
 ///
-/// It holds at least one fault. [`Display`](fmt::Display) writes one line for each.
+/// It holds at least one fault. [`Display`](fmt::Display) writes one line for each, and so does `Debug`, which a `main` that
+/// returns this error prints.
 ///
 /// ```
 /// use portcullis::ConfigError;
@@ -14,13 +15,13 @@ use std::fmt;
 /// assert_eq!(error.field(), "leeway_seconds");
 /// assert_eq!(error.to_string(), "leeway_seconds: not a whole number; write 0 to 600");
 /// ```
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct ConfigError {
     first: Fault,
     more: Vec<Fault>,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 struct Fault {
     field: Cow<'static, str>,
     problem: Cow<'static, str>,
@@ -92,6 +93,24 @@ impl ConfigError {
     pub fn with_field(self, field: impl Into<Cow<'static, str>>) -> Self {
         let field = field.into();
         self.map_fields(|_| field.clone())
+    }
+
+    /// Renames the URLs of [`RemoteKeys`](crate::keys::RemoteKeys) (`issuer`, `jwks_url`, `metadata_url`) to `field`, the
+    /// argument from which a preset makes them. Other faults keep their fields.
+    ///
+    /// ```
+    /// use portcullis::ConfigError;
+    ///
+    /// let error = |field| ConfigError::new(field, "wrong", "write another");
+    /// assert_eq!(error("jwks_url").with_url_field("domain").field(), "domain");
+    /// assert_eq!(error("root_certificate").with_url_field("domain").field(), "root_certificate");
+    /// ```
+    #[must_use]
+    pub fn with_url_field(self, field: &'static str) -> Self {
+        self.map_fields(|known| match known {
+            "issuer" | "jwks_url" | "metadata_url" => field.into(),
+            other => other.to_owned().into(),
+        })
     }
 
     /// Renames the field of each fault to what `rename` makes of it.

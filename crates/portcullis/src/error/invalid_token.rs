@@ -15,7 +15,7 @@ invalid_token_table! {
     ///
     /// [`Self::reason`] is the stable part, for clients and metrics. `Display` is for logs: it adds which part, claim or
     /// check it is, and never repeats a token, a claim's value or a secret.
-    #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+    #[derive(Clone, Eq, PartialEq, thiserror::Error)]
     #[non_exhaustive]
     pub enum InvalidToken;
 

@@ -16,12 +16,13 @@ pub use invalid_token::{InvalidToken, Reason};
 pub use unavailable::Unavailable;
 
 use crate::challenge::Challenge;
+use crate::sentence::debug_as_sentence;
 
 /// Why a request is not let in.
 ///
 /// A client gets [`Self::status`], [`Self::code`] and [`Self::description`]. `Display` says more, for logs. It never repeats
 /// a token, a claim or a secret.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
     /// The answer of a custom verifier, sent unchanged.
@@ -165,6 +166,8 @@ impl InvalidRequest {
         }
     }
 }
+
+debug_as_sentence!(AuthError, ConfigError, InvalidToken, Unavailable);
 
 #[cfg(test)]
 mod tests {

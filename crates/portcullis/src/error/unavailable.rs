@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What a check needs is unavailable at the moment: the token may be good or bad. The request is answered with 503 and
 /// `Retry-After`.
-#[derive(Debug, Default, thiserror::Error)]
+#[derive(Default, thiserror::Error)]
 #[error("what the check of the token needs is unavailable at the moment")]
 #[non_exhaustive]
 pub struct Unavailable {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use x509_cert::der::oid::ObjectIdentifier;
 
 use crate::jose::algorithm_set::AlgorithmSet;
+use crate::sentence::debug_as_sentence;
 
 /// Makes [`Algorithm`] from a table with a row `Variant = "name" ("other name"), key type` for each algorithm.
 macro_rules! algorithm_table {
@@ -223,9 +224,11 @@ impl TryFrom<String> for Algorithm {
 }
 
 /// The error for a name that is not one of an [`Algorithm`]. Its text lists the names.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error("unknown signature algorithm; write one of {}, {}", AlgorithmSet::ASYMMETRIC, AlgorithmSet::SYMMETRIC)]
 pub struct UnknownAlgorithm;
+
+debug_as_sentence!(UnknownAlgorithm);
 
 #[cfg(test)]
 mod tests {

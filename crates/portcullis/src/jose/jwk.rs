@@ -6,6 +6,7 @@ use crate::jose::base64url;
 use crate::jose::json::{JsonError, JsonObject};
 use crate::jose::key::VerifyingKey;
 use crate::jose::material::{InvalidKey, Material};
+use crate::jose::pem_der;
 
 /// The members with key material, public or private. The prepared key does not keep them.
 const MATERIAL: [&str; 14] = ["n", "e", "x", "y", "pub", "priv", "d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -46,6 +47,9 @@ fn parse(json: &str) -> Result<JsonObject, InvalidKey> {
 }
 
 fn public_material(jwk: &JsonObject, key_type: &str) -> Result<Material, InvalidKey> {
+    if let Some(material) = certified_material(jwk, key_type)? {
+        return Ok(material);
+    }
     match key_type {
         "RSA" => Material::rsa(&bytes(jwk, "n")?, &bytes(jwk, "e")?),
         "EC" => {
@@ -64,9 +68,37 @@ fn public_material(jwk: &JsonObject, key_type: &str) -> Result<Material, Invalid
     }
 }
 
+/// Reads the key of the first certificate in `x5c`, if the JWK has only certificates and no member with key material. Of the
+/// certificate, only the key is used.
+fn certified_material(jwk: &JsonObject, key_type: &str) -> Result<Option<Material>, InvalidKey> {
+    let members: &[&str] = match key_type {
+        "RSA" => &["n", "e"],
+        "EC" => &["x", "y"],
+        "OKP" => &["x"],
+        _ => return Ok(None),
+    };
+    let certificates = string_array(jwk, "x5c")?.unwrap_or_default();
+    let Some(first) = certificates.first().filter(|_| members.iter().all(|member| is_absent(jwk, member))) else {
+        return Ok(None);
+    };
+    let material = pem_der::read_x5c(first)?;
+    let curve = optional_string(jwk, "crv")?;
+    let is_curve = |name: &str| curve.as_deref().is_none_or(|curve| curve == name);
+    let fits = match (&material, key_type) {
+        (Material::Rsa { .. }, "RSA") => true,
+        (Material::Ec { algorithm, .. }, "EC") => {
+            Algorithm::with_curve(|curve| is_curve(curve.name)) == Some(*algorithm) || curve.is_none()
+        }
+        (Material::Ed25519(_), "OKP") => is_curve("Ed25519"),
+        _ => false,
+    };
+    if fits { Ok(Some(material)) } else { Err(InvalidKey::MalformedMember { member: "x5c" }) }
+}
+
 /// Checks `use` and `key_ops`, and returns the algorithm in `alg`, or `None` when there is no `alg`.
 fn permitted_algorithms(jwk: &JsonObject) -> Result<Option<AlgorithmSet>, InvalidKey> {
-    if optional_string(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
+    // SPIFFE names the keys of its JWTs `jwt-svid` (SPIFFE Trust Domain and Bundle §4.2.2).
+    if optional_string(jwk, "use")?.is_some_and(|purpose| purpose != "sig" && purpose != "jwt-svid") {
         return Err(InvalidKey::NotForVerifying);
     }
     if let Some(operations) = string_array(jwk, "key_ops")?
@@ -74,7 +106,7 @@ fn permitted_algorithms(jwk: &JsonObject) -> Result<Option<AlgorithmSet>, Invali
     {
         return Err(InvalidKey::NotForVerifying);
     }
-    // The certificate chain is not used, but a key with a malformed chain is refused.
+    // The certificate chain is only used if there is nothing else, but a key with a malformed chain is refused.
     string_array(jwk, "x5c")?;
     match optional_string(jwk, "alg")? {
         None => Ok(None),
@@ -160,7 +192,10 @@ mod tests {
         let refused = |more: &str| read_public(&p256(more)).err();
         assert_eq!(refused(""), None);
         assert_eq!(refused(r#","use":"sig","key_ops":["verify"],"alg":"ES256""#), None);
-        assert_eq!(refused(r#","use":"enc""#), Some(InvalidKey::NotForVerifying));
+        assert_eq!(refused(r#","use":"jwt-svid""#), None);
+        for purpose in ["enc", "x509-svid", "jwt-svid ", "SIG", ""] {
+            assert_eq!(refused(&format!(r#","use":"{purpose}""#)), Some(InvalidKey::NotForVerifying), "{purpose}");
+        }
         assert_eq!(refused(r#","key_ops":["sign"]"#), Some(InvalidKey::NotForVerifying));
         assert_eq!(refused(r#","key_ops":[]"#), Some(InvalidKey::NotForVerifying));
         assert_eq!(refused(r#","alg":"ES384""#), Some(InvalidKey::AlgorithmUnfit));

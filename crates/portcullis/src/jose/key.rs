@@ -12,6 +12,7 @@ use crate::jose::algorithm_set::AlgorithmSet;
 use crate::jose::base64url;
 use crate::jose::json::JsonObject;
 use crate::jose::material::{InvalidKey, Material};
+use crate::sentence::debug_as_sentence;
 
 /// A key that verifies signatures. It is parsed and prepared once.
 ///
@@ -45,9 +46,11 @@ enum Prepared {
 }
 
 /// The error for a signature that does not verify, or for an algorithm that the key does not serve.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error("the signature does not verify")]
 pub struct InvalidSignature;
+
+debug_as_sentence!(InvalidSignature);
 
 impl VerifyingKey {
     /// Sets the identifier of the key, which tokens name in `kid`.

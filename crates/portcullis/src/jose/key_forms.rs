@@ -36,7 +36,8 @@ impl VerifyingKey {
     }
 
     /// Reads the first public key or certificate of a PEM text: `PUBLIC KEY` (RFC 5280 SubjectPublicKeyInfo),
-    /// `RSA PUBLIC KEY` (RFC 8017) or `CERTIFICATE` (X.509, of which only the key is used).
+    /// `RSA PUBLIC KEY` (RFC 8017) or `CERTIFICATE` (X.509, of which only the key is used). The base64 text of one of these,
+    /// without the lines around it, is read as well.
     ///
     /// # Errors
     /// Why the key cannot be used.

@@ -12,6 +12,7 @@ use crate::jose::json::JsonObject;
 use crate::jose::jwk;
 use crate::jose::key::VerifyingKey;
 use crate::jose::material::InvalidKey;
+use crate::sentence::debug_as_sentence;
 
 /// The largest number of keys in a set.
 const MAX_KEYS: usize = 1_000;
@@ -56,7 +57,7 @@ pub struct SkippedKey {
 }
 
 /// Why a text cannot be read as a key set.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeySetError {
     /// The text is not a JSON object with an array `keys`.
@@ -70,6 +71,8 @@ pub enum KeySetError {
     TooManyKeys,
 }
 
+debug_as_sentence!(KeySetError);
+
 /// Why [`KeySet::choose`] returns no key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum NotChosen {
@@ -78,7 +81,8 @@ pub(crate) enum NotChosen {
 }
 
 impl KeySet {
-    /// Reads a key set from the text of a JWK Set.
+    /// Reads a key set from the text of a JWK Set. An object of PEM texts by `kid`, as Google publishes certificates, is read
+    /// as well.
     ///
     /// # Errors
     /// [`KeySetError`] when the text is not a key set. Keys that cannot be used are not errors: see [`Self::skipped`].
@@ -89,7 +93,7 @@ impl KeySet {
         // RFC 8259 §8.1 lets a parser ignore a byte order mark. Some identity providers send one.
         let json = json.strip_prefix('\u{feff}').unwrap_or(json);
         let set = JsonObject::parse(json.as_bytes().to_vec()).map_err(|_| KeySetError::NotAKeySet)?;
-        let keys = set.raw("keys").ok_or(KeySetError::NotAKeySet)?;
+        let Some(keys) = set.raw("keys") else { return Self::from_pem_by_id(&set) };
         let keys: Vec<&RawValue> = serde_json::from_str(keys).map_err(|_| KeySetError::NotAKeySet)?;
         if keys.len() > MAX_KEYS {
             return Err(KeySetError::TooManyKeys);
@@ -110,6 +114,31 @@ impl KeySet {
                         .map(|text| text.map(|text| text.chars().take(64).collect()));
                     tracing::debug!(index, reason = %why, "key of a set skipped");
                     skipped.push(SkippedKey { index, id, key_type, algorithm, why });
+                }
+            }
+        }
+        Ok(Self { skipped, ..Self::from_keys(usable) })
+    }
+
+    /// Reads an object whose members are all PEM texts, each under the `kid` of its key.
+    fn from_pem_by_id(set: &JsonObject) -> Result<Self, KeySetError> {
+        let read = |json| serde_json::from_str::<String>(json).ok().filter(|text| text.contains("-----BEGIN "));
+        let texts = set.iter().map(|(id, json)| Some((id.to_owned(), read(json)?)));
+        let texts: Vec<(String, String)> = texts.collect::<Option<_>>().ok_or(KeySetError::NotAKeySet)?;
+        match texts.len() {
+            0 => return Err(KeySetError::NotAKeySet),
+            keys if keys > MAX_KEYS => return Err(KeySetError::TooManyKeys),
+            _ => {}
+        }
+        let mut usable = Vec::with_capacity(texts.len());
+        let mut skipped = Vec::new();
+        for (index, (id, pem)) in texts.into_iter().enumerate() {
+            match VerifyingKey::from_pem(&pem) {
+                Ok(key) => usable.push(Arc::new(key.with_id(id))),
+                Err(why) => {
+                    tracing::debug!(index, reason = %why, "key of a set skipped");
+                    let id = Some(id.chars().take(64).collect());
+                    skipped.push(SkippedKey { index, id, key_type: None, algorithm: None, why });
                 }
             }
         }
@@ -267,6 +296,25 @@ mod tests {
         assert_eq!(chosen(&one, Some("x"), Algorithm::EdDsa), Err(NotChosen::NotFound));
         let two = set(&[format!("{{{EC}}}"), format!("{{{EC}}}")]);
         assert_eq!(chosen(&two, Some("x"), Algorithm::Es256), Err(NotChosen::Ambiguous));
+    }
+
+    #[test]
+    fn pem_texts_by_kid_are_a_set() {
+        let pem = r"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+        let private = r"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";
+        let set = KeySet::from_json(&format!(r#"{{"a":"{pem}","b":"{private}"}}"#)).unwrap();
+        assert_eq!(chosen(&set, Some("a"), Algorithm::EdDsa), Ok(Some("a".into())));
+        assert_eq!(chosen(&set, Some("x"), Algorithm::EdDsa), Err(NotChosen::NotFound));
+        assert_eq!(set.skipped()[0].id.as_deref(), Some("b"));
+        assert_eq!(set.skipped()[0].why, InvalidKey::PrivateKey);
+        for other in [
+            format!(r#"{{"a":"{pem}","b":7}}"#),
+            format!(r#"{{"a":"{pem}","b":"text"}}"#),
+            format!(r#"{{"a":"{pem}","a":"{pem}"}}"#),
+            format!(r#"{{"a":{{"b":"{pem}"}}}}"#),
+        ] {
+            assert_eq!(KeySet::from_json(&other).err(), Some(KeySetError::NotAKeySet), "{other}");
+        }
     }
 
     #[test]

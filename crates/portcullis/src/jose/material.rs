@@ -3,6 +3,7 @@
 use crate::jose::algorithm::{Algorithm, Curve, KeyType, ParameterSet};
 use crate::jose::algorithm_set::AlgorithmSet;
 use crate::jose::base64url;
+use crate::sentence::debug_as_sentence;
 
 /// The smallest RSA modulus, in bits (RFC 7518 §3.3).
 const MIN_RSA_BITS: usize = 2048;
@@ -33,7 +34,7 @@ pub(crate) enum Material {
 }
 
 /// Why a key cannot be used. No text repeats a part of the key.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKey {
     /// This crate does not implement `alg`.
@@ -109,6 +110,8 @@ pub enum InvalidKey {
     #[error("unsupported key type")]
     UnsupportedType,
 }
+
+debug_as_sentence!(InvalidKey);
 
 impl Material {
     /// An RSA public key from big-endian integers.

@@ -1,5 +1,6 @@
 //! Public keys in PEM (RFC 7468) and DER: SubjectPublicKeyInfo, PKCS #1 and X.509 certificates.
 
+use base64_simd::{STANDARD, STANDARD_NO_PAD};
 use pkcs1::RsaPublicKeyRef;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
@@ -14,8 +15,15 @@ const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// Reads the first public key or certificate of a PEM text.
+/// Reads the first public key or certificate of a PEM text. A text that is only base64, as some identity providers show
+/// their key, is read like PEM without its first and last line.
 pub(crate) fn read_pem(text: &str) -> Result<Material, InvalidKey> {
+    if let Some(der) = bare_base64(text) {
+        return match read_der(&der) {
+            Err(InvalidKey::Der) => Err(InvalidKey::Pem),
+            read => read,
+        };
+    }
     let sections = pem::parse_many(text).map_err(|_| InvalidKey::Pem)?;
     for section in &sections {
         return match section.tag() {
@@ -27,6 +35,19 @@ pub(crate) fn read_pem(text: &str) -> Result<Material, InvalidKey> {
         };
     }
     Err(InvalidKey::Pem)
+}
+
+/// Reads a certificate from an element of `x5c` (RFC 7517 §4.7).
+pub(crate) fn read_x5c(base64: &str) -> Result<Material, InvalidKey> {
+    let invalid = InvalidKey::MalformedMember { member: "x5c" };
+    read_certificate(&STANDARD.decode_to_vec(base64).map_err(|_| invalid)?)
+}
+
+/// Decodes a text that is base64 and nothing else, with line breaks and with or without padding.
+fn bare_base64(text: &str) -> Option<Vec<u8>> {
+    let text: String = text.split_ascii_whitespace().collect();
+    let unpadded = text.trim_end_matches('=');
+    if unpadded.is_empty() { None } else { STANDARD_NO_PAD.decode_to_vec(unpadded).ok() }
 }
 
 /// Reads DER of any of the three forms. Their structures differ, so at most one fits.
@@ -88,6 +109,21 @@ mod tests {
         assert_eq!(read_pem(private).err(), Some(InvalidKey::PrivateKey));
         let broken = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
         assert_eq!(read_pem(broken).err(), Some(InvalidKey::Der));
+    }
+
+    #[test]
+    fn bare_base64_is_read_as_pem() {
+        // RFC 8037, appendix A.2, as a SubjectPublicKeyInfo.
+        let bare = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let pem = read_pem(&format!("-----BEGIN PUBLIC KEY-----\n{bare}\n-----END PUBLIC KEY-----\n")).ok();
+        let wrapped = format!("{}\r\n{}", &bare[..32], &bare[32..]);
+        for text in [bare, &format!("\n {bare}\n"), bare.trim_end_matches('='), &wrapped] {
+            assert!(read_pem(text).ok() == pem && pem.is_some(), "{text}");
+        }
+        // Base64 of something else, another alphabet, or more than base64.
+        for text in ["Zm9v", "", "=", &bare.replace('/', "_"), &format!("{bare}!"), &format!("key: {bare}")] {
+            assert_eq!(read_pem(text).err(), Some(InvalidKey::Pem), "{text}");
+        }
     }
 
     #[test]

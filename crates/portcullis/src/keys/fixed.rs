@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::jose::{AlgorithmSet, InvalidKey, KeySet, KeySetError, VerifyingKey};
-use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
+use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus, doubt_about_secret};
+use crate::sentence::debug_as_sentence;
 
 /// Keys that are known at the start and do not change: from text, a file or code.
 ///
@@ -24,7 +25,7 @@ pub struct FixedKeys {
 }
 
 /// Why [`FixedKeys`] could not be created.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FixedKeysError {
     /// The file can't be read.
@@ -48,6 +49,8 @@ pub enum FixedKeysError {
     #[error("{0}")]
     Set(#[from] KeySetError),
 }
+
+debug_as_sentence!(FixedKeysError);
 
 impl FixedKeys {
     /// Reads one public key from the text of a JWK. A JWK without `kid` serves every `kid`.
@@ -80,7 +83,8 @@ impl FixedKeys {
         Self::jwks(&read(path.as_ref())?)
     }
 
-    /// Reads one public key from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`. It serves every `kid`.
+    /// Reads one public key from PEM: `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`, or from the base64 text in it. It serves
+    /// every `kid`.
     ///
     /// # Errors
     /// [`FixedKeysError::Key`] when the key can't be used.
@@ -106,14 +110,21 @@ impl FixedKeys {
 
     /// Uses a secret that is shared with the issuer, of at least 32 bytes, for HS256, HS384 and HS512. It serves every `kid`.
     ///
+    /// A log event (`warn`) says if the secret looks unintended, as [`doubt_about_secret`](crate::keys::doubt_about_secret)
+    /// finds it: with a line break at the end, for example, or as base64 text.
+    ///
     /// # Errors
     /// [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`] for a public key or a certificate.
     pub fn secret(secret: &[u8]) -> Result<Self, FixedKeysError> {
-        Ok(Self::key(VerifyingKey::from_secret(secret)?))
+        let key = VerifyingKey::from_secret(secret)?;
+        if let Some(doubt) = doubt_about_secret(secret) {
+            tracing::warn!("{doubt}");
+        }
+        Ok(Self::key(key))
     }
 
     /// Reads a shared secret from a file, once: the text of an `oct` JWK, or otherwise all bytes of the file. A line break at
-    /// the end is part of the secret.
+    /// the end is part of the secret, and a log event (`warn`) says so, as for [`Self::secret`].
     ///
     /// # Errors
     /// [`FixedKeysError::File`] when the file can't be read, [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`]

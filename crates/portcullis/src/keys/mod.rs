@@ -7,6 +7,7 @@ mod compose;
 mod fixed;
 #[cfg(feature = "remote")]
 mod remote;
+mod secret_text;
 #[cfg(test)]
 mod test_support;
 #[cfg(feature = "remote")]
@@ -26,12 +27,14 @@ pub use compose::FirstOf;
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
 pub use remote::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
+pub use secret_text::doubt_about_secret;
 #[cfg(feature = "remote")]
 pub use time_limited::TimeLimited;
 
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::jose::key_set::NotChosen;
 use crate::jose::{Algorithm, AlgorithmSet};
+use crate::sentence::debug_as_sentence;
 
 /// A key provider: the trait to implement for keys in a vault, a database or a file.
 ///
@@ -254,7 +257,7 @@ impl fmt::Debug for KeyQuery<'_> {
 }
 
 /// Why a key provider returns no key.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// More than one key fits: the response is 401 `ambiguous_key`.
@@ -267,6 +270,8 @@ pub enum KeyError {
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
 }
+
+debug_as_sentence!(KeyError);
 
 impl From<KeyError> for AuthError {
     fn from(error: KeyError) -> Self {

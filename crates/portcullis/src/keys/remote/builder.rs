@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Proxy, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, Url};
 
 use crate::clock::Clock;
 use crate::endpoint;
@@ -98,7 +98,8 @@ impl RemoteKeysBuilder {
         self
     }
 
-    /// Trusts root certificates, in PEM, in addition to those of the system.
+    /// Trusts root certificates, in PEM, in addition to those of the system. They are enough if the system has none, as in
+    /// many small container images.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
         self
@@ -272,7 +273,7 @@ impl RemoteKeysBuilder {
         let seed = self.seed_keys()?;
         let client = match &self.client {
             Some(client) => client.clone(),
-            None => self.build_client()?,
+            None => self.build_client(&source)?,
         };
         let cache = self.cache.as_ref().filter(|_| self.client.is_none());
         let cache = cache.map(|cache| (cache.clone(), self.cache_key(&source)));
@@ -348,7 +349,24 @@ impl RemoteKeysBuilder {
         if keys.is_empty() { Err(invalid("no key of it can be used".to_owned())) } else { Ok(Some(keys)) }
     }
 
-    fn build_client(&self) -> Result<Client, ConfigError> {
+    fn build_client(&self, source: &KeySetSource) -> Result<Client, ConfigError> {
+        let client = self.client_options()?;
+        match client.build() {
+            Ok(client) => Ok(client),
+            // Everything else is checked before, so the certificates of the system are missing.
+            Err(error) if source.needs_https() => Err(no_certificates(&error)),
+            Err(error) => {
+                tracing::warn!(
+                    because = %deepest_cause(&error),
+                    "the system has no CA store, so keys cannot be fetched over https; plain http is not affected"
+                );
+                // Without any trusted certificate, each https request fails.
+                self.client_options()?.tls_certs_only([]).build().map_err(|error| no_certificates(&error))
+            }
+        }
+    }
+
+    fn client_options(&self) -> Result<ClientBuilder, ConfigError> {
         // Redirects are off, because only the URL is configured, not where it leads. Proxies of the environment are off.
         // The time limit is that of the fetch, for all its requests together.
         let mut client = Client::builder()
@@ -380,11 +398,26 @@ impl RemoteKeysBuilder {
                 })?;
             client = client.tls_certs_merge(certificates);
         }
-        client.build().map_err(|error| {
-            let problem = format!("the HTTP client can't be built: {}", error.without_url());
-            ConfigError::new("client", problem, "check the root certificates of the system")
-        })
+        Ok(client)
     }
+}
+
+/// Returns the error that https has no root certificates to trust.
+fn no_certificates(error: &reqwest::Error) -> ConfigError {
+    ConfigError::new(
+        "root_certificate",
+        format!("the system has no CA store, which https needs: {}", deepest_cause(error)),
+        "install the package ca-certificates, or copy /etc/ssl/certs into the container image, or set SSL_CERT_FILE to a PEM \
+         file; root_certificates_file and RemoteKeysBuilder::root_certificate name such a file as well",
+    )
+}
+
+fn deepest_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 /// Returns the URL in the name of an issuer from which nothing is fetched.

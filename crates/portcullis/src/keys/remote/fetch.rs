@@ -23,6 +23,14 @@ pub(super) enum KeySetSource {
     Url(Url),
 }
 
+impl KeySetSource {
+    /// Whether the first request uses https.
+    pub(super) fn needs_https(&self) -> bool {
+        let (Self::Discovery { metadata: url, .. } | Self::Url(url)) = self;
+        url.scheme() == "https"
+    }
+}
+
 /// The result of a successful fetch.
 #[derive(Debug)]
 pub(super) struct Fetched {
