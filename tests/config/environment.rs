@@ -135,6 +135,12 @@ fn missing_ca_store_is_named() {
 fn own_certificates_are_enough() {
     in_child("environment::own_certificates_are_enough", &NO_CA_STORE, || {
         let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+        let path = std::env::temp_dir().join(format!("portcullis-own-roots-{}", std::process::id()));
+        std::fs::write(&path, &certificate).unwrap();
+        let mut config = Config::new("https://issuer.example", "api");
+        config.root_certificates_file = Some(path.clone());
+        assert!(config.gate().is_ok());
+        std::fs::remove_file(&path).unwrap();
         assert!(RemoteKeys::builder().root_certificate(certificate).at("https://issuer.example/keys").is_ok());
     });
 }

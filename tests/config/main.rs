@@ -13,5 +13,6 @@ mod environment;
 mod fetching;
 mod key_files;
 mod log;
+mod production;
 mod schema;
 mod twins;

@@ -1,12 +1,14 @@
 //! What the verdict on a refused token adds to its reason: what was expected, and what the token has.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use portcullis::claims::{Claims, NumericDate};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::error::InvalidToken;
 use portcullis::jose::{AlgorithmSet, Header};
-use portcullis::verifier::UnverifiedToken;
+use portcullis::verifier::{UnverifiedToken, jws};
 use portcullis::{Audience, Config, JwtVerifier};
 use serde_json::value::RawValue;
 
@@ -41,9 +43,8 @@ const DEFAULT_LEEWAY_SECONDS: u64 = 5;
 /// Explains `error`, for which `token` was refused at the date `at` (the default is now): what was expected, what the token
 /// has, and what to do. The parts of the token itself are not repeated.
 pub(crate) fn detail(token: &str, error: &InvalidToken, expected: &[Expected], at: Option<i64>) -> String {
-    let unverified = UnverifiedToken::new(token);
-    let (header, claims) = (unverified.unverified_header(), unverified.unverified_claims());
-    let facts = Facts { token, header, claims, expected, now: at.unwrap_or_else(now) };
+    let header = UnverifiedToken::new(token).unverified_header();
+    let facts = Facts { token, header, claims: claims(token), expected, now: at.unwrap_or_else(now) };
     let mut text = error.to_string();
     if let Some(fact) = facts.about(error) {
         // Writing to a string cannot fail.
@@ -55,10 +56,18 @@ pub(crate) fn detail(token: &str, error: &InvalidToken, expected: &[Expected], a
     text
 }
 
+/// Claims by name, as JSON. They are read even if a claim has a wrong type.
+type UnverifiedClaims = BTreeMap<String, Box<RawValue>>;
+
+fn claims(token: &str) -> Option<UnverifiedClaims> {
+    let payload = token.split('.').nth(1).filter(|part| part.len() <= jws::DEFAULT_MAX_BYTES)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+}
+
 struct Facts<'a> {
     token: &'a str,
     header: Option<Header>,
-    claims: Option<Claims>,
+    claims: Option<UnverifiedClaims>,
     expected: &'a [Expected],
     now: i64,
 }
@@ -92,9 +101,9 @@ impl Facts<'_> {
                 Some(format!("the token has {}", if names.is_empty() { "no claim" } else { &names }))
             }
             E::InvalidClaim { claim } => Some(format!("the token has {}", self.claim(claim)?)),
-            E::Expired => self.time("exp", of_issuer, |claims| claims.expires_at()),
-            E::NotYetValid => self.time("nbf", of_issuer, |claims| claims.not_before()),
-            E::IssuedInFuture => self.time("iat", of_issuer, |claims| claims.issued_at()),
+            E::Expired => self.time("exp", of_issuer),
+            E::NotYetValid => self.time("nbf", of_issuer),
+            E::IssuedInFuture => self.time("iat", of_issuer),
             E::WrongIssuer => {
                 let issuers: Vec<_> = self.expected.iter().flat_map(|expected| expected.issuers.clone()).collect();
                 Some(both(&list(&issuers), &self.claim("iss")?))
@@ -129,22 +138,18 @@ impl Facts<'_> {
 
     /// Returns the verifier for the token's issuer, or the only one.
     fn of_issuer(&self) -> Option<&Expected> {
-        let issuer = self.claims.as_ref().and_then(Claims::issuer);
-        let fits =
-            |expected: &&Expected| issuer.is_some_and(|issuer| expected.issuers.iter().any(|known| known == issuer));
+        let issuer = self.text("iss");
+        let fits = |expected: &&Expected| issuer.as_ref().is_some_and(|issuer| expected.issuers.contains(issuer));
         match self.expected {
             [only] => Some(only),
             several => several.iter().find(fits),
         }
     }
 
-    fn time(
-        &self,
-        name: &str,
-        expected: Option<&Expected>,
-        read: impl Fn(&Claims) -> Option<NumericDate>,
-    ) -> Option<String> {
-        let date = read(self.claims.as_ref()?)?.seconds();
+    fn time(&self, name: &str, expected: Option<&Expected>) -> Option<String> {
+        let date: f64 = serde_json::from_str(self.claims.as_ref()?.get(name)?.get()).ok()?;
+        // The conversion saturates.
+        let date = date.floor() as i64;
         let seconds = self.now.saturating_sub(date);
         let (distance, side) = (seconds.unsigned_abs(), if seconds < 0 { "from now" } else { "ago" });
         let leeway = expected.map_or(DEFAULT_LEEWAY_SECONDS, |expected| expected.leeway_seconds);
@@ -159,37 +164,40 @@ impl Facts<'_> {
 
     /// Returns the claim as JSON.
     fn claim(&self, name: &str) -> Option<String> {
-        let value = self.claims.as_ref()?.get::<&RawValue>(name.to_owned()).ok().flatten();
+        let value = self.claims.as_ref()?.get(name);
         Some(value.map_or_else(|| format!("no {name}"), |value| format!("{name} {}", short(value.get()))))
     }
 
+    /// Returns the claim if it is a string.
+    fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.claims.as_ref()?.get(name)?.get()).ok()
+    }
+
     fn names(&self) -> Option<String> {
-        let claims: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(self.claims.as_ref()?.as_json()).ok()?;
-        let names: Vec<_> = claims.keys().map(String::as_str).collect();
+        let names: Vec<_> = self.claims.as_ref()?.keys().map(String::as_str).collect();
         Some(short(&names.join(", ")))
     }
 
     fn differs_by_a_slash(&self) -> bool {
         let trimmed = |text: &str| text.trim_end_matches('/').to_owned();
-        let Some(issuer) = self.claims.as_ref().and_then(Claims::issuer).map(trimmed) else { return false };
+        let Some(issuer) = self.text("iss").map(|issuer| trimmed(&issuer)) else { return false };
         self.expected.iter().flat_map(|expected| &expected.issuers).any(|known| trimmed(known) == issuer)
     }
 
     /// Returns the kind of token, if it is not an access token by its usual marks.
     fn other_kind(&self) -> Option<&'static str> {
         let claims = self.claims.as_ref()?;
-        let text = |name: &str| claims.get::<String>(name.to_owned()).ok().flatten().unwrap_or_default();
+        let text = |name: &str| self.text(name).unwrap_or_default();
         let is_id_token = text("token_use") == "id"
             || text("typ").eq_ignore_ascii_case("ID")
-            || ["nonce", "at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains(name));
+            || ["nonce", "at_hash", "c_hash", "s_hash"].iter().any(|name| claims.contains_key(*name));
         if is_id_token {
             return Some("an ID token, which is for the client that signed the user in");
         }
         if ["Refresh", "Offline"].contains(&text("typ").as_str()) || text("token_use") == "refresh" {
             return Some("a refresh token, which is for the identity provider");
         }
-        claims.contains("events").then_some("a logout or event token")
+        claims.contains_key("events").then_some("a logout or event token")
     }
 }
 

@@ -29,3 +29,12 @@ pub(crate) enum Failure {
     #[error("cannot start: {0}")]
     Start(std::io::Error),
 }
+
+/// Returns a note for a failed fetch if a proxy variable is set, which other programs would use.
+pub(crate) fn unused_proxy() -> String {
+    const VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
+    match VARIABLES.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())) {
+        Some(name) => format!(" ({name} is set and not used; the member proxy of a configuration file sets a proxy)"),
+        None => String::new(),
+    }
+}

@@ -10,7 +10,7 @@ use portcullis::keys::{KeyError, KeySet, RemoteKeys, SkippedKey, VerifyingKey};
 use serde::Serialize;
 
 use crate::args::KeysArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, unused_proxy};
 use crate::keys;
 use crate::printable::printable;
 
@@ -56,7 +56,7 @@ fn fetch(field: &'static str, keys: Result<RemoteKeys, ConfigError>) -> Result<K
             KeyError::Unavailable(unavailable) => unavailable.source.as_ref().map(ToString::to_string),
             _ => None,
         };
-        Failure::Keys { field, why: why.unwrap_or_else(|| error.to_string()) }
+        Failure::Keys { field, why: why.unwrap_or_else(|| error.to_string()) + &unused_proxy() }
     })
 }
 

@@ -11,6 +11,7 @@ use portcullis::{Audience, Config, ConfigError, JwtVerifier, Verifier};
 use serde_json::{Map, Value};
 
 use crate::args::VerifyArgs;
+use crate::failure::unused_proxy;
 use crate::flags::{about_keys, flag};
 use crate::keys;
 use crate::provider::Provider;
@@ -106,7 +107,9 @@ impl<'a> Settings<'a> {
             _ => "issuer",
         };
         let why = unavailable.source.as_ref().map_or_else(|| unavailable.to_string(), ToString::to_string);
-        let problem = format!("no keys, so no verdict: {why}");
+        let has_proxy = self.config.issuers().iter().any(|config| config.proxy.is_some());
+        let proxy = if has_proxy { String::new() } else { unused_proxy() };
+        let problem = format!("no keys, so no verdict: {why}{proxy}");
         locate(ConfigError::new(field, problem, "portcullis keys shows what is there"), self.args)
     }
 }

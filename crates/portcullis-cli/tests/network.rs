@@ -132,6 +132,28 @@ fn without_keys_there_is_no_verdict() {
 }
 
 #[test]
+fn unused_proxy_is_named_when_a_fetch_fails() {
+    let server = TestIssuer::new().serve();
+    server.go_down();
+    let (url, good) = (server.jwks_url(), token(&server));
+    for arguments in [vec!["keys", &url], vec!["verify", "--any-issuer", "--any-audience", "--jwks-url", &url, &good]] {
+        let run = |variable: &str| {
+            let mut command = Command::new(PORTCULLIS);
+            for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"] {
+                command.env_remove(name);
+            }
+            let output =
+                command.args(&arguments).env(variable, "http://user:secret@proxy.example:3128").output().unwrap();
+            assert_eq!(output.status.code(), Some(2));
+            String::from_utf8(output.stderr).unwrap()
+        };
+        let said = run("HTTPS_PROXY");
+        assert!(said.contains("HTTPS_PROXY is set and not used") && !said.contains("secret"), "{said}");
+        assert!(!run("NO_PROXY").contains("not used"));
+    }
+}
+
+#[test]
 fn longer_tokens_are_read_from_standard_input() {
     let server = TestIssuer::new().serve();
     let folder = Folder::new("longer-tokens");

@@ -78,6 +78,8 @@ use serde::Serialize;
 
 /// Returns a gate that admits every request with these claims, without any token. **For tests of handlers only.**
 ///
+/// A log event (`error`) says that such a gate was made, so that it is noticed if it reaches production.
+///
 /// Policies still apply. They see scopes in `scope`, permissions in the array `permissions`, and roles in the array
 /// `roles`, even if your identity provider uses other claims.
 ///

@@ -41,6 +41,8 @@ pub fn assume_verified(claims: &impl Serialize) -> Result<Verified, InvalidToken
 /// Makes a gate that lets every request in as `caller`, also without a token: for tests of handlers. Policies and session
 /// checks still apply, so a handler that requires a scope refuses a caller without it.
 ///
+/// A log event (`error`) says that such a gate was made, so that it is noticed in production.
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use portcullis::adapter::HeaderList;
@@ -54,6 +56,7 @@ pub fn assume_verified(claims: &impl Serialize) -> Result<Verified, InvalidToken
 /// ```
 #[must_use]
 pub fn admit_everyone_as(caller: Verified) -> Gate {
+    tracing::error!("a gate lets every request in without a token: it is for tests, never for production");
     Gate::admitting(caller)
 }
 
