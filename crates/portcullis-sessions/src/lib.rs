@@ -27,6 +27,10 @@
 //!
 //! [`OpenSessionCheck`] makes a gate refuse access tokens whose session has ended.
 //!
+//! [`SessionCookies`] writes and reads the cookies of browsers, and [`OriginRule`] refuses cross-site requests. The routes
+//! that begin, refresh or end a session call [`OriginRule::admit`] first, login included; routes that change something and
+//! accept the access token from a cookie call [`OriginRule::check_cookie_request`].
+//!
 //! # Stores
 //!
 //! `MemoryStore` is for tests and single processes. `SqlStore` keeps sessions in SQLite, and with the features `mysql` and
@@ -44,10 +48,13 @@ mod builder;
 mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod cookies;
 mod error;
 mod input;
 mod keys;
 mod memory;
+mod origin_rule;
+mod public_url;
 mod purpose;
 mod rules;
 mod session;
@@ -60,9 +67,11 @@ mod token;
 
 pub use crate::builder::SessionsBuilder;
 pub use crate::check::{CachedSessionCheck, OpenSessionCheck, UserStatus, Users};
+pub use crate::cookies::SessionCookies;
 pub use crate::error::{PurposeTokenError, SessionsError};
 pub use crate::keys::SuccessorKeys;
 pub use crate::memory::MemoryStore;
+pub use crate::origin_rule::{Client, CrossSiteRequest, OriginRule};
 pub use crate::purpose::{PurposeToken, PurposeTokens};
 pub use crate::session::{AuthFacts, EndReason, Session, SessionEvent, Verdict};
 pub use crate::sessions::{Sessions, SignedIn};

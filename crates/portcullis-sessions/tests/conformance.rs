@@ -152,7 +152,7 @@ mod faulty {
                 Fault::ReplacesAnyVersion => self.force(session).await,
                 Fault::ReplacesInTwoSteps => {
                     let stored = self.inner.find(&session.id).await?;
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                     let fits = stored.is_some_and(|stored| stored.version == session.version - 1);
                     Ok(fits && self.force(session).await?)
                 }

@@ -1,0 +1,52 @@
+//! The address at which browsers see the service.
+
+use portcullis::ConfigError;
+use url::{Host, Origin, Url};
+
+/// A parsed public URL.
+pub(crate) struct PublicUrl(Url);
+
+impl PublicUrl {
+    /// Reads `text`, the value of `field`. It must be https, or http on this machine.
+    pub(crate) fn parse(field: &'static str, text: &str) -> Result<Self, ConfigError> {
+        let error = |problem: &'static str| {
+            Err(ConfigError::new(field, problem, "write an address such as `https://app.example.com`"))
+        };
+        let Ok(url) = Url::parse(text) else { return error("is not a URL") };
+        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+            return error("has more than scheme, host, port and path");
+        }
+        match url.scheme() {
+            "https" => Ok(Self(url)),
+            "http" if is_this_machine(&url) => Ok(Self(url)),
+            "http" => error("is http on another machine than this one"),
+            _ => error("is neither https nor http"),
+        }
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// The path without the slash at its end.
+    pub(crate) fn path(&self) -> &str {
+        self.0.path().trim_end_matches('/')
+    }
+
+    /// The origin as browsers write it into `Origin` (RFC 6454 §6.1).
+    pub(crate) fn origin(&self) -> String {
+        match self.0.origin() {
+            origin @ Origin::Tuple(..) => origin.ascii_serialization(),
+            Origin::Opaque(_) => String::new(),
+        }
+    }
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
