@@ -22,12 +22,11 @@ pub(crate) fn is_graph(audience: &str) -> bool {
     AUDIENCES.iter().any(|graph| audience.eq_ignore_ascii_case(graph))
 }
 
-/// Replaces the error for a token for Microsoft Graph by one that says so.
-pub(crate) fn explain(token: &UnverifiedToken<'_>, found: InvalidToken) -> InvalidToken {
-    match token.unverified_claims() {
-        Some(claims) if claims.audiences().any(is_graph) => {
-            InvalidToken::ForAnotherApi { api: "Microsoft Graph".into() }
-        }
-        _ => found,
-    }
+/// Says in the log that a refused token is for Microsoft Graph. The claim is unverified, so the reason stays as it is.
+pub(crate) fn explain(token: &UnverifiedToken<'_>, _: &InvalidToken) -> Option<&'static str> {
+    let claims = token.unverified_claims()?;
+    claims.audiences().any(is_graph).then_some(
+        "the token is for Microsoft Graph, and only Microsoft Graph can verify it: have the client ask for a token for this \
+         API",
+    )
 }

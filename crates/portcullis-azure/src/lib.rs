@@ -82,7 +82,7 @@
 //!
 //! | refused as | cause | fix |
 //! |---|---|---|
-//! | `wrong_audience`, "the token is for Microsoft Graph" | the client asked for a scope of Graph, for example `User.Read` | ask for a scope of the API, `api://{client id}/…` |
+//! | `bad_signature`, and in the log "the token is for Microsoft Graph" | the client asked for a scope of Graph, for example `User.Read`; only Graph can verify these tokens | ask for a scope of the API, `api://{client id}/…` |
 //! | `wrong_audience` | the API has another Application ID URI | [`Azure::audience`] |
 //! | `wrong_issuer` | a token of another tenant or cloud, or of a version that [`Azure::versions`] excludes | [`Azure::tenants`], [`Azure::cloud`] |
 //! | `wrong_issuer` for every token | the keys come from another cloud, or from your own key provider and have no member `issuer` | [`Azure::cloud`], [`Azure::keys`] |

@@ -15,12 +15,12 @@ pub(crate) fn session(suffix: Option<String>, issuer: Option<String>) -> TokenSo
     let names = own.into_iter().chain([NAME.to_owned()]);
     TokenSource::cookies(names, move |tokens| {
         let rank = |token: &str| {
-            let claims = UnverifiedToken::new(token).unverified_claims();
-            let of_instance = claims.as_ref().and_then(|claims| claims.issuer()).is_some_and(|named| match &issuer {
-                Some(issuer) => named == issuer,
-                None => frontend_api::is_instance_issuer(named),
+            let origin = UnverifiedToken::new(token).unverified_origin();
+            let of_instance = origin.issuer.is_some_and(|named| match &issuer {
+                Some(issuer) => named == *issuer,
+                None => frontend_api::is_instance_issuer(&named),
             });
-            (of_instance, claims.and_then(|claims| claims.issued_at()))
+            (of_instance, origin.issued_at)
         };
         // If two are equal, the first wins: the cookie with the instance's suffix.
         let best = tokens.iter().enumerate().rev().max_by_key(|(_, token)| rank(token));

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use portcullis::checks::AuthorizedParties;
 use portcullis::config::variables;
-use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 #[cfg(feature = "remote")]
 use portcullis::keys::RemoteKeys;
-use portcullis::verifier::{JwtVerifierBuilder, UnverifiedToken};
+use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider, TokenSource};
 
 use crate::frontend_api::{self, InstanceIssuerForm};
@@ -26,7 +25,7 @@ const AUTHORIZED_PARTIES: &str = "CLERK_AUTHORIZED_PARTIES";
 #[cfg(feature = "remote")]
 const BACKEND_API: &str = "https://api.clerk.com";
 
-/// The prefixes of opaque tokens: API keys, machine tokens and OAuth access tokens.
+/// The prefixes of opaque tokens, which only Clerk's API can verify: API keys, machine tokens and OAuth access tokens.
 const OPAQUE_PREFIXES: [&str; 3] = ["ak_", "mt_", "oat_"];
 
 /// Settings of a verifier for the tokens of one Clerk instance.
@@ -268,7 +267,7 @@ impl Clerk {
             .algorithms(Algorithm::Rs256)
             .require_claims(["sub"])
             .grants(ClerkGrants)
-            .explain(name_opaque);
+            .opaque_prefixes(OPAQUE_PREFIXES);
         let builder = match &self.authorized_parties {
             Some(parties) => builder.check(AuthorizedParties::any_of(parties)),
             None => builder,
@@ -364,15 +363,5 @@ impl fmt::Debug for Clerk {
             .field("token_classes", &self.classes)
             .field("audiences", &self.audiences)
             .finish_non_exhaustive()
-    }
-}
-
-/// Names opaque tokens as such. Only Clerk's API can verify them.
-fn name_opaque(token: &UnverifiedToken<'_>, found: InvalidToken) -> InvalidToken {
-    match found {
-        InvalidToken::NotCompactJws if OPAQUE_PREFIXES.iter().any(|prefix| token.text().starts_with(prefix)) => {
-            InvalidToken::OpaqueToken
-        }
-        other => other,
     }
 }

@@ -41,14 +41,24 @@ impl Expected {
 const DEFAULT_LEEWAY_SECONDS: u64 = 5;
 
 /// Explains `error`, for which `token` was refused at the date `at` (the default is now): what was expected, what the token
-/// has, and what to do. The parts of the token itself are not repeated.
-pub(crate) fn detail(token: &str, error: &InvalidToken, expected: &[Expected], at: Option<i64>) -> String {
+/// has, what the verifier says about it (`explanation`), and what to do. The parts of the token itself are not repeated.
+pub(crate) fn detail(
+    token: &str,
+    error: &InvalidToken,
+    explanation: Option<&'static str>,
+    expected: &[Expected],
+    at: Option<i64>,
+) -> String {
     let header = UnverifiedToken::new(token).unverified_header();
     let facts = Facts { token, header, claims: claims(token), expected, now: at.unwrap_or_else(now) };
     let mut text = error.to_string();
     if let Some(fact) = facts.about(error) {
         // Writing to a string cannot fail.
         let _ = write!(text, ": {fact}");
+    }
+    // The verifier also says when a text holds more than the token. The advice says it in detail.
+    if let Some(explanation) = explanation.filter(|_| pasted::additions(token).is_empty()) {
+        let _ = write!(text, "; {explanation}");
     }
     for advice in facts.advice(error) {
         let _ = write!(text, "; {advice}");
@@ -108,7 +118,7 @@ impl Facts<'_> {
                 let issuers: Vec<_> = self.expected.iter().flat_map(|expected| expected.issuers.clone()).collect();
                 Some(both(&list(&issuers), &self.claim("iss")?))
             }
-            E::WrongAudience | E::ForAnotherApi { .. } => {
+            E::WrongAudience => {
                 let Some((claim, accepted)) = of_issuer?.audience.accepted() else {
                     return Some(both("a token without aud", &self.claim("aud")?));
                 };

@@ -111,17 +111,24 @@ impl Judge {
     }
 
     async fn verdict(&self, token: &str) -> Result<Verdict, AuthError> {
+        let credential = Credential::bearer(token);
         let judged = match &self.verifier {
             JudgeVerifier::Signature(verifier) => {
                 let payload = jws::verify(token, verifier.keys(), verifier.algorithms()).await;
                 payload.map(|payload| Verdict::of_payload(&payload))
             }
-            JudgeVerifier::Token(verifier) => match verifier.verify(&Credential::bearer(token)).await {
+            JudgeVerifier::Token(verifier) => match verifier.verify(&credential).await {
                 Ok(verified) => Verdict::of_claims(&verified),
                 Err(error) => Err(error),
             },
         };
-        judged.or_else(|error| Verdict::of_error(error, |error| detail(token, error, &self.expected, self.at)))
+        judged.or_else(|error| {
+            let explanation = match &self.verifier {
+                JudgeVerifier::Signature(verifier) => verifier.explain(&credential, &error),
+                JudgeVerifier::Token(verifier) => verifier.explain(&credential, &error),
+            };
+            Verdict::of_error(error, |error| detail(token, error, explanation, &self.expected, self.at))
+        })
     }
 }
 

@@ -74,11 +74,7 @@ impl IdentityProvider for GoogleAccounts {
     }
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
-        let builder = builder.explain(|token, found| match found {
-            InvalidToken::NotCompactJws if token.text().starts_with("ya29.") => InvalidToken::OpaqueToken,
-            other => other,
-        });
-        let builder = builder.check(SingleAudience);
+        let builder = builder.opaque_prefixes(["ya29."]).check(SingleAudience);
         match &self.hosted_domain {
             Some(domain) => builder.check(HostedDomain(domain.clone())),
             None => builder,

@@ -62,7 +62,7 @@ impl Refusal {
     #[must_use]
     pub fn misconfigured(problem: &'static str) -> Self {
         let error = AuthError::Server(problem.into());
-        log(&error);
+        log(&error, None);
         Self::server_error(&error)
     }
 
@@ -158,8 +158,14 @@ impl Challenger<'_> {
     }
 }
 
-/// Writes one event for each refusal. The texts of errors hold no token, claim or secret.
-pub(crate) fn log(error: &AuthError) {
+/// Whether [`log`] writes what a verifier says about a refused token.
+pub(crate) fn logs_explanations() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
+}
+
+/// Writes one event for each refusal. The texts of errors hold no token, claim or secret. `explanation` is what the verifier
+/// says about the unverified token: only the log has it.
+pub(crate) fn log(error: &AuthError, explanation: Option<&'static str>) {
     let reason = error.reason().map_or(error.code(), |reason| reason.as_str());
     match error {
         AuthError::Server(_) => tracing::error!(reason, detail = %error, "request refused"),
@@ -172,7 +178,7 @@ pub(crate) fn log(error: &AuthError) {
                 tracing::warn!(reason, detail = source, "request refused");
             }
         }
-        _ => tracing::debug!(reason, detail = %error, "request refused"),
+        _ => tracing::debug!(reason, detail = %error, explanation, "request refused"),
     }
 }
 

@@ -34,8 +34,8 @@ impl Audience {
         Self(AudienceRule::AnyOf { claim: name.into(), accepted: accepted.into_iter().map(Into::into).collect() })
     }
 
-    /// Accepts tokens without `aud`: for issuers that serve one customer and issue no `aud`, as Clerk does for session
-    /// tokens. A token with `aud` is refused, because it is for another API.
+    /// Accepts tokens without `aud`, or with an empty list: for issuers that serve one customer and issue no `aud`, as Clerk
+    /// does for session tokens. A token with an audience is refused, because it is for another API.
     #[must_use]
     pub fn not_issued() -> Self {
         Self(AudienceRule::NotIssued)
@@ -84,7 +84,10 @@ impl ClaimCheck for Audience {
         let wrong_unless = |holds: bool| if holds { Ok(()) } else { Err(InvalidToken::WrongAudience) };
         match &self.0 {
             AudienceRule::Any => Ok(()),
-            AudienceRule::NotIssued => wrong_unless(!token.claims.contains("aud")),
+            // Ory Hydra and Kinde write an empty list where there is no audience.
+            AudienceRule::NotIssued => {
+                wrong_unless(!token.claims.contains("aud") || token.claims.audiences().next().is_none())
+            }
             AudienceRule::AnyOf { claim, .. } if !token.claims.contains(claim) => {
                 Err(InvalidToken::missing(claim.clone()))
             }
@@ -144,7 +147,12 @@ mod tests {
     #[test]
     fn not_issued_refuses_tokens_with_aud() {
         assert_eq!(check(&Audience::not_issued(), "{}"), Ok(()));
-        assert_eq!(check(&Audience::not_issued(), r#"{"aud":"api"}"#), Err(InvalidToken::WrongAudience));
+        for claims in [r#"{"aud":[]}"#, r#"{"aud":[ ]}"#] {
+            assert_eq!(check(&Audience::not_issued(), claims), Ok(()), "{claims}");
+        }
+        for claims in [r#"{"aud":"api"}"#, r#"{"aud":""}"#, r#"{"aud":[""]}"#, r#"{"aud":["api"]}"#] {
+            assert_eq!(check(&Audience::not_issued(), claims), Err(InvalidToken::WrongAudience), "{claims}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use typed::{FromClaims, NoClaims};
 
 use self::type_mismatch::TypeMismatch;
 use crate::error::InvalidToken;
-use crate::jose::json::{JsonError, JsonObject, Text};
+use crate::jose::json::{JsonError, JsonObject, Text, WrongType};
 
 /// The claims of a token.
 ///
@@ -37,6 +37,18 @@ pub struct Claims {
 
 impl Claims {
     pub(crate) fn parse(payload: Vec<u8>) -> Result<Self, InvalidToken> {
+        Self::parse_with(payload, JsonObject::optional_string)
+    }
+
+    /// Like [`Self::parse`], but `sub` and `jti` may be integers, which are read as their decimal text.
+    pub(crate) fn parse_with_integer_ids(payload: Vec<u8>) -> Result<Self, InvalidToken> {
+        Self::parse_with(payload, JsonObject::optional_string_or_integer)
+    }
+
+    fn parse_with(
+        payload: Vec<u8>,
+        read_id: fn(&JsonObject, &str) -> Result<Option<Text>, WrongType>,
+    ) -> Result<Self, InvalidToken> {
         let object = JsonObject::parse(payload).map_err(|error| InvalidToken::Malformed {
             part: match error {
                 JsonError::DuplicateMember => "payload (a claim appears twice)",
@@ -44,15 +56,16 @@ impl Claims {
             },
         })?;
         let text = |name: &'static str| object.optional_string(name).map_err(|_| InvalidToken::invalid(name));
+        let id = |name: &'static str| read_id(&object, name).map_err(|_| InvalidToken::invalid(name));
         let date = |name: &'static str| match object.raw(name) {
             None => Ok(None),
             Some(value) => NumericDate::parse(value).map(Some).ok_or_else(|| InvalidToken::invalid(name)),
         };
         Ok(Self {
             issuer: text("iss")?,
-            subject: text("sub")?,
+            subject: id("sub")?,
             audiences: Audiences::read(&object)?,
-            token_id: text("jti")?,
+            token_id: id("jti")?,
             expires_at: date("exp")?,
             not_before: date("nbf")?,
             issued_at: date("iat")?,
@@ -150,6 +163,14 @@ impl Claims {
         self.object.text()
     }
 
+    /// How much memory the claims take, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        let texts = [&self.issuer, &self.subject, &self.token_id].into_iter().flatten();
+        let audiences = self.audiences.as_slice();
+        let owned = texts.chain(audiences).map(Text::memory).sum::<usize>();
+        size_of::<Self>() + self.object.memory() + size_of_val(audiences) + owned
+    }
+
     /// Reads the string, or the strings of the array, at a path of members. Values of other types are left out.
     pub(crate) fn strings_at(&self, path: &[impl AsRef<str>]) -> Vec<String> {
         let Some((first, rest)) = path.split_first() else { return Vec::new() };
@@ -220,6 +241,32 @@ mod tests {
 
     fn parse(json: &str) -> Result<Claims, InvalidToken> {
         Claims::parse(json.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn integer_ids_are_read_as_text_only_where_they_may_be() {
+        let both = |json: &str| {
+            let ids = |claims: Claims| [claims.subject(), claims.token_id()].map(|id| id.map(str::to_owned));
+            let lenient = Claims::parse_with_integer_ids(json.as_bytes().to_vec()).map(ids);
+            (parse(json).map(ids), lenient)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        for (json, ids) in [
+            (r#"{"sub":7}"#, [text("7"), None]),
+            (r#"{"sub":0,"jti":-12}"#, [text("0"), text("-12")]),
+            (r#"{"jti":18446744073709551616}"#, [None, text("18446744073709551616")]),
+        ] {
+            let named = if json.contains("sub") { "sub" } else { "jti" };
+            assert_eq!(both(json), (Err(InvalidToken::invalid(named)), Ok(ids)), "{json}");
+        }
+        assert_eq!(both(r#"{"sub":"7"}"#), (Ok([text("7"), None]), Ok([text("7"), None])));
+        // Several texts mean one such number, or it is no number.
+        for value in ["1.0", "1e2", "-0", "7.5", "true", "null", "[7]", "{}"] {
+            let invalid = || Err(InvalidToken::invalid("sub"));
+            assert_eq!(both(&format!(r#"{{"sub":{value}}}"#)), (invalid(), invalid()), "{value}");
+        }
+        // `iss` stays a string.
+        assert_eq!(both(r#"{"iss":7}"#).1, Err(InvalidToken::invalid("iss")));
     }
 
     #[test]

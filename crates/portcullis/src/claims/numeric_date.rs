@@ -37,6 +37,14 @@ impl NumericDate {
         Self { seconds: self.seconds.saturating_add(seconds).saturating_add(carry), nanos: nanos % 1_000_000_000 }
     }
 
+    /// Returns the time since `earlier`, or zero when `earlier` is later.
+    pub(crate) fn saturating_since(self, earlier: Self) -> Duration {
+        let nanos = |date: Self| i128::from(date.seconds) * 1_000_000_000 + i128::from(date.nanos);
+        let since = u128::try_from(nanos(self) - nanos(earlier)).unwrap_or_default();
+        let seconds = u64::try_from(since / 1_000_000_000).unwrap_or(u64::MAX);
+        Duration::new(seconds, u32::try_from(since % 1_000_000_000).unwrap_or_default())
+    }
+
     /// Reads the JSON text of a number. Returns `None` for other values and for numbers outside 64 bits.
     pub(crate) fn parse(json: &str) -> Option<Self> {
         if let Ok(seconds) = serde_json::from_str::<i64>(json) {
@@ -80,6 +88,14 @@ mod tests {
         {
             assert_eq!(NumericDate::parse(json), None, "{json}");
         }
+    }
+
+    #[test]
+    fn time_between_dates_is_never_negative() {
+        let date = NumericDate::from_unix;
+        assert_eq!(date(7, 0).saturating_since(date(5, 500_000_000)), Duration::from_millis(1_500));
+        assert_eq!(date(5, 0).saturating_since(date(7, 0)), Duration::ZERO);
+        assert_eq!(date(i64::MAX, 0).saturating_since(date(i64::MIN, 0)), Duration::from_secs(u64::MAX));
     }
 
     #[test]

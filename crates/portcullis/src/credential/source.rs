@@ -4,12 +4,17 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use memchr::memchr;
+
 use crate::credential::Unreadable;
 use crate::credential::request::RequestView;
 use crate::credential::scheme::Scheme;
 use crate::credential::syntax::{b64token, is_token_byte, the_only_field, trim};
 use crate::credential::websocket;
 use crate::error::InvalidRequest;
+
+/// How long the values of several cookies for one token may be together, in bytes: as long as a token may be by default.
+const MAX_BYTES_OF_COOKIES: usize = 16 * 1024;
 
 /// One place where a request may carry its token.
 ///
@@ -103,6 +108,8 @@ impl TokenSource {
     /// Where a request has several of them, `choose` gets their values in the order of `names` and returns the position
     /// of the one to verify; any other number means the first. It chooses among unverified tokens, so its choice must
     /// not decide anything else.
+    ///
+    /// Several values that are longer than 16 KiB together are answered with 400. Browsers send at most 4 KiB in a cookie.
     pub fn cookies<S, F>(names: impl IntoIterator<Item = S>, choose: F) -> Self
     where
         S: Into<Cow<'static, str>>,
@@ -287,8 +294,15 @@ fn read_cookies<'a>(
     choose: &Choose,
 ) -> Result<Option<&'a str>, InvalidRequest> {
     let mut tokens = Vec::with_capacity(names.len());
+    let mut bytes = 0;
     for name in names {
-        tokens.extend(read_cookie(request, name)?);
+        let Some(value) = find_cookie(request, name)? else { continue };
+        bytes += value.len();
+        // Browsers send no cookie of more than 4,096 bytes. The limit comes before the bytes of a token are looked at.
+        if !tokens.is_empty() && bytes > MAX_BYTES_OF_COOKIES {
+            return Err(InvalidRequest::MalformedToken);
+        }
+        tokens.push(b64token(value).ok_or(InvalidRequest::MalformedToken)?);
     }
     Ok(match tokens.as_slice() {
         [] => None,
@@ -297,27 +311,35 @@ fn read_cookies<'a>(
     })
 }
 
-/// Reads the value of the cookie `name` (RFC 6265 §4.2.1). An empty value counts as absent: servers delete cookies so.
+/// Reads the value of the cookie `name`.
+fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a str>, InvalidRequest> {
+    let value = find_cookie(request, name)?;
+    value.map(|value| b64token(value).ok_or(InvalidRequest::MalformedToken)).transpose()
+}
+
+/// Finds the value of the cookie `name` (RFC 6265 §4.2.1). An empty value counts as absent: servers delete cookies so.
 ///
 /// It works on bytes, because other cookies may hold any. A cookie of this name with such bytes is malformed, not absent.
-fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a str>, InvalidRequest> {
+fn find_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a [u8]>, InvalidRequest> {
     let (mut first, mut differs) = (None, false);
     request.header("cookie", &mut |field| {
-        for pair in field.split(|byte| *byte == b';') {
-            let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { continue };
-            let Some((key, value)) = pair.split_at_checked(equals) else { continue };
-            let value = trim(value.get(1..).unwrap_or_default());
-            if trim(key) == name.as_bytes() && !value.is_empty() {
-                differs |= first.is_some_and(|first| first != value);
-                first = first.or(Some(value));
-            }
+        let mut rest = Some(field);
+        while let Some(pairs) = rest {
+            let end = memchr(b';', pairs);
+            let pair = end.map_or(pairs, |end| pairs.get(..end).unwrap_or_default());
+            rest = end.and_then(|end| pairs.get(end + 1..));
+            let Some(value) = value_of(trim(pair), name).filter(|value| !value.is_empty()) else { continue };
+            differs |= first.is_some_and(|first| first != value);
+            first = first.or(Some(value));
         }
     });
-    match first {
-        None => Ok(None),
-        Some(_) if differs => Err(InvalidRequest::RepeatedCredential),
-        Some(value) => b64token(value).map(Some).ok_or(InvalidRequest::MalformedToken),
-    }
+    if differs { Err(InvalidRequest::RepeatedCredential) } else { Ok(first) }
+}
+
+/// The value of `pair` if its name is `name`.
+fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let rest = pair.strip_prefix(name.as_bytes())?;
+    trim(rest).strip_prefix(b"=").map(trim)
 }
 
 #[cfg(test)]
@@ -442,6 +464,18 @@ mod tests {
         assert_eq!(cookies(b"__session=a").as_deref(), Ok("token a"));
         assert_eq!(cookies(b"__session_2=a").as_deref(), Ok("nothing"));
         assert_eq!(cookies(b"__session=a\xff; __session_1=bb"), Err(InvalidRequest::MalformedToken));
+        // Together they are longer than any token.
+        let half = "a".repeat(8 * 1024);
+        let of_lengths = |more: &str| {
+            let value = format!("__session={half}; __session_1={half}{more}");
+            read(&source, &[("cookie", value.as_bytes())]).map(|found| found.len())
+        };
+        assert_eq!(of_lengths(""), Ok("token ".len() + half.len()));
+        assert_eq!(of_lengths("a"), Err(InvalidRequest::MalformedToken));
+        assert_eq!(
+            read(&source, &[("cookie", format!("__session={half}{half}a").as_bytes())]).map(|found| found.len()),
+            Ok(6 + 16 * 1024 + 1)
+        );
         // A position that does not exist means the first.
         let source = TokenSource::cookies(["a", "b"], |_| 2);
         assert_eq!(read(&source, &[("cookie", b"b=y; a=x")]).as_deref(), Ok("token x"));

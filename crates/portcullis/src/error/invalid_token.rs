@@ -102,12 +102,6 @@ invalid_token_table! {
     /// `aud` has no accepted audience.
     WrongAudience "wrong_audience", "The access token is for another audience",
     log "aud has no accepted audience"
-        also
-        /// The token is for another API of the same provider, and only that API can verify it.
-        ForAnotherApi, log "the token is for {api}, and only {api} can verify it: have the client ask for a token for this API" {
-            /// The API's name.
-            api: Cow<'static, str>
-        }
 
     /// `azp` is not an authorized party.
     WrongParty "wrong_party", "The access token was issued to a party that is not authorized",
@@ -185,9 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn errors_have_the_reason_of_their_name_or_the_stated_one() {
+    fn errors_have_the_reason_of_their_name() {
         assert_eq!(InvalidToken::Expired.reason(), Reason::Expired);
         assert_eq!(InvalidToken::missing("sub").reason(), Reason::MissingClaim);
-        assert_eq!(InvalidToken::ForAnotherApi { api: "Graph".into() }.reason(), Reason::WrongAudience);
     }
 }

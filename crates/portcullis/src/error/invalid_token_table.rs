@@ -12,8 +12,7 @@
 /// }
 /// ```
 ///
-/// The fields are optional. Further errors with the same reason follow the entry, each after `also`. A part that is left
-/// out does not compile.
+/// The fields are optional. A part that is left out does not compile.
 macro_rules! invalid_token_table {
     (
         $(#[$reason_attribute:meta])*
@@ -26,12 +25,6 @@ macro_rules! invalid_token_table {
             $(#[doc = $doc:literal])+
             $variant:ident $name:literal, $sentence:literal, log $log:literal
             $({ $( $(#[doc = $field_doc:literal])+ $field:ident: $field_type:ty ),+ })?
-            $(
-                also
-                $(#[doc = $other_doc:literal])+
-                $other:ident, log $other_log:literal
-                $({ $( $(#[doc = $other_field_doc:literal])+ $other_field:ident: $other_field_type:ty ),+ })?
-            )*
         )+
     ) => {
         $(#[$reason_attribute])*
@@ -71,22 +64,15 @@ macro_rules! invalid_token_table {
                 $(#[doc = $doc])+
                 #[error($log)]
                 $variant $({ $( $(#[doc = $field_doc])+ $field: $field_type ),+ })?,
-                $(
-                    $(#[doc = $other_doc])+
-                    #[doc = ""]
-                    #[doc = concat!("The reason is [`Reason::", stringify!($variant), "`].")]
-                    #[error($other_log)]
-                    $other $({ $( $(#[doc = $other_field_doc])+ $other_field: $other_field_type ),+ })?,
-                )*
             )+
         }
 
         impl InvalidToken {
-            /// The stable reason: the one with the name of the variant, unless the variant says otherwise.
+            /// The stable reason: the one with the name of the variant.
             #[must_use]
             pub const fn reason(&self) -> Reason {
                 match self {
-                    $(Self::$variant { .. } $(| Self::$other { .. })* => Reason::$variant,)+
+                    $(Self::$variant { .. } => Reason::$variant,)+
                 }
             }
         }

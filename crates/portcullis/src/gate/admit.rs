@@ -6,7 +6,7 @@ use crate::credential::{Credential, Presented, RequestView, present};
 use crate::error::AuthError;
 use crate::gate::{Admission, Denied, Gate, Outcome};
 use crate::policy::{Policy, Require};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, logs_explanations};
 use crate::session;
 use crate::verifier::Verified;
 
@@ -152,8 +152,7 @@ impl Gate {
             if token.trim().is_empty() {
                 return Err(Denied::new(AuthError::MissingToken, None));
             }
-            let verified = self.verify_credential(&credential, &policy).await;
-            let caller = verified.map_err(|error| Denied::new(error, Some(credential.scheme())))?;
+            let caller = self.verify_credential(&credential, &policy).await?;
             self.observe(Outcome::Accepted(&caller), None)?;
             Ok(caller)
         });
@@ -180,16 +179,20 @@ impl Gate {
         if let Presented::Nothing = presented {
             return Ok(None);
         }
-        let verified = match presented.credential(self.0.public_url.as_ref()) {
-            Some(credential) => self.verify_credential(&credential, policy).await,
-            None => Err(AuthError::MissingToken),
-        };
-        verified.map(Some).map_err(|error| Denied::new(error, presented.scheme()))
+        match presented.credential(self.0.public_url.as_ref()) {
+            Some(credential) => self.verify_credential(&credential, policy).await.map(Some),
+            None => Err(Denied::new(AuthError::MissingToken, presented.scheme())),
+        }
     }
 
-    async fn verify_credential(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, AuthError> {
-        let verified = self.0.verifier.verify(credential).await?.presented_by(credential.scheme());
-        self.check(&verified, policy).await?;
+    async fn verify_credential(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, Denied> {
+        let scheme = Some(credential.scheme());
+        let verified = self.0.verifier.verify(credential).await.map_err(|error| {
+            let explanation = if logs_explanations() { self.0.verifier.explain(credential, &error) } else { None };
+            Denied { explanation, ..Denied::new(error, scheme) }
+        })?;
+        let verified = verified.presented_by(credential.scheme());
+        self.check(&verified, policy).await.map_err(|error| Denied::new(error, scheme))?;
         Ok(verified)
     }
 

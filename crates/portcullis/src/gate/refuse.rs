@@ -18,6 +18,8 @@ pub struct Denied {
     pub(super) scheme: Option<Scheme>,
     /// The scopes that the request needs, space-delimited, where a challenge may name them.
     pub(super) scope: Option<String>,
+    /// What the verifier says about the refused token, for the log.
+    pub(super) explanation: Option<&'static str>,
 }
 
 /// A refused request, as the functions of [`Gate::with_refusals`] see it. It dereferences to the [`AuthError`].
@@ -93,7 +95,7 @@ impl Gate {
     #[must_use]
     pub fn refuse<E: Refusable>(&self, error: &E) -> Refusal {
         if !error.is_logged() {
-            if let Err(panicked) = self.note(error.error(), None) {
+            if let Err(panicked) = self.note(error.error(), None, None) {
                 return Refusal::server_error(&panicked.error);
             }
         }
@@ -113,15 +115,20 @@ impl Gate {
 
     /// Logs `denied` and tells the observers.
     pub(super) fn noted(&self, denied: Denied, request: Option<&dyn RequestView>) -> Denied {
-        match self.note(&denied.error, request) {
+        match self.note(&denied.error, denied.explanation, request) {
             Ok(()) => denied,
             Err(panicked) => panicked,
         }
     }
 
     /// An error means that an observer panicked.
-    fn note(&self, error: &AuthError, request: Option<&dyn RequestView>) -> Result<(), Denied> {
-        log(error);
+    fn note(
+        &self,
+        error: &AuthError,
+        explanation: Option<&'static str>,
+        request: Option<&dyn RequestView>,
+    ) -> Result<(), Denied> {
+        log(error, explanation);
         self.observe(Outcome::Refused(error), request).inspect_err(|panicked| log_panic(&panicked.error))
     }
 
@@ -193,7 +200,7 @@ impl Deref for Refused<'_> {
 
 impl Denied {
     pub(super) fn new(error: impl Into<AuthError>, scheme: Option<Scheme>) -> Self {
-        Self { error: error.into(), scheme, scope: None }
+        Self { error: error.into(), scheme, scope: None, explanation: None }
     }
 
     pub(super) fn panicked(what: &'static str) -> Self {

@@ -3,13 +3,23 @@
 use base64_simd::URL_SAFE_NO_PAD;
 
 /// Decodes `text`. Returns `None` unless it is canonical base64url.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
+}
+
+/// Whether `text` is canonical base64url.
+pub(crate) fn is_valid(text: &[u8]) -> bool {
+    URL_SAFE_NO_PAD.check(text).is_ok()
 }
 
 /// Encodes `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(bytes)
+}
+
+/// The length of `bytes` bytes in base64url.
+pub(crate) fn encoded_length(bytes: usize) -> usize {
+    (bytes * 4).div_ceil(3)
 }
 
 #[cfg(test)]

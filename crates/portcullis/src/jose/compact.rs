@@ -49,16 +49,28 @@ impl<'t> Compact<'t> {
 
     /// Decodes and parses the header.
     pub(crate) fn header(&self) -> Result<Header, InvalidToken> {
-        let malformed = InvalidToken::Malformed { part: "header" };
-        Header::parse(base64url::decode(self.header).ok_or(malformed)?)
+        Header::decode(self.header)
     }
 
     /// Checks the signature, and returns its bytes.
     pub(crate) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<Vec<u8>, InvalidToken> {
         let malformed = InvalidToken::Malformed { part: "signature" };
+        // Only decoding a text that is far too long would be slower than most refusals.
+        if self.signature.len() > base64url::encoded_length(key.longest_signature()) + 4 {
+            return Err(InvalidToken::BadSignature);
+        }
         let signature = base64url::decode(self.signature).ok_or(malformed)?;
         key.verify(algorithm, self.signing_input.as_bytes(), &signature).map_err(|_| InvalidToken::BadSignature)?;
         Ok(signature)
+    }
+
+    /// Decodes up to `bytes` bytes of the payload, and returns whether that is all of it.
+    pub(crate) fn start_of_payload(&self, bytes: usize) -> Result<(Vec<u8>, bool), InvalidToken> {
+        // Four characters are three bytes, so the text can be cut there.
+        let payload = self.payload.as_bytes();
+        let start = payload.get(..bytes.div_ceil(3) * 4).unwrap_or(payload);
+        let decoded = base64url::decode(start).ok_or(InvalidToken::Malformed { part: "payload" })?;
+        Ok((decoded, start.len() == payload.len()))
     }
 
     /// Decodes the payload.

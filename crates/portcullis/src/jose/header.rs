@@ -6,10 +6,20 @@ use serde::Deserialize;
 
 use crate::error::InvalidToken;
 use crate::jose::algorithm::Algorithm;
+use crate::jose::base64url;
 use crate::jose::json::{JsonError, JsonObject, Text};
 
-/// The largest number of members. Real headers have far fewer.
-const MAX_MEMBERS: usize = 64;
+/// The largest header, in bytes of its encoded text. Real headers with a certificate have about 2,000, others a few hundred.
+const MAX_ENCODED_BYTES: usize = 3_072;
+/// The largest number of members. Real headers have fewer than ten.
+const MAX_MEMBERS: usize = 24;
+/// The largest number of quotes, commas, opening brackets, escapes, white space and bytes outside of ASCII. They decide how
+/// long parsing takes.
+const MAX_MARKS: usize = 128;
+/// The largest `kid`, in bytes. The longest real ones are key URLs and encoded keys.
+const MAX_KEY_ID_BYTES: usize = 1_024;
+/// The largest thumbprint, in bytes. SHA-256 in base64url has 43; some issuers encode the hexadecimal form.
+const MAX_THUMBPRINT_BYTES: usize = 128;
 
 /// The header of a token, parsed once.
 ///
@@ -45,25 +55,39 @@ pub struct Header {
 }
 
 impl Header {
+    /// Decodes and parses a header. A header beyond the limits is refused before the work that it would cause.
+    pub(crate) fn decode(encoded: &str) -> Result<Self, InvalidToken> {
+        if encoded.len() > MAX_ENCODED_BYTES {
+            return Err(InvalidToken::Malformed { part: "header (longer than 3,072 bytes)" });
+        }
+        Self::parse(base64url::decode(encoded).ok_or(InvalidToken::Malformed { part: "header" })?)
+    }
+
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, InvalidToken> {
         let malformed = || InvalidToken::Malformed { part: "header" };
-        let object = JsonObject::parse(bytes).map_err(|error| match error {
+        if marks(&bytes) > MAX_MARKS {
+            return Err(InvalidToken::Malformed { part: "header (too many values)" });
+        }
+        let object = JsonObject::parse_at_most(MAX_MEMBERS, bytes).map_err(|error| match error {
             JsonError::DuplicateMember => InvalidToken::Malformed { part: "header (a member appears twice)" },
             _ => malformed(),
         })?;
-        if object.iter().take(MAX_MEMBERS + 1).count() > MAX_MEMBERS {
-            return Err(malformed());
-        }
         if object.raw("crit").is_some() || object.raw("b64").is_some() {
             return Err(InvalidToken::CriticalHeader);
         }
         let algorithm = object.optional_string("alg").map_err(|_| malformed())?.ok_or_else(malformed)?;
         let algorithm = Algorithm::from_name(algorithm.of(object.text()));
         let key_id = object.optional_string("kid").map_err(|_| malformed())?;
+        if key_id.as_ref().is_some_and(|id| id.of(object.text()).len() > MAX_KEY_ID_BYTES) {
+            return Err(InvalidToken::Malformed { part: "header (its kid is longer than 1,024 bytes)" });
+        }
         let token_type = object.optional_string("typ").map_err(|_| malformed())?;
-        // Only key look-ups read these two, so a value of another type counts as absent.
-        let x5t = object.optional_string("x5t").unwrap_or_default();
-        let x5t_s256 = object.optional_string("x5t#S256").unwrap_or_default();
+        // Only key look-ups read these two, so a value of another type or length counts as absent.
+        let thumbprint = |name| {
+            let text = object.optional_string(name).unwrap_or_default();
+            text.filter(|text| text.of(object.text()).len() <= MAX_THUMBPRINT_BYTES)
+        };
+        let (x5t, x5t_s256) = (thumbprint("x5t"), thumbprint("x5t#S256"));
         Ok(Self { object, algorithm, key_id, token_type, x5t, x5t_s256 })
     }
 
@@ -105,10 +129,26 @@ impl Header {
         serde_json::from_str(self.object.raw(name)?).ok()
     }
 
+    /// How much memory the header takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        let texts = [&self.key_id, &self.token_type, &self.x5t, &self.x5t_s256];
+        let owned = texts.into_iter().flatten().map(Text::memory).sum::<usize>();
+        size_of::<Self>() + self.object.memory() + owned
+    }
+
     /// The header as the issuer wrote it.
     pub(crate) fn as_json(&self) -> &str {
         self.object.text()
     }
+}
+
+/// Counts the bytes that decide how long parsing takes. The count of a run fits a byte, so the compiler can use vector
+/// instructions.
+fn marks(json: &[u8]) -> usize {
+    let is_mark =
+        |byte: &u8| matches!(byte, b'"' | b',' | b'\\' | b' ' | b'\t' | b'\n' | b'\r' | 0x80..) | (byte | 0x20 == b'{');
+    let in_run = |run: &[u8]| run.iter().map(|byte| u8::from(is_mark(byte))).sum::<u8>();
+    json.chunks(255).map(|run| usize::from(in_run(run))).sum()
 }
 
 impl fmt::Debug for Header {
@@ -185,6 +225,39 @@ mod tests {
         for name in ["none", "None", "NONE", "nOnE", ""] {
             assert_eq!(parse(&format!(r#"{{"alg":"{name}"}}"#)).unwrap().algorithm(), None);
         }
+    }
+
+    #[test]
+    fn headers_beyond_a_limit_are_malformed() {
+        let part = |header: &str| match Header::decode(&base64url::encode(header.as_bytes())) {
+            Err(InvalidToken::Malformed { part }) => Some(part),
+            result => {
+                assert!(result.is_ok());
+                None
+            }
+        };
+        let members = |count: usize| (1..count).map(|at| format!(",\"{at}\":0")).collect::<String>();
+        let with = |more: String| part(&format!(r#"{{"alg":"RS256"{more}}}"#));
+        assert_eq!(with(members(MAX_MEMBERS)), None);
+        assert_eq!(with(members(MAX_MEMBERS + 1)), Some("header"));
+        // Reading stops at the limit, so the second `alg` is not seen.
+        assert_eq!(with(format!("{},\"alg\":0", members(MAX_MEMBERS))), Some("header"));
+        assert_eq!(with(format!(",\"x5c\":[\"{}\"]", "A".repeat(2_200))), None);
+        assert_eq!(with(format!(",\"x5c\":[\"{}\"]", "A".repeat(2_400))), Some("header (longer than 3,072 bytes)"));
+        for many in ["0,".repeat(140), "\"\",".repeat(50), "[],".repeat(70), " 0,".repeat(70)] {
+            assert_eq!(with(format!(",\"x\":[{many}0]")), Some("header (too many values)"), "{many}");
+        }
+        for many in ["\\n".repeat(130), "é".repeat(70)] {
+            assert_eq!(with(format!(",\"x\":\"{many}\"")), Some("header (too many values)"), "{many}");
+        }
+        assert_eq!(with(format!(",\"kid\":\"{}\"", "k".repeat(1_024))), None);
+        assert_eq!(
+            with(format!(",\"kid\":\"{}\"", "k".repeat(1_025))),
+            Some("header (its kid is longer than 1,024 bytes)")
+        );
+        let long = format!(r#"{{"alg":"RS256","x5t":"{}","x5t#S256":"ab"}}"#, "a".repeat(129));
+        let header = parse(&long).unwrap();
+        assert_eq!((header.x5t(), header.x5t_s256()), (None, Some("ab")));
     }
 
     #[test]

@@ -45,18 +45,31 @@ impl NameShape {
 impl JsonObject {
     /// Indexes `bytes`, which must be UTF-8 and one object without duplicate members, nested at most [`MAX_DEPTH`] deep.
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, JsonError> {
+        Self::parse_at_most(usize::MAX, bytes)
+    }
+
+    /// Like [`Self::parse`], but stops at the first member after `max_members`.
+    pub(crate) fn parse_at_most(max_members: usize, bytes: Vec<u8>) -> Result<Self, JsonError> {
         if depth_exceeds(&bytes, MAX_DEPTH) {
             return Err(JsonError::TooDeep);
         }
         let text = String::from_utf8(bytes).map_err(|_| JsonError::NotJson)?;
         let mut deserializer = serde_json::Deserializer::from_str(&text);
-        let members = IndexSeed { text: &text }.deserialize(&mut deserializer).map_err(|_| JsonError::NotAnObject)?;
+        let members = IndexSeed { text: &text, max_members }
+            .deserialize(&mut deserializer)
+            .map_err(|_| JsonError::NotAnObject)?;
         deserializer.end().map_err(|_| JsonError::NotJson)?;
         let object = Self { text, members };
         if object.has_duplicates() {
             return Err(JsonError::DuplicateMember);
         }
         Ok(object)
+    }
+
+    /// How much memory the object takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        let owned = self.members.iter().map(|member| member.name.memory()).sum::<usize>();
+        self.text.capacity() + self.members.capacity() * size_of::<Member>() + owned
     }
 
     /// The text of the object.
@@ -91,6 +104,19 @@ impl JsonObject {
         match self.raw(name) {
             None => Ok(None),
             Some(value) => self.string(value).map(Some).ok_or(WrongType),
+        }
+    }
+
+    /// Like [`Self::optional_string`], but an integer counts as its decimal text. An integer in JSON has exactly one, apart from
+    /// `-0`.
+    pub(crate) fn optional_string_or_integer(&self, name: &str) -> Result<Option<Text>, WrongType> {
+        let is_integer = |value: &str| {
+            let digits = value.strip_prefix('-').unwrap_or(value);
+            value != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        match self.raw(name) {
+            Some(value) if is_integer(value) => Ok(Span::within(&self.text, value).map(Text::Span)),
+            _ => self.optional_string(name),
         }
     }
 
@@ -130,6 +156,14 @@ pub(crate) enum Text {
 }
 
 impl Text {
+    /// How much memory it takes apart from the value itself, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Self::Owned(owned) => owned.len(),
+            Self::Span(_) => 0,
+        }
+    }
+
     /// Returns the string. `text` is the text that it was read from.
     pub(crate) fn of<'a>(&'a self, text: &'a str) -> &'a str {
         match self {
@@ -203,6 +237,7 @@ fn opening_brackets(json: &[u8]) -> usize {
 
 struct IndexSeed<'t> {
     text: &'t str,
+    max_members: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for IndexSeed<'de> {
@@ -222,8 +257,12 @@ impl<'de> Visitor<'de> for IndexSeed<'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let outside = || serde::de::Error::custom("not a slice of the text");
+        let too_many = || serde::de::Error::custom("too many members");
         let mut members = Vec::with_capacity(16);
         while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
+            if members.len() == self.max_members {
+                return Err(too_many());
+            }
             let value = map.next_value::<&'de RawValue>()?.get();
             let shape = NameShape::of(&name);
             let name = match name {
@@ -232,6 +271,10 @@ impl<'de> Visitor<'de> for IndexSeed<'de> {
             };
             let value = Span::within(self.text, value).ok_or_else(outside)?;
             members.push(Member { name, shape, value });
+        }
+        // The index of a large object may be cached for long.
+        if members.len() > 64 {
+            members.shrink_to_fit();
         }
         Ok(members)
     }

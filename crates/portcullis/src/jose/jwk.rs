@@ -1,5 +1,6 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037, RFC 9964).
 
+use crate::hash::{sha1, sha256};
 use crate::jose::algorithm::Algorithm;
 use crate::jose::algorithm_set::AlgorithmSet;
 use crate::jose::base64url;
@@ -133,7 +134,23 @@ fn assemble(jwk: JsonObject, material: Material, permitted: Option<AlgorithmSet>
     if let Some(id) = optional_string(&jwk, "kid")? {
         key = key.with_id(id);
     }
+    let certificate = certificate(&jwk);
+    // Only the choice of a key reads these two, so a value of another type counts as absent.
+    let thumbprint = |member, hash: fn(&[u8]) -> Vec<u8>| {
+        let named = optional_string(&jwk, member).unwrap_or_default();
+        named.or_else(|| Some(base64url::encode(&hash(certificate.as_deref()?))))
+    };
+    let key = key.with_thumbprints(
+        thumbprint("x5t", |bytes| sha1(bytes).to_vec()),
+        thumbprint("x5t#S256", |bytes| sha256(bytes).to_vec()),
+    );
     Ok(key.with_members(without_material(&jwk)?))
+}
+
+/// The key's certificate, the first of `x5c` (RFC 7517 §4.7), in DER.
+fn certificate(jwk: &JsonObject) -> Option<Vec<u8>> {
+    let chain = string_array(jwk, "x5c").ok()??;
+    base64_simd::STANDARD.decode_to_vec(chain.first()?).ok()
 }
 
 fn without_material(jwk: &JsonObject) -> Result<JsonObject, InvalidKey> {

@@ -38,6 +38,8 @@ pub struct VerifyingKey {
     prepared: Box<[(Algorithm, Prepared)]>,
     material: Material,
     members: Option<JsonObject>,
+    x5t: Option<Box<str>>,
+    x5t_s256: Option<Box<str>>,
 }
 
 enum Prepared {
@@ -146,13 +148,35 @@ impl VerifyingKey {
         .map_err(|_| InvalidSignature)
     }
 
+    /// The length of the longest signature that the key can have made, in bytes.
+    pub(crate) fn longest_signature(&self) -> usize {
+        self.material.longest_signature()
+    }
+
     pub(crate) fn prepare(material: Material) -> Result<Self, InvalidKey> {
         let algorithms = material.algorithms();
         let prepared = algorithms
             .iter()
             .map(|algorithm| Ok((algorithm, Prepared::new(algorithm, &material)?)))
             .collect::<Result<_, InvalidKey>>()?;
-        Ok(Self { id: None, algorithms, prepared, material, members: None })
+        Ok(Self { id: None, algorithms, prepared, material, members: None, x5t: None, x5t_s256: None })
+    }
+
+    /// With the thumbprints of its certificate, in base64url: SHA-1 and SHA-256 (RFC 7517 §4.8, §4.9).
+    pub(crate) fn with_thumbprints(mut self, x5t: Option<String>, x5t_s256: Option<String>) -> Self {
+        self.x5t = x5t.map(Into::into);
+        self.x5t_s256 = x5t_s256.map(Into::into);
+        self
+    }
+
+    /// The SHA-1 thumbprint of its certificate, if that is known.
+    pub(crate) fn x5t(&self) -> Option<&str> {
+        self.x5t.as_deref()
+    }
+
+    /// The SHA-256 thumbprint of its certificate, if that is known.
+    pub(crate) fn x5t_s256(&self) -> Option<&str> {
+        self.x5t_s256.as_deref()
     }
 
     pub(crate) fn with_members(mut self, members: JsonObject) -> Self {

@@ -186,31 +186,79 @@ impl KeySet {
         self.keys.iter().fold(AlgorithmSet::EMPTY, |set, key| set.union(key.algorithms()))
     }
 
-    /// Returns the key for a token with this `kid` and algorithm.
+    /// Returns the key that `wanted` describes.
     ///
-    /// A key without an identifier fits any `kid`, unless a key with this identifier fits. All keys fit a token without
-    /// `kid`. Of the keys that fit, exactly one may serve the algorithm.
-    pub(crate) fn choose(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&Arc<VerifyingKey>, NotChosen> {
-        let Some(id) = id else {
-            return the_only(self.keys.iter(), algorithm);
-        };
-        let named = self.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
-        match the_only(named.iter(), algorithm) {
-            Err(NotChosen::NotFound) => the_only(self.keys.iter().filter(|key| key.id().is_none()), algorithm),
-            chosen => chosen,
+    /// A key without an identifier fits any `kid`, unless a key with this identifier fits. Without `kid`, a thumbprint
+    /// selects; without a thumbprint too, all keys fit. Of the keys that fit and serve the algorithm there may be exactly
+    /// one, unless `wanted` allows to try several.
+    pub(crate) fn choose(&self, wanted: &Wanted<'_>) -> Result<&Arc<VerifyingKey>, NotChosen> {
+        let serves = |key: &&Arc<VerifyingKey>| key.algorithms().contains(wanted.algorithm);
+        if let Some(id) = wanted.id {
+            let named = self.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
+            let mut named = named.iter().filter(serves).peekable();
+            if named.peek().is_some() {
+                return wanted.choose_of(named, 1);
+            }
+            let nameless = self.keys.iter().filter(serves).filter(|key| key.id().is_none());
+            return wanted.choose_of(nameless, wanted.nameless);
         }
+        let mut certified = self.keys.iter().filter(serves).filter(|key| wanted.is_certified(key)).peekable();
+        if certified.peek().is_some() {
+            return wanted.choose_of(certified, 1);
+        }
+        let unnamed = || self.keys.iter().filter(serves).filter(|key| !wanted.is_certified_otherwise(key));
+        let all_nameless = unnamed().all(|key| key.id().is_none());
+        wanted.choose_of(unnamed(), if all_nameless { wanted.nameless.max(wanted.unnamed) } else { wanted.unnamed })
     }
 }
 
-fn the_only<'a>(
-    keys: impl Iterator<Item = &'a Arc<VerifyingKey>>,
-    algorithm: Algorithm,
-) -> Result<&'a Arc<VerifyingKey>, NotChosen> {
-    let mut usable = keys.filter(|key| key.algorithms().contains(algorithm));
-    let chosen = usable.next().ok_or(NotChosen::NotFound)?;
-    match usable.next() {
-        None => Ok(chosen),
-        Some(_) => Err(NotChosen::Ambiguous),
+/// Which key of a set is wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) id: Option<&'a str>,
+    pub(crate) x5t: Option<&'a str>,
+    pub(crate) x5t_s256: Option<&'a str>,
+    pub(crate) algorithm: Algorithm,
+    /// The number of keys that were tried and did not verify the signature.
+    pub(crate) attempt: usize,
+    /// How many keys without identifiers may be tried.
+    pub(crate) nameless: usize,
+    /// How many keys may be tried for a token that names none.
+    pub(crate) unnamed: usize,
+}
+
+impl Wanted<'_> {
+    /// Whether the key's certificate has the wanted thumbprint. Some issuers publish it as the key's identifier.
+    fn is_certified(&self, key: &VerifyingKey) -> bool {
+        let is = |wanted: Option<&str>, known: Option<&str>| {
+            wanted.is_some_and(|wanted| known == Some(wanted) || key.id() == Some(wanted))
+        };
+        is(self.x5t_s256, key.x5t_s256()) || is(self.x5t, key.x5t())
+    }
+
+    /// Whether the key's certificate is known, and is another one.
+    fn is_certified_otherwise(&self, key: &VerifyingKey) -> bool {
+        let differs =
+            |wanted: Option<&str>, known: Option<&str>| wanted.is_some() && known.is_some() && wanted != known;
+        differs(self.x5t_s256, key.x5t_s256()) || differs(self.x5t, key.x5t())
+    }
+
+    /// Returns the key of this attempt. More than `tries` keys are ambiguous.
+    fn choose_of<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k Arc<VerifyingKey>>,
+        tries: usize,
+    ) -> Result<&'k Arc<VerifyingKey>, NotChosen> {
+        let mut chosen = None;
+        for (position, key) in keys.enumerate() {
+            if position >= tries.max(1) {
+                return Err(NotChosen::Ambiguous);
+            }
+            if position == self.attempt {
+                chosen = Some(key);
+            }
+        }
+        chosen.ok_or(NotChosen::NotFound)
     }
 }
 
@@ -241,7 +289,11 @@ mod tests {
     }
 
     fn chosen(set: &KeySet, id: Option<&str>, algorithm: Algorithm) -> Result<Option<String>, NotChosen> {
-        set.choose(id, algorithm).map(|key| key.id().map(str::to_owned))
+        set.choose(&wanted(id, algorithm)).map(|key| key.id().map(str::to_owned))
+    }
+
+    fn wanted(id: Option<&str>, algorithm: Algorithm) -> Wanted<'_> {
+        Wanted { id, x5t: None, x5t_s256: None, algorithm, attempt: 0, nameless: 1, unnamed: 1 }
     }
 
     #[test]
@@ -314,6 +366,61 @@ mod tests {
             format!(r#"{{"a":{{"b":"{pem}"}}}}"#),
         ] {
             assert_eq!(KeySet::from_json(&other).err(), Some(KeySetError::NotAKeySet), "{other}");
+        }
+    }
+
+    #[test]
+    fn thumbprint_selects_where_there_is_no_kid() {
+        let set = set(&[
+            format!(r#"{{{EC},"kid":"a","x5t":"Ta"}}"#),
+            format!(r#"{{{EC},"kid":"b","x5t#S256":"Tb"}}"#),
+            format!(r#"{{{EC},"kid":"Tc"}}"#),
+            // The thumbprints of the certificate are computed.
+            format!(r#"{{{EC},"kid":"d","x5c":["MIIC"]}}"#),
+        ]);
+        let x5t = |thumbprint| Wanted { x5t: Some(thumbprint), ..wanted(None, Algorithm::Es256) };
+        let x5t_s256 = |thumbprint| Wanted { x5t_s256: Some(thumbprint), ..wanted(None, Algorithm::Es256) };
+        let id = |wanted: Wanted<'_>| set.choose(&wanted).map(|key| key.id().unwrap_or_default().to_owned());
+        assert_eq!(id(x5t("Ta")).as_deref(), Ok("a"));
+        assert_eq!(id(x5t_s256("Tb")).as_deref(), Ok("b"));
+        assert_eq!(id(x5t("Tc")).as_deref(), Ok("Tc"));
+        assert_eq!(id(x5t("70a6Av0O_2lq8biW4dnhuq6ziWU")).as_deref(), Ok("d"));
+        assert_eq!(id(x5t_s256("N0hkwrvXyM_QvT0G-ec_mj-0U28BqNGz77KEGy-Vl2M")).as_deref(), Ok("d"));
+        // Two keys, whose certificates are not known, could have this one.
+        assert_eq!(id(x5t("Tx")), Err(NotChosen::Ambiguous));
+        // `kid` decides where there is one.
+        let both = Wanted { x5t: Some("Ta"), ..wanted(Some("b"), Algorithm::Es256) };
+        assert_eq!(id(both).as_deref(), Ok("b"));
+    }
+
+    #[test]
+    fn key_of_another_certificate_does_not_fit() {
+        let one = set(&[format!(r#"{{{EC},"kid":"a","x5t":"Ta"}}"#)]);
+        let other = Wanted { x5t: Some("Tb"), ..wanted(None, Algorithm::Es256) };
+        assert_eq!(one.choose(&other).err(), Some(NotChosen::NotFound));
+        assert_eq!(chosen(&one, None, Algorithm::Es256), Ok(Some("a".into())));
+    }
+
+    #[test]
+    fn several_keys_are_tried_only_up_to_a_number() {
+        let named = set(&["a", "b", "c"].map(|id| format!(r#"{{{EC},"kid":"{id}"}}"#)));
+        let attempt = |set: &KeySet, id, attempt, nameless, unnamed| {
+            let wanted = Wanted { attempt, nameless, unnamed, ..wanted(id, Algorithm::Es256) };
+            set.choose(&wanted).map(|key| key.id().map(str::to_owned))
+        };
+        for (at, id) in ["a", "b", "c"].into_iter().enumerate() {
+            assert_eq!(attempt(&named, None, at, 1, 3), Ok(Some(id.to_owned())));
+            // A key that is named is the only one.
+            assert_eq!(attempt(&named, Some(id), 0, 3, 3), Ok(Some(id.to_owned())));
+            assert_eq!(attempt(&named, Some(id), 1, 3, 3), Err(NotChosen::NotFound));
+        }
+        assert_eq!(attempt(&named, None, 3, 1, 3), Err(NotChosen::NotFound));
+        assert_eq!(attempt(&named, None, 0, 3, 2), Err(NotChosen::Ambiguous));
+        let nameless = set(&[format!("{{{EC}}}"), format!("{{{EC}}}")]);
+        for id in [None, Some("x")] {
+            assert_eq!(attempt(&nameless, id, 0, 1, 1), Err(NotChosen::Ambiguous));
+            assert_eq!(attempt(&nameless, id, 1, 2, 1), Ok(None));
+            assert_eq!(attempt(&nameless, id, 2, 2, 1), Err(NotChosen::NotFound));
         }
     }
 

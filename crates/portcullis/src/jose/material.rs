@@ -171,6 +171,18 @@ impl Material {
         Ok(Self::Secret(bytes))
     }
 
+    /// The length of the longest signature that the key can have made, in bytes.
+    pub(crate) fn longest_signature(&self) -> usize {
+        match self {
+            Self::Ec { point, .. } => point.len().saturating_sub(1),
+            // HMAC with SHA-512.
+            Self::Ed25519(_) | Self::Secret(_) => 64,
+            // ML-DSA-87 (FIPS 204, table 2).
+            Self::MlDsa { .. } => 4_627,
+            Self::Rsa { modulus, .. } => modulus.len(),
+        }
+    }
+
     /// The algorithms that fit the type, curve and length.
     pub(crate) fn algorithms(&self) -> AlgorithmSet {
         let serves = |key_type: &KeyType| match (self, key_type) {

@@ -16,14 +16,19 @@ use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 /// [`KeyError::Unavailable`], because the key may exist. A slow key provider delays those after it, unless it is
 /// `TimeLimited`.
 ///
+/// A key that the token does not name, for example a secret, is tried. If it does not verify the signature, the next key is,
+/// up to eight in all. So both secrets work here during a rotation:
+///
 /// ```
 /// use std::sync::Arc;
 /// use portcullis::keys::{FirstOf, FixedKeys};
-/// use portcullis::KeyProvider;
+/// use portcullis::{JwtVerifier, KeyProvider};
 ///
-/// # fn main() -> Result<(), portcullis::keys::FixedKeysError> {
-/// # let (ours, old) = (FixedKeys::secret(&[7; 32])?, FixedKeys::secret(&[8; 32])?);
-/// let keys = FirstOf::new([Arc::new(ours) as Arc<dyn KeyProvider>, Arc::new(old)]);
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (new, old) = ([7; 32], [8; 32]);
+/// let (new, old) = (FixedKeys::secret(&new)?, FixedKeys::secret(&old)?);
+/// let keys = FirstOf::new([Arc::new(new) as Arc<dyn KeyProvider>, Arc::new(old)]);
+/// let verifier = JwtVerifier::builder("https://issuer.example", "api", keys).build()?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
@@ -40,11 +45,21 @@ impl FirstOf {
 impl KeyProvider for FirstOf {
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
         let mut unsure = None;
+        let mut tried: Vec<Arc<VerifyingKey>> = Vec::new();
         for provider in &self.0 {
-            match provider.key(query).await {
-                Err(KeyError::NotFound) => {}
-                Err(KeyError::Unavailable(unavailable)) => unsure = unsure.or(Some(unavailable)),
-                decided => return decided,
+            for attempt in 0..=query.attempt() {
+                match provider.key(&query.with_attempt(attempt)).await {
+                    // A key provider that does not count attempts returns the same key again.
+                    Ok(key) if tried.iter().any(|tried| tried.is_same(&key)) => break,
+                    Ok(key) if tried.len() == query.attempt() => return Ok(key),
+                    Ok(key) => tried.push(key),
+                    Err(KeyError::Ambiguous) if tried.is_empty() => return Err(KeyError::Ambiguous),
+                    Err(KeyError::Ambiguous | KeyError::NotFound) => break,
+                    Err(KeyError::Unavailable(unavailable)) => {
+                        unsure = unsure.or(Some(unavailable));
+                        break;
+                    }
+                }
             }
         }
         Err(unsure.map_or(KeyError::NotFound, KeyError::Unavailable))
@@ -94,6 +109,26 @@ mod tests {
         // The sum of the keys does not overflow.
         let many = KeyStatus { keys: usize::MAX, ..KeyStatus::ready() };
         assert_eq!(many.clone().or(many).keys, usize::MAX);
+    }
+
+    #[tokio::test]
+    async fn each_attempt_has_the_next_key() {
+        let secret = |byte| Arc::new(VerifyingKey::from_secret(&[byte; 32]).unwrap());
+        let fixed =
+            |bytes: &[u8]| Arc::new(FixedKeys::keys(bytes.iter().map(|byte| secret(*byte)))) as Arc<dyn KeyProvider>;
+        let none = || Arc::new(Scripted::new(|| Err(KeyError::NotFound))) as Arc<dyn KeyProvider>;
+        let always = || Arc::new(Scripted::new(a_key)) as Arc<dyn KeyProvider>;
+        let keys = FirstOf::new([none(), always(), fixed(&[8, 9]), always(), fixed(&[10])]);
+        for (attempt, byte) in [7, 8, 9, 10].into_iter().enumerate() {
+            let key = keys.key(&query().with_attempt(attempt)).await.unwrap();
+            assert!(key.is_same(&secret(byte)), "{attempt}");
+        }
+        assert!(matches!(keys.key(&query().with_attempt(4)).await, Err(KeyError::NotFound)));
+        let down = Arc::new(Scripted::new(|| Err(busy(1).into()))) as Arc<dyn KeyProvider>;
+        let keys = FirstOf::new([always(), down]);
+        assert!(keys.key(&query()).await.is_ok());
+        // The key may be one of the other key provider.
+        assert!(matches!(keys.key(&query().with_attempt(1)).await, Err(KeyError::Unavailable(_))));
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::jose::{AlgorithmSet, InvalidKey, KeySet, KeySetError, VerifyingKey};
 use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus, doubt_about_secret};
 use crate::sentence::debug_as_sentence;
 
+/// How many keys without `kid` are tried. A rotation needs two.
+const MAX_NAMELESS_TRIES: usize = 4;
+
 /// Keys that are known at the start and do not change: from text, a file or code.
 ///
 /// ```
@@ -152,6 +155,20 @@ impl FixedKeys {
     }
 
     /// Uses several keys.
+    ///
+    /// Keys without `kid` serve every `kid`. Up to four of them are tried one after the other, so two secrets or two public
+    /// keys work during a rotation:
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use portcullis::keys::{FixedKeys, VerifyingKey};
+    /// # let (new, old) = ([7; 32], [8; 32]);
+    /// let keys = FixedKeys::keys([
+    ///     Arc::new(VerifyingKey::from_secret(&new)?),
+    ///     Arc::new(VerifyingKey::from_secret(&old)?),
+    /// ]);
+    /// # Ok::<(), portcullis::keys::InvalidKey>(())
+    /// ```
     pub fn keys(keys: impl IntoIterator<Item = Arc<VerifyingKey>>) -> Self {
         KeySet::from_keys(keys).into()
     }
@@ -172,7 +189,7 @@ impl From<KeySet> for FixedKeys {
 #[async_trait]
 impl KeyProvider for FixedKeys {
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
-        Ok(Arc::clone(self.keys.choose(query.key_id(), query.algorithm())?))
+        Ok(Arc::clone(self.keys.choose(&query.wanted(MAX_NAMELESS_TRIES))?))
     }
 
     fn algorithms(&self) -> AlgorithmSet {

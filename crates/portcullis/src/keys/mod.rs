@@ -32,7 +32,7 @@ pub use secret_text::doubt_about_secret;
 pub use time_limited::TimeLimited;
 
 use crate::error::{AuthError, InvalidToken, Unavailable};
-use crate::jose::key_set::NotChosen;
+use crate::jose::key_set::{NotChosen, Wanted};
 use crate::jose::{Algorithm, AlgorithmSet};
 use crate::sentence::debug_as_sentence;
 
@@ -179,13 +179,15 @@ pub struct KeyQuery<'a> {
     x5t_s256: Option<&'a str>,
     algorithm: Algorithm,
     issuer: Option<&'a str>,
+    attempt: usize,
+    unnamed_tries: usize,
 }
 
 impl<'a> KeyQuery<'a> {
     /// Asks for a key that serves `algorithm`.
     #[must_use]
     pub fn new(algorithm: Algorithm) -> Self {
-        Self { key_id: None, x5t: None, x5t_s256: None, algorithm, issuer: None }
+        Self { key_id: None, x5t: None, x5t_s256: None, algorithm, issuer: None, attempt: 0, unnamed_tries: 1 }
     }
 
     /// Asks for the key with this `kid`.
@@ -214,6 +216,42 @@ impl<'a> KeyQuery<'a> {
     pub fn with_issuer(mut self, issuer: impl Into<Option<&'a str>>) -> Self {
         self.issuer = issuer.into();
         self
+    }
+
+    /// Asks for the next key after `attempt` keys did not verify the token's signature.
+    #[must_use]
+    pub fn with_attempt(mut self, attempt: usize) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    /// Allows a key set to try up to `tries` keys for a token that names none.
+    pub(crate) fn with_unnamed_tries(mut self, tries: usize) -> Self {
+        self.unnamed_tries = tries;
+        self
+    }
+
+    /// Returns the number of keys that were tried for this token and did not verify its signature: 0 at first.
+    ///
+    /// A verifier asks again only where the key was not chosen by a name, for example during a rotation of two secrets
+    /// without `kid`. A key provider without such keys ignores this number. Otherwise it returns its keys one after the other
+    /// and then [`KeyError::NotFound`].
+    #[must_use]
+    pub fn attempt(&self) -> usize {
+        self.attempt
+    }
+
+    /// Describes the key for a key set. `nameless` is the number of keys without identifiers that may be tried.
+    pub(crate) fn wanted(&self, nameless: usize) -> Wanted<'a> {
+        Wanted {
+            id: self.key_id,
+            x5t: self.x5t,
+            x5t_s256: self.x5t_s256,
+            algorithm: self.algorithm,
+            attempt: self.attempt,
+            nameless,
+            unnamed: self.unnamed_tries,
+        }
     }
 
     /// Returns the token's `kid` (RFC 7515 §4.1.4).

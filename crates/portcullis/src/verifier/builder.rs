@@ -15,7 +15,9 @@ use crate::jose::AlgorithmSet;
 use crate::jose::compact::DEFAULT_MAX_BYTES;
 use crate::keys::KeyProvider;
 use crate::verifier::header_memo::HeaderMemo;
-use crate::verifier::token_cache::TokenCache;
+use crate::verifier::key_lookup::MAX_TRIES;
+use crate::verifier::opaque_prefixes::OpaquePrefixes;
+use crate::verifier::token_cache::{DEFAULT_CACHED_BYTES, TokenCache};
 use crate::verifier::unverified::Explain;
 use crate::verifier::{DangerousBuilder, JwtVerifier, UnverifiedToken};
 
@@ -35,6 +37,10 @@ pub struct JwtVerifierBuilder {
     grants: Arc<dyn GrantReader>,
     clock: Arc<dyn Clock>,
     cached_tokens: u64,
+    cached_bytes: u64,
+    opaque_prefixes: Vec<String>,
+    unnamed_tries: usize,
+    integer_ids: bool,
     explain: Option<Box<Explain>>,
 }
 
@@ -54,6 +60,10 @@ impl JwtVerifierBuilder {
             grants: Arc::new(StandardGrants::new()),
             clock: Arc::new(SystemClock::new()),
             cached_tokens: 0,
+            cached_bytes: DEFAULT_CACHED_BYTES,
+            opaque_prefixes: Vec::new(),
+            unnamed_tries: 1,
+            integer_ids: false,
             explain: None,
         }
     }
@@ -142,31 +152,88 @@ impl JwtVerifierBuilder {
 
     /// Caches the good signatures of up to `tokens` tokens, so that a repeated token costs a hash instead of a signature
     /// check. Everything else is checked each time, and also whether the token's key is still valid. Default: 0, no cache.
+    ///
+    /// The cache takes at most 64 MiB, or what [`Self::cache_bytes`] sets. A token leaves it when it expires, at the latest
+    /// after an hour.
     pub fn cache_tokens(mut self, tokens: u64) -> Self {
         self.cached_tokens = tokens;
         self
     }
 
-    /// Sets a closure that says more precisely why a token is refused, for example that it is an opaque token of the identity
-    /// provider. It is called only for refused tokens. It gets the reason that was found, and returns that reason or a
-    /// better one: it cannot let a token in.
+    /// Sets how much memory the cached tokens may take, in bytes. Default: 64 MiB (67,108,864). A token of a usual size takes
+    /// about 2 KiB, the largest about 100 KiB.
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cached_bytes = bytes;
+        self
+    }
+
+    /// Accepts integers in `sub` and `jti`, and reads them as their decimal text: [`Verified::subject`] of `{"sub":7}` is `7`.
+    /// Default: such a token is refused as `invalid_claim`, because both claims are strings (RFC 7519 §4.1.2, §4.1.7).
+    ///
+    /// Use it only for an issuer that writes all its subjects as numbers: `7` and `"7"` become the same subject. Claims that
+    /// are read as your own type keep the number.
+    ///
+    /// [`Verified::subject`]: crate::Verified::subject
+    pub fn accept_integer_ids(mut self) -> Self {
+        self.integer_ids = true;
+        self
+    }
+
+    /// Tries up to `keys` keys for a token that names none: without `kid`, `x5t` and `x5t#S256`. Default: 1, so that such a
+    /// token is refused as `ambiguous_key` where several keys fit; at most 8.
+    ///
+    /// Each try costs a signature check, also for forged tokens. Where the issuer can write `kid`, that is better.
+    pub fn try_keys(mut self, keys: usize) -> Self {
+        self.unnamed_tries = keys;
+        self
+    }
+
+    /// Refuses texts that start with one of `prefixes` as `opaque_token` instead of `not_compact_jws`: for identity providers
+    /// that mark their opaque tokens. Only the form of a text decides, and a JWT is never affected.
     ///
     /// ```
+    /// # use portcullis::keys::FixedKeys;
+    /// # use portcullis::{Gate, JwtVerifier};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let keys = FixedKeys::secret(&[7; 32])?;
+    /// let verifier = JwtVerifier::builder("https://issuer.example", "https://api.example.com", keys)
+    ///     .opaque_prefixes(["key_"])
+    ///     .build()?;
+    /// let refused = Gate::new(verifier).verify("key_4f2a").await.unwrap_err();
+    /// assert_eq!(refused.reason().unwrap().as_str(), "opaque_token");
+    /// # Ok(()) }
+    /// ```
+    pub fn opaque_prefixes<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
+        self.opaque_prefixes.extend(prefixes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a closure that says more about a refused token, for example that it is for another API of the identity provider.
+    ///
+    /// The text is an addition to the log: the field `explanation` of the event `request refused`. The closure is called only
+    /// for refused tokens, and only where that event is enabled (level `DEBUG`). It may read the unverified token, so its
+    /// text never changes the reason, the metrics or the response.
+    ///
+    /// ```
+    /// # use portcullis::adapter::Credential;
     /// # use portcullis::error::InvalidToken;
     /// # use portcullis::keys::FixedKeys;
-    /// # use portcullis::JwtVerifier;
+    /// # use portcullis::{JwtVerifier, Verifier};
     /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
     /// let verifier = JwtVerifier::builder("https://issuer.example", "https://api.example.com", keys)
-    ///     .explain(|token, found| match found {
-    ///         InvalidToken::NotCompactJws if token.text().starts_with("key_") => InvalidToken::OpaqueToken,
-    ///         other => other,
+    ///     .explain(|token, found| match (found, token.unverified_claims()) {
+    ///         (InvalidToken::WrongAudience, Some(claims)) if claims.contains("nonce") => {
+    ///             Some("this looks like an ID token: have the client send the access token")
+    ///         }
+    ///         _ => None,
     ///     })
     ///     .build()?;
+    /// # assert_eq!(verifier.explain(&Credential::bearer("a"), &InvalidToken::NotCompactJws.into()), None);
     /// # Ok::<(), portcullis::ConfigError>(())
     /// ```
     pub fn explain<F>(mut self, explain: F) -> Self
     where
-        F: Fn(&UnverifiedToken<'_>, InvalidToken) -> InvalidToken + Send + Sync + 'static,
+        F: Fn(&UnverifiedToken<'_>, &InvalidToken) -> Option<&'static str> + Send + Sync + 'static,
     {
         self.explain = Some(Box::new(explain));
         self
@@ -202,6 +269,16 @@ impl JwtVerifierBuilder {
                 "write at least a few thousand, for example 16384",
             ));
         }
+        if !(1..=MAX_TRIES).contains(&self.unnamed_tries) {
+            return Err(ConfigError::new("try_keys", format!("{} keys", self.unnamed_tries), "write 1 to 8"));
+        }
+        if self.cached_bytes == 0 && self.cached_tokens > 0 {
+            return Err(ConfigError::new(
+                "cache_bytes",
+                "zero",
+                "write the memory for cached tokens in bytes, for example 67108864, or leave cache_tokens out",
+            ));
+        }
         if let Some(name) = self.required_claims.0.iter().find(|name| name.is_empty()) {
             return Err(ConfigError::new(
                 "require_claims",
@@ -210,7 +287,7 @@ impl JwtVerifierBuilder {
             ));
         }
         let mut checks: Vec<Box<dyn ClaimCheck>> =
-            vec![Box::new(self.issuer.clone()), Box::new(self.audience.clone()), Box::new(self.time)];
+            vec![Box::new(self.issuer.clone()), Box::new(self.audience.clone()), Box::new(self.time.clone())];
         if !self.accept_sender_constrained {
             checks.push(Box::new(NotSenderConstrained));
         }
@@ -227,7 +304,11 @@ impl JwtVerifierBuilder {
             grants: self.grants,
             clock: self.clock,
             headers: HeaderMemo::default(),
-            cache: (self.cached_tokens > 0).then(|| TokenCache::new(self.cached_tokens)),
+            cache: (self.cached_tokens > 0).then(|| TokenCache::new(self.cached_tokens, self.cached_bytes)),
+            leeway: self.time.leeway,
+            unnamed_tries: self.unnamed_tries,
+            integer_ids: self.integer_ids,
+            opaque_prefixes: OpaquePrefixes::new(self.opaque_prefixes),
             explain: self.explain,
         })
     }

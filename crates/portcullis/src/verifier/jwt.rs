@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -11,11 +12,12 @@ use crate::claims::{Claims, GrantReader};
 use crate::clock::Clock;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
-use crate::jose::AlgorithmSet;
 use crate::jose::compact::Compact;
+use crate::jose::{AlgorithmSet, VerifyingKey};
 use crate::keys::{KeyProvider, KeyStatus};
 use crate::verifier::header_memo::HeaderMemo;
-use crate::verifier::key_lookup::{allowed_algorithm, find_key};
+use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
+use crate::verifier::opaque_prefixes::OpaquePrefixes;
 use crate::verifier::token_cache::{TokenCache, TokenDigest};
 use crate::verifier::unverified::Explain;
 use crate::verifier::verified::{Signed, TokenContents};
@@ -47,6 +49,10 @@ pub struct JwtVerifier {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) headers: HeaderMemo,
     pub(super) cache: Option<TokenCache>,
+    pub(super) leeway: Duration,
+    pub(super) unnamed_tries: usize,
+    pub(super) integer_ids: bool,
+    pub(super) opaque_prefixes: OpaquePrefixes,
     pub(super) explain: Option<Box<Explain>>,
 }
 
@@ -86,27 +92,56 @@ impl JwtVerifier {
         &self.keys
     }
 
-    /// Returns the most precise reason to refuse `token`. `found` is the reason that the checks gave.
-    pub(super) fn explain(&self, token: &str, found: InvalidToken) -> InvalidToken {
-        match (&self.explain, found) {
-            // Nothing of a token that is too large is read.
-            (None, found) | (_, found @ InvalidToken::TooLarge { .. }) => found,
-            (Some(explain), found) => explain(&UnverifiedToken::of_at_most(self.max_token_bytes, token), found),
-        }
-    }
-
-    /// Checks what does not change over time: the form, the key and the signature of a token.
-    async fn verify_signed(&self, token: &str) -> Result<TokenContents, AuthError> {
-        let token = Compact::parse(token, self.max_token_bytes)?;
+    /// Checks what does not change over time: the form, the key and the signature of a token. The signature of a cached token
+    /// is not checked again.
+    async fn verify_signed(&self, text: &str) -> Result<SignedToken, AuthError> {
+        let token = Compact::parse(text, self.max_token_bytes).map_err(|found| match found {
+            InvalidToken::NotCompactJws if self.opaque_prefixes.fit(text) => InvalidToken::OpaqueToken,
+            found => found,
+        })?;
         let header = self.headers.recall_or_read(&token)?;
         self.token_types.check(&header)?;
         let algorithm = allowed_algorithm(&header, self.algorithms)?;
-        let key = find_key(&*self.keys, &header, algorithm, self.issuer.first()).await?;
-        let signature = token.verify(&key, algorithm)?;
+        let search = || KeySearch {
+            keys: &*self.keys,
+            header: &header,
+            algorithm,
+            issuer: self.issuer.first(),
+            unnamed_tries: self.unnamed_tries,
+            attempt: 0,
+        };
+        let first_key = search().find().await?;
+        // Hashing a large token takes longer than a refusal may, so it comes last.
+        let digest = self.cache.as_ref().map(|_| TokenDigest::of(text));
+        if let Some(contents) = self.cache.as_ref().zip(digest).and_then(|(cache, digest)| cache.get(&digest))
+            && self.has_key_of(&contents, search(), Arc::clone(&first_key)).await?
+        {
+            return Ok(SignedToken { contents, digest, is_new: false });
+        }
+        let (key, signature) = search().verify(&token, first_key).await?;
         self.headers.remember(&token, &header);
-        let claims = Claims::parse(token.payload()?)?;
+        let parse = if self.integer_ids { Claims::parse_with_integer_ids } else { Claims::parse };
+        let claims = parse(token.payload()?)?;
         let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
-        Ok(TokenContents { claims, evidence, signed: Some(Signed { header, key, signature }), clock })
+        let signed = Signed { header: Arc::clone(&header), key, signature };
+        let contents = TokenContents { claims, evidence, signed: Some(signed), clock };
+        Ok(SignedToken { contents: Arc::new(contents), digest, is_new: true })
+    }
+
+    /// Whether the key of a cached token is still one of the keys for its header.
+    async fn has_key_of(
+        &self,
+        contents: &TokenContents,
+        mut search: KeySearch<'_, dyn KeyProvider>,
+        mut key: Arc<VerifyingKey>,
+    ) -> Result<bool, AuthError> {
+        while !contents.is_signed_with(&key) {
+            match search.next(&key).await? {
+                Some(next) => key = next,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     /// Runs the claim checks, whose result can change over time.
@@ -118,31 +153,24 @@ impl JwtVerifier {
         self.checks.iter().try_for_each(|check| check.check(&token)).map_err(AuthError::from)
     }
 
-    /// Returns the cached result of [`Self::verify_signed`] for the same bytes, if the token's key is still the same.
-    async fn recall_or_verify_signed(&self, token: &str) -> Result<Arc<TokenContents>, AuthError> {
-        let Some(cache) = &self.cache else {
-            return self.verify_signed(token).await.map(Arc::new);
-        };
-        if token.len() > self.max_token_bytes {
-            return self.verify_signed(token).await.map(Arc::new);
+    /// Caches a new token with a good signature, and drops a cached token that is expired.
+    fn update_cache(&self, token: &SignedToken, checked: &Result<(), AuthError>) {
+        let (Some(cache), Some(digest)) = (&self.cache, token.digest) else { return };
+        if token.is_new {
+            cache.insert(digest, &token.contents, self.clock.now(), self.leeway);
+        } else if matches!(checked, Err(AuthError::InvalidToken(InvalidToken::Expired))) {
+            cache.forget(&digest);
         }
-        let digest = TokenDigest::of(token);
-        if let Some(contents) = cache.get(&digest)
-            && self.would_use_the_same_key(&contents).await?
-        {
-            return Ok(contents);
-        }
-        let contents = Arc::new(self.verify_signed(token).await?);
-        cache.insert(digest, &contents);
-        Ok(contents)
     }
+}
 
-    async fn would_use_the_same_key(&self, contents: &TokenContents) -> Result<bool, AuthError> {
-        let Some(Signed { header, key: used, .. }) = &contents.signed else { return Ok(false) };
-        let algorithm = allowed_algorithm(header, self.algorithms)?;
-        let key = find_key(&*self.keys, header, algorithm, self.issuer.first()).await?;
-        Ok(Arc::ptr_eq(&key, used) || key.is_same(used))
-    }
+/// A token with a good signature.
+struct SignedToken {
+    contents: Arc<TokenContents>,
+    /// `None` without a token cache.
+    digest: Option<TokenDigest>,
+    /// Whether the signature was checked now, so that the token is not in the cache.
+    is_new: bool,
 }
 
 #[async_trait]
@@ -151,13 +179,20 @@ impl Verifier for JwtVerifier {
         if !Self::SCHEMES.contains(&credential.scheme()) {
             return Err(AuthError::MissingToken);
         }
-        let token = credential.unverified_token();
-        let contents = self.recall_or_verify_signed(token).await;
-        match contents.and_then(|contents| self.check_claims(&contents).map(|()| contents)) {
-            Ok(contents) => Ok(Verified::from_token(contents, Arc::clone(&self.grants))),
-            Err(AuthError::InvalidToken(found)) => Err(self.explain(token, found).into()),
-            Err(error) => Err(error),
+        let token = self.verify_signed(credential.unverified_token()).await?;
+        let checked = self.check_claims(&token.contents);
+        self.update_cache(&token, &checked);
+        checked.map(|()| Verified::from_token(token.contents, Arc::clone(&self.grants)))
+    }
+
+    fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
+        let AuthError::InvalidToken(found) = refused else { return None };
+        // Nothing of a token that is too large is read.
+        if matches!(found, InvalidToken::TooLarge { .. }) {
+            return None;
         }
+        let token = UnverifiedToken::of_at_most(self.max_token_bytes, credential.unverified_token());
+        token.surplus().or_else(|| self.explain.as_ref().and_then(|explain| explain(&token, found)))
     }
 
     fn schemes(&self) -> &[Scheme] {
@@ -195,55 +230,53 @@ mod tests {
     use crate::keys::FixedKeys;
     use crate::verifier::ByIssuer;
 
+    const FOR_ANOTHER: &str = "for another API";
+
     fn explaining() -> JwtVerifier {
         let keys = FixedKeys::secret(&[7; 32]).unwrap();
         JwtVerifier::builder("https://i.example", Audience::any_of(["api"]), keys)
-            .max_token_bytes(100)
+            .max_token_bytes(110)
+            .opaque_prefixes(["key_"])
             .explain(|token, found| match (found, token.unverified_claims()) {
-                (InvalidToken::NotCompactJws, _) if token.text().starts_with("key_") => InvalidToken::OpaqueToken,
-                (InvalidToken::BadSignature, Some(claims))
-                    if claims.audiences().any(|audience| audience == "other") =>
-                {
-                    InvalidToken::ForAnotherApi { api: "the other API".into() }
-                }
-                (found, _) => found,
+                (InvalidToken::NotCompactJws, _) => Some("not a JWT"),
+                (_, Some(claims)) if claims.audiences().any(|audience| audience == "other") => Some(FOR_ANOTHER),
+                _ => None,
             })
             .build()
             .unwrap()
     }
 
-    async fn refused(verifier: &dyn Verifier, token: &str) -> InvalidToken {
-        match verifier.verify(&Credential::bearer(token)).await {
-            Err(AuthError::InvalidToken(error)) => error,
+    async fn refused(verifier: &dyn Verifier, token: &str) -> (InvalidToken, Option<&'static str>) {
+        let credential = Credential::bearer(token);
+        let error = verifier.verify(&credential).await.unwrap_err();
+        let explanation = verifier.explain(&credential, &error);
+        match error {
+            AuthError::InvalidToken(error) => (error, explanation),
             other => panic!("{other:?}"),
         }
     }
 
     #[tokio::test]
-    async fn explained_token_stays_refused() {
-        let verifier = explaining();
+    async fn explanation_never_replaces_the_reason() {
         let part = crate::jose::base64url::encode;
-        let forged = |payload: &[u8]| format!("{}.{}.AAAA", part(br#"{"alg":"HS256"}"#), part(payload));
-        assert_eq!(refused(&verifier, "key_123").await, InvalidToken::OpaqueToken);
-        assert_eq!(refused(&verifier, "123").await, InvalidToken::NotCompactJws);
-        let other = refused(&verifier, &forged(br#"{"aud":"other"}"#)).await;
-        assert_eq!(other.reason(), crate::Reason::WrongAudience);
-        assert!(other.to_string().contains("the other API"), "{other}");
-        assert_eq!(refused(&verifier, &forged(br#"{"aud":"api"}"#)).await, InvalidToken::BadSignature);
-        // Nothing of a token that is too large is read.
-        let large = format!("key_{}", "x".repeat(100));
-        assert_eq!(refused(&verifier, &large).await, InvalidToken::TooLarge { limit: 100 });
-        let keys = FixedKeys::secret(&[7; 32]).unwrap();
-        let builder = JwtVerifier::builder("https://i.example", Audience::any_of(["api"]), keys).max_token_bytes(100);
-        let verifier = builder.explain(|_, _| InvalidToken::OpaqueToken).build().unwrap();
-        assert_eq!(refused(&verifier, &large).await, InvalidToken::TooLarge { limit: 100 });
-        assert_eq!(refused(&verifier, "123").await, InvalidToken::OpaqueToken);
-    }
-
-    #[tokio::test]
-    async fn token_of_unknown_issuer_is_explained() {
-        let set = ByIssuer::new([explaining()]).unwrap();
-        assert_eq!(refused(&set, "key_123").await, InvalidToken::OpaqueToken);
-        assert_eq!(refused(&set, "123").await, InvalidToken::NotCompactJws);
+        let forged = |payload: &str| format!("{}.{}.AAAA", part(br#"{"alg":"HS256"}"#), part(payload.as_bytes()));
+        let verifier: Arc<dyn Verifier> = Arc::new(explaining());
+        let set: Box<dyn Verifier> = Box::new(ByIssuer::new([explaining()]).unwrap());
+        for verifier in [&*verifier, &*set] {
+            assert_eq!(refused(verifier, "key_123").await, (InvalidToken::OpaqueToken, None));
+            assert_eq!(refused(verifier, "123").await, (InvalidToken::NotCompactJws, Some("not a JWT")));
+            let other = refused(verifier, &forged(r#"{"iss":"https://i.example","aud":"other"}"#)).await;
+            assert_eq!(other, (InvalidToken::BadSignature, Some(FOR_ANOTHER)));
+            let own = refused(verifier, &forged(r#"{"iss":"https://i.example","aud":"api"}"#)).await;
+            assert_eq!(own, (InvalidToken::BadSignature, None));
+            // Nothing of a token that is too large is read.
+            let large = format!("key_{}", "x".repeat(110));
+            assert_eq!(refused(verifier, &large).await, (InvalidToken::TooLarge { limit: 110 }, None));
+        }
+        // A token of no known issuer.
+        let unknown = refused(&*set, &forged(r#"{"iss":"https://j.example","aud":"other"}"#)).await;
+        assert_eq!(unknown, (InvalidToken::WrongIssuer, Some(FOR_ANOTHER)));
+        let unavailable = AuthError::Unavailable(crate::error::Unavailable::new());
+        assert_eq!(verifier.explain(&Credential::bearer("123"), &unavailable), None);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::catch_panic::catch_panic;
 use crate::error::{AuthError, InvalidToken};
+use crate::jose::compact::Compact;
 use crate::jose::{Algorithm, AlgorithmSet, Header, VerifyingKey};
 use crate::keys::{KeyProvider, KeyQuery};
 
@@ -12,35 +13,83 @@ pub(super) fn allowed_algorithm(header: &Header, allowed: AlgorithmSet) -> Resul
     header.algorithm().filter(|algorithm| allowed.contains(*algorithm)).ok_or(InvalidToken::AlgorithmNotAllowed)
 }
 
-/// Asks for the key, and checks that the answer fits the question.
-///
-/// A key provider that panics gives an error of the service: the connection goes on, and so do the other requests that
-/// wait on it.
-pub(super) async fn find_key<P: KeyProvider + ?Sized>(
-    keys: &P,
-    header: &Header,
-    algorithm: Algorithm,
-    issuer: Option<&str>,
-) -> Result<Arc<VerifyingKey>, AuthError> {
-    let query = KeyQuery::new(algorithm)
-        .with_key_id(header.key_id())
-        .with_x5t(header.x5t())
-        .with_x5t_s256(header.x5t_s256())
-        .with_issuer(issuer);
-    let answer = catch_panic(async { keys.key(&query).await }).await;
-    let key = answer.map_err(|_| AuthError::Server("the key provider panicked".into()))??;
-    let other_id = matches!((key.id(), query.key_id()), (Some(found), Some(wanted)) if found != wanted);
-    if other_id || !key.algorithms().contains(algorithm) {
-        // The provider's `Debug` stays out: it may show the address or the name of a vault.
-        tracing::error!(
-            issuer,
-            wanted = %algorithm,
-            other_id,
-            returned_id = key.id(),
-            returned_algorithms = %key.algorithms(),
-            "the key provider returned another key than it was asked for"
-        );
-        return Err(InvalidToken::UnknownKey.into());
+/// The largest number of keys that are tried for one token.
+pub(super) const MAX_TRIES: usize = 8;
+
+/// The search for the key of one token.
+pub(super) struct KeySearch<'a, P: ?Sized> {
+    pub(super) keys: &'a P,
+    pub(super) header: &'a Header,
+    pub(super) algorithm: Algorithm,
+    pub(super) issuer: Option<&'a str>,
+    /// How many keys of a set may be tried for a token that names none.
+    pub(super) unnamed_tries: usize,
+    /// The number of keys that were tried.
+    pub(super) attempt: usize,
+}
+
+impl<P: KeyProvider + ?Sized> KeySearch<'_, P> {
+    /// Checks the signature of `token`, and returns the key that verified it and the signature's bytes.
+    ///
+    /// Where the token names no key, or the key has no name, further keys are tried.
+    pub(super) async fn verify(
+        &mut self,
+        token: &Compact<'_>,
+        mut key: Arc<VerifyingKey>,
+    ) -> Result<(Arc<VerifyingKey>, Vec<u8>), AuthError> {
+        loop {
+            match token.verify(&key, self.algorithm) {
+                Ok(signature) => return Ok((key, signature)),
+                Err(InvalidToken::BadSignature) => {
+                    key = self.next(&key).await?.ok_or(InvalidToken::BadSignature)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
-    Ok(key)
+
+    /// Returns the key to try after `tried`; `None` when there is no further one.
+    pub(super) async fn next(&mut self, tried: &VerifyingKey) -> Result<Option<Arc<VerifyingKey>>, AuthError> {
+        let is_named = tried.id().is_some() && tried.id() == self.header.key_id();
+        self.attempt += 1;
+        if is_named || self.attempt >= MAX_TRIES {
+            return Ok(None);
+        }
+        match self.find().await {
+            Ok(key) if key.is_same(tried) => Ok(None),
+            Ok(key) => Ok(Some(key)),
+            Err(AuthError::InvalidToken(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for the key, and checks that the answer fits the question.
+    ///
+    /// A key provider that panics gives an error of the service: the connection goes on, and so do the other requests that
+    /// wait on it.
+    pub(super) async fn find(&self) -> Result<Arc<VerifyingKey>, AuthError> {
+        let query = KeyQuery::new(self.algorithm)
+            .with_key_id(self.header.key_id())
+            .with_x5t(self.header.x5t())
+            .with_x5t_s256(self.header.x5t_s256())
+            .with_issuer(self.issuer)
+            .with_attempt(self.attempt)
+            .with_unnamed_tries(self.unnamed_tries);
+        let answer = catch_panic(async { self.keys.key(&query).await }).await;
+        let key = answer.map_err(|_| AuthError::Server("the key provider panicked".into()))??;
+        let other_id = matches!((key.id(), query.key_id()), (Some(found), Some(wanted)) if found != wanted);
+        if other_id || !key.algorithms().contains(self.algorithm) {
+            // The provider's `Debug` stays out: it may show the address or the name of a vault.
+            tracing::error!(
+                issuer = self.issuer,
+                wanted = %self.algorithm,
+                other_id,
+                returned_id = key.id(),
+                returned_algorithms = %key.algorithms(),
+                "the key provider returned another key than it was asked for"
+            );
+            return Err(InvalidToken::UnknownKey.into());
+        }
+        Ok(key)
+    }
 }

@@ -7,9 +7,11 @@ mod by_issuer;
 mod dangerous_builder;
 mod evidence;
 mod header_memo;
+mod issuer_reader;
 pub mod jws;
 mod jwt;
 mod key_lookup;
+mod opaque_prefixes;
 mod open_issuers;
 mod token_cache;
 mod unverified;
@@ -26,7 +28,7 @@ pub use dangerous_builder::DangerousBuilder;
 pub use evidence::{Evidence, SenderConstraint};
 pub use jwt::JwtVerifier;
 pub use open_issuers::{IssuerDirectory, OpenIssuers};
-pub use unverified::UnverifiedToken;
+pub use unverified::{UnverifiedOrigin, UnverifiedToken};
 pub use verified::Verified;
 
 use crate::credential::{Credential, Scheme};
@@ -76,6 +78,15 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// Why the caller is not let in.
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError>;
 
+    /// Says more about a token that [`Self::verify`] refused, for the log: for example that it looks like an ID token. `None`
+    /// when there is nothing to add.
+    ///
+    /// It is asked only where the text is written down, and it may read what nobody has verified. So the text never changes
+    /// the reason, the metrics or the response. It is a fixed sentence, so it repeats no part of the token.
+    fn explain(&self, _credential: &Credential<'_>, _refused: &AuthError) -> Option<&'static str> {
+        None
+    }
+
     /// The schemes that this verifier understands, the preferred one first. Default: `Bearer`.
     ///
     /// A gate reads only credentials of these schemes, and sends a challenge for each. A token under another scheme, for
@@ -109,6 +120,10 @@ impl<V: Verifier + ?Sized> Verifier for Arc<V> {
         (**self).verify(credential).await
     }
 
+    fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
+        (**self).explain(credential, refused)
+    }
+
     fn schemes(&self) -> &[Scheme] {
         (**self).schemes()
     }
@@ -130,6 +145,10 @@ impl<V: Verifier + ?Sized> Verifier for Arc<V> {
 impl<V: Verifier + ?Sized> Verifier for Box<V> {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         (**self).verify(credential).await
+    }
+
+    fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
+        (**self).explain(credential, refused)
     }
 
     fn schemes(&self) -> &[Scheme] {

@@ -10,11 +10,11 @@ use crate::catch_panic::catch_panic;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, ConfigError, InvalidToken, Unavailable};
 use crate::hash::sha256;
-use crate::jose::compact::DEFAULT_MAX_BYTES;
+use crate::jose::compact::{Compact, DEFAULT_MAX_BYTES};
 use crate::keys::KeyStatus;
 use crate::lookups::{Answer, Lifetimes, Lookups, NoValue};
 use crate::time_limit;
-use crate::verifier::by_issuer::unverified_issuer;
+use crate::verifier::issuer_reader::IssuerReader;
 use crate::verifier::{JwtVerifier, Verified, Verifier};
 
 /// The directory of accepted issuers, for example a table with a row for each customer.
@@ -116,6 +116,7 @@ pub trait IssuerDirectory: fmt::Debug + Send + Sync {
 pub struct OpenIssuers<D: IssuerDirectory> {
     directory: D,
     issuers: Lookups<Arc<Accepted<D::Entry>>>,
+    reader: IssuerReader,
 }
 
 /// An accepted issuer.
@@ -149,7 +150,7 @@ impl<D: IssuerDirectory> OpenIssuers<D> {
             ));
         }
         let lifetimes = Lifetimes { confirmed: recheck, stale: STALE, turn: Some(TIME_LIMIT) };
-        Ok(Self { directory, issuers: Lookups::new(capacity, lifetimes) })
+        Ok(Self { directory, issuers: Lookups::new(capacity, lifetimes), reader: IssuerReader::default() })
     }
 
     /// Forgets what is remembered about `issuer`: its verifier with its keys, or that it is not accepted. The next token asks
@@ -207,8 +208,13 @@ fn unavailable_directory<T>(unavailable: Unavailable) -> Answer<T> {
 #[async_trait]
 impl<D: IssuerDirectory> Verifier for OpenIssuers<D> {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let issuer = unverified_issuer(credential.unverified_token(), DEFAULT_MAX_BYTES)?;
-        self.accepted(&issuer).await?.verifier.verify(credential).await
+        let token = Compact::parse(credential.unverified_token(), DEFAULT_MAX_BYTES)?;
+        // An unreadable header is reported before an unreadable payload.
+        token.header()?;
+        let issuer = self.reader.read(&token)?;
+        let verified = self.accepted(&issuer.name).await?.verifier.verify(credential).await?;
+        self.reader.was_good(&issuer);
+        Ok(verified)
     }
 
     /// The schemes of the verifiers that the directory makes.

@@ -41,6 +41,19 @@ pub(crate) struct Signed {
     pub(crate) signature: Vec<u8>,
 }
 
+impl TokenContents {
+    /// Whether a signature of this key was checked.
+    pub(crate) fn is_signed_with(&self, key: &Arc<VerifyingKey>) -> bool {
+        self.signed.as_ref().is_some_and(|signed| Arc::ptr_eq(key, &signed.key) || key.is_same(&signed.key))
+    }
+
+    /// How much memory the contents take, in bytes. The key is not counted, because its key set holds it anyway.
+    pub(crate) fn memory(&self) -> usize {
+        let of_signed = |signed: &Signed| signed.header.memory() + signed.signature.capacity();
+        size_of::<Self>() + self.claims.memory() + self.signed.as_ref().map_or(0, of_signed)
+    }
+}
+
 impl Signed {
     /// The token's text. Only the canonical encoding of a part is accepted, so the decoded parts determine the text, and a
     /// verification does not have to copy it.

@@ -97,6 +97,8 @@ impl CachedKeySet {
                     let request = self.request(seen, &waiting)?;
                     self.coordinator.ask_for_keys(request, self.now())
                 }
+                // There is no further key to try.
+                Cached::NoSuchKey { .. } if query.attempt() > 0 => return Err(KeyError::NotFound),
                 Cached::NoSuchKey { seen } => {
                     let request = self.request(seen, &waiting)?;
                     let lookup = lookup.get_or_insert_with(|| Lookup::new(name_hash(query)));
@@ -165,7 +167,7 @@ impl CachedKeySet {
         if cached.dates.are_due(now) {
             self.refresh(cached.number);
         }
-        match cached.keys.choose(query.key_id(), query.algorithm()) {
+        match cached.keys.choose(&query.wanted(1)) {
             Err(NotChosen::NotFound) => Cached::NoSuchKey { seen: cached.number },
             chosen => Cached::Chosen(chosen.cloned()),
         }

@@ -1,0 +1,157 @@
+//! Reads the unverified `iss` that chooses the verifier of a token, at a bounded cost.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{AuthError, InvalidToken, Unavailable};
+use crate::jose::compact::Compact;
+use crate::jose::json::JsonObject;
+use crate::jose::json_start::{End, first_members};
+use crate::verifier::unverified::START_BYTES;
+
+/// The longest `iss` that is looked up, in bytes.
+const MAX_ISSUER_BYTES: usize = 1_024;
+/// The number of refused tokens in a [`PERIOD`] whose whole payload is read for `iss`.
+const SLOW_READS: u32 = 32;
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Reads `iss` from the start of the payload. Most issuers write it there.
+///
+/// Where `iss` comes later, the whole payload is read, which takes about as long as a signature check. So only a limited
+/// number of tokens that are then refused may cause that. Good tokens do not count.
+#[derive(Default)]
+pub(super) struct IssuerReader(Mutex<Option<Allowance>>);
+
+struct Allowance {
+    left: u32,
+    since: Instant,
+}
+
+/// An unverified `iss`. It may only choose among accepted issuers.
+pub(super) struct UnverifiedIssuer {
+    pub(super) name: String,
+    /// Whether the whole payload was read.
+    slow: bool,
+}
+
+impl IssuerReader {
+    /// Reads the unverified `iss` of a token of at most `max_bytes`.
+    pub(super) fn read(&self, token: &Compact<'_>) -> Result<UnverifiedIssuer, AuthError> {
+        let malformed = || InvalidToken::Malformed { part: "payload" };
+        let (start, is_all) = token.start_of_payload(START_BYTES)?;
+        let ([issuer], end) = first_members(&start, ["iss"]);
+        let (name, slow) = match (issuer, end) {
+            (Some(json), _) => (serde_json::from_str(json).map_err(|_| InvalidToken::invalid("iss"))?, false),
+            (None, End::NotAnObject) => return Err(malformed().into()),
+            (None, End::Object) => return Err(InvalidToken::missing("iss").into()),
+            (None, End::Text) if is_all => return Err(malformed().into()),
+            (None, End::Found | End::Text | End::Work) => (self.read_all(token)?, true),
+        };
+        if name.len() > MAX_ISSUER_BYTES {
+            return Err(InvalidToken::WrongIssuer.into());
+        }
+        Ok(UnverifiedIssuer { name, slow })
+    }
+
+    /// Tells that the token of this issuer is good.
+    pub(super) fn was_good(&self, issuer: &UnverifiedIssuer) {
+        if issuer.slow {
+            self.with_allowance(|allowance| allowance.left = (allowance.left + 1).min(SLOW_READS));
+        }
+    }
+
+    fn read_all(&self, token: &Compact<'_>) -> Result<String, AuthError> {
+        // An unreadable header is reported before an unreadable payload.
+        token.header()?;
+        let is_allowed = self.with_allowance(|allowance| {
+            let is_allowed = allowance.left > 0;
+            allowance.left = allowance.left.saturating_sub(1);
+            is_allowed
+        });
+        if !is_allowed {
+            let busy = "too many refused tokens have their issuer late in a large payload";
+            return Err(Unavailable::new().with_retry_after(PERIOD).with_source(busy).into());
+        }
+        let claims = JsonObject::parse(token.payload()?).map_err(|_| InvalidToken::Malformed { part: "payload" })?;
+        let issuer = claims.optional_string("iss").map_err(|_| InvalidToken::invalid("iss"))?;
+        let issuer = issuer.ok_or_else(|| InvalidToken::missing("iss"))?;
+        Ok(issuer.of(claims.text()).to_owned())
+    }
+
+    fn with_allowance<T>(&self, change: impl FnOnce(&mut Allowance) -> T) -> T {
+        let mut allowance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Allowance { left: SLOW_READS, since: Instant::now() };
+        let allowance = allowance.get_or_insert_with(fresh);
+        if allowance.since.elapsed() >= PERIOD {
+            *allowance = fresh();
+        }
+        change(allowance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::base64url;
+
+    fn token(payload: &str) -> String {
+        let part = |text: &str| base64url::encode(text.as_bytes());
+        format!("{}.{}.", part(r#"{"alg":"HS256"}"#), part(payload))
+    }
+
+    fn read(reader: &IssuerReader, payload: &str) -> Result<UnverifiedIssuer, AuthError> {
+        reader.read(&Compact::parse(&token(payload), 100_000).unwrap())
+    }
+
+    fn name(payload: &str) -> Result<String, InvalidToken> {
+        match read(&IssuerReader::default(), payload) {
+            Ok(issuer) => Ok(issuer.name),
+            Err(AuthError::InvalidToken(error)) => Err(error),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn issuer_is_read_strictly() {
+        assert_eq!(name(r#"{"iss":"https://a.example"}"#).as_deref(), Ok("https://a.example"));
+        assert_eq!(name(r#"{"iss":"https:\/\/a.example"}"#).as_deref(), Ok("https://a.example"));
+        assert_eq!(name("{}"), Err(InvalidToken::missing("iss")));
+        assert_eq!(name(r#"{"iss":["a"]}"#), Err(InvalidToken::invalid("iss")));
+        assert_eq!(name(r#"{"iss":null}"#), Err(InvalidToken::invalid("iss")));
+        for payload in ["[]", "", "{", r#"{"a":1"#] {
+            assert_eq!(name(payload), Err(InvalidToken::Malformed { part: "payload" }), "{payload}");
+        }
+        let long = format!(r#"{{"iss":"{}"}}"#, "a".repeat(1_025));
+        assert_eq!(name(&long), Err(InvalidToken::WrongIssuer));
+    }
+
+    #[test]
+    fn issuer_is_found_anywhere_in_the_payload() {
+        let groups: Vec<_> = (0..200).map(|at| format!("\"group-{at}\"")).collect();
+        for before in [format!("[{}]", groups.join(",")), format!("\"{}\"", "x".repeat(9_000))] {
+            let late = format!(r#"{{"groups":{before},"iss":"https://a.example","sub":"u"}}"#);
+            assert_eq!(name(&late).as_deref(), Ok("https://a.example"));
+            assert_eq!(name(&late.replace("iss", "isa")), Err(InvalidToken::missing("iss")));
+            assert_eq!(name(&late.replace("\"sub\"", "sub")), Err(InvalidToken::Malformed { part: "payload" }));
+        }
+    }
+
+    #[test]
+    fn only_a_limited_number_of_bad_tokens_is_read_whole() {
+        let late = format!(r#"{{"a":"{}","iss":"https://a.example"}}"#, "x".repeat(9_000));
+        let reader = IssuerReader::default();
+        // Good tokens do not count.
+        for _ in 0..SLOW_READS * 2 {
+            let issuer = read(&reader, &late).ok().unwrap();
+            reader.was_good(&issuer);
+        }
+        let refused = (0..SLOW_READS * 2).map(|_| read(&reader, &late).err()).filter(Option::is_some).count();
+        assert!(refused >= 1, "the allowance is used up");
+        match (0..SLOW_READS * 2).find_map(|_| read(&reader, &late).err()) {
+            Some(AuthError::Unavailable(unavailable)) => assert_eq!(unavailable.retry_after, Some(PERIOD)),
+            other => panic!("{other:?}"),
+        }
+        // Tokens with an early issuer are not affected.
+        assert!(read(&reader, r#"{"iss":"https://a.example"}"#).is_ok());
+    }
+}
