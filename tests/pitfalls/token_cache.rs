@@ -25,22 +25,24 @@ fn caching_with(issuer: &TestIssuer, keys: &Arc<ChangingKeys>) -> Gate {
     caching(builder_with(issuer, Arc::clone(keys)))
 }
 
-/// Whether `token` is cached, after its key was replaced: the key of a cached token is requested twice, first to compare it
-/// and then to verify the token again. The key of another token is requested once.
+/// Whether `token` is cached, after its key was replaced by an impostor without a name. The verifier asks whether there is a
+/// further key: once after the signature did not verify, and for a cached token also when it compares the keys.
 async fn is_cached(gate: &Gate, keys: &ChangingKeys, token: &str) -> bool {
     keys.times_asked();
     assert_eq!(refused(gate, token).await, InvalidToken::BadSignature);
     match keys.times_asked() {
-        1 => false,
-        2 => true,
+        2 => false,
+        3 => true,
         times => panic!("asked {times} times"),
     }
 }
 
-/// Another key with the `kid` of the issuer's key.
+/// Another key, without `kid`, so that it serves every `kid`.
 fn impostor(issuer: &TestIssuer) -> FixedKeys {
-    let key = issuer.first_key();
-    FixedKeys::key(generated(key.algorithm(), key.id()).0.verifying_key())
+    let mut jwk = generated(issuer.first_key().algorithm(), "impostor").0.jwk();
+    jwk.as_object_mut().unwrap().remove("kid");
+    let read = if jwk["kty"] == "oct" { VerifyingKey::from_secret_jwk } else { VerifyingKey::from_jwk };
+    FixedKeys::key(read(&jwk.to_string()).unwrap())
 }
 
 #[tokio::test]
@@ -95,13 +97,15 @@ async fn exp_is_checked_on_a_hit() {
         admitted(&gate, &token).await;
         clock.advance(Duration::from_secs(3604));
         admitted(&gate, &token).await;
+        // The token is cached until it expires.
+        keys.replace(impostor(&issuer));
+        assert!(is_cached(&gate, &keys, &token).await);
+        keys.replace(issuer.keys());
         clock.advance(Duration::from_secs(1));
         assert_eq!(refused(&gate, &token).await, InvalidToken::Expired, "iat: {with_iat}");
         assert_eq!(refused(&gate, &token).await, InvalidToken::Expired, "iat: {with_iat}");
-
-        // The token was cached all the time.
         keys.replace(impostor(&issuer));
-        assert!(is_cached(&gate, &keys, &token).await);
+        assert!(!is_cached(&gate, &keys, &token).await);
     }
 }
 
@@ -265,6 +269,55 @@ async fn the_cache_keeps_its_configured_size() {
     }
     // The cache evicts in batches, so it can exceed its size by a batch for a while.
     assert!(cached > 0 && cached < 10 * ROOM, "{cached}");
+}
+
+/// The resident memory of this process, in bytes.
+#[cfg(target_os = "linux")]
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn large_tokens_take_no_more_memory_than_allowed() {
+    const TOKENS: usize = 1_500;
+    let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
+    // As many members as fit: their index takes more memory than the text.
+    let wide: String = (0..1_200).map(|at| format!(r#""{at:04x}":0,"#)).collect();
+    let audience = issuer.audience();
+    let token = |id: usize| {
+        let claims = format!(r#""iss":"{}","aud":"{audience}","exp":4102444800,"jti":"{id}""#, issuer.url());
+        issuer.token().payload(format!("{{{wide}{claims}}}")).sign()
+    };
+    let grown = |gate: Gate| {
+        let token = &token;
+        async move {
+            let before = resident_bytes();
+            for id in 0..TOKENS {
+                admitted(&gate, &token(id)).await;
+            }
+            resident_bytes().saturating_sub(before)
+        }
+    };
+    let mib = 1024 * 1024;
+    let small =
+        grown(Gate::new(issuer.verifier().cache_tokens(100_000).cache_bytes(8 * 1024 * 1024).build().unwrap())).await;
+    let default = grown(Gate::new(issuer.verifier().cache_tokens(100_000).build().unwrap())).await;
+    // Without the bound, the tokens take about 100 MiB.
+    println!("{} MiB of 8, {} MiB of 64", small / mib, default / mib);
+    assert!(small < 16 * mib, "{small}");
+    assert!(default < 72 * mib, "{default}");
+}
+
+#[test]
+fn cache_without_memory_is_an_error() {
+    let error = TestIssuer::new().verifier().cache_tokens(10).cache_bytes(0).build().unwrap_err();
+    assert_eq!(error.field(), "cache_bytes");
+    assert!(TestIssuer::new().verifier().cache_bytes(0).build().is_ok());
+    for (tokens, bytes) in [(u64::MAX, u64::MAX), (1, u64::MAX), (u64::MAX, 1)] {
+        assert!(TestIssuer::new().verifier().cache_tokens(tokens).cache_bytes(bytes).build().is_ok());
+    }
 }
 
 /// A session check that can revoke all sessions, be unavailable, or panic.

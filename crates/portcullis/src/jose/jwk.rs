@@ -8,6 +8,7 @@ use crate::jose::json::{JsonError, JsonObject};
 use crate::jose::key::VerifyingKey;
 use crate::jose::material::{InvalidKey, Material};
 use crate::jose::pem_der;
+use crate::jose::public_material::is_public;
 
 /// The members with key material, public or private. The prepared key does not keep them.
 const MATERIAL: [&str; 14] = ["n", "e", "x", "y", "pub", "priv", "d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -30,7 +31,11 @@ pub(crate) fn read_secret(json: &str) -> Result<VerifyingKey, InvalidKey> {
         return Err(InvalidKey::UnsupportedType);
     }
     let permitted = permitted_algorithms(&jwk)?;
-    let material = Material::secret(bytes(&jwk, "k")?)?;
+    let secret = bytes(&jwk, "k")?;
+    if is_public(&secret) {
+        return Err(InvalidKey::NotASecret);
+    }
+    let material = Material::secret(secret)?;
     assemble(jwk, material, permitted)
 }
 

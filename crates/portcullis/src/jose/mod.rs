@@ -17,6 +17,7 @@ mod key_forms;
 pub(crate) mod key_set;
 pub(crate) mod material;
 mod pem_der;
+mod public_material;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use algorithm_set::AlgorithmSet;

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::jose::Algorithm;
     use crate::keys::FixedKeys;
-    use crate::keys::test_support::{Cold, Scripted, busy, details, query};
+    use crate::keys::test_support::{Cold, Scripted, a_key, busy, details, query};
 
     #[tokio::test]
     async fn first_provider_with_the_key_returns_it() {
