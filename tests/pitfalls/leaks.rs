@@ -84,6 +84,39 @@ async fn the_log_of_a_wrong_key_hides_its_provider() {
 }
 
 #[tokio::test]
+async fn explanation_is_only_in_the_log() {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier().explain(|token, _| {
+        let claims = token.unverified_claims()?;
+        claims.contains("nonce").then_some("this looks like an ID token")
+    });
+    let gate = Gate::new(verifier.build().unwrap());
+    let forged = issuer.token().claim("nonce", MARKER).forged_with(TestIssuer::new().first_key().clone()).sign();
+    let request = HeaderList::new("GET", [("authorization", format!("Bearer {forged}"))]);
+    let answer = || async {
+        let refused: Result<(_, portcullis::claims::NoClaims), _> =
+            gate.extract(&request, None, &Policy::authenticated()).await;
+        refused.err().unwrap()
+    };
+    let without_log = answer().await;
+    let log = Captured::default();
+    let subscriber = || {
+        let debug = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
+        debug.with_writer(log.clone()).with_ansi(false).finish()
+    };
+    let _guards = (subscriber().set_default(), subscriber().set_default());
+    // The tests before may have cached that the event is disabled.
+    tracing::callsite::rebuild_interest_cache();
+    assert_eq!(answer().await, without_log);
+    assert_eq!(without_log.reason, Some(Reason::BadSignature));
+    assert!(!without_log.body.contains("ID token"), "{}", without_log.body);
+    let line =
+        r#"request refused reason="bad_signature" detail=bad signature explanation="this looks like an ID token""#;
+    assert!(log.text().contains(line), "{}", log.text());
+    assert!(!log.text().contains(MARKER), "{}", log.text());
+}
+
+#[tokio::test]
 async fn no_part_of_a_token_is_printed() {
     let log = Captured::default();
     let subscriber = || {

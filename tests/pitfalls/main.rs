@@ -19,6 +19,7 @@ mod http;
 mod key_sets;
 mod leaks;
 mod providers_md;
+mod rotations;
 mod support;
 mod threats_md;
 mod times;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::adapter::HeaderList;
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::error::{InvalidToken, Unavailable};
@@ -308,6 +310,34 @@ async fn large_tokens_take_no_more_memory_than_allowed() {
     println!("{} MiB of 8, {} MiB of 64", small / mib, default / mib);
     assert!(small < 16 * mib, "{small}");
     assert!(default < 72 * mib, "{default}");
+}
+
+#[tokio::test]
+async fn second_form_of_an_ecdsa_signature_verifies() {
+    /// The order of the group of P-256 (SEC 2 §2.4.2).
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+        0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
+    let token = issuer.token().claim("jti", "one").sign();
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let mut borrow = 0_i16;
+    for (byte, order) in signature[32..].iter_mut().zip(ORDER).rev() {
+        let difference = i16::from(order) - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = u8::try_from(difference.rem_euclid(256)).unwrap();
+    }
+    let other = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
+    assert_ne!(token, other);
+    // Both texts are good, so a text identifies no token. The claims do.
+    for gate in [issuer.gate(), caching(issuer.verifier())] {
+        for text in [&token, &other, &token, &other] {
+            let caller = admitted(&gate, text).await;
+            assert_eq!((caller.raw_token().as_ref(), caller.token_id()), (Some(text), Some("one")));
+        }
+    }
 }
 
 #[test]

@@ -100,11 +100,14 @@ impl ManualClock {
         Self { unix_nanos: AtomicI64::new(seconds.saturating_mul(NANOS)), monotonic_nanos: AtomicI64::new(0) }
     }
 
-    /// Advances both times.
+    /// Advances both times, at most to the last date that the clock can show, in the year 2262.
     pub fn advance(&self, by: Duration) {
         let nanos = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
-        self.unix_nanos.fetch_add(nanos, Ordering::SeqCst);
-        self.monotonic_nanos.fetch_add(nanos, Ordering::SeqCst);
+        for time in [&self.unix_nanos, &self.monotonic_nanos] {
+            let later = |now: i64| Some(now.saturating_add(nanos));
+            // The closure returns a value each time, so the update never fails.
+            let _ = time.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
+        }
     }
 
     /// Sets the wall clock and leaves the monotonic time, as NTP does.
@@ -133,5 +136,18 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
 
     fn monotonic(&self) -> Duration {
         (**self).monotonic()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clock_stops_at_its_last_date() {
+        let clock = ManualClock::at_unix(1_700_000_000);
+        clock.advance(Duration::MAX);
+        clock.advance(Duration::MAX);
+        assert_eq!((clock.now().seconds(), clock.monotonic().as_secs()), (9_223_372_036, 9_223_372_036));
     }
 }

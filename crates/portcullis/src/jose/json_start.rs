@@ -27,7 +27,7 @@ pub(crate) enum End {
 
 /// Returns the JSON texts of the members `names` of the object that `json` starts with, as far as they are found.
 ///
-/// It reads no more than it needs: values that nobody asked for are skipped and not validated, and of two members with one
+/// It reads no more than it needs: other values are skipped and not validated, and of two members with one
 /// name the first counts. So the result may only choose what to verify.
 pub(crate) fn first_members<'t, const N: usize>(json: &'t [u8], names: [&str; N]) -> ([Option<&'t str>; N], End) {
     let mut values = [None; N];

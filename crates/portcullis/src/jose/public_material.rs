@@ -30,8 +30,8 @@ const SMALLEST_FACTOR: u64 = 1 << 16;
 /// Whether `bytes` are a public key or a certificate in any form, usable or not: PEM, DER, JWK, JWK Set, OpenSSH, XML, the
 /// modulus of an RSA key, and each of these in base64, base64url, hexadecimal, JSON, quotes, UTF-16 or behind other text.
 ///
-/// A random secret is none of these, with one exception: about one in a hundred random secrets of exactly 256, 384, 512 or
-/// 1,024 bytes can be the modulus of an RSA key.
+/// A random secret never looks like one of these, with one exception: about one in a hundred random secrets of exactly 256,
+/// 384, 512 or 1,024 bytes can be the modulus of an RSA key.
 pub(crate) fn is_public(bytes: &[u8]) -> bool {
     is_public_at(bytes, 0)
 }
@@ -323,7 +323,7 @@ mod tests {
         ] {
             assert!(VerifyingKey::from_secret(secret.as_bytes()).is_ok(), "{secret}");
         }
-        // A text of a modulus' length, and numbers with a small factor, are no moduli.
+        // Neither a text of this length nor a number with a small factor is a modulus.
         assert!(!is_modulus(&[b'a'; 256]) && !is_modulus(&[0xff; 256]) && !is_modulus(&bytes(N)[..255]));
     }
 }

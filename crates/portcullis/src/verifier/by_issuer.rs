@@ -120,7 +120,7 @@ impl Verifier for ByIssuer {
         Err(issuer.err().unwrap_or_else(|| InvalidToken::WrongIssuer.into()))
     }
 
-    /// Asks the verifier of the token's issuer. Where there is none, the first verifiers may recognize the form of the token.
+    /// Asks the verifier of the token's issuer. Without one, the first verifiers may recognize the form of the token.
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
         let token = UnverifiedToken::of_at_most(self.max_token_bytes, credential.unverified_token());
         match token.unverified_origin().issuer.and_then(|issuer| self.of_issuer(&issuer)) {

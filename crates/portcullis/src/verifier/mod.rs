@@ -81,7 +81,7 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// Says more about a token that [`Self::verify`] refused, for the log: for example that it looks like an ID token. `None`
     /// when there is nothing to add.
     ///
-    /// It is asked only where the text is written down, and it may read what nobody has verified. So the text never changes
+    /// It is asked only where the text is written down, and it may read the unverified token. So the text never changes
     /// the reason, the metrics or the response. It is a fixed sentence, so it repeats no part of the token.
     fn explain(&self, _credential: &Credential<'_>, _refused: &AuthError) -> Option<&'static str> {
         None

@@ -15,7 +15,7 @@ use crate::verifier::verified::TokenContents;
 const LIFETIME: Duration = Duration::from_secs(3600);
 /// How much memory cached tokens may take, in bytes.
 pub(super) const DEFAULT_CACHED_BYTES: u64 = 64 * 1024 * 1024;
-/// What the cache needs for an entry beside its contents, in bytes: the key, links, counters, and parts that allocators add.
+/// What the cache needs for an entry in addition to its contents, in bytes: the key, links, counters, and parts that allocators add.
 const ENTRY_BYTES: usize = 512;
 /// Full after this part of the capacity was added, the cache drops entries at once instead of a little later.
 const PARTS: u64 = 64;

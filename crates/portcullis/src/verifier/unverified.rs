@@ -6,7 +6,7 @@ use crate::jose::Header;
 use crate::jose::compact::{Compact, DEFAULT_MAX_BYTES};
 use crate::jose::json_start::first_members;
 
-/// Returns what the log should say about a refused token, beside the reason.
+/// Returns what the log should say about a refused token, in addition to the reason.
 pub(super) type Explain = dyn Fn(&UnverifiedToken<'_>, &InvalidToken) -> Option<&'static str> + Send + Sync;
 
 /// How much of a payload is read for [`UnverifiedToken::unverified_origin`], in bytes.
@@ -65,8 +65,8 @@ impl<'a> UnverifiedToken<'a> {
         Compact::parse(self.text, self.max_bytes).ok()?.header().ok()
     }
 
-    /// The issuer and the date of issue, as far as the first 1,536 bytes of the payload have them. It takes a small part of
-    /// the time of [`Self::unverified_claims`], whatever the token holds.
+    /// The issuer and the date of issue, as far as the first 1,536 bytes of the payload have them. For any token, it takes
+    /// a small part of the time of [`Self::unverified_claims`].
     #[must_use]
     pub fn unverified_origin(&self) -> UnverifiedOrigin {
         let start = || Compact::parse(self.text, self.max_bytes).ok()?.start_of_payload(START_BYTES).ok();

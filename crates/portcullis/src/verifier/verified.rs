@@ -188,6 +188,9 @@ impl Verified {
     /// The text of the verified JWT, for calls to other services on the caller's behalf: to exchange it (RFC 8693) or to
     /// forward it. `None` unless a JWT was verified.
     ///
+    /// The text identifies nothing: an ECDSA signature has a second form, so anyone who has a token can write it differently.
+    /// Use [`Self::token_id`] to remember tokens.
+    ///
     /// The text is put together anew by each call. It is a secret: with it, anyone can act as the caller. No `Debug` output of this crate prints it.
     #[must_use]
     pub fn raw_token(&self) -> Option<String> {
