@@ -36,7 +36,7 @@ async fn both_secrets_of_a_rotation_work() {
     let (new, old) = (token("new_secret"), token("old_secret"));
     let fixed = |secret| FixedKeys::secret(secret).unwrap();
     let both = || FirstOf::new([Arc::new(fixed(NEW)) as Arc<dyn KeyProvider>, Arc::new(fixed(OLD))]);
-    let key = |secret| Arc::new(VerifyingKey::from_secret(secret).unwrap());
+    let key = |secret: &[u8]| Arc::new(VerifyingKey::from_secret(secret).unwrap());
     let in_one = || FixedKeys::keys([key(NEW), key(OLD)]);
     let gates = [
         gate(verifier(both())),
