@@ -4,3 +4,5 @@
 
 mod instances;
 mod odd_claims;
+mod options;
+mod tokens;

@@ -20,8 +20,8 @@
 //! 2. In the API's settings, switch on *RBAC* and *Add Permissions in the Access Token*. Tokens then contain
 //!    permissions, for [`Auth0Claims::permissions`] and for policies such as `permissions(["read:messages"])`.
 //! 3. In each client, ask for the API's identifier as `audience`. Without it, Auth0 issues an opaque token
-//!    (<https://auth0.com/docs/secure/tokens/access-tokens#opaque-access-tokens>), which is refused as
-//!    `not_compact_jws` or `encrypted`.
+//!    (<https://auth0.com/docs/secure/tokens/access-tokens#opaque-access-tokens>), which is refused as `encrypted` or
+//!    `not_compact_jws`.
 //!
 //! Both access-token profiles work (<https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles>):
 //! `auth0` has `typ: JWT` and the client in `azp`; `rfc9068_profile` has `typ: at+jwt` and the client in `client_id`. To
@@ -59,15 +59,15 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # What goes wrong
+//! # What gets in, and what is refused
 //!
-//! | refused as | cause | fix |
-//! |---|---|---|
-//! | `not_compact_jws`, `encrypted` | the client asked for no audience, so the token is for `/userinfo` only | ask for the API's identifier as `audience` |
-//! | `wrong_audience` | an ID token, whose `aud` is the client; or a token for another API | send the access token; compare `aud` with the API's *Identifier* |
-//! | `wrong_issuer` | the client got the token through the custom domain, and the verifier knows the tenant's domain only, or the reverse | [`Auth0::custom_domain`] |
-//! | `algorithm_not_allowed` | the API signs with HS256 (<https://auth0.com/docs/get-started/applications/signing-algorithms>) | set the API's *Signing Algorithm* to RS256 |
-//! | `insufficient_scope` | the client did not ask for the scope, or the token contains no permissions | ask for the scope; switch on *Add Permissions in the Access Token* |
+//! Each kind of token that Auth0 issues, or that clients send by mistake. "The log adds" is the field `explanation` of the
+//! event `request refused`, at the level `DEBUG`.
+//!
+#![doc = include_str!("tokens.md")]
+//!
+//! A good token without the scope or permission of a policy is refused as `insufficient_scope` (403). Let the client ask for
+//! the scope, and switch on *Add Permissions in the Access Token*.
 //!
 //! # Features
 //!
@@ -79,6 +79,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod claims;
+mod explain;
 
 pub use claims::Auth0Claims;
 
@@ -170,7 +171,10 @@ impl Auth0 {
         };
         let audience = Audience::any_of(self.audiences.clone());
         let algorithms = [Algorithm::Rs256, Algorithm::Ps256];
-        Ok(JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms).check(ClientIdIsString))
+        Ok(JwtVerifier::builder(Issuer::any_of(issuers.clone()), audience, keys)
+            .algorithms(algorithms)
+            .check(ClientIdIsString)
+            .explain(move |token, found| explain::explain(&issuers, token, found)))
     }
 
     /// Builds the verifier.

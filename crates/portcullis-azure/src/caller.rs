@@ -50,6 +50,7 @@ impl Caller {
 pub(crate) struct CallerCheck {
     pub(crate) without_grants: bool,
     pub(crate) only: Option<Caller>,
+    pub(crate) members_only: bool,
 }
 
 impl ClaimCheck for CallerCheck {
@@ -64,11 +65,23 @@ impl ClaimCheck for CallerCheck {
         if !is_access_token {
             return Err(InvalidToken::WrongTokenClass);
         }
-        let Some(only) = self.only else { return Ok(()) };
+        if self.only.is_none() && !self.members_only {
+            return Ok(());
+        }
         let (idtyp, object) = (claims.get::<String>("idtyp")?, claims.get::<String>("oid")?);
         let traits =
             CallerClaims { idtyp: idtyp.as_deref(), has_scope, object: object.as_deref(), subject: claims.subject() };
-        if Caller::of(traits) == only { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
+        let caller = Caller::of(traits);
+        if self.only.is_some_and(|only| only != caller) {
+            return Err(InvalidToken::WrongTokenClass);
+        }
+        if !self.members_only || caller == Caller::Application {
+            return Ok(());
+        }
+        match claims.required::<i64>("acct")? {
+            0 => Ok(()),
+            _ => Err(InvalidToken::CheckFailed { name: "not a guest".into() }),
+        }
     }
 }
 

@@ -3,9 +3,6 @@
 //! They look like any other token, but only Graph can verify their signature:
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/access-tokens#validate-tokens>.
 
-use portcullis::error::InvalidToken;
-use portcullis::verifier::UnverifiedToken;
-
 /// The values of `aud` for Microsoft Graph: its application ID, and its URL in each cloud
 /// (<https://learn.microsoft.com/en-us/graph/deployments>).
 const AUDIENCES: [&str; 5] = [
@@ -20,13 +17,4 @@ const AUDIENCES: [&str; 5] = [
 pub(crate) fn is_graph(audience: &str) -> bool {
     let audience = audience.strip_suffix('/').unwrap_or(audience);
     AUDIENCES.iter().any(|graph| audience.eq_ignore_ascii_case(graph))
-}
-
-/// Says in the log that a refused token is for Microsoft Graph. The claim is unverified, so the reason stays as it is.
-pub(crate) fn explain(token: &UnverifiedToken<'_>, _: &InvalidToken) -> Option<&'static str> {
-    let claims = token.unverified_claims()?;
-    claims.audiences().any(is_graph).then_some(
-        "the token is for Microsoft Graph, and only Microsoft Graph can verify it: have the client ask for a token for this \
-         API",
-    )
 }

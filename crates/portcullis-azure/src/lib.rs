@@ -78,18 +78,24 @@
 //! refreshed every hour, and kept for a day if Microsoft is unreachable. This follows
 //! <https://learn.microsoft.com/en-us/entra/identity-platform/signing-key-rollover>.
 //!
-//! # What goes wrong
+//! # What gets in, and what is refused
 //!
-//! | refused as | cause | fix |
-//! |---|---|---|
-//! | `bad_signature`, and in the log "the token is for Microsoft Graph" | the client asked for a scope of Graph, for example `User.Read`; only Graph can verify these tokens | ask for a scope of the API, `api://{client id}/…` |
-//! | `wrong_audience` | the API has another Application ID URI | [`Azure::audience`] |
-//! | `wrong_issuer` | a token of another tenant or cloud, or of a version that [`Azure::versions`] excludes | [`Azure::tenants`], [`Azure::cloud`] |
-//! | `wrong_issuer` for every token | the keys come from another cloud, or from your own key provider and have no member `issuer` | [`Azure::cloud`], [`Azure::keys`] |
-//! | `wrong_tenant` | the tenant is not on the list; or `iss` and `tid` differ | [`Azure::tenants`] |
-//! | `wrong_token_class` | an ID token; a token without scope and role; the wrong kind of caller; another policy of B2C | send the access token; assign a role; [`Azure::allow_tokens_without_grants`] |
-//! | `unknown_key` | the application has a claims-mapping policy, and so its own keys | [`Azure::claims_mapping`] |
-//! | `not_compact_jws`, `encrypted` | a token for one of Microsoft's own APIs, in another format | ask for a scope of this API |
+//! Each kind of token that Entra ID issues, or that clients send by mistake, with [`Azure::single_tenant`]. "The log adds" is
+//! the field `explanation` of the event `request refused`, at the level `DEBUG`.
+//!
+#![doc = include_str!("tokens/entra_id.md")]
+//!
+//! A token of a version that [`Azure::versions`] excludes is refused as `wrong_issuer`, and one of the wrong kind of caller
+//! ([`Azure::app_only`], [`Azure::delegated_only`]) as `wrong_token_class`. If every token is refused as `wrong_issuer`, the keys come from another cloud ([`Azure::cloud`]), or from your own key
+//! provider and have no member `issuer` ([`Azure::keys`]).
+//!
+//! With [`Azure::b2c`]:
+//!
+#![doc = include_str!("tokens/b2c.md")]
+//!
+//! With [`Azure::external_id`]:
+//!
+#![doc = include_str!("tokens/external_id.md")]
 //!
 //! # Features
 //!
@@ -104,6 +110,7 @@ mod caller;
 mod claims;
 mod cloud;
 mod environment;
+mod explain;
 mod grants;
 mod graph;
 mod groups;

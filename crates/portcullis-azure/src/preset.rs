@@ -12,7 +12,7 @@ use crate::grants::AzureGrants;
 use crate::keys::KeySource;
 use crate::policy::PolicyCheck;
 use crate::tenancy::{AcceptedTenants, IssuerForms, MultiTenantCheck, SingleTenantCheck, TokenVersions};
-use crate::{graph, guid};
+use crate::{explain, graph, guid};
 
 pub(crate) const TENANT_HINT: &str =
     "write the Directory (tenant) ID, a GUID, from the overview of the app registration";
@@ -201,6 +201,17 @@ impl Azure {
         self
     }
 
+    /// Refuses guests: users of another organization whom an administrator invited into the tenant. They are refused as
+    /// `check_failed`. Default: guests are accepted like members.
+    ///
+    /// Add the optional claim `acct` to the API (*Token configuration*). It is 0 for a member and 1 for a guest. A user's
+    /// token without it is refused as `missing_claim`. Applications have no such claim and are accepted.
+    /// <https://learn.microsoft.com/en-us/entra/identity-platform/optional-claims-reference>
+    pub fn members_only(mut self) -> Self {
+        self.callers.members_only = true;
+        self
+    }
+
     /// Takes the keys from this key provider. Default: they are fetched from Microsoft.
     ///
     /// Where several tenants are accepted, each key needs the member `issuer`, as Microsoft publishes it. Without it a key
@@ -225,12 +236,13 @@ impl Azure {
             Some(keys) => Arc::clone(keys),
             None => plan.source.remote_keys(self.claims_mapping.then_some(client_id.as_str()))?,
         };
+        let issuers = plan.issuers;
         let mut builder = JwtVerifier::builder(plan.issuer, audience, keys)
             .algorithms([Algorithm::Rs256])
             .token_types(["JWT"])
             .require_claims(["sub"])
             .grants(AzureGrants)
-            .explain(graph::explain);
+            .explain(move |token, found| explain::explain(&issuers, token, found));
         if let Some(tenant) = plan.tenant {
             builder = builder.check(tenant);
         }
@@ -285,6 +297,7 @@ impl Azure {
         let names = self.names()?;
         Ok(TenancyRules {
             issuer: Issuer::any_of(names.issuers(tenant)),
+            issuers: names.issuers(tenant),
             tenant: Some(SingleTenantCheck {
                 tenant: tenant.to_owned(),
                 tid_optional: false,
@@ -307,6 +320,7 @@ impl Azure {
         let source = KeySource::Keys(format!("{}{published_for}/discovery/v2.0/keys", names.v2));
         Ok(TenancyRules {
             issuer: Issuer::by_rule(MultiTenantCheck { names, accepted }),
+            issuers: Vec::new(),
             tenant: None,
             policy: None,
             source,
@@ -327,6 +341,7 @@ impl Azure {
         let base = self.authority_or(format!("https://{name}.b2clogin.com"))?;
         Ok(TenancyRules {
             issuer: format!("{base}{tenant}/v2.0/").into(),
+            issuers: vec![format!("{base}{tenant}/v2.0/")],
             tenant: Some(SingleTenantCheck { tenant: tenant.clone(), tid_optional: true, of_keys: vec![base.clone()] }),
             policy: Some(PolicyCheck(policy.to_owned())),
             source: KeySource::Metadata {
@@ -344,6 +359,7 @@ impl Azure {
         let issuer = format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0");
         Ok(TenancyRules {
             issuer: issuer.as_str().into(),
+            issuers: vec![issuer.clone()],
             tenant: Some(SingleTenantCheck {
                 tenant: tenant.clone(),
                 tid_optional: false,
@@ -384,6 +400,8 @@ impl Azure {
 /// The settings of the verifier that follow from the tenancy.
 struct TenancyRules {
     issuer: Issuer,
+    /// The accepted issuers, or none if a rule decides.
+    issuers: Vec<String>,
     tenant: Option<SingleTenantCheck>,
     policy: Option<PolicyCheck>,
     source: KeySource,

@@ -8,7 +8,11 @@
 //!
 //! let clerk = Clerk::from_frontend_api("clerk.example.com");
 //! let exports = clerk.builder()?.check(checks::feature("org:export")).check(checks::plan("org:pro")).build()?;
-//! let payouts = clerk.builder()?.check(checks::second_factor_within(Duration::from_secs(600))).build()?;
+//! let payouts = clerk
+//!     .builder()?
+//!     .check(checks::second_factor_within(Duration::from_secs(600)))
+//!     .check(checks::not_impersonated())
+//!     .build()?;
 //! # let _ = (Gate::new(exports), Gate::new(payouts));
 //! # Ok(()) }
 //! ```
@@ -51,6 +55,26 @@ pub fn first_factor_within(limit: Duration) -> impl ClaimCheck + 'static {
 /// Clerk counts in whole minutes. A factor that is not enabled fails the check.
 pub fn second_factor_within(limit: Duration) -> impl ClaimCheck + 'static {
     VerifiedWithin { name: "second factor", factor: |[_, second]| second, limit }
+}
+
+/// Checks that the user is not impersonated.
+///
+/// Someone who may impersonate users, for example customer support, gets session tokens of the impersonated user. They name
+/// the real person in `act`. By default, they are accepted, and [`ClerkClaims`](crate::ClerkClaims) tells who acts.
+/// <https://clerk.com/docs/guides/users/impersonation>
+pub fn not_impersonated() -> impl ClaimCheck + 'static {
+    NotImpersonated
+}
+
+struct NotImpersonated;
+
+impl ClaimCheck for NotImpersonated {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        match token.claims().get::<Value>("act")? {
+            None => Ok(()),
+            Some(_) => Err(InvalidToken::CheckFailed { name: "not impersonated".into() }),
+        }
+    }
 }
 
 struct Entitled {

@@ -69,17 +69,15 @@
 //! The header's `cat` names the class. A token without `cat` is a session token, unless `sub` or `typ` says otherwise. A
 //! token with contradicting marks is refused.
 //!
-//! # What goes wrong
+//! # What gets in, and what is refused
 //!
-//! | refused as | cause | fix |
-//! |---|---|---|
-//! | `expired` | the client reuses an old token | call `getToken()` for each request |
-//! | `wrong_issuer` | the publishable key belongs to another instance, often development instead of production | copy the key of the instance that the frontend uses |
-//! | `missing_claim`, `wrong_party` | `azp` is absent or not one of the authorized parties | add the origin to [`Clerk::authorized_parties`] |
-//! | `session_pending` | the user still has a task to complete, for example choosing an organization | complete the task; or [`Clerk::allow_pending`] |
-//! | `wrong_token_class` | a template, machine or OAuth token | [`Clerk::token_classes`] |
-//! | `wrong_audience` | the token has an `aud` from a template or a custom claim | [`Clerk::audience`] |
-//! | `opaque_token` | an API key (`ak_`) or an opaque token (`mt_`, `oat_`), which only Clerk's API can verify | send a session token |
+//! Each kind of token that an instance issues, or that clients send by mistake, with [`Clerk::authorized_parties`] set. "The
+//! log adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+//!
+#![doc = include_str!("tokens.md")]
+//!
+//! A token that the client uses again after its minute is refused as `expired`. Let the client call `getToken()` for each
+//! request. Clerk has no guests: everyone who signed in is a user. Where users can sign up, anyone is a user.
 //!
 //! # Features
 //!
@@ -94,6 +92,7 @@
 mod claims;
 mod cookies;
 mod entitlements;
+mod explain;
 mod frontend_api;
 mod grants;
 mod jwt_key;

@@ -16,7 +16,7 @@ use crate::grants::ClerkGrants;
 use crate::publishable_key::PublishableKey;
 use crate::rules::SessionSignedIn;
 use crate::token_class::{TokenClass, TokenClassCheck};
-use crate::{cookies, jwt_key};
+use crate::{cookies, explain, jwt_key};
 
 const PUBLISHABLE_KEY: &str = "CLERK_PUBLISHABLE_KEY";
 const JWT_KEY: &str = "CLERK_JWT_KEY";
@@ -257,6 +257,7 @@ impl Clerk {
             return Err(ConfigError::new("token_classes", "empty", "name at least one, such as Session"));
         }
         let issuer = self.issuer()?;
+        let (named, classes) = (issuer.clone(), self.classes.clone());
         let keys = self.key_provider(issuer.as_deref())?;
         let issuer = issuer.map_or_else(|| Issuer::by_rule(InstanceIssuerForm), Issuer::from);
         let audience = match self.audiences.as_slice() {
@@ -267,7 +268,8 @@ impl Clerk {
             .algorithms(Algorithm::Rs256)
             .require_claims(["sub"])
             .grants(ClerkGrants)
-            .opaque_prefixes(OPAQUE_PREFIXES);
+            .opaque_prefixes(OPAQUE_PREFIXES)
+            .explain(move |token, found| explain::explain(named.as_deref(), &classes, token, found));
         let builder = match &self.authorized_parties {
             Some(parties) => builder.check(AuthorizedParties::any_of(parties)),
             None => builder,

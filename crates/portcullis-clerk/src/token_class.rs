@@ -2,6 +2,7 @@
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
+use portcullis::jose::Header;
 use serde_json::Value;
 
 /// The class of a token. An instance signs all classes with one key, so a service must choose which it accepts.
@@ -36,13 +37,17 @@ impl TokenClass {
     ///
     /// Old tokens have no `cat`. They are session tokens unless another mark says otherwise.
     fn of(token: &TokenView<'_>) -> Option<Self> {
-        let header = token.header();
+        Self::marked(token.header(), token.claims().subject())
+    }
+
+    /// Returns the class that the marks of a token name: its header and its `sub`.
+    pub(crate) fn marked(header: &Header, subject: Option<&str>) -> Option<Self> {
         let category = match header.get::<Value>("cat") {
             None => None,
             Some(Value::String(category)) => Some(category),
             Some(_) => return None,
         };
-        let is_machine = token.claims().subject().is_some_and(|subject| subject.starts_with(MACHINE));
+        let is_machine = subject.is_some_and(|subject| subject.starts_with(MACHINE));
         let is_access_token = header
             .token_type()
             .is_some_and(|name| name.eq_ignore_ascii_case("at+jwt") || name.eq_ignore_ascii_case("application/at+jwt"));

@@ -1,9 +1,11 @@
 //! The preset for Authok.
 
 use portcullis::config::{values, variables};
+use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 use portcullis::{Audience, ConfigError};
 
+use crate::explain::Refused;
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// Accepts the access tokens of an Authok tenant for one API.
@@ -20,8 +22,11 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 ///
 /// **A token** is like one of Auth0: signed with RS256, an issuer that ends with a slash, and scopes in `scope`.
 ///
-/// **What goes wrong**: a client that does not ask for an `audience` gets an opaque token, which is refused as
-/// `not_compact_jws`. A token whose issuer lacks the slash at the end is refused as `wrong_issuer`.
+/// **What gets in, and what is refused**: each kind of token that Authok issues, or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+///
+#[doc = include_str!("tokens/authok.md")]
+///
 pub type Authok = Preset<AuthokTenant>;
 
 /// The settings of an Authok tenant.
@@ -78,6 +83,20 @@ impl IdentityProvider for AuthokTenant {
             algorithms: Algorithm::Rs256.into(),
             issuers,
         })
+    }
+
+    fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        if matches!(refused.found, InvalidToken::NotCompactJws) {
+            return Some("an opaque token: of a client that asked for no audience, or a refresh token");
+        }
+        if matches!(refused.found, InvalidToken::Encrypted) {
+            return Some("an encrypted token: of a client that asked for no audience");
+        }
+        if refused.has_audience(|audience| audience.ends_with("/api/v2/")) {
+            return Some("a token for the Management API");
+        }
+        let is_id_token = refused.has_none_of(&["azp", "client_id", "scope", "permissions"]);
+        is_id_token.then_some("an ID token: have the client send the access token")
     }
 }
 

@@ -10,6 +10,7 @@ use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, dangerous};
 use serde::Deserialize;
 
+use crate::explain::Refused;
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// Accepts the access tokens of an Amazon Cognito user pool for its app clients, or their ID tokens.
@@ -28,9 +29,10 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// groups in `cognito:groups`, which policies see as roles. Pools with several regions write the issuer as
 /// `https://issuer-cognito-idp.…`; both forms are accepted.
 ///
-/// **What goes wrong**: ID tokens are signed with the same key and have `token_use: id`. They are refused as
-/// `wrong_token_class`, unless you call [`Self::id_tokens`] or [`Self::access_and_id_tokens`]. A token of another app client of the pool is refused as
-/// `wrong_audience`.
+/// **What gets in, and what is refused**: each kind of token that Cognito issues, or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+///
+#[doc = include_str!("tokens/cognito.md")]
 ///
 /// See <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>.
 pub type Cognito = Preset<UserPool>;
@@ -147,6 +149,29 @@ impl IdentityProvider for UserPool {
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
         builder.check(ClientOfUse { accepted: self.accepted, clients: self.clients.clone() }).grants(CognitoGrants)
+    }
+
+    fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        if matches!(refused.found, InvalidToken::Encrypted) {
+            return Some("an encrypted token: a refresh token");
+        }
+        if refused.text.contains('=') {
+            return Some(
+                "a padded token: the header x-amzn-oidc-data of a load balancer, which signs with its own key",
+            );
+        }
+        if refused.issuer() == "https://cognito-identity.amazonaws.com" {
+            return Some("a token of an identity pool, which is for AWS services");
+        }
+        match refused.claim("token_use").as_deref() {
+            Some("id") if refused.is_of_another_class("client_id") => {
+                Some("an ID token: have the client send the access token, or call access_and_id_tokens()")
+            }
+            Some("access") if refused.is_of_another_class("aud") => {
+                Some("an access token: have the client send the ID token, or call access_and_id_tokens()")
+            }
+            _ => None,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError};
 use serde_json::{Map, Value};
 
+use crate::explain::Refused;
 use crate::id_token::SingleAudience;
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
@@ -29,10 +30,12 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// **A token** has the project in `aud`, the user in `sub` and the time of the sign-in in `auth_time`. Custom claims
 /// from the Admin SDK are at the top level. `firebase.sign_in_provider` says how the user signed in.
 ///
-/// **Who gets in**: every user of the project, including users who signed in anonymously, and users of every tenant of a
-/// project with multi-tenancy. [`Self::refuse_anonymous`], [`Self::tenant`] and [`Self::no_tenant`] refuse them. Where
-/// users can register themselves, anyone is a user. The ID token of a user who was disabled stays valid until it expires,
-/// for up to an hour.
+/// **What gets in, and what is refused**: each kind of token that Firebase issues, or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+///
+#[doc = include_str!("tokens/firebase.md")]
+///
+/// The ID token of a user who was disabled stays valid until it expires, for up to an hour.
 ///
 /// **The emulator** does not sign its tokens, so this preset refuses them as `algorithm_not_allowed`. For tests,
 /// `portcullis-testing` has a verifier that accepts them while an emulator runs on the same machine:
@@ -170,6 +173,31 @@ impl IdentityProvider for Project {
             (AcceptedTenants::Any, false) => builder,
             _ => builder.check(OfUser { tenants: self.tenants.clone(), refuse_anonymous: self.refuse_anonymous }),
         }
+    }
+
+    fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        if refused.text.starts_with("AMf-") {
+            return Some("a refresh token: have the client send the ID token");
+        }
+        if refused.text.ends_with('.') && matches!(refused.found, InvalidToken::AlgorithmNotAllowed) {
+            return Some("an unsigned token, as the emulator issues them");
+        }
+        if refused.has_audience(|audience| audience.starts_with("https://identitytoolkit.googleapis.com/")) {
+            return Some("a custom token: have the client exchange it for an ID token");
+        }
+        let kinds = [
+            ("https://session.firebase.google.com/", "a session cookie: call session_cookies()"),
+            (
+                "https://firebaseappcheck.googleapis.com/",
+                "a token of App Check, which is for an application, not a user",
+            ),
+            (
+                "https://accounts.google.com",
+                "an ID token of a Google account: have the client send the one of Firebase",
+            ),
+        ];
+        let of = kinds.into_iter().find(|(issuer, _)| refused.issuer().starts_with(issuer));
+        of.map(|(_, kind)| kind)
     }
 }
 

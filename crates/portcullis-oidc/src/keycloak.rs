@@ -13,6 +13,7 @@ use portcullis::{Audience, ConfigError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::explain::Refused;
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// Accepts the access tokens of a Keycloak realm.
@@ -33,14 +34,12 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// **A token** has `typ: Bearer` in its payload, the calling client in `azp`, the realm's roles in
 /// `realm_access.roles`, and the roles of each client in `resource_access.{client}.roles`.
 ///
-/// **What goes wrong**:
-/// - `wrong_audience`: without the mapper, `aud` is often just `account`. Add the mapper. Do not accept `account`: the
-///   tokens of every client have it.
-/// - `wrong_token_class`: ID, refresh and logout tokens are signed with the same key. Only `typ` in the payload tells
-///   them apart.
-/// - `wrong_issuer`: `iss` is the address through which the client got the token. If services reach Keycloak at
-///   another address, set Keycloak's `hostname` option, and give the keys with [`Self::keys`].
-/// - Before version 17, Keycloak's address ended with `/auth`.
+/// **What gets in, and what is refused**: each kind of token that Keycloak issues, or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+///
+#[doc = include_str!("tokens/keycloak.md")]
+///
+/// Before version 17, Keycloak's address ended with `/auth`.
 ///
 /// See <https://www.keycloak.org/docs/latest/server_admin/#audience-support>.
 pub type Keycloak = Preset<Realm>;
@@ -93,10 +92,14 @@ impl IdentityProvider for Realm {
             return Err(ConfigError::new("base", "it contains a realm", instead));
         }
         let realm = values::path_segment("realm", &self.name, "write the realm's name as it stands in its URLs")?;
-        if self.parties.as_ref().is_some_and(|parties| parties.is_empty() || parties.iter().any(String::is_empty)) {
+        if self
+            .parties
+            .as_ref()
+            .is_some_and(|parties| parties.is_empty() || parties.iter().any(|id| id.trim().is_empty()))
+        {
             return Err(ConfigError::new("authorized_parties", "empty", "write at least one client ID"));
         }
-        if self.client.as_ref().is_some_and(String::is_empty) {
+        if self.client.as_ref().is_some_and(|client| client.trim().is_empty()) {
             return Err(ConfigError::new("client", "empty", "write the ID of the client whose roles policies see"));
         }
         let issuer = format!("{base}/realms/{realm}");
@@ -114,6 +117,18 @@ impl IdentityProvider for Realm {
         match &self.parties {
             Some(parties) => builder.check(AuthorizedParties::any_of(parties)),
             None => builder,
+        }
+    }
+
+    fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        match refused.claim("typ").as_deref() {
+            Some("ID") => Some("an ID token: have the client send the access token"),
+            Some("Refresh" | "Offline") => Some("a refresh token: have the client send the access token"),
+            Some("Logout") => Some("a logout token, which is for the logout endpoint of a client"),
+            Some("Bearer") if matches!(refused.found, InvalidToken::WrongAudience) => {
+                Some("the client lacks a scope with a mapper of type Audience that includes this API")
+            }
+            _ => None,
         }
     }
 }

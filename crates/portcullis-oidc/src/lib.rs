@@ -44,6 +44,7 @@
 
 mod authok;
 mod cognito;
+mod explain;
 mod firebase;
 mod google;
 mod id_token;

@@ -1,8 +1,10 @@
 //! The preset for Logto.
 
 use portcullis::ConfigError;
+use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 
+use crate::explain::Refused;
 use crate::preset::{IdentityProvider, Preset, ProviderSettings};
 use crate::url;
 
@@ -22,9 +24,10 @@ use crate::url;
 /// **A token** is signed with ES384, or with RS256 if the tenant uses an RSA key. It has scopes in `scope` and the client
 /// in `client_id`.
 ///
-/// **What goes wrong**: a client that does not ask for a `resource` gets an opaque token, which is refused as
-/// `not_compact_jws`. Tokens of an organization have `urn:logto:organization:{id}` in `aud` and are refused as
-/// `wrong_audience`.
+/// **What gets in, and what is refused**: each kind of token that Logto issues, or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+///
+#[doc = include_str!("tokens/logto.md")]
 ///
 /// See <https://docs.logto.io/authorization/validate-access-tokens>.
 pub type Logto = Preset<LogtoTenant>;
@@ -50,5 +53,16 @@ impl IdentityProvider for LogtoTenant {
         let origin = url::origin("endpoint", &self.endpoint, "https://tenant.logto.app")?;
         let algorithms = [Algorithm::Es384, Algorithm::Rs256];
         Ok(ProviderSettings::discovered(format!("{origin}/oidc"), &self.resource, algorithms))
+    }
+
+    fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        if matches!(refused.found, InvalidToken::NotCompactJws) {
+            return Some("an opaque token: of a client that asked for no resource, or a refresh token");
+        }
+        if refused.has_audience(|audience| audience.starts_with("urn:logto:organization:")) {
+            return Some("an organization token, which is for the organization, not for this API");
+        }
+        let is_id_token = refused.has_none_of(&["client_id", "scope"]);
+        is_id_token.then_some("an ID token: have the client send the access token")
     }
 }

@@ -2,8 +2,10 @@
 
 use portcullis::ConfigError;
 use portcullis::config::values;
+use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 
+use crate::explain::Refused;
 use crate::preset::{IdentityProvider, Preset, ProviderSettings};
 
 /// Accepts the access tokens of an Okta custom authorization server.
@@ -23,9 +25,10 @@ use crate::preset::{IdentityProvider, Preset, ProviderSettings};
 ///
 /// **A token** has scopes in the array `scp`, the client in `cid` and the user in `uid`.
 ///
-/// **What goes wrong**: tokens of the *org* authorization server (`iss` is the domain itself) are for Okta's own APIs,
-/// and only Okta can verify them. They are refused as `wrong_issuer`. Clients must use the token endpoint of a custom
-/// server, for example `/oauth2/default/v1/token`.
+/// **What gets in, and what is refused**: each kind of token that Okta issues, or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+///
+#[doc = include_str!("tokens/okta.md")]
 ///
 /// See <https://developer.okta.com/docs/concepts/auth-servers/>.
 pub type Okta = Preset<OktaServer>;
@@ -64,5 +67,16 @@ impl IdentityProvider for OktaServer {
         let instead = "write the authorization server's name as in its issuer URI, such as default";
         let server = values::path_segment("authorization_server", &self.server, instead)?;
         Ok(ProviderSettings::discovered(format!("{origin}/oauth2/{server}"), &self.audience, Algorithm::Rs256))
+    }
+
+    fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        if matches!(refused.found, InvalidToken::NotCompactJws) {
+            return Some("an opaque token: a refresh token");
+        }
+        if refused.has_none_of(&["cid", "scp"]) {
+            return Some("an ID token: have the client send the access token");
+        }
+        let of_org = refused.has("cid") && !refused.issuer().contains("/oauth2/");
+        of_org.then_some("a token of the org authorization server, which only Okta can verify: use a custom server")
     }
 }

@@ -8,6 +8,8 @@ use portcullis::keys::{FirstOf, RemoteKeys};
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider};
 
+use crate::explain::Refused;
+
 /// Settings of a verifier for the tokens of one identity provider.
 ///
 /// They are the issuers, the audience, the algorithms, the key location, and the checks that are particular to the
@@ -27,6 +29,11 @@ pub trait IdentityProvider {
 
     /// Checks the arguments and returns the settings that every verifier needs.
     fn settings(&self) -> Result<ProviderSettings, ConfigError>;
+
+    /// Says which kind of token was refused, for the log. Default: it does not know.
+    fn explain(_refused: &Refused<'_>) -> Option<&'static str> {
+        None
+    }
 
     /// Adds keys that the identity provider does not publish. Default: it adds none.
     fn add_keys(&self, published: Arc<dyn KeyProvider>) -> Arc<dyn KeyProvider> {
@@ -95,7 +102,12 @@ impl<P: IdentityProvider> Preset<P> {
             None => keys.remote_keys(P::URL_FIELD)?,
         };
         let keys = self.provider.add_keys(keys);
-        let builder = JwtVerifier::builder(Issuer::any_of(issuers), audience, keys).algorithms(algorithms);
+        let builder = JwtVerifier::builder(Issuer::any_of(issuers.clone()), audience, keys)
+            .algorithms(algorithms)
+            .explain(move |token, found| {
+                let refused = Refused::new(token, found);
+                P::explain(&refused).or_else(|| refused.names_another_issuer(&issuers))
+            });
         Ok(self.provider.refine(builder))
     }
 

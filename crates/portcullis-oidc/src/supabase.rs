@@ -9,6 +9,7 @@ use portcullis::keys::{FirstOf, FixedKeys, FixedKeysError, VerifyingKey};
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError, KeyProvider};
 
+use crate::explain::Refused;
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 use crate::url;
 
@@ -29,10 +30,12 @@ use crate::url;
 /// **A token** has `authenticated` in `aud` and in `role`, and the user in `sub`. `aal` is the assurance level: `aal2`
 /// after a second factor. `is_anonymous` is `true` for a user who signed in anonymously.
 ///
-/// **What goes wrong**: a project that still signs with its legacy secret (HS256) publishes no key. Its tokens are
-/// refused as `algorithm_not_allowed`. Migrate to signing keys, with [`Self::also_legacy_secret`] for the time of the
-/// change, or use [`Self::legacy_secret`]. The API keys `anon` and
-/// `service_role` are not users' tokens and are refused. Do not authorize by `user_metadata`: users can change it.
+/// **What gets in, and what is refused**: each kind of token that Supabase issues, or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+///
+#[doc = include_str!("tokens/supabase.md")]
+///
+/// Do not authorize by `user_metadata`: users can change it.
 ///
 /// See <https://supabase.com/docs/guides/auth/jwt-fields>.
 pub type Supabase = Preset<SupabaseProject>;
@@ -154,6 +157,20 @@ impl IdentityProvider for SupabaseProject {
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
         let builder = builder.require_claims(["sub"]).check(RoleIsAuthenticated);
         if self.refuse_anonymous { builder.check(NotAnonymous) } else { builder }
+    }
+
+    fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        if ["sb_publishable_", "sb_secret_"].iter().any(|prefix| refused.text.starts_with(prefix)) {
+            return Some("an API key: have the client send the access token of the user");
+        }
+        if matches!(refused.found, InvalidToken::NotCompactJws) {
+            return Some("an opaque token: a refresh token");
+        }
+        if matches!(refused.claim("role").as_deref(), Some("anon" | "service_role")) {
+            return Some("a legacy API key: have the client send the access token of the user");
+        }
+        let of_secret = matches!(refused.found, InvalidToken::AlgorithmNotAllowed) && refused.has("session_id");
+        of_secret.then_some("a token of the legacy secret, or of another kind of key: see also_legacy_secret()")
     }
 }
 

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use portcullis::claims::{Claims, GrantReader, Grants, StandardGrants};
 use portcullis::config::values;
+use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError};
 
+use crate::explain::Refused;
 use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 
 /// Accepts access tokens of WorkOS AuthKit: for an API with an audience, or of users' sessions.
@@ -27,8 +29,15 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// **A session token** has the session in `sid` and no `aud`. If the user chose an organization, it has `org_id`,
 /// `role`, `roles` and `permissions`. Policies see roles and permissions.
 ///
-/// **What goes wrong**: `iss` of session tokens is usually `https://api.workos.com/user_management/{client ID}`.
-/// Environments with a custom domain, and old ones, have another issuer: pass `iss` of a token to [`Self::issuer`].
+/// **What gets in, and what is refused**: each kind of token that WorkOS issues, with [`Self::sessions`], or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+///
+#[doc = include_str!("tokens/workos_sessions.md")]
+///
+/// `iss` of session tokens is usually `https://api.workos.com/user_management/{client ID}`. Environments with a custom domain,
+/// and old ones, have another issuer. With [`Self::new`]:
+///
+#[doc = include_str!("tokens/workos_api.md")]
 ///
 /// See <https://workos.com/docs/reference/authkit/session-tokens>.
 pub type WorkOs = Preset<AuthKit>;
@@ -98,6 +107,31 @@ impl IdentityProvider for AuthKit {
 
     fn refine(&self, builder: JwtVerifierBuilder) -> JwtVerifierBuilder {
         builder.require_claims(["sub"]).grants(WorkOsGrants)
+    }
+
+    fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        if refused.text.starts_with("Fe26.2") {
+            return Some("a sealed session cookie: unseal it, and send the access token in it");
+        }
+        if matches!(refused.found, InvalidToken::NotCompactJws) {
+            return Some("an opaque token: a refresh token");
+        }
+        if matches!(refused.found, InvalidToken::WrongIssuer) || !refused.has("iss") {
+            return None;
+        }
+        let is_session = refused.issuer().contains("/user_management/");
+        match refused.found {
+            InvalidToken::WrongAudience if refused.has("nonce") => {
+                Some("an ID token: have the client send the access token")
+            }
+            InvalidToken::UnknownKey if is_session && !refused.has("aud") => {
+                Some("a session token, perhaps of another application: see WorkOs::sessions()")
+            }
+            InvalidToken::UnknownKey | InvalidToken::WrongAudience if refused.has("aud") => {
+                Some("an access token for an API, perhaps for another one: see WorkOs::new()")
+            }
+            _ => None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use portcullis::jose::AlgorithmSet;
 use portcullis::verifier::JwtVerifierBuilder;
 use serde_json::{Map, Value};
 
+use crate::explain::Refused;
 use crate::preset::{IdentityProvider, Preset, ProviderSettings};
 use crate::url;
 
@@ -28,11 +29,14 @@ use crate::url;
 /// **A token** has the user's roles in `urn:zitadel:iam:org:project:{project}:roles`: an object with one member per
 /// role, which lists the organizations that granted it.
 ///
-/// **What goes wrong**: with the token type *Bearer*, tokens are opaque and are refused as `not_compact_jws`. ID tokens
-/// have the same audiences and roles but no `jti`, and are refused as `wrong_token_class`. The claim
-/// `urn:zitadel:iam:org:project:roles` has the roles in the *client's* project, which may be another project. Policies
-/// see it only if you call [`Self::roles_of_clients_project`]. Policies do not tell organizations apart: a role counts if
-/// any organization granted it. If the organization matters, read the claim in the handler.
+/// **What gets in, and what is refused**: each kind of token that Zitadel issues, or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+///
+#[doc = include_str!("tokens/zitadel.md")]
+///
+/// The claim `urn:zitadel:iam:org:project:roles` has the roles in the *client's* project, which may be another project.
+/// Policies see it only if you call [`Self::roles_of_clients_project`]. Policies do not tell organizations apart: a role
+/// counts if any organization granted it. If the organization matters, read the claim in the handler.
 ///
 /// See <https://zitadel.com/docs/apis/openidoauth/claims>.
 pub type Zitadel = Preset<ZitadelProject>;
@@ -77,6 +81,17 @@ impl IdentityProvider for ZitadelProject {
             format!("urn:zitadel:iam:org:project:{}:roles", self.project)
         };
         builder.check(HasTokenId).grants(ZitadelGrants { claim })
+    }
+
+    fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        if matches!(refused.found, InvalidToken::NotCompactJws) {
+            return Some("an opaque token: a personal access token, or of an application with the token type Bearer");
+        }
+        if refused.claim("sub").is_some_and(|subject| subject == refused.issuer()) {
+            return Some("an assertion of a service user: have the client exchange it for an access token");
+        }
+        let is_id_token = refused.has("azp") && !refused.has("jti");
+        is_id_token.then_some("an ID token: have the client send the access token")
     }
 }
 

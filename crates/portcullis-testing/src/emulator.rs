@@ -115,6 +115,10 @@ impl Verifier for FirebaseEmulator {
         self.verifier.verify(&Credential::bearer(&signed)).await
     }
 
+    fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
+        self.verifier.explain(credential, refused)
+    }
+
     fn issuers(&self) -> Vec<String> {
         self.verifier.issuers()
     }

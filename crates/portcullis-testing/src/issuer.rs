@@ -9,6 +9,7 @@ use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, Gate, JwtVerifier};
 use serde_json::{Map, Value, json};
 
+use crate::samples::Samples;
 use crate::signing_key::SigningKey;
 use crate::token::TokenBuilder;
 
@@ -25,6 +26,7 @@ pub struct TestIssuer {
     customize_token: Arc<CustomizeToken>,
     customize_jwk: Arc<CustomizeJwk>,
     published_jwks: Vec<Value>,
+    pub(crate) samples: Samples,
 }
 
 type CustomizeToken = dyn Fn(TokenBuilder) -> TokenBuilder + Send + Sync;
@@ -46,6 +48,7 @@ impl TestIssuer {
             customize_token: Arc::new(|token| token),
             customize_jwk: Arc::new(|_| {}),
             published_jwks: Vec::new(),
+            samples: |_| Vec::new(),
         };
         issuer.with_more_algorithms(algorithms)
     }
@@ -87,6 +90,13 @@ impl TestIssuer {
     #[must_use]
     pub fn with_published_keys(mut self, shape: impl Fn(&mut Map<String, Value>) + Send + Sync + 'static) -> Self {
         self.customize_jwk = Arc::new(shape);
+        self
+    }
+
+    /// Sets the tokens of every kind.
+    #[must_use]
+    pub(crate) fn with_samples(mut self, samples: Samples) -> Self {
+        self.samples = samples;
         self
     }
 

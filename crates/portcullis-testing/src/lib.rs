@@ -19,6 +19,7 @@
 //! |---|---|
 //! | issue valid tokens, and change one claim or header member at a time | [`TestIssuer::token`], [`TokenBuilder`] |
 //! | issue tokens like those of an identity provider | [`TestIssuer::auth0`], [`TestIssuer::azure`], [`TestIssuer::clerk`], [`TestIssuer::keycloak`] and the other constructors |
+//! | try every kind of token that the clients of an identity provider may send | [`TestIssuer::samples`] |
 //! | try every kind of bad token, each with the reason for its refusal | [`TestIssuer::forgeries`] |
 //! | give the service a gate or keys without any network access | [`TestIssuer::gate`], [`TestIssuer::verifier`], [`TestIssuer::keys`] |
 //! | serve keys and metadata over HTTP on loopback, and rotate or withdraw keys | [`TestIssuer::serve`], [`IssuerServer`] |
@@ -53,6 +54,7 @@ mod forgery;
 mod issuer;
 #[cfg(any(feature = "actix", feature = "axum"))]
 mod open_routes;
+mod samples;
 #[cfg(feature = "server")]
 mod server;
 mod shapes;
@@ -67,6 +69,7 @@ pub use issuer::TestIssuer;
 pub use open_routes::open_routes_of_actix;
 #[cfg(feature = "axum")]
 pub use open_routes::open_routes_of_axum;
+pub use samples::Sample;
 #[cfg(feature = "server")]
 pub use server::{Endpoint, Fault, IssuerServer, RequestHead};
 pub use signing_key::SigningKey;

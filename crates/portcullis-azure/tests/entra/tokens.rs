@@ -162,6 +162,29 @@ async fn one_kind_of_caller_can_be_required() {
 }
 
 #[tokio::test]
+async fn guests_are_refused_only_by_option() {
+    let (user, app) = (TestIssuer::azure(TENANT, API), TestIssuer::azure_app(TENANT, API));
+    let (lax, strict) = (gate(&single(), &user), gate(&single().members_only(), &user));
+    let with = |acct: serde_json::Value| user.token().claim("acct", acct).sign();
+    for (token, expected) in [
+        (with(json!(0)), None),
+        (with(json!(1)), Some(Reason::CheckFailed)),
+        (with(json!(2)), Some(Reason::CheckFailed)),
+        (user.token().sign(), Some(Reason::MissingClaim)),
+    ] {
+        assert_eq!(reason(&lax, &token).await, None);
+        assert_eq!(reason(&strict, &token).await, expected);
+    }
+    for odd in [json!("0"), json!([0]), json!(false)] {
+        assert_eq!(reason(&strict, &with(odd.clone())).await, Some(Reason::InvalidClaim), "{odd}");
+    }
+    // An application is neither a member nor a guest. A token that could be a user's needs the claim.
+    let of_apps = gate(&single().members_only(), &app);
+    assert_eq!(reason(&of_apps, &app.token().sign()).await, None);
+    assert_eq!(reason(&of_apps, &app.token().without("oid").sign()).await, Some(Reason::MissingClaim));
+}
+
+#[tokio::test]
 async fn policies_see_scopes_and_roles() {
     let user = TestIssuer::azure(TENANT, API);
     let gate_of_users = gate(&single(), &user);

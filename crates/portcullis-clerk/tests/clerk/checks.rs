@@ -21,6 +21,21 @@ fn gate(checks: impl IntoIterator<Item = Box<dyn ClaimCheck>>, instance: &portcu
 }
 
 #[tokio::test]
+async fn impersonated_users_are_refused_only_by_check() {
+    let instance = instance();
+    let support = json!({"iss": "https://dashboard.clerk.com", "sub": "user_2support"});
+    let usual = gate([], &instance);
+    assert_eq!(reason(&usual, instance.token().claim("act", &support)).await, None);
+    let strict = gate([Box::new(checks::not_impersonated()) as Box<dyn ClaimCheck>], &instance);
+    assert_eq!(reason(&strict, instance.token()).await, None);
+    assert_eq!(reason(&strict, instance.token().claim("act", json!(null))).await, None);
+    for act in [support, json!({}), json!("user_2support"), json!(7)] {
+        let found = reason(&strict, instance.token().claim("act", &act)).await;
+        assert_eq!(found, Some(Reason::CheckFailed), "{act}");
+    }
+}
+
+#[tokio::test]
 async fn missing_feature_or_plan_is_refused() {
     let instance = instance();
     let token = || instance.token().claim("fea", "o:export,u:theme").claim("pla", "o:pro");

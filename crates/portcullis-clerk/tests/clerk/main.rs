@@ -21,6 +21,7 @@
 //! | the numbers have any size | `numbers_may_exceed_64_bits` |
 //! | a bad number means no permission | `invalid_number_grants_nothing` |
 //! | policies see permissions as `org:{feature}:{permission}` | `policies_see_the_organization_role_and_permissions` |
+//! | an impersonated user's token names the real person in `act` | `impersonated_users_are_refused_only_by_check` |
 //! | pending sessions are not signed in | `pending_session_is_refused_unless_allowed` |
 //! | one key signs all classes of tokens, `cat` names the class, and old tokens have no `cat` | `only_session_tokens_are_accepted_by_default` |
 //! | the cookies are `__session` and one with a suffix of the publishable key's SHA-1 | `cookie_suffix_equals_the_sdks` |

@@ -41,6 +41,22 @@ async fn token_for_an_unknown_client_is_refused() {
     TestGate::new(preset.verifier().unwrap()).admits(&other).await;
 }
 
+/// Any service account can ask for an ID token for any audience:
+/// <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateIdToken>.
+#[tokio::test]
+async fn service_accounts_are_refused_by_authorized_parties() {
+    let google = accounts();
+    let service = google.token().claim("azp", "107517467455664443765").without("hd").without("at_hash");
+    let preset = Google::id_tokens(CLIENT).keys(google.keys());
+    TestGate::new(preset.clone().verifier().unwrap()).admits(&service).await;
+    let strict = TestGate::new(preset.clone().authorized_parties([CLIENT]).verifier().unwrap());
+    strict.admits(&google.token()).await;
+    assert_eq!(strict.refuses(&service).await, Reason::WrongParty);
+    assert_eq!(strict.refuses(&google.token().without("azp")).await, Reason::MissingClaim);
+    let of_domain = TestGate::new(preset.hosted_domain("example.com").verifier().unwrap());
+    assert_eq!(of_domain.refuses(&service).await, Reason::MissingClaim);
+}
+
 #[tokio::test]
 async fn second_audience_is_refused() {
     let google = accounts();

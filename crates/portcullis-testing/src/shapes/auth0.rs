@@ -4,6 +4,7 @@ use portcullis::jose::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::issuer::TestIssuer;
+use crate::samples;
 
 const CLIENT: &str = "kq3sY8mYtS1mN0oPqRsTuVwXyZ012345";
 
@@ -53,6 +54,7 @@ fn tenant(domain: &str, audience: &str) -> TestIssuer {
         .with_url(format!("https://{domain}/"))
         .with_audience(audience)
         .with_published_keys(add_certificate)
+        .with_samples(samples::auth0)
 }
 
 /// Adds a certificate to a key, as Auth0 does. It is not a real one, because no verifier needs to read it.

@@ -4,6 +4,7 @@ use portcullis::jose::Algorithm;
 use serde_json::{Map, Value};
 
 use crate::issuer::TestIssuer;
+use crate::samples;
 use crate::token::TokenBuilder;
 
 const CLIENT: &str = "7c1f6b2e-0d3a-4c55-9f0e-3a1b5c7d9e11";
@@ -95,6 +96,7 @@ impl TestIssuer {
             .with_published_keys(|jwk| {
                 jwk.remove("alg");
             })
+            .with_samples(samples::b2c)
             .with_tokens(move |token| {
                 not_before_issued(token.header("typ", "JWT").without("jti"))
                     .subject(USER)
@@ -109,7 +111,9 @@ impl TestIssuer {
     /// Makes an issuer like an external tenant (Entra External ID), with a user's tokens. The issuer's host is the tenant.
     #[must_use]
     pub fn azure_external_id(tenant: &str, client_id: &str) -> Self {
-        Self::azure(tenant, client_id).with_url(format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0"))
+        Self::azure(tenant, client_id)
+            .with_url(format!("https://{tenant}.ciamlogin.com/{tenant}/v2.0"))
+            .with_samples(samples::external_id)
     }
 }
 
@@ -121,6 +125,7 @@ fn version_2(tenant: &str, client_id: &str) -> TestIssuer {
             as_microsoft_publishes(jwk);
             jwk.insert("issuer".to_owned(), TEMPLATE_ISSUER.into());
         })
+        .with_samples(samples::entra_id)
 }
 
 fn version_1(tenant: &str, client_id: &str) -> TestIssuer {

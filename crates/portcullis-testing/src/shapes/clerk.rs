@@ -6,6 +6,7 @@ use portcullis::jose::Algorithm;
 use serde_json::json;
 
 use crate::issuer::TestIssuer;
+use crate::samples;
 use crate::signing_key::SigningKey;
 use crate::token::TokenBuilder;
 
@@ -31,6 +32,7 @@ impl TestIssuer {
         Self::from_algorithms([])
             .with_signing_keys(vec![Arc::new(SigningKey::generate(Algorithm::Rs256, INSTANCE))])
             .with_url(format!("https://{frontend_api}"))
+            .with_samples(samples::clerk)
             .with_tokens(|token| {
                 session(token)
                     .claim("v", 2)

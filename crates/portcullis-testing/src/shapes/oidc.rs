@@ -6,6 +6,7 @@ use portcullis::jose::Algorithm;
 use serde_json::json;
 
 use crate::issuer::TestIssuer;
+use crate::samples;
 use crate::signing_key::SigningKey;
 use crate::token::TokenBuilder;
 
@@ -23,7 +24,7 @@ impl TestIssuer {
     #[must_use]
     pub fn cognito(region: &str, pool: &str, client: &str) -> Self {
         let client = client.to_owned();
-        user_pool(region, pool, &client).with_tokens(move |token| {
+        user_pool(region, pool, &client).with_samples(samples::cognito).with_tokens(move |token| {
             token
                 .without_header("typ")
                 .without("aud")
@@ -59,7 +60,7 @@ impl TestIssuer {
     #[must_use]
     pub fn firebase(project: &str) -> Self {
         let issuer = Self::new().with_url(format!("https://securetoken.google.com/{project}")).with_audience(project);
-        issuer.with_tokens(|token| firebase_user(token.header("typ", "JWT")))
+        issuer.with_samples(samples::firebase).with_tokens(|token| firebase_user(token.header("typ", "JWT")))
     }
 
     /// Makes an issuer like a Firebase project, with session cookies. They have the claims of ID tokens, another issuer and
@@ -78,7 +79,8 @@ impl TestIssuer {
     #[must_use]
     pub fn google_id_tokens(client: &str) -> Self {
         let azp = client.to_owned();
-        Self::new().with_url("https://accounts.google.com").with_audience(client).with_tokens(move |token| {
+        let accounts = Self::new().with_url("https://accounts.google.com").with_audience(client);
+        accounts.with_samples(samples::google).with_tokens(move |token| {
             token
                 .header("typ", "JWT")
                 .without("jti")
@@ -107,6 +109,7 @@ impl TestIssuer {
             .with_url(format!("{base}/realms/{realm}"))
             .with_audience(audience)
             .with_published_jwk(for_encryption)
+            .with_samples(samples::keycloak)
             .with_tokens(move |token| {
                 token
                     .header("typ", "JWT")
@@ -135,6 +138,7 @@ impl TestIssuer {
         Self::from_algorithms([Algorithm::Es384])
             .with_url(format!("{endpoint}/oidc"))
             .with_audience(resource)
+            .with_samples(samples::logto)
             .with_tokens(|token| token.subject("foxq6v1bzvfd").scope("read:messages").claim("client_id", "web-app-1"))
     }
 
@@ -143,7 +147,7 @@ impl TestIssuer {
     #[must_use]
     pub fn okta(domain: &str, server: &str, audience: &str) -> Self {
         let url = format!("https://{domain}/oauth2/{server}");
-        Self::new().with_url(url).with_audience(audience).with_tokens(|token| {
+        Self::new().with_url(url).with_audience(audience).with_samples(samples::okta).with_tokens(|token| {
             token
                 .without_header("typ")
                 .subject("jane@example.com")
@@ -162,6 +166,7 @@ impl TestIssuer {
         Self::from_algorithms([Algorithm::Es256])
             .with_url(format!("https://{reference}.supabase.co/auth/v1"))
             .with_audience("authenticated")
+            .with_samples(samples::supabase)
             .with_tokens(|token| {
                 token
                     .header("typ", "JWT")
@@ -182,7 +187,8 @@ impl TestIssuer {
     /// (<https://workos.com/docs/reference/authkit/session-tokens>).
     #[must_use]
     pub fn workos_sessions(client: &str) -> Self {
-        Self::new().with_url(format!("https://api.workos.com/user_management/{client}")).with_tokens(|token| {
+        let application = Self::new().with_url(format!("https://api.workos.com/user_management/{client}"));
+        application.with_samples(samples::workos_sessions).with_tokens(|token| {
             token
                 .without_header("typ")
                 .without("aud")
@@ -197,13 +203,28 @@ impl TestIssuer {
         })
     }
 
+    /// Makes an issuer like a WorkOS AuthKit environment with the AuthKit domain `domain`, with access tokens of a user for the
+    /// API with the resource indicator `audience` (<https://workos.com/docs/authkit/mcp>).
+    #[must_use]
+    pub fn workos_api(domain: &str, audience: &str) -> Self {
+        let environment = Self::new().with_url(format!("https://{domain}")).with_audience(audience);
+        environment.with_samples(samples::workos_api).with_tokens(|token| {
+            token
+                .without_header("typ")
+                .subject("user_01HBEQKA6K4QJAS93VPE39W1JT")
+                .scope("openid profile email")
+                .claim("sid", "app_consent_01HQSXZGF8FHF7A9ZZFCW4387R")
+        })
+    }
+
     /// Makes an issuer like a Zitadel instance, with access tokens for `project` of a user with the role `editor`
     /// (<https://zitadel.com/docs/apis/openidoauth/claims>).
     #[must_use]
     pub fn zitadel(instance: &str, project: &str) -> Self {
         let audiences = ["272311436567052291@web".to_owned(), project.to_owned()];
         let own = format!("urn:zitadel:iam:org:project:{project}:roles");
-        Self::new().with_url(instance).with_audience(project).with_tokens(move |token| {
+        let issuer = Self::new().with_url(instance).with_audience(project);
+        issuer.with_samples(samples::zitadel).with_tokens(move |token| {
             let roles = json!({"editor": {"344373908297744388": "acme.zitadel.cloud"}});
             token
                 .header("typ", "JWT")

@@ -1,0 +1,57 @@
+//! What the log says about a refused token, in addition to the reason.
+//!
+//! Nothing in a refused token is verified. So an explanation is a fixed sentence, and it never changes the reason.
+
+use portcullis::claims::Claims;
+use portcullis::error::InvalidToken;
+use portcullis::verifier::UnverifiedToken;
+
+/// A refused token, with its unverified claims.
+pub struct Refused<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) found: &'a InvalidToken,
+    pub(crate) claims: Option<Claims>,
+}
+
+impl<'a> Refused<'a> {
+    pub(crate) fn new(token: &UnverifiedToken<'a>, found: &'a InvalidToken) -> Self {
+        Self { text: token.text(), found, claims: token.unverified_claims() }
+    }
+
+    pub(crate) fn has(&self, claim: &str) -> bool {
+        self.claims.as_ref().is_some_and(|claims| claims.contains(claim))
+    }
+
+    /// Tells whether the token has claims, but none of these.
+    pub(crate) fn has_none_of(&self, claims: &[&str]) -> bool {
+        self.claims.is_some() && !claims.iter().any(|claim| self.has(claim))
+    }
+
+    pub(crate) fn claim(&self, name: &str) -> Option<String> {
+        self.claims.as_ref()?.get::<String>(name.to_owned()).ok()?
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        self.claims.as_ref().and_then(|claims| claims.issuer()).unwrap_or_default()
+    }
+
+    pub(crate) fn has_audience(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        self.claims.as_ref().is_some_and(|claims| claims.audiences().any(is_wanted))
+    }
+
+    /// Tells whether the token was refused for its class, or because it lacks `claim`, which the accepted class has.
+    pub(crate) fn is_of_another_class(&self, claim: &str) -> bool {
+        match self.found {
+            InvalidToken::WrongTokenClass => true,
+            InvalidToken::MissingClaim { claim: missing } => missing == claim,
+            _ => false,
+        }
+    }
+
+    /// Says that the token names none of `issuers`, where the reason does not say it.
+    pub(crate) fn names_another_issuer(&self, issuers: &[String]) -> Option<&'static str> {
+        let is_other = self.has("iss") && !issuers.iter().any(|issuer| issuer == self.issuer());
+        let says_so = matches!(self.found, InvalidToken::WrongIssuer);
+        (is_other && !says_so).then_some("iss names another issuer than the configured one")
+    }
+}
