@@ -16,11 +16,11 @@ pub(crate) fn explain(issuers: &[String], token: &UnverifiedToken<'_>, found: &I
     if claims.audiences().any(|audience| audience.ends_with("/api/v2/")) {
         return Some("a token for the Management API");
     }
-    if !["azp", "client_id", "scope", "permissions"].iter().any(|claim| claims.contains(claim)) {
-        return Some("an ID token: have the client send the access token");
+    let is_foreign = claims.issuer().is_some_and(|named| !issuers.iter().any(|issuer| issuer == named));
+    if is_foreign {
+        let says_so = matches!(found, InvalidToken::WrongIssuer);
+        return (!says_so).then_some("iss names another issuer than the configured one");
     }
-    let issuer = claims.issuer()?;
-    let is_other = !issuers.iter().any(|accepted| accepted == issuer);
-    let says_so = matches!(found, InvalidToken::WrongIssuer);
-    (is_other && !says_so).then_some("iss names another issuer than the configured one")
+    let is_id_token = !["azp", "client_id", "scope", "permissions"].iter().any(|claim| claims.contains(claim));
+    is_id_token.then_some("an ID token: have the client send the access token")
 }

@@ -11,20 +11,25 @@ pub struct Refused<'a> {
     pub(crate) text: &'a str,
     pub(crate) found: &'a InvalidToken,
     pub(crate) claims: Option<Claims>,
+    /// The token names another issuer than those of the verifier, so its class does not matter.
+    pub(crate) is_foreign: bool,
 }
 
 impl<'a> Refused<'a> {
-    pub(crate) fn new(token: &UnverifiedToken<'a>, found: &'a InvalidToken) -> Self {
-        Self { text: token.text(), found, claims: token.unverified_claims() }
+    pub(crate) fn new(token: &UnverifiedToken<'a>, found: &'a InvalidToken, issuers: &[String]) -> Self {
+        let claims = token.unverified_claims();
+        let named = claims.as_ref().and_then(|claims| claims.issuer());
+        let is_foreign = named.is_some_and(|named| !issuers.iter().any(|issuer| issuer == named));
+        Self { text: token.text(), found, claims, is_foreign }
     }
 
     pub(crate) fn has(&self, claim: &str) -> bool {
         self.claims.as_ref().is_some_and(|claims| claims.contains(claim))
     }
 
-    /// Tells whether the token has claims, but none of these.
+    /// Tells whether a token of the verifier's issuer has claims, but none of these.
     pub(crate) fn has_none_of(&self, claims: &[&str]) -> bool {
-        self.claims.is_some() && !claims.iter().any(|claim| self.has(claim))
+        self.claims.is_some() && !self.is_foreign && !claims.iter().any(|claim| self.has(claim))
     }
 
     pub(crate) fn claim(&self, name: &str) -> Option<String> {
@@ -48,10 +53,9 @@ impl<'a> Refused<'a> {
         }
     }
 
-    /// Says that the token names none of `issuers`, where the reason does not say it.
-    pub(crate) fn names_another_issuer(&self, issuers: &[String]) -> Option<&'static str> {
-        let is_other = self.has("iss") && !issuers.iter().any(|issuer| issuer == self.issuer());
+    /// Says that the token names another issuer, where the reason does not say it.
+    pub(crate) fn names_another_issuer(&self) -> Option<&'static str> {
         let says_so = matches!(self.found, InvalidToken::WrongIssuer);
-        (is_other && !says_so).then_some("iss names another issuer than the configured one")
+        (self.is_foreign && !says_so).then_some("iss names another issuer than the configured one")
     }
 }

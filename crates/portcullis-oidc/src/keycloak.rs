@@ -121,6 +121,9 @@ impl IdentityProvider for Realm {
     }
 
     fn explain(refused: &Refused<'_>) -> Option<&'static str> {
+        if refused.is_foreign {
+            return None;
+        }
         match refused.claim("typ").as_deref() {
             Some("ID") => Some("an ID token: have the client send the access token"),
             Some("Refresh" | "Offline") => Some("a refresh token: have the client send the access token"),

@@ -105,8 +105,8 @@ impl<P: IdentityProvider> Preset<P> {
         let builder = JwtVerifier::builder(Issuer::any_of(issuers.clone()), audience, keys)
             .algorithms(algorithms)
             .explain(move |token, found| {
-                let refused = Refused::new(token, found);
-                P::explain(&refused).or_else(|| refused.names_another_issuer(&issuers))
+                let refused = Refused::new(token, found, &issuers);
+                P::explain(&refused).or_else(|| refused.names_another_issuer())
             });
         Ok(self.provider.refine(builder))
     }

@@ -90,7 +90,7 @@ impl IdentityProvider for ZitadelProject {
         if refused.claim("sub").is_some_and(|subject| subject == refused.issuer()) {
             return Some("an assertion of a service user: have the client exchange it for an access token");
         }
-        let is_id_token = refused.has("azp") && !refused.has("jti");
+        let is_id_token = !refused.is_foreign && refused.has("azp") && !refused.has("jti");
         is_id_token.then_some("an ID token: have the client send the access token")
     }
 }
