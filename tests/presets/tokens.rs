@@ -50,7 +50,7 @@ async fn assert_page_agrees(
     assert_forger_does_not_choose_the_reason(issuer, &verifier).await;
 }
 
-/// Checks that a token with a forged signature is refused for its signature, whatever kind of token it claims to be.
+/// Checks that a token with a forged signature is refused for its signature, also if its claims are those of another kind.
 async fn assert_forger_does_not_choose_the_reason(issuer: &TestIssuer, verifier: &JwtVerifier) {
     let own = issuer.first_key();
     let forger = Arc::new(SigningKey::generate(own.algorithm(), own.id()));

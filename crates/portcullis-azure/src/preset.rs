@@ -201,7 +201,7 @@ impl Azure {
         self
     }
 
-    /// Refuses guests: users of another organization whom an administrator invited into the tenant. They are refused as
+    /// Refuses guests: users of another organization that an administrator invited into the tenant. They are refused as
     /// `check_failed`. Default: guests are accepted like members.
     ///
     /// Add the optional claim `acct` to the API (*Token configuration*). It is 0 for a member and 1 for a guest. A user's

@@ -18,8 +18,8 @@
 //! | preset | tokens | keys | roles for policies |
 //! |---|---|---|---|
 //! | [`Authok`] | access tokens for an API | `{issuer}.well-known/jwks.json` | `roles` |
-//! | [`Cognito`] | access tokens for app clients | `{issuer}/.well-known/jwks.json` | `cognito:groups` |
-//! | [`Firebase`] | ID tokens of a project | the keys of `securetoken@system.gserviceaccount.com` | `roles` |
+//! | [`Cognito`] | access tokens for app clients, or ID tokens | `{issuer}/.well-known/jwks.json` | `cognito:groups` |
+//! | [`Firebase`] | ID tokens of a project, or session cookies | the keys of `securetoken@system.gserviceaccount.com` | `roles` |
 //! | [`Google`] | ID tokens for a client | `https://www.googleapis.com/oauth2/v3/certs` | `roles` |
 //! | [`Keycloak`] | access tokens of a realm | `{issuer}/protocol/openid-connect/certs` | roles of the realm or of one client |
 //! | [`Logto`] | access tokens for an API resource | by discovery | `roles` |
@@ -28,7 +28,8 @@
 //! | [`WorkOs`] | access tokens for an API, or of sessions | by discovery, or the client's key set | `roles`, else `role` |
 //! | [`Zitadel`] | access tokens for a project | by discovery | `urn:zitadel:iam:org:project:{id}:roles` |
 //!
-//! The page of each preset says what to click at the identity provider, what a token looks like, and what goes wrong.
+//! The page of each preset says what to click at the identity provider, what a token looks like, and what happens to each
+//! kind of token: who gets in, and what the log says about the others.
 //! To change anything that a preset sets, use the general builder from [`Preset::builder`]. Any other OpenID provider
 //! works without a preset: `portcullis::Config` needs only its issuer and your audience.
 //!
