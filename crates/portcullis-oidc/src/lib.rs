@@ -30,6 +30,32 @@
 //!
 //! The page of each preset says what to click at the identity provider, what a token looks like, and what happens to each
 //! kind of token: who gets in, and what the log says about the others.
+//!
+//! A check keeps out callers for which a preset has no option. Logto, for example, also issues tokens for other organizations
+//! of the tenant:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use portcullis::Gate;
+//! use portcullis_oidc::Logto;
+//! use portcullis_testing::TestIssuer;
+//!
+//! // Issues tokens like those of a Logto tenant.
+//! let tenant = TestIssuer::logto("https://tenant.logto.app", "https://api.example.com");
+//! let logto = Logto::new("https://tenant.logto.app", "https://api.example.com").keys(tenant.keys());
+//! let verifier = logto.builder()?.check_fn("organization", |token| {
+//!     matches!(token.claims().get::<String>("organization_id"), Ok(Some(id)) if id == "org1")
+//! });
+//! let gate = Gate::new(verifier.build()?);
+//!
+//! assert!(gate.verify(&tenant.token().claim("organization_id", "org1").sign()).await.is_ok());
+//! for other in [tenant.token(), tenant.token().claim("organization_id", "org2")] {
+//!     let refused = gate.verify(&other.sign()).await.unwrap_err();
+//!     assert_eq!(refused.reason().unwrap().as_str(), "check_failed");
+//! }
+//! # Ok(()) }
+//! ```
+//!
 //! To change anything that a preset sets, use the general builder from [`Preset::builder`]. Any other OpenID provider
 //! works without a preset: `portcullis::Config` needs only its issuer and your audience.
 //!

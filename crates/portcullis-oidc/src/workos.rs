@@ -29,8 +29,8 @@ use crate::preset::{IdentityProvider, KeyLocation, Preset, ProviderSettings};
 /// **A session token** has the session in `sid` and no `aud`. If the user chose an organization, it has `org_id`,
 /// `role`, `roles` and `permissions`. Policies see roles and permissions.
 ///
-/// **What gets in, and what is refused**: each kind of token that WorkOS issues, with [`Self::sessions`], or that clients send by mistake. "The log
-/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`.
+/// **What gets in, and what is refused**: each kind of token that WorkOS issues, or that clients send by mistake. "The log
+/// adds" is the field `explanation` of the event `request refused`, at the level `DEBUG`. With [`Self::sessions`]:
 ///
 #[doc = include_str!("tokens/workos_sessions.md")]
 ///
