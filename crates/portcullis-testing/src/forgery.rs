@@ -113,13 +113,16 @@ fn foreign_keys(issuer: &TestIssuer) -> Vec<Forgery> {
     let foreign = Arc::new(SigningKey::generate(own.algorithm(), own.id()));
     let forged = || issuer.token().forged_with(Arc::clone(&foreign));
     let bad = Reason::BadSignature;
+    let own_key = forged().header("jwk", foreign.jwk()).sign();
+    // With a key of ML-DSA, the header is too long to be read.
+    let is_long = own_key.split('.').next().is_some_and(|header| header.len() > 3_072);
     vec![
         forgery("signed with another key of the same kid", forged().sign(), bad),
         forgery("signed with a key of an unknown kid", forged().header("kid", "unknown").sign(), Reason::UnknownKey),
         forgery("kid that is a path", forged().header("kid", "../../dev/null").sign(), Reason::UnknownKey),
         forgery("kid that is a query", forged().header("kid", "' OR 1=1 --").sign(), Reason::UnknownKey),
         forgery("kid empty", forged().header("kid", "").sign(), Reason::UnknownKey),
-        forgery("key in jwk", forged().header("jwk", foreign.jwk()).sign(), bad),
+        forgery("key in jwk", own_key, if is_long { Reason::Malformed } else { bad }),
         forgery("key set in jku", forged().header("jku", "https://attacker.test/jwks.json").sign(), bad),
         forgery("certificate in x5u", forged().header("x5u", "https://attacker.test/cert.pem").sign(), bad),
         forgery("certificate in x5c", forged().header("x5c", ["MIIB"]).sign(), bad),
