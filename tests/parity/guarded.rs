@@ -200,7 +200,7 @@ pub(crate) fn preflights(gates: &Gates) -> Vec<Row> {
             answered(),
         ),
         row("that would be another method", whole(OPEN, &[("X-HTTP-Method-Override", "DELETE")]), answered()),
-        // The guard answers it, so no handler sees it, whatever token it has.
+        // The guard answers it, so no handler sees it, also with a bad token.
         row("bad token", whole(OPEN, &[expired]), answered()),
         row("whole, extractor", whole("/guarded-cors/private", &[]), answered()),
         row("whole, optional extractor", whole("/guarded-cors/greeting", &[]), answered()),

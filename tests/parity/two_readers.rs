@@ -200,7 +200,7 @@ fn no_pseudo_field_avoids_the_guard() {
     }
 }
 
-/// Clients of HTTP/2 may send each cookie in a field of its own (RFC 9113 §8.2.3).
+/// Clients of HTTP/2 may send each cookie in a separate field (RFC 9113 §8.2.3).
 #[test]
 fn credential_is_read_from_fields_of_http_2() {
     let issuer = TestIssuer::new();
@@ -222,6 +222,43 @@ fn credential_is_read_from_fields_of_http_2() {
         }
     }
 }
+
+/// The guard looks whether a request has a body, and takes nothing of it away.
+#[test]
+fn body_behind_the_guard_is_whole() {
+    let issuer = TestIssuer::new();
+    let bearer = format!("Bearer {}", issuer.token().sign());
+    let (gate, other) = (issuer.gate(), issuer.gate());
+    let guard = portcullis_axum::AuthLayer::new(gate).allow_cors_preflight();
+    let handler = |body: axum::body::Bytes| async move {
+        if body == BODY { axum::http::StatusCode::OK } else { axum::http::StatusCode::BAD_REQUEST }
+    };
+    let axum = Running::axum(axum::Router::new().fallback(handler).layer(guard));
+    let actix = Running::actix_speaking(
+        move |app| {
+            let guard = portcullis_actix::AuthMiddleware::new(other.clone()).allow_cors_preflight();
+            let handler = |body: actix_web::web::Bytes| async move {
+                if body == BODY { actix_web::HttpResponse::Ok() } else { actix_web::HttpResponse::BadRequest() }
+            };
+            app.service(actix_web::web::resource("/messages").wrap(guard).to(handler));
+        },
+        true,
+    );
+    let fields = [
+        (":method", "OPTIONS"),
+        (":scheme", "http"),
+        (":path", "/messages"),
+        (":authority", "api.test"),
+        ("authorization", &bearer),
+        ORIGIN,
+        METHOD,
+    ];
+    for server in [&axum, &actix] {
+        assert_eq!(http2::exchange(server.address(), &fields, Some(BODY)), Reply::Status(200));
+    }
+}
+
+const BODY: &[u8] = b"the whole body";
 
 /// A refusal has the fields of a CORS layer around the guard, so that pages can read it.
 #[test]

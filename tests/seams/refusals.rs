@@ -65,7 +65,7 @@ async fn writers_compose_and_see_the_request() {
         let answer = ask::<Read>(&gate, &request, SUBJECT).await;
         assert_eq!((answer.body.as_str(), answer.values("x-seen")), (body, vec![format!("GET {body}").as_str()]));
     }
-    // Without a request there is none to see.
+    // `refuse` has no request to show.
     let refusal = gate.refuse(&AuthError::MissingToken);
     assert_eq!(refusal.headers.last().unwrap().1, " missing_token -");
 }
@@ -88,7 +88,7 @@ async fn each_refusal_is_logged_once() {
             assert_eq!(events.take(), [reason], "{way:?}");
         }
     }
-    // The gate's errors are logged already; those of your own code are logged when they are answered.
+    // The gate has logged its errors. Other errors are logged when they are answered.
     let request = HeaderList::default();
     let denied = gate.admit(&request, &Read::policy()).await.unwrap_err();
     assert_eq!(gate.refuse(&denied).status, 401);
@@ -104,7 +104,7 @@ async fn each_refusal_is_logged_once() {
     assert_eq!(events.take(), ["insufficient_scope"]);
     assert_eq!(gate.refuse(&AuthError::from(InvalidToken::Revoked)).status, 401);
     assert_eq!(events.take(), ["revoked"]);
-    // A caller that is let in is no event.
+    // An accepted call is not logged.
     assert_eq!(ask::<Read>(&gate, &good(&issuer), SUBJECT).await.body, "alice");
     assert_eq!(events.take(), [""; 0]);
 }

@@ -453,3 +453,21 @@ async fn handlers_are_tested_without_tokens() {
     let app: Router = routes().with_state(gate_admitting(&json!({"sub": "u1"})).unwrap());
     assert_eq!(send_bare(&app, "/messages").await.status, 403);
 }
+
+/// A state whose code has an error.
+#[derive(Clone)]
+struct PanickingState;
+
+impl HasGate for PanickingState {
+    fn gate(&self) -> Option<&Gate> {
+        panic!("a bug in the state")
+    }
+}
+
+#[tokio::test]
+async fn panicking_state_is_a_500() {
+    let app: Router = routes::<PanickingState>().with_state(PanickingState);
+    let answer = send_bare(&app, "/subject").await;
+    assert_eq!(answer.status, 500);
+    assert!(answer.body.contains("server_error"), "{}", answer.body);
+}

@@ -29,8 +29,8 @@ impl<'a> PartsView<'a> {
         Self { parts, uri: &parts.uri, has_unannounced_body: false }
     }
 
-    /// With the request's body, which over HTTP/2 needs no header field. A guard has to know of it, because a request with a
-    /// body is no CORS preflight.
+    /// With the request's body, which over HTTP/2 needs no header field. A guard has to know of it, because a CORS
+    /// preflight has no body.
     #[must_use]
     pub fn with_body(self, body: &impl Body) -> Self {
         // Over HTTP/1 the header fields decide (RFC 9112 §6.3).

@@ -94,6 +94,20 @@ async fn too_many_fields_are_left_out() {
 }
 
 #[tokio::test]
+async fn realm_of_any_length_is_sent() {
+    let gate = TestIssuer::new().gate().with_realm("x".repeat(1 << 20));
+    let (status, headers, _) = send(AuthLayer::new(gate), "GET", &[]).await;
+    assert_eq!((status, headers["www-authenticate"].len()), (401, (1 << 20) + r#"Bearer realm="""#.len()));
+}
+
+#[tokio::test]
+async fn panic_in_the_search_for_the_uri_is_a_500() {
+    let layer = AuthLayer::new(TestIssuer::new().gate()).with_original_uri(|_| panic!("a bug"));
+    let (status, _, body) = send(layer, "GET", &[]).await;
+    assert_eq!((status, body.contains("server_error")), (500, true));
+}
+
+#[tokio::test]
 async fn refused_requests_do_not_reach_the_service() {
     let issuer = TestIssuer::new();
     let good = format!("Bearer {}", issuer.token().scope("read").sign());

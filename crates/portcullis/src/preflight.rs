@@ -21,7 +21,7 @@ impl PreflightAnswer {
 }
 
 /// Whether `request` is a CORS preflight request, as a browser sends it (Fetch Standard, §4.8): OPTIONS, one origin, one
-/// method, no body and no upgrade. Anything that two readers could understand differently is none.
+/// method, no body and no upgrade. It is false for all that two readers could understand differently.
 pub(crate) fn is_preflight(request: &dyn RequestView) -> bool {
     request.method() == "OPTIONS"
         && the_only_value(request, "origin").is_some_and(is_origin)
@@ -75,7 +75,7 @@ mod tests {
             &[METHOD, ORIGIN, ("Access-Control-Request-Headers", "authorization")],
             &[("origin", "null"), ("access-control-request-method", "x-custom")],
             &[ORIGIN, METHOD, ("content-length", "0")],
-            // Methods that other fields claim do not count, and the guard answers whatever the token is.
+            // Methods that other fields claim do not count, and neither does a token.
             &[ORIGIN, METHOD, ("x-http-method-override", "DELETE"), ("authorization", "Bearer x")],
         ] {
             assert!(is_one(fields), "{fields:?}");

@@ -29,7 +29,7 @@ pub struct Refused<'a> {
     request: Option<&'a dyn RequestView>,
 }
 
-/// An error that [`Gate::refuse`] answers: an [`AuthError`] of your own code, which is logged then, or a [`Denied`], which
+/// An error that [`Gate::refuse`] answers: an [`AuthError`] of the service, which is logged then, or a [`Denied`], which
 /// the gate has logged.
 pub trait Refusable: sealed::Sealed {}
 
@@ -87,7 +87,7 @@ type Change = dyn Fn(&Refused<'_>, &mut Refusal) + Send + Sync;
 pub(super) struct RefusalWriter(pub(super) Arc<Change>);
 
 impl Gate {
-    /// Makes the answer to a request that [`Self::admit`] or [`Self::verify`] does not let in, or that your own code refuses
+    /// Makes the answer to a request that [`Self::admit`] or [`Self::verify`] does not let in, or that the service refuses
     /// with an [`AuthError`], for example one of [`Policy::check`](crate::Policy::check). Each refusal is logged once: here,
     /// unless the gate has done so.
     ///
@@ -159,7 +159,7 @@ impl Gate {
     }
 }
 
-/// Writes an event for a panic in code that only looks at refusals. The refusal has an event of its own.
+/// Writes an event for a panic in code that only looks at refusals. The refusal has another event.
 fn log_panic(error: &AuthError) {
     tracing::error!(detail = %error, "user code panicked");
 }

@@ -387,7 +387,10 @@ mod tests {
             assert_eq!(step_up(&policy, &claims, 1_000), expected, "{auth_time}");
         }
         assert_eq!(step_up(&policy, "{}", 1_000), demand);
-        assert_eq!(step_up(&Policy::authenticated_within(Duration::MAX), r#"{"auth_time":0}"#, 1_000), None);
+        let any_age = Policy::authenticated_within(Duration::MAX);
+        assert_eq!(step_up(&any_age, r#"{"auth_time":0}"#, 1_000), None);
+        assert_eq!(step_up(&any_age, r#"{"auth_time":-9000000000}"#, 9_000_000_000), None);
+        assert_eq!(step_up(&any_age, "{}", 1_000), Some((None, Some(u64::MAX))));
     }
 
     #[test]
