@@ -18,6 +18,7 @@ mod connections;
 mod discovery;
 mod freshness;
 mod key_members;
+mod loaded;
 mod outages;
 mod pitfalls_keys;
 mod requests;

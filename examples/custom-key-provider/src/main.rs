@@ -1,8 +1,9 @@
-//! A service whose keys come from a folder or from a table, on Axum and on Actix Web at the same time.
+//! A service whose keys come from a folder, from another service or from a table, on Axum and on Actix Web at the same time.
 //!
 //! ```sh
 //! mkdir keys
 //! cargo run -p example-custom-key-provider -- folder keys      # a folder of PEM, JWK and JWK Set files
+//! cargo run -p example-custom-key-provider -- service URL      # a JSON object of kid and PEM, as Google has it
 //! cargo run -p example-custom-key-provider -- table keys.db    # a table in SQLite
 //! ```
 //!
@@ -24,15 +25,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{App, HttpServer};
-use example_custom_key_provider::{KeyFolder, KeyTable, on_actix, on_axum};
+use example_custom_key_provider::{KeyFolder, KeyService, KeyTable, on_actix, on_axum};
 use portcullis_axum::jose::Algorithm;
-use portcullis_axum::keys::{CachedKeys, TimeLimited};
+use portcullis_axum::keys::{CachedKeys, RemoteKeys, TimeLimited};
 use portcullis_axum::{Audience, Gate, JwtVerifier, KeyProvider};
 use portcullis_testing::{SigningKey, TestIssuer};
 
 const ISSUER: &str = "https://issuer.example";
 const AUDIENCE: &str = "https://api.example";
-const USAGE: &str = "usage: example-custom-key-provider (folder PATH | table FILE | mint KID)";
+const USAGE: &str = "usage: example-custom-key-provider (folder PATH | service URL | table FILE | mint KID)";
 
 /// The longest time that a request waits for the database.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
@@ -55,6 +56,9 @@ async fn run(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let port = std::env::var("PORT").map_or(Ok(3010), |port| port.parse())?;
     match arguments {
         [what, path] if what == "folder" => serve(KeyFolder::open(path)?, port).await,
+        [what, url] if what == "service" => {
+            serve(RemoteKeys::loaded_by(KeyService::new(reqwest::Client::new(), url))?, port).await
+        }
         [what, path] if what == "table" => {
             let table = TimeLimited::new(KeyTable::open(path).await?, TIME_LIMIT)?;
             serve(CachedKeys::new(table, 1_000, LIFETIME)?, port).await

@@ -18,7 +18,7 @@ pub use refuse::{Denied, Refusable, Refused};
 
 use crate::credential::{Credential, PublicUrl, TokenSource};
 use crate::error::{AuthError, ConfigError};
-use crate::keys::KeyStatus;
+use crate::keys::{KeyStatus, status_of};
 use crate::refusal::Refusal;
 use crate::resource_metadata::{MetadataAnswer, ResourceMetadata};
 use crate::session::SessionCheck;
@@ -230,7 +230,7 @@ impl Gate {
     /// Whether tokens can be verified, at this moment: it fetches nothing. Readiness probes use [`Self::ready`].
     #[must_use]
     pub fn status(&self) -> KeyStatus {
-        self.0.verifier.status()
+        status_of(|| self.0.verifier.status())
     }
 
     /// The protected resource metadata, where the gate has it.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::catch_panic::catch_panic;
 #[cfg(feature = "remote")]
 use crate::error::{AuthError, Unavailable};
-use crate::keys::KeyStatus;
+use crate::keys::{KeyStatus, status_of};
 use crate::time_limit;
 use crate::verifier::Verifier;
 
@@ -23,18 +23,19 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Makes the attempt that is due, if tokens can't be verified yet, and returns as soon as they can.
 pub(super) async fn ready(verifier: &dyn Verifier) -> KeyStatus {
-    let status = verifier.status();
-    if status.ready {
-        return status;
+    let status = || status_of(|| verifier.status());
+    let before = status();
+    if before.ready {
+        return before;
     }
     let mut attempt = pin!(catch_panic(async { verifier.warm_up().await }));
     // One of several issuers may be ready while the attempts for the others go on.
     let ready = poll_fn(|context| {
         let ended = attempt.as_mut().poll(context).is_ready();
-        if ended || verifier.status().ready { Poll::Ready(()) } else { Poll::Pending }
+        if ended || status().ready { Poll::Ready(()) } else { Poll::Pending }
     });
     let _in_time = time_limit::within(PROBE_LIMIT, ready).await;
-    verifier.status()
+    status()
 }
 
 /// Repeats the attempt until it succeeds or `deadline` has passed.

@@ -8,7 +8,7 @@ use crate::attempts::{Attempt, run_all};
 use crate::catch_panic::catch_panic;
 use crate::error::Unavailable;
 use crate::jose::{AlgorithmSet, VerifyingKey};
-use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
+use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus, status_of};
 
 /// Asks several key providers for one issuer's keys, in order. The first that has the key returns it.
 ///
@@ -76,7 +76,7 @@ impl KeyProvider for FirstOf {
 
     /// Ready when one of the key providers is.
     fn status(&self) -> KeyStatus {
-        self.0.iter().map(|provider| provider.status()).fold(KeyStatus::waiting(), KeyStatus::or)
+        self.0.iter().map(|provider| status_of(|| provider.status())).fold(KeyStatus::waiting(), KeyStatus::or)
     }
 }
 
@@ -149,6 +149,41 @@ mod tests {
         let down = |answer| Arc::new(Scripted::new(answer)) as Arc<dyn KeyProvider>;
         let keys = FirstOf::new([down(|| Err(busy(1).into())), down(|| Err(busy(2).into()))]);
         assert_eq!(details(keys.key(&query()).await), (Some(Duration::from_secs(1)), Some("busy".to_owned())));
+    }
+
+    /// Panics whenever it is called.
+    #[derive(Debug)]
+    struct Panics;
+
+    #[async_trait]
+    impl KeyProvider for Panics {
+        async fn key(&self, _: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
+            panic!("a defect of the key provider")
+        }
+
+        async fn warm_up(&self) -> Result<(), KeyError> {
+            panic!("a defect of the key provider")
+        }
+
+        fn status(&self) -> KeyStatus {
+            panic!("a defect of the key provider")
+        }
+    }
+
+    #[tokio::test]
+    async fn panic_of_one_provider_does_not_affect_readiness() {
+        let warm = || Arc::new(FixedKeys::secret(&[7; 32]).unwrap()) as Arc<dyn KeyProvider>;
+        let keys = FirstOf::new([Arc::new(Panics) as Arc<dyn KeyProvider>, warm()]);
+        assert!(keys.warm_up().await.is_ok() && keys.status().ready);
+        let keys = FirstOf::new([Arc::new(Panics) as Arc<dyn KeyProvider>]);
+        assert!(matches!(keys.warm_up().await, Err(KeyError::Unavailable(_))) && !keys.status().ready);
+        // The same without a combination.
+        let verifier = crate::JwtVerifier::builder("https://i.example", "api", Panics).build().unwrap();
+        let gate = crate::Gate::new(verifier);
+        assert_eq!(gate.warm_up().await.unwrap_err().status(), 500);
+        let status = gate.ready().await;
+        assert!(!status.ready && status.last_error.unwrap().contains("panicked"));
+        assert!(!gate.status().ready);
     }
 
     #[tokio::test]

@@ -26,11 +26,12 @@ pub use cached::CachedKeys;
 pub use compose::FirstOf;
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
-pub use remote::{KeySetCache, RemoteKeys, RemoteKeysBuilder};
+pub use remote::{KeyLoader, KeySetCache, LoadError, RemoteKeys, RemoteKeysBuilder};
 pub use secret_text::doubt_about_secret;
 #[cfg(feature = "remote")]
 pub use time_limited::TimeLimited;
 
+use crate::catch_panic::catch_panic_in;
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::jose::key_set::{NotChosen, Wanted};
 use crate::jose::{Algorithm, AlgorithmSet};
@@ -112,6 +113,14 @@ pub trait KeyProvider: fmt::Debug + Send + Sync {
     fn status(&self) -> KeyStatus {
         KeyStatus::ready()
     }
+}
+
+/// Returns the status that `tell` tells. User code that panics is not ready.
+pub(crate) fn status_of(tell: impl FnOnce() -> KeyStatus) -> KeyStatus {
+    catch_panic_in(tell).unwrap_or_else(|_| KeyStatus {
+        last_error: Some("the code that tells the status panicked".to_owned()),
+        ..KeyStatus::waiting()
+    })
 }
 
 /// Whether a key provider has keys, and the result of its last fetch, for readiness probes.

@@ -14,7 +14,7 @@ use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::Compact;
 use crate::jose::{AlgorithmSet, VerifyingKey};
-use crate::keys::{KeyProvider, KeyStatus};
+use crate::keys::{KeyProvider, KeyStatus, status_of};
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
@@ -209,7 +209,7 @@ impl Verifier for JwtVerifier {
     }
 
     fn status(&self) -> KeyStatus {
-        self.keys.status()
+        status_of(|| self.keys.status())
     }
 }
 

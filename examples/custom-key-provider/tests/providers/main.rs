@@ -10,5 +10,6 @@
 
 mod folder;
 mod misbehaving;
+mod service;
 mod support;
 mod table;

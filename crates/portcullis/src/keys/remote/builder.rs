@@ -17,7 +17,7 @@ use crate::keys::remote::fetch::KeySetSource;
 use crate::keys::remote::metadata::InternalIssuer;
 use crate::keys::remote::request_headers::RequestHeaders;
 use crate::keys::remote::settings::FetchSettings;
-use crate::keys::remote::{KeySetCache, RemoteKeys, environment_proxy, limits, metadata};
+use crate::keys::remote::{KeyLoader, KeySetCache, RemoteKeys, environment_proxy, limits, metadata};
 
 /// The options of [`RemoteKeys`]; from [`RemoteKeys::builder`].
 ///
@@ -32,7 +32,7 @@ use crate::keys::remote::{KeySetCache, RemoteKeys, environment_proxy, limits, me
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
 #[derive(Clone, Default)]
-#[must_use = "call at() or discover()"]
+#[must_use = "call at(), discover() or loaded_by()"]
 pub struct RemoteKeysBuilder {
     settings: FetchSettings,
     client: Option<Client>,
@@ -238,6 +238,24 @@ impl RemoteKeysBuilder {
         self.build(KeySetSource::Discovery { issuer: issuer.to_owned(), metadata, internal })
     }
 
+    /// Builds the keys that `loader` loads. Their lifetime is the default of [`Self::lifetime`], and [`Self::timeout`] is the
+    /// time limit of one load.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the option that can't be used and what to write instead. The options of HTTP requests are among
+    /// them, because a loader makes its own requests.
+    pub fn loaded_by(self, loader: impl KeyLoader + 'static) -> Result<RemoteKeys, ConfigError> {
+        let requests = self.client.is_some() || self.has_client_options() || self.cache.is_some();
+        if requests || self.internal_issuer.is_some() || !matches!(self.metadata, MetadataLocation::OpenId) {
+            return Err(ConfigError::new(
+                "loader",
+                "options of HTTP requests are set as well, and a loader would not use them",
+                "leave out client, header, proxy, root_certificate, cache, issuer_at and the location of metadata",
+            ));
+        }
+        self.build(KeySetSource::Loader(Arc::new(loader)))
+    }
+
     /// Sets the bounds of [`Self::lifetime`] that are given. A bound that is not given keeps its default, or takes the
     /// value nearest to it that is in order.
     pub(crate) fn lifetimes(self, min: Option<Duration>, default: Option<Duration>, max: Option<Duration>) -> Self {
@@ -271,9 +289,10 @@ impl RemoteKeysBuilder {
             self.settings.headers = RequestHeaders::of(&self.headers, source.named_urls())?;
         }
         let seed = self.seed_keys()?;
-        let client = match &self.client {
-            Some(client) => client.clone(),
-            None => self.build_client(&source)?,
+        let client = match (&self.client, &source) {
+            (_, KeySetSource::Loader(_)) => None,
+            (Some(client), _) => Some(client.clone()),
+            (None, _) => Some(self.build_client(&source)?),
         };
         let cache = self.cache.as_ref().filter(|_| self.client.is_none());
         let cache = cache.map(|cache| (cache.clone(), self.cache_key(&source)));
@@ -330,8 +349,7 @@ impl RemoteKeysBuilder {
             let instead = format!("write at most {}", limits::MAX_BODY_BYTES);
             return Err(ConfigError::new("max_body_bytes", "more than the largest key set", instead));
         }
-        let client_options = !self.headers.is_empty() || !self.root_certificates.is_empty() || self.proxy.is_some();
-        if self.client.is_some() && client_options {
+        if self.client.is_some() && self.has_client_options() {
             return Err(ConfigError::new(
                 "client",
                 "header fields, certificates or a proxy are set as well, and the client would not use them",
@@ -339,6 +357,10 @@ impl RemoteKeysBuilder {
             ));
         }
         Ok(())
+    }
+
+    fn has_client_options(&self) -> bool {
+        !self.headers.is_empty() || !self.root_certificates.is_empty() || self.proxy.is_some()
     }
 
     fn seed_keys(&self) -> Result<Option<KeySet>, ConfigError> {

@@ -15,9 +15,9 @@ use tokio::task::AbortHandle;
 use crate::error::Unavailable;
 use crate::hash::sha256;
 use crate::jose::key_set::NotChosen;
-use crate::jose::{KeySet, VerifyingKey};
+use crate::jose::{AlgorithmSet, KeySet, VerifyingKey};
 use crate::keys::remote::coordinator::{Coordinator, Waited};
-use crate::keys::remote::fetch::{self, FetchError, FetchFailure, Fetched, KeySetSource, Revalidation};
+use crate::keys::remote::fetch::{FetchError, FetchFailure, Fetched, KeySetSource, Revalidation};
 use crate::keys::remote::fetch_state::{Failed, KeyDates, Later, Lookup, Moment, NewFetch, Request, Step};
 use crate::keys::remote::in_flight::{self, FetchReports};
 use crate::keys::remote::limits;
@@ -28,7 +28,7 @@ use crate::keys::{KeyError, KeyQuery, KeyStatus};
 #[derive(Debug)]
 pub(super) struct CachedKeySet {
     source: KeySetSource,
-    client: Client,
+    client: Option<Client>,
     settings: Arc<FetchSettings>,
     keys: ArcSwapOption<CachedKeys>,
     coordinator: Coordinator<runtime::Id, AbortHandle>,
@@ -69,7 +69,7 @@ struct Waiting {
 impl CachedKeySet {
     pub(super) fn new(
         source: KeySetSource,
-        client: Client,
+        client: Option<Client>,
         settings: Arc<FetchSettings>,
         seed: Option<KeySet>,
     ) -> Arc<Self> {
@@ -128,11 +128,15 @@ impl CachedKeySet {
 
     /// Fetches the key set independently of all other fetches, and caches nothing.
     pub(super) async fn inspect(&self) -> Result<KeySet, Unavailable> {
-        match self.source.fetch(&self.client, &self.settings, None).await {
+        match self.source.fetch(self.client.as_ref(), &self.settings, None).await {
             Ok(fetched) => Ok(fetched.keys.unwrap_or_default()),
             Err(FetchError { failure: FetchFailure::NoUsableKey { keys }, .. }) => Ok(keys),
             Err(error) => Err(Unavailable::new().with_source(error.to_string())),
         }
+    }
+
+    pub(super) fn algorithms(&self) -> AlgorithmSet {
+        self.source.algorithms()
     }
 
     pub(super) fn status(&self) -> KeyStatus {
@@ -221,7 +225,7 @@ impl CachedKeySet {
         }
         // The task holds only a weak reference to this value, so that dropping the last strong one ends the fetch.
         let (source, client, settings) = (self.source.clone(), self.client.clone(), Arc::clone(&self.settings));
-        let request = async move { source.fetch(&client, &settings, revalidation).await };
+        let request = async move { source.fetch(client.as_ref(), &settings, revalidation).await };
         let reports = Reports { key_set: Arc::downgrade(self), fetch };
         let task = in_flight::spawn(runtime, request, reports);
         if let Err(task) = self.coordinator.started(fetch.number, task) {
@@ -311,7 +315,7 @@ impl CachedKeySet {
     }
 
     fn shown_url(&self) -> String {
-        fetch::without_query(self.source.first_request().1).to_string()
+        self.source.shown_url()
     }
 
     fn clock(&self) -> Duration {

@@ -1,6 +1,7 @@
 //! One fetch: the metadata if necessary, then the key set, within limits of size and time.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{
@@ -9,7 +10,9 @@ use reqwest::header::{
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::time::Instant;
 
-use crate::jose::{KeySet, KeySetError};
+use crate::error::Unavailable;
+use crate::jose::{AlgorithmSet, KeySet, KeySetError};
+use crate::keys::remote::loader::{KeyLoader, LoadError};
 use crate::keys::remote::metadata::{self, InternalIssuer, MetadataError};
 use crate::keys::remote::settings::FetchSettings;
 use crate::keys::remote::{freshness, limits};
@@ -19,6 +22,8 @@ use crate::keys::remote::{freshness, limits};
 pub(super) enum KeySetSource {
     /// The issuer's metadata at `metadata` names its URL.
     Discovery { issuer: String, metadata: Url, internal: Option<InternalIssuer> },
+    /// Code of the user loads it. There is no client.
+    Loader(Arc<dyn KeyLoader>),
     /// The URL is configured.
     Url(Url),
 }
@@ -26,7 +31,8 @@ pub(super) enum KeySetSource {
 impl KeySetSource {
     /// Whether the first request uses https.
     pub(super) fn needs_https(&self) -> bool {
-        let (Self::Discovery { metadata: url, .. } | Self::Url(url)) = self;
+        let (Self::Discovery { metadata: url, .. } | Self::Loader(_) => false,
+            Self::Url(url)) = self;
         url.scheme() == "https"
     }
 }
@@ -64,18 +70,22 @@ struct CachedMetadata {
 
 /// A failed fetch: which of its requests failed, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{failure} ({document} at {url})")]
+#[error("{failure} ({document}{})", at(.url))]
 pub(super) struct FetchError {
     pub(super) failure: FetchFailure,
     pub(super) document: FetchedDocument,
-    /// Without its query, which may contain a credential.
-    pub(super) url: Url,
+    pub(super) url: ShownUrl,
 }
+
+/// A URL without its query, which may contain a credential; `None` for a loader.
+#[derive(Debug)]
+pub(super) struct ShownUrl(Option<Url>);
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum FetchedDocument {
     KeySet,
+    LoadedKeySet,
     Metadata,
 }
 
@@ -86,6 +96,8 @@ pub(super) enum FetchFailure {
     Http(String),
     #[error("not a key set: {0}")]
     KeySet(#[from] KeySetError),
+    #[error("the loader failed: {}", full_text(&**.0))]
+    Loader(LoadError),
     #[error("the metadata can't be used: {0}")]
     Metadata(#[from] MetadataError),
     #[error("no key of the set can be used ({} skipped)", .keys.skipped().len())]
@@ -103,13 +115,14 @@ pub(super) enum FetchFailure {
 }
 
 impl FetchError {
-    pub(super) fn new(document: FetchedDocument, url: &Url, failure: FetchFailure) -> Self {
-        Self { failure, document, url: without_query(url) }
+    pub(super) fn new(document: FetchedDocument, url: Option<&Url>, failure: FetchFailure) -> Self {
+        Self { failure, document, url: ShownUrl::of(url) }
     }
 
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        match self.failure {
-            FetchFailure::Status { retry_after, .. } => retry_after,
+        match &self.failure {
+            FetchFailure::Loader(error) => error.downcast_ref::<Unavailable>().and_then(|error| error.retry_after),
+            FetchFailure::Status { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -126,9 +139,29 @@ impl fmt::Display for FetchedDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::KeySet => "the key set",
+            Self::LoadedKeySet => "the key set of the loader",
             Self::Metadata => "the metadata",
         })
     }
+}
+
+impl ShownUrl {
+    fn of(url: Option<&Url>) -> Self {
+        Self(url.map(without_query))
+    }
+}
+
+impl fmt::Display for ShownUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(url) => url.fmt(f),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+fn at(url: &ShownUrl) -> String {
+    url.0.as_ref().map_or(String::new(), |url| format!(" at {url}"))
 }
 
 impl Revalidation {
@@ -140,11 +173,25 @@ impl Revalidation {
 
 impl KeySetSource {
     /// The first request of a fetch.
-    pub(super) fn first_request(&self) -> (FetchedDocument, &Url) {
+    pub(super) fn first_request(&self) -> (FetchedDocument, Option<&Url>) {
         match self {
-            Self::Discovery { metadata, .. } => (FetchedDocument::Metadata, metadata),
-            Self::Url(url) => (FetchedDocument::KeySet, url),
+            Self::Discovery { metadata, .. } => (FetchedDocument::Metadata, Some(metadata)),
+            Self::Loader(_) => (FetchedDocument::LoadedKeySet, None),
+            Self::Url(url) => (FetchedDocument::KeySet, Some(url)),
         }
+    }
+
+    /// The algorithms that the keys may serve. A secret never comes from a URL.
+    pub(super) fn algorithms(&self) -> AlgorithmSet {
+        match self {
+            Self::Loader(loader) => loader.algorithms(),
+            Self::Discovery { .. } | Self::Url(_) => AlgorithmSet::ASYMMETRIC,
+        }
+    }
+
+    /// The URL of the first request, for the log.
+    pub(super) fn shown_url(&self) -> String {
+        ShownUrl::of(self.first_request().1).to_string()
     }
 
     /// The URLs that the configuration names.
@@ -154,38 +201,55 @@ impl KeySetSource {
                 let internal = internal.iter().map(|internal| internal.internal.clone());
                 [metadata.clone()].into_iter().chain(internal).chain(Url::parse(issuer).ok()).collect()
             }
+            Self::Loader(_) => Vec::new(),
             Self::Url(url) => vec![url.clone()],
         }
     }
 
-    /// Fetches the key set. All requests together have one time limit.
+    /// Fetches the key set. All requests together have one time limit. Only a loader works without a client.
     pub(super) async fn fetch(
         &self,
-        client: &Client,
+        client: Option<&Client>,
         settings: &FetchSettings,
         previous: Option<Revalidation>,
     ) -> Result<Fetched, FetchError> {
         // A deadline too far away to represent means no deadline.
         let deadline = Instant::now().checked_add(settings.timeout);
         let Revalidation { validators, metadata: cached } = previous.unwrap_or_default();
-        let (url, metadata) = match self {
-            Self::Url(url) => (url.clone(), None),
-            Self::Discovery { issuer, metadata, internal } => {
+        let (client, url, metadata) = match (self, client) {
+            (Self::Loader(loader), _) => {
+                let failed = |failure| FetchError::new(FetchedDocument::LoadedKeySet, None, failure);
+                return within(deadline, settings, load(&**loader, settings)).await.map_err(failed);
+            }
+            (_, None) => {
+                let (document, url) = self.first_request();
+                return Err(FetchError::new(document, url, FetchFailure::Http("there is no client".to_owned())));
+            }
+            (Self::Url(url), Some(client)) => (client, url.clone(), None),
+            (Self::Discovery { issuer, metadata, internal }, Some(client)) => {
                 let request = fetch_metadata(client, settings, cached, issuer, metadata, internal.as_ref());
-                let failed = |failure| FetchError::new(FetchedDocument::Metadata, metadata, failure);
+                let failed = |failure| FetchError::new(FetchedDocument::Metadata, Some(metadata), failure);
                 let current = within(deadline, settings, request).await.map_err(failed)?;
-                (current.jwks_uri.clone(), Some(current))
+                (client, current.jwks_uri.clone(), Some(current))
             }
         };
         let request = fetch_key_set(client, settings, validators, &url);
-        let failed = |failure| FetchError::new(FetchedDocument::KeySet, &url, failure);
+        let failed = |failure| FetchError::new(FetchedDocument::KeySet, Some(&url), failure);
         let (keys, lifetime, validators) = within(deadline, settings, request).await.map_err(failed)?;
         Ok(Fetched { keys, lifetime, revalidation: Revalidation { validators: Some(validators), metadata } })
     }
 }
 
+async fn load(loader: &dyn KeyLoader, settings: &FetchSettings) -> Result<Fetched, FetchFailure> {
+    let keys = loader.load().await.map_err(FetchFailure::Loader)?;
+    if keys.is_empty() {
+        return Err(FetchFailure::NoUsableKey { keys });
+    }
+    Ok(Fetched { keys: Some(keys), lifetime: settings.lifetime, revalidation: Revalidation::default() })
+}
+
 /// Removes the query, which may contain a credential, so that the URL can be shown.
-pub(super) fn without_query(url: &Url) -> Url {
+fn without_query(url: &Url) -> Url {
     let mut url = url.clone();
     url.set_query(None);
     url
@@ -317,16 +381,19 @@ fn shown_location(base: &Url, location: &HeaderValue) -> Option<String> {
     Some(String::from(url).chars().take(limits::MAX_SHOWN_LOCATION_CHARS).collect())
 }
 
-/// Formats the error with all its sources, because its own text is often only "error sending request". URLs are left
-/// out, because they may contain credentials.
+/// Formats the error without URLs, because they may contain credentials.
 fn http_error(error: reqwest::Error) -> FetchFailure {
-    let error = error.without_url();
+    FetchFailure::Http(full_text(&error.without_url()))
+}
+
+/// Formats an error with all its sources, because its own text is often only "error sending request".
+fn full_text(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(&error);
+    let mut source = error.source();
     while let Some(error) = source {
         text.push_str(": ");
         text.push_str(&error.to_string());
         source = error.source();
     }
-    FetchFailure::Http(text)
+    text
 }

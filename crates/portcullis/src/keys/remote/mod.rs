@@ -1,4 +1,5 @@
-//! Keys that are fetched from a JWKS endpoint, whose URL is configured or named by the issuer's metadata.
+//! Keys that are fetched from a JWKS endpoint, whose URL is configured or named by the issuer's metadata, or that a loader of
+//! the service loads.
 
 mod asked_names;
 mod builder;
@@ -10,6 +11,7 @@ mod fetch_state;
 mod freshness;
 mod in_flight;
 mod limits;
+mod loader;
 mod metadata;
 mod request_headers;
 mod schedule;
@@ -24,9 +26,10 @@ use async_trait::async_trait;
 use moka::sync::Cache;
 
 pub use builder::RemoteKeysBuilder;
+pub use loader::{KeyLoader, LoadError};
 
 use crate::error::ConfigError;
-use crate::jose::{KeySet, VerifyingKey};
+use crate::jose::{AlgorithmSet, KeySet, VerifyingKey};
 use crate::keys::remote::cached_key_set::CachedKeySet;
 use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 
@@ -74,6 +77,14 @@ impl RemoteKeys {
         RemoteKeysBuilder::new().discover(issuer)
     }
 
+    /// Uses the keys that `loader` loads, for example from a vault. See [`KeyLoader`].
+    ///
+    /// # Errors
+    /// [`ConfigError`] as in [`RemoteKeysBuilder::loaded_by`]; the default options cause none.
+    pub fn loaded_by(loader: impl KeyLoader + 'static) -> Result<Self, ConfigError> {
+        RemoteKeysBuilder::new().loaded_by(loader)
+    }
+
     /// Returns a builder with all options.
     pub fn builder() -> RemoteKeysBuilder {
         RemoteKeysBuilder::new()
@@ -114,6 +125,10 @@ impl RemoteKeys {
 impl KeyProvider for RemoteKeys {
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
         self.key_set.key(query).await
+    }
+
+    fn algorithms(&self) -> AlgorithmSet {
+        self.key_set.algorithms()
     }
 
     async fn warm_up(&self) -> Result<(), KeyError> {
