@@ -72,6 +72,9 @@ use crate::sentence::debug_as_sentence;
 /// | returns a key with another identifier, or one that does not serve the algorithm | 401 `unknown_key`, and an error in the log |
 /// | returns another key with the right identifier | 401 `bad_signature`, also for cached tokens |
 ///
+/// If one request gives all keys, implement `KeyLoader` instead: `RemoteKeys` then decides when to load, and keeps keys in an
+/// outage.
+///
 /// When the source of the keys can be down, implement [`warm_up`](Self::warm_up) and [`status`](Self::status) as well. A
 /// key provider of shared secrets must implement [`algorithms`](Self::algorithms); otherwise their tokens are refused as
 /// `algorithm_not_allowed`. The `Debug` output is part of that of the verifier and the gate, so it must not show secrets.

@@ -20,12 +20,13 @@ use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
 /// use portcullis::keys::{CachedKeys, TimeLimited};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let vault = portcullis::keys::FixedKeys::secret(&[7; 32])?;
-/// let keys = CachedKeys::new(TimeLimited::new(vault, Duration::from_secs(2))?, 1_000, Duration::from_secs(60))?;
+/// # let table = portcullis::keys::FixedKeys::secret(&[7; 32])?;
+/// let keys = CachedKeys::new(TimeLimited::new(table, Duration::from_secs(2))?, 1_000, Duration::from_secs(60))?;
 /// # Ok(()) }
 /// ```
 ///
-/// [`RemoteKeys`](crate::keys::RemoteKeys) has its own time limit.
+/// [`RemoteKeys`](crate::keys::RemoteKeys) has its own time limit, also for keys that a
+/// [`KeyLoader`](crate::keys::KeyLoader) loads.
 #[derive(Debug)]
 pub struct TimeLimited<P> {
     provider: P,
