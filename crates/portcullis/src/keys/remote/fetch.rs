@@ -28,15 +28,6 @@ pub(super) enum KeySetSource {
     Url(Url),
 }
 
-impl KeySetSource {
-    /// Whether the first request uses https.
-    pub(super) fn needs_https(&self) -> bool {
-        let (Self::Discovery { metadata: url, .. } | Self::Loader(_) => false,
-            Self::Url(url)) = self;
-        url.scheme() == "https"
-    }
-}
-
 /// The result of a successful fetch.
 #[derive(Debug)]
 pub(super) struct Fetched {
@@ -179,6 +170,11 @@ impl KeySetSource {
             Self::Loader(_) => (FetchedDocument::LoadedKeySet, None),
             Self::Url(url) => (FetchedDocument::KeySet, Some(url)),
         }
+    }
+
+    /// Whether the first request uses https.
+    pub(super) fn needs_https(&self) -> bool {
+        self.first_request().1.is_some_and(|url| url.scheme() == "https")
     }
 
     /// The algorithms that the keys may serve. A secret never comes from a URL.
