@@ -35,7 +35,7 @@ use crate::lookups::{Answer, Lifetimes, Lookups, Name, NoValue};
 ///
 /// The key provider is asked by one name: by the `kid`, in a token without `kid` by `x5t#S256`, and without both by `x5t`.
 ///
-/// When one request gives all keys, [`RemoteKeys`](crate::keys::RemoteKeys) does more: it keeps keys in an outage.
+/// If one request gives all keys, implement `KeyLoader` instead: `RemoteKeys` keeps keys in an outage.
 pub struct CachedKeys<P> {
     provider: P,
     keys: Lookups<Arc<VerifyingKey>>,
@@ -106,16 +106,18 @@ impl<P: fmt::Debug> fmt::Debug for CachedKeys<P> {
 /// The query with only one of its names. With several names, a stranger could join a real name with any number of made-up
 /// ones, and each pair would be a new question with a good answer.
 fn by_one_name<'a>(query: &KeyQuery<'a>) -> KeyQuery<'a> {
-    let alone = KeyQuery::new(query.algorithm()).with_issuer(query.issuer());
     match (query.key_id(), query.x5t_s256()) {
-        (Some(id), _) => alone.with_key_id(id),
-        (None, Some(thumbprint)) => alone.with_x5t_s256(thumbprint),
-        (None, None) => alone.with_x5t(query.x5t()),
+        (Some(_), _) => query.with_x5t(None).with_x5t_s256(None),
+        (None, Some(_)) => query.with_x5t(None),
+        (None, None) => *query,
     }
 }
 
 fn name_of(query: &KeyQuery<'_>) -> Name {
     let mut context = digest::Context::new(&digest::SHA256);
+    for number in [query.attempt, query.unnamed_tries] {
+        context.update(&(number as u64).to_be_bytes());
+    }
     let names = [query.key_id(), query.x5t(), query.x5t_s256(), query.issuer()];
     for part in [Some(query.algorithm().name())].into_iter().chain(names) {
         // The length before each part makes the digests of different queries differ.
@@ -244,6 +246,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn each_attempt_is_a_lookup_of_its_own() {
+        let secrets = [7, 8].map(|byte| Arc::new(VerifyingKey::from_secret(&[byte; 32]).unwrap()));
+        let cached = CachedKeys::new(FixedKeys::keys(secrets.clone()), 10, Duration::from_secs(60)).unwrap();
+        for (attempt, secret) in secrets.iter().enumerate() {
+            let key = cached.key(&query().with_attempt(attempt)).await.unwrap();
+            assert!(key.is_same(secret), "{attempt}");
+        }
+    }
+
+    #[tokio::test]
     async fn key_without_a_name_does_not_refill_the_budget() {
         let cached = CachedKeys::new(Scripted::new(a_key), 10, Duration::from_secs(60)).unwrap();
         for number in 0..1_000 {
@@ -274,6 +286,8 @@ mod tests {
             ask().with_issuer("ab"),
             ask().with_x5t("ab"),
             ask().with_x5t_s256("ab"),
+            ask().with_attempt(1),
+            ask().with_unnamed_tries(2),
             KeyQuery::new(Algorithm::Hs384),
         ];
         let digests: std::collections::HashSet<_> = queries.iter().map(name_of).collect();
