@@ -5,8 +5,8 @@
 //! session.
 //!
 //! [`Sessions::start`] begins a session for a user who logged in, and [`Sessions::refresh`] exchanges its refresh token for
-//! the next one. Both return a [`Session`], from which an access token is made: its `id` is the claim `sid`, and its
-//! [`AuthFacts`] are `auth_time`, `acr` and `amr`. An access token lives for minutes, and its lifetime is the staleness of
+//! the next one. Both return a [`Session`], from which `Session::access_token` makes an access token: its `id` is the claim
+//! `sid`, and its [`AuthFacts`] are `auth_time`, `acr` and `amr`. An access token lives for minutes, and its lifetime is the staleness of
 //! every route that does not ask whether the session is still open.
 //!
 //! | a presented refresh token | result |
@@ -40,10 +40,13 @@
 //! # Features
 //!
 //! - `conformance`: the module `conformance`.
+//! - `issuer` (default): `Session::access_token`, for the issuer of `portcullis-issuer`.
 //! - `mysql`, `postgres`, `sqlite` (default): `SqlStore` for each of these databases.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "issuer")]
+mod access_token;
 mod builder;
 mod check;
 #[cfg(feature = "conformance")]
@@ -82,6 +85,6 @@ pub use crate::timestamp::Timestamp;
 pub use crate::token::{RefreshToken, TokenHash};
 
 /// Compiles the examples of `README.md`.
-#[cfg(all(doctest, feature = "sqlite"))]
+#[cfg(all(doctest, feature = "issuer", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,7 +1,7 @@
 //! The suite that every store has to pass.
 //!
-//! Run it on your own [`SessionStore`] in a test. Each case uses new names, so the store may have other contents, and
-//! several runs may share a database. It needs a multi-threaded tokio runtime, so that requests really race.
+//! Run it on your own [`SessionStore`] in a test. Each case uses new names, so the store may have other contents. Only one
+//! run may use a database at a time. It needs a multi-threaded tokio runtime, so that requests really race.
 //!
 //! ```
 //! use portcullis_sessions::{MemoryStore, conformance};
