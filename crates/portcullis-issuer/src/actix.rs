@@ -20,7 +20,7 @@ use crate::issuer::Issuer;
 pub fn documents(issuer: &Issuer) -> impl FnOnce(&mut ServiceConfig) + use<> {
     let issuer = issuer.clone();
     move |service| {
-        for each in Document::ALL {
+        for &each in Document::ALL {
             service.route(&issuer.path(each), document(&issuer, each));
         }
     }

@@ -26,7 +26,7 @@ use crate::issuer::Issuer;
 /// Behind a proxy that strips a prefix, add each [`document`] at the path that the service gets.
 pub fn documents<S: Clone + Send + Sync + 'static>(issuer: &Issuer) -> Router<S> {
     let add = |router: Router<S>, each| router.route(&issuer.path(each), document(issuer, each));
-    Document::ALL.into_iter().fold(Router::new(), add)
+    Document::ALL.iter().copied().fold(Router::new(), add)
 }
 
 /// Returns the route of one document.

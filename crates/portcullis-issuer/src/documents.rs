@@ -66,7 +66,7 @@ pub struct DocumentResponse {
 
 impl Document {
     /// Every document.
-    pub const ALL: [Self; 3] = [Self::Jwks, Self::OauthMetadata, Self::OpenIdMetadata];
+    pub const ALL: &'static [Self] = &[Self::Jwks, Self::OauthMetadata, Self::OpenIdMetadata];
 }
 
 impl Issuer {

@@ -6,7 +6,8 @@
 //!
 //! Most services use an adapter, `portcullis-axum` or `portcullis-actix`, and the preset of their identity provider from
 //! `portcullis-auth0`, `portcullis-azure`, `portcullis-clerk` or `portcullis-oidc`. [`Config`] serves all other issuers.
-//! To use keys from your own source, implement [`KeyProvider`]. This crate is enough for everything else:
+//! To use keys from your own source, implement [`KeyProvider`]. To issue your own tokens, use `portcullis-issuer`. This
+//! crate is enough for everything else:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

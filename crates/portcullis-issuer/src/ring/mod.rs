@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use portcullis::claims::NumericDate;
 use portcullis::clock::Clock;
 use portcullis::error::Unavailable;
 use portcullis::jose::AlgorithmSet;
@@ -119,8 +120,8 @@ struct Shared {
 pub struct Rotation {
     /// The identifier of the key: its `kid`.
     pub key_id: String,
-    /// The moment from which it signs, as the time since 1970-01-01T00:00:00Z.
-    pub signs_from: Duration,
+    /// The date from which it signs.
+    pub signs_from: NumericDate,
     /// Whether this call published it. Otherwise an earlier rotation is not finished.
     pub is_new: bool,
 }
@@ -513,7 +514,7 @@ impl RingError {
 impl Rotation {
     fn of(key: &RingKey, is_new: bool) -> Self {
         let key_id = key.public_key.id().unwrap_or_default().to_owned();
-        Self { key_id, signs_from: key.start(), is_new }
+        Self { key_id, signs_from: NumericDate::from_unix(key.signs_from, 0), is_new }
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use portcullis::jose::Algorithm;
 use portcullis::keys::{InvalidKey, VerifyingKey};
@@ -161,10 +160,6 @@ impl RingKey {
 
     pub(super) fn is_remote(&self) -> bool {
         matches!(self.private_key, PrivateKey::Remote(_))
-    }
-
-    pub(super) fn start(&self) -> Duration {
-        Duration::from_secs(u64::try_from(self.signs_from).unwrap_or(0))
     }
 }
 

@@ -24,7 +24,7 @@ async fn new_key_is_published_before_it_signs() {
     let first = kid(&mint(&issuer).await);
     let rotation = ring.rotate().await.unwrap();
     assert!(rotation.is_new);
-    assert_eq!(rotation.signs_from.as_secs(), START as u64 + 3_600, "an hour by default");
+    assert_eq!(rotation.signs_from.seconds(), START + 3_600, "an hour by default");
     assert_eq!(published_keys(&ring).await, 2);
 
     let again = ring.rotate().await.unwrap();

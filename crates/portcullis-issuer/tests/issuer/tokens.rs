@@ -71,6 +71,10 @@ async fn every_algorithm_verifies_here_and_elsewhere() {
         let caller = issuer.gate().unwrap().verify(token.as_str()).await.unwrap();
         assert_eq!((caller.subject(), caller.token_id()), (Some("user-1"), Some(token.id())), "{algorithm}");
 
+        // A cookie holds 4 KiB.
+        let fits_in_a_cookie = !matches!(algorithm, Algorithm::MlDsa65 | Algorithm::MlDsa87);
+        assert_eq!(token.as_str().len() < 4_096, fits_in_a_cookie, "{algorithm}");
+
         // Another service, which knows only the published keys.
         let jwks = published(&issuer).await;
         let keys = FixedKeys::jwks(&jwks).unwrap();
