@@ -25,5 +25,7 @@ mod requests;
 mod rotation;
 mod rotation_seconds;
 mod runtimes;
+mod stress;
 mod support;
 mod tls;
+mod waiting;

@@ -1,0 +1,3 @@
+//! The module tree of the core, as far as its files name it.
+
+mod remote;

@@ -1,0 +1,1 @@
+//! The tests in `main.rs` run with `--cfg loom` only.
