@@ -47,20 +47,34 @@ async fn callers_beyond_the_limit_get_503() {
     assert_eq!(scene.server.jwks_hits(), 2, "one fetch for all of them");
 }
 
-/// Made for one process per test, because other tests need memory as well: `cargo nextest run`, or the name of this test
-/// as the only one.
+/// In another process, because other tests need memory as well.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_of_waiting_callers_is_flat() {
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let output =
+        again.args(["--exact", "waiting::measures_waiting_callers", "--ignored", "--nocapture"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
+#[ignore = "memory_of_waiting_callers_is_flat runs it in a process of its own"]
 #[allow(clippy::print_stdout, reason = "the numbers are for people")]
-async fn memory_of_waiting_callers_is_flat() {
+async fn measures_waiting_callers() {
     const CALLERS: usize = 50_000;
     let scene = Scene::with(|builder| builder.timeout(secs(120))).warmed().await;
     let unknown: std::sync::Arc<str> = scene.token_of_unknown_key("unknown").into();
     scene.server.misbehave(Fault::Hold);
     let before = resident_mib();
-    for _ in 0..CALLERS {
+    for number in 0..CALLERS {
         let (gate, unknown) = (scene.gate.clone(), std::sync::Arc::clone(&unknown));
         tokio::spawn(async move { gate.verify(&unknown).await.map(drop) });
+        // The callers arrive one after the other.
+        if number % 50 == 0 {
+            tokio::task::yield_now().await;
+        }
     }
     eventually("the fetch has arrived", || scene.server.held() == 1).await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;

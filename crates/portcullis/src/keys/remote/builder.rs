@@ -400,6 +400,7 @@ impl RemoteKeysBuilder {
             .no_brotli()
             .no_deflate()
             .no_gzip()
+            .no_hickory_dns()
             .no_zstd()
             .referer(false)
             .retry(reqwest::retry::never())
