@@ -20,7 +20,7 @@ async fn callers_beyond_the_limit_get_503() {
     let callers: Vec<_> = (0..LIMIT + 500)
         .map(|_| {
             let (gate, new) = (scene.gate.clone(), new.clone());
-            tokio::spawn(async move { gate.verify(&new).await.map(drop) })
+            tokio::spawn(async move { gate.verify(&new).await.map(drop).map_err(AuthError::from) })
         })
         .collect();
     eventually("the fetch has arrived", || scene.server.held() == 1).await;
@@ -28,7 +28,7 @@ async fn callers_beyond_the_limit_get_503() {
     eventually("the others are turned away", || turned_away() == 500).await;
     // Callers with a known key do not wait.
     scene.admits(&good).await;
-    // The wake-up of a caller that goes away is no one else's.
+    // A caller that goes away does not keep the others waiting.
     callers[0].abort();
     assert!(scene.server.release(0));
     let (mut admitted, mut refused) = (0, 0);
