@@ -94,10 +94,10 @@ impl Gate {
     /// [`Self::extract`] and [`Self::authorize`] make the answer themselves.
     #[must_use]
     pub fn refuse<E: Refusable>(&self, error: &E) -> Refusal {
-        if !error.is_logged() {
-            if let Err(panicked) = self.note(error.error(), None, None) {
-                return Refusal::server_error(&panicked.error);
-            }
+        if !error.is_logged()
+            && let Err(panicked) = self.note(error.error(), None, None)
+        {
+            return Refusal::server_error(&panicked.error);
         }
         self.write(error.error(), None, error.scheme(), || error.scope())
     }

@@ -182,7 +182,11 @@ fn name_scopes<'a>(rule: &'a PolicyRule, names: &mut Vec<&'a str>) -> bool {
             }
             can_be_met
         }
-        PolicyRule::Any(rules) => rules.iter().fold(false, |can_be_met, rule| name_scopes(rule, names) || can_be_met),
+        PolicyRule::Any(rules) => {
+            // Each of them, also after one that can be met.
+            let options = rules.iter().filter(|rule| name_scopes(rule, names));
+            options.count() > 0
+        }
         PolicyRule::Has(GrantKind::Scope, name) => {
             names.push(name);
             true
