@@ -1,6 +1,11 @@
 //! Several issuers behind one gate, in fixed and open sets.
 
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the helpers of tests fail as tests do"
+)]
 
 mod http;
 mod open;
