@@ -12,6 +12,7 @@
 
 mod evidence;
 mod policies;
+mod recipes;
 mod refusals;
 mod response_fields;
 mod schemes;

@@ -10,6 +10,7 @@
 //! [policy]: crate::_docs::policy
 //! [presets]: crate::_docs::presets
 //! [sessions]: crate::_docs::sessions
+//! [recipes]: crate::_docs::recipes
 //! [tokens]: crate::_docs::tokens
 //!
 #![doc = include_str!("../docs/README.md")]
@@ -55,6 +56,9 @@ pub mod presets {}
 
 #[doc = include_str!("../docs/sessions.md")]
 pub mod sessions {}
+
+#[doc = include_str!("../docs/recipes.md")]
+pub mod recipes {}
 
 #[doc = include_str!("../docs/tokens.md")]
 pub mod tokens {}

@@ -1,0 +1,182 @@
+//! The recipes of `crates/portcullis/docs/recipes.md`, on both frameworks. A test checks that the page has this code.
+
+mod on_actix;
+mod on_axum;
+mod shared;
+
+use std::collections::HashMap;
+
+use portcullis::jose::Algorithm;
+use portcullis::{Config, Gate};
+use portcullis_testing::TestIssuer;
+
+use shared::{Outcomes, Suspended};
+
+/// A request of the tests.
+struct Ask {
+    method: &'static str,
+    path: &'static str,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Ask {
+    fn new(method: &'static str, path: &'static str) -> Self {
+        Self { method, path, fields: Vec::new() }
+    }
+
+    fn field(mut self, name: &'static str, value: &str) -> Self {
+        self.fields.push((name, value.to_owned()));
+        self
+    }
+
+    fn token(self, token: &str) -> Self {
+        self.field("authorization", &format!("Bearer {token}"))
+    }
+}
+
+fn issuer() -> TestIssuer {
+    TestIssuer::from_algorithms([Algorithm::Es256])
+}
+
+/// Asks both services, which answer alike, and returns status and body.
+async fn ask(gate: &Gate, request: &Ask) -> (u16, String) {
+    let answer = on_axum::answer(gate, request).await;
+    assert_eq!(on_actix::answer(gate, request).await, answer, "{} {}", request.method, request.path);
+    answer
+}
+
+#[actix_web::test]
+async fn each_method_needs_its_scope() {
+    let issuer = issuer();
+    let (reader, writer) = (issuer.token().scope("orders:read").sign(), issuer.token().scope("orders:write").sign());
+    for (method, token, status) in
+        [("GET", &reader, 200), ("GET", &writer, 403), ("POST", &reader, 403), ("POST", &writer, 200)]
+    {
+        assert_eq!(ask(&issuer.gate(), &Ask::new(method, "/orders").token(token)).await.0, status, "{method}");
+    }
+    for method in ["GET", "POST"] {
+        assert_eq!(ask(&issuer.gate(), &Ask::new(method, "/orders")).await.0, 401, "{method}");
+    }
+}
+
+#[actix_web::test]
+async fn state_has_gate_and_pool() {
+    let issuer = issuer();
+    let answer = ask(&issuer.gate(), &Ask::new("GET", "/me").token(&issuer.token().subject("alice").sign())).await;
+    assert_eq!(answer, (200, "alice has 3 orders".to_owned()));
+    assert_eq!(ask(&issuer.gate(), &Ask::new("GET", "/me")).await.0, 401);
+}
+
+#[actix_web::test]
+async fn tenant_in_the_path_must_be_that_of_the_token() {
+    let issuer = issuer();
+    let token = issuer.token().claim("org_id", "one").sign();
+    let documents = |tenant: &'static str| Ask::new("GET", tenant).token(&token);
+    assert_eq!(ask(&issuer.gate(), &documents("/tenants/one/documents")).await, (200, "documents of one".to_owned()));
+    assert_eq!(ask(&issuer.gate(), &documents("/tenants/two/documents")).await.0, 404);
+    let without = Ask::new("GET", "/tenants/one/documents").token(&issuer.token().sign());
+    assert_eq!(ask(&issuer.gate(), &without).await.0, 401);
+}
+
+#[actix_web::test]
+async fn route_inside_a_guarded_scope_is_public() {
+    let issuer = issuer();
+    assert_eq!(ask(&issuer.gate(), &Ask::new("GET", "/api/version")).await, (200, "1.0".to_owned()));
+    assert_eq!(ask(&issuer.gate(), &Ask::new("GET", "/api/private")).await.0, 401);
+    let good = Ask::new("GET", "/api/private").token(&issuer.token().sign());
+    assert_eq!(ask(&issuer.gate(), &good).await.0, 200);
+}
+
+#[actix_web::test]
+async fn refusal_has_the_request_id() {
+    let gate = shared::with_request_ids(issuer().gate());
+    for (id, expected) in [("a1-b2", "a1-b2"), ("\"><script>", "none"), ("", "none")] {
+        let (status, body) = ask(&gate, &Ask::new("GET", "/me").field("x-request-id", id)).await;
+        assert_eq!((status, body), (401, format!(r#"{{"error":"missing_token","request_id":"{expected}"}}"#)));
+    }
+}
+
+#[actix_web::test]
+async fn suspended_user_is_refused() {
+    let (issuer, suspended) = (issuer(), Suspended::default());
+    let gate = issuer.gate().with_check(suspended.clone());
+    let request = Ask::new("GET", "/me").token(&issuer.token().subject("alice").sign());
+    assert_eq!(ask(&gate, &request).await.0, 200);
+    suspended.suspend("alice");
+    let (status, body) = ask(&gate, &request).await;
+    assert!(status == 401 && body.contains("revoked"), "{status} {body}");
+}
+
+#[actix_web::test]
+async fn websocket_handshake_carries_the_token() {
+    let issuer = issuer();
+    let gate = shared::with_websockets(issuer.gate());
+    let offer = format!("bearer, {}", issuer.token().subject("alice").sign());
+    let request = Ask::new("GET", "/me").field("sec-websocket-protocol", &offer);
+    assert_eq!(ask(&gate, &request).await.0, 200);
+    assert_eq!(ask(&issuer.gate(), &request).await.0, 401);
+}
+
+#[actix_web::test]
+async fn token_is_forwarded_to_the_next_service() {
+    let issuer = issuer();
+    let token = issuer.token().sign();
+    let gate = issuer.gate().with_token_sources([portcullis::TokenSource::cookie("session")]);
+    let request = Ask::new("GET", "/forward").field("cookie", &format!("session={token}"));
+    assert_eq!(ask(&gate, &request).await, (200, format!("Bearer {token}")));
+}
+
+#[actix_web::test]
+async fn metrics_count_each_decision() {
+    let (issuer, outcomes) = (issuer(), Outcomes::default());
+    let gate = shared::with_metrics(issuer.gate(), outcomes.clone());
+    let expired = issuer.token().expired().sign();
+    for request in [
+        Ask::new("GET", "/me"),
+        Ask::new("GET", "/me").token(&expired),
+        Ask::new("GET", "/me").token(&issuer.token().sign()),
+        Ask::new("GET", "/orders").token(&issuer.token().sign()),
+    ] {
+        ask(&gate, &request).await;
+    }
+    // Each request is asked on both frameworks.
+    for outcome in ["missing_token", "expired", "insufficient_scope"] {
+        assert_eq!(outcomes.count(outcome), 2, "{outcome}");
+    }
+    assert!(outcomes.count("accepted") >= 2);
+}
+
+const PAGE: &str = include_str!("../../../crates/portcullis/docs/recipes.md");
+
+#[test]
+fn compose_file_of_the_page_makes_a_gate() {
+    let variables: HashMap<&str, &str> = PAGE
+        .lines()
+        .filter_map(|line| line.trim().split_once(": "))
+        .filter(|(name, _)| name.starts_with("PORTCULLIS_"))
+        .collect();
+    assert!(variables.len() >= 4, "{variables:?}");
+    let config = Config::from_variables(|name| variables.get(name).map(|value| (*value).to_owned())).unwrap();
+    assert_eq!(config.internal_issuer_url.as_deref(), Some("http://keycloak:8080/realms/main"));
+    assert!(config.gate().is_ok());
+    // Plain HTTP to that host has to be permitted by name.
+    let without = Config::from_variables(|name| {
+        variables.get(name).filter(|_| !name.contains("DANGEROUS")).map(|value| (*value).to_owned())
+    });
+    assert_eq!(without.unwrap().gate().unwrap_err().field(), "PORTCULLIS_INTERNAL_ISSUER_URL");
+}
+
+#[test]
+fn page_has_the_code_of_the_tests() {
+    let sources = [include_str!("on_actix.rs"), include_str!("on_axum.rs"), include_str!("shared.rs")];
+    let lines = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+    let sources = sources.map(lines);
+    let blocks: Vec<&str> =
+        PAGE.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    assert!(blocks.len() >= 10, "{}", blocks.len());
+    for block in blocks {
+        let wanted = lines(block);
+        let is_there = sources.iter().any(|source| source.windows(wanted.len()).any(|window| window == wanted));
+        assert!(is_there, "no test has this code:\n{block}");
+    }
+}

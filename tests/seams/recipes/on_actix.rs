@@ -1,0 +1,93 @@
+//! The recipes on Actix Web.
+
+use actix_web::http::Method;
+use actix_web::{App, HttpResponse, test, web};
+use portcullis_actix::{Auth, AuthMiddleware, Authorized, Gate, Policy, Require, scopes};
+use serde::Deserialize;
+
+use super::Ask;
+
+/// Stands for the pool of a database.
+struct Pool;
+
+impl Pool {
+    async fn orders_of(&self, _subject: &str) -> u64 {
+        3
+    }
+}
+
+async fn me(pool: web::Data<Pool>, auth: Auth) -> String {
+    let subject = auth.subject().unwrap_or_default();
+    format!("{subject} has {} orders", pool.orders_of(subject).await)
+}
+
+struct ReadOrders;
+
+impl Require for ReadOrders {
+    fn policy() -> Policy {
+        scopes("orders:read")
+    }
+}
+
+struct WriteOrders;
+
+impl Require for WriteOrders {
+    fn policy() -> Policy {
+        scopes("orders:write")
+    }
+}
+
+async fn list_orders(_: Authorized<ReadOrders>) -> &'static str {
+    "the orders"
+}
+
+async fn create_order(_: Authorized<WriteOrders>) -> &'static str {
+    "created"
+}
+
+#[derive(Deserialize)]
+struct OfTenant {
+    org_id: String,
+}
+
+async fn documents(tenant: web::Path<String>, auth: Auth<OfTenant>) -> HttpResponse {
+    // 404 instead of 403, so that callers do not learn which tenants exist.
+    if auth.claims.org_id == *tenant {
+        HttpResponse::Ok().body(format!("documents of {tenant}"))
+    } else {
+        HttpResponse::NotFound().finish()
+    }
+}
+
+async fn forward(auth: Auth) -> String {
+    // The value of `Authorization` for the next service, whatever carried the token here.
+    format!("Bearer {}", auth.raw_token().unwrap_or_default())
+}
+
+fn routes(app: &mut web::ServiceConfig, gate: &Gate, pool: web::Data<Pool>) {
+    app.app_data(gate.clone())
+        .app_data(pool)
+        .route("/me", web::get().to(me))
+        .service(web::resource("/orders").route(web::get().to(list_orders)).route(web::post().to(create_order)))
+        .route("/tenants/{tenant}/documents", web::get().to(documents))
+        .route("/forward", web::get().to(forward))
+        // The first service that fits serves the request, so the public route comes before the guarded scope.
+        .route("/api/version", web::get().to(|| async { "1.0" }))
+        .service(
+            web::scope("/api")
+                .wrap(AuthMiddleware::new(gate.clone()))
+                .route("/private", web::get().to(|| async { "private" })),
+        );
+}
+
+pub(super) async fn answer(gate: &Gate, ask: &Ask) -> (u16, String) {
+    let pool = web::Data::new(Pool);
+    let app = test::init_service(App::new().configure(|app| routes(app, gate, pool))).await;
+    let mut request = test::TestRequest::with_uri(ask.path).method(Method::from_bytes(ask.method.as_bytes()).unwrap());
+    for (name, value) in &ask.fields {
+        request = request.insert_header((*name, value.as_str()));
+    }
+    let response = test::call_service(&app, request.to_request()).await;
+    let status = response.status().as_u16();
+    (status, String::from_utf8(test::read_body(response).await.to_vec()).unwrap())
+}

@@ -1,0 +1,105 @@
+//! The recipes on Axum.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::{Request, StatusCode};
+use axum::routing::get;
+use portcullis_axum::{Auth, AuthLayer, Authorized, Gate, HasGate, Policy, Require, scopes};
+use serde::Deserialize;
+use tower::ServiceExt as _;
+
+use super::Ask;
+
+/// Stands for the pool of a database.
+#[derive(Clone)]
+struct Pool;
+
+impl Pool {
+    async fn orders_of(&self, _subject: &str) -> u64 {
+        3
+    }
+}
+
+#[derive(Clone)]
+struct AppState {
+    gate: Gate,
+    pool: Pool,
+}
+
+impl HasGate for AppState {
+    fn gate(&self) -> Option<&Gate> {
+        Some(&self.gate)
+    }
+}
+
+async fn me(State(state): State<AppState>, auth: Auth) -> String {
+    let subject = auth.subject().unwrap_or_default();
+    format!("{subject} has {} orders", state.pool.orders_of(subject).await)
+}
+
+struct ReadOrders;
+
+impl Require for ReadOrders {
+    fn policy() -> Policy {
+        scopes("orders:read")
+    }
+}
+
+struct WriteOrders;
+
+impl Require for WriteOrders {
+    fn policy() -> Policy {
+        scopes("orders:write")
+    }
+}
+
+async fn list_orders(_: Authorized<ReadOrders>) -> &'static str {
+    "the orders"
+}
+
+async fn create_order(_: Authorized<WriteOrders>) -> &'static str {
+    "created"
+}
+
+#[derive(Deserialize)]
+struct OfTenant {
+    org_id: String,
+}
+
+async fn documents(Path(tenant): Path<String>, auth: Auth<OfTenant>) -> Result<String, StatusCode> {
+    // 404 instead of 403, so that callers do not learn which tenants exist.
+    if auth.claims.org_id == tenant { Ok(format!("documents of {tenant}")) } else { Err(StatusCode::NOT_FOUND) }
+}
+
+async fn forward(auth: Auth) -> String {
+    // The value of `Authorization` for the next service, whatever carried the token here.
+    format!("Bearer {}", auth.raw_token().unwrap_or_default())
+}
+
+fn app(state: AppState) -> Router {
+    // The layer guards only the routes that are there when it is added.
+    let api = Router::new()
+        .route("/private", get(|| async { "private" }))
+        .layer(AuthLayer::new(state.gate.clone()))
+        .route("/version", get(|| async { "1.0" }));
+    Router::new()
+        .route("/me", get(me))
+        .route("/orders", get(list_orders).post(create_order))
+        .route("/tenants/{tenant}/documents", get(documents))
+        .route("/forward", get(forward))
+        .nest("/api", api)
+        .with_state(state)
+}
+
+pub(super) async fn answer(gate: &Gate, ask: &Ask) -> (u16, String) {
+    let mut request = Request::builder().method(ask.method).uri(ask.path);
+    for (name, value) in &ask.fields {
+        request = request.header(*name, value);
+    }
+    let state = AppState { gate: gate.clone(), pool: Pool };
+    let response = app(state).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), 100_000).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
