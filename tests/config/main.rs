@@ -11,6 +11,7 @@
 
 mod environment;
 mod fetching;
+mod hosts;
 mod key_files;
 mod log;
 mod production;

@@ -124,15 +124,17 @@ impl Auth0 {
     /// [`ConfigError`] names the variable and says what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let domains =
-            variables::listed(&lookup, "AUTH0_DOMAIN", "write the tenant's domain, such as tenant.eu.auth0.com")?;
-        for domain in &domains {
-            issuer(domain).map_err(|error| error.with_field("AUTH0_DOMAIN"))?;
-        }
+            variables::listed(&lookup, "AUTH0_DOMAIN", "write the tenant's domain, such as tenant.eu.auth0.com");
+        let domains = domains.and_then(|domains| {
+            let faults = domains.iter().filter_map(|domain| issuer(domain).err());
+            ConfigError::all(faults.map(|error| error.with_field("AUTH0_DOMAIN"))).map(|()| domains)
+        });
         let audiences = variables::listed(
             &lookup,
             "AUTH0_AUDIENCE",
             "write the identifier of the API, such as https://api.example.com",
-        )?;
+        );
+        let (domains, audiences) = ConfigError::both(domains, audiences)?;
         Ok(Self { domains, audiences, keys: None })
     }
 
@@ -318,6 +320,9 @@ mod tests {
         assert_eq!(read(None, Some(API)).unwrap_err().field(), "AUTH0_DOMAIN");
         assert_eq!(read(Some("tenant.eu.auth0.com/api"), Some(API)).unwrap_err().field(), "AUTH0_DOMAIN");
         assert_eq!(read(Some(DOMAIN), Some(" ")).unwrap_err().field(), "AUTH0_AUDIENCE");
+        let both = read(Some("tenant"), None).unwrap_err();
+        assert_eq!(both.fields().collect::<Vec<_>>(), ["AUTH0_DOMAIN", "AUTH0_AUDIENCE"]);
+        assert!(both.to_string().contains("not a host name with a dot"), "{both}");
     }
 
     #[test]

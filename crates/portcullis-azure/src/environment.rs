@@ -31,15 +31,20 @@ impl Azure {
     /// [`ConfigError`] names the variable and says what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let read = |name| Ok(variables::given(&lookup, name)?.map(|text| text.trim().to_owned()));
-        let tenant = read(TENANT)?.ok_or_else(|| {
-            ConfigError::new(
-                TENANT,
-                "not set",
-                "write the Directory (tenant) ID, or several separated by commas, common, organizations or consumers",
-            )
-        })?;
-        let client_id = read(CLIENT)?.ok_or_else(|| ConfigError::new(CLIENT, "not set", CLIENT_HINT))?;
-        guid::parse(CLIENT, &client_id, "write the API's Application (client) ID, a GUID")?;
+        let tenant = read(TENANT).and_then(|tenant| {
+            tenant.ok_or_else(|| {
+                ConfigError::new(
+                    TENANT,
+                    "not set",
+                    "write the Directory (tenant) ID, or several separated by commas, common, organizations or consumers",
+                )
+            })
+        });
+        let client_id = read(CLIENT).and_then(|client_id| {
+            let client_id = client_id.ok_or_else(|| ConfigError::new(CLIENT, "not set", CLIENT_HINT))?;
+            guid::parse(CLIENT, &client_id, "write the API's Application (client) ID, a GUID").map(|_| client_id)
+        });
+        let (tenant, client_id) = ConfigError::both(tenant, client_id)?;
         let azure = Self::from_tenant(&tenant, client_id).map_err(|error| error.with_field(TENANT))?;
         let Some(authority) = read(AUTHORITY)? else { return Ok(azure) };
         let base = parse_authority(&authority).map_err(|error| error.with_field(AUTHORITY))?;

@@ -60,15 +60,17 @@ impl Preset<AuthokTenant> {
     /// [`ConfigError`] names the variable and says what to write.
     pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let domains =
-            variables::listed(&lookup, "AUTHOK_DOMAIN", "write the tenant's domain, such as tenant.us.authok.cn")?;
-        for domain in &domains {
-            issuer(domain).map_err(|error| error.with_field("AUTHOK_DOMAIN"))?;
-        }
+            variables::listed(&lookup, "AUTHOK_DOMAIN", "write the tenant's domain, such as tenant.us.authok.cn");
+        let domains = domains.and_then(|domains| {
+            let faults = domains.iter().filter_map(|domain| issuer(domain).err());
+            ConfigError::all(faults.map(|error| error.with_field("AUTHOK_DOMAIN"))).map(|()| domains)
+        });
         let audiences = variables::listed(
             &lookup,
             "AUTHOK_AUDIENCE",
             "write the identifier of the API, such as https://api.example.com",
-        )?;
+        );
+        let (domains, audiences) = ConfigError::both(domains, audiences)?;
         Ok(Self::of(AuthokTenant { domains, audiences }))
     }
 }

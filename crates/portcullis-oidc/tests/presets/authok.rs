@@ -77,4 +77,6 @@ async fn errors_name_the_environment_variable() {
     assert_eq!(read(None, Some(API)).unwrap_err().field(), "AUTHOK_DOMAIN");
     assert_eq!(read(Some("tenant.us.authok.cn/x"), Some(API)).unwrap_err().field(), "AUTHOK_DOMAIN");
     assert_eq!(read(Some(DOMAIN), Some(" ")).unwrap_err().field(), "AUTHOK_AUDIENCE");
+    let both = read(Some("tenant"), None).unwrap_err();
+    assert_eq!(both.fields().collect::<Vec<_>>(), ["AUTHOK_DOMAIN", "AUTHOK_AUDIENCE"]);
 }

@@ -284,16 +284,18 @@ impl RemoteKeysBuilder {
     }
 
     fn build(mut self, source: KeySetSource) -> Result<RemoteKeys, ConfigError> {
-        self.validate()?;
-        if self.client.is_none() {
-            self.settings.headers = RequestHeaders::of(&self.headers, source.named_urls())?;
-        }
-        let seed = self.seed_keys()?;
-        let client = match (&self.client, &source) {
-            (_, KeySetSource::Loader(_)) => None,
-            (Some(client), _) => Some(client.clone()),
-            (None, _) => Some(self.build_client(&source)?),
+        let options = ConfigError::both(self.validate(), self.seed_keys());
+        let headers = match &self.client {
+            Some(_) => Ok(RequestHeaders::default()),
+            None => RequestHeaders::of(&self.headers, source.named_urls()),
         };
+        let client = match (&self.client, &source) {
+            (_, KeySetSource::Loader(_)) => Ok(None),
+            (Some(client), _) => Ok(Some(client.clone())),
+            (None, _) => self.build_client(&source).map(Some),
+        };
+        let (((), seed), (headers, client)) = ConfigError::both(options, ConfigError::both(headers, client))?;
+        self.settings.headers = headers;
         let cache = self.cache.as_ref().filter(|_| self.client.is_none());
         let cache = cache.map(|cache| (cache.clone(), self.cache_key(&source)));
         let settings = Arc::new(self.settings);
@@ -321,42 +323,43 @@ impl RemoteKeysBuilder {
 
     fn validate(&self) -> Result<(), ConfigError> {
         let settings = &self.settings;
+        let mut faults = Vec::new();
         let in_order = settings.min_lifetime <= settings.lifetime && settings.lifetime <= settings.max_lifetime;
         if !in_order || settings.min_lifetime.is_zero() {
-            return Err(ConfigError::new(
+            faults.push(ConfigError::new(
                 "lifetime",
                 "the bounds are zero or out of order",
                 "write min, default and max in this order, with min above zero",
             ));
         }
         if settings.timeout.is_zero() {
-            return Err(ConfigError::new("timeout", "zero", "write a few seconds"));
+            faults.push(ConfigError::new("timeout", "zero", "write a few seconds"));
         }
         if settings.cooldown.is_zero() {
-            return Err(ConfigError::new(
+            faults.push(ConfigError::new(
                 "cooldown",
                 "zero, so each token with an unknown key would cause a fetch",
                 "write how often unknown keys may cause one, for example every 30 seconds",
             ));
         }
         if settings.burst == 0 {
-            return Err(ConfigError::new("burst", "zero", "write at least 1, so that a rotation is noticed"));
+            faults.push(ConfigError::new("burst", "zero", "write at least 1, so that a rotation is noticed"));
         }
         if settings.max_body_bytes == 0 {
-            return Err(ConfigError::new("max_body_bytes", "zero", "write at least a few thousand"));
+            faults.push(ConfigError::new("max_body_bytes", "zero", "write at least a few thousand"));
         }
         if settings.max_body_bytes > limits::MAX_BODY_BYTES {
             let instead = format!("write at most {}", limits::MAX_BODY_BYTES);
-            return Err(ConfigError::new("max_body_bytes", "more than the largest key set", instead));
+            faults.push(ConfigError::new("max_body_bytes", "more than the largest key set", instead));
         }
         if self.client.is_some() && self.has_client_options() {
-            return Err(ConfigError::new(
+            faults.push(ConfigError::new(
                 "client",
                 "header fields, certificates or a proxy are set as well, and the client would not use them",
                 "set them on the client",
             ));
         }
-        Ok(())
+        ConfigError::all(faults)
     }
 
     fn has_client_options(&self) -> bool {
@@ -375,6 +378,11 @@ impl RemoteKeysBuilder {
         let client = self.client_options()?;
         match client.build() {
             Ok(client) => Ok(client),
+            Err(error) if !self.root_certificates.is_empty() => Err(ConfigError::new(
+                "root_certificate",
+                format!("a certificate cannot be used: {}", deepest_cause(&error)),
+                "write certificates of certificate authorities in PEM",
+            )),
             // Everything else is checked before, so the certificates of the system are missing.
             Err(error) if source.needs_https() => Err(no_certificates(&error)),
             Err(error) => {
@@ -511,6 +519,12 @@ mod tests {
             assert!(!error.to_string().contains("secret"), "{error}");
         }
         assert_eq!(with().seed_file("/nonexistent").unwrap_err().field(), "seed_file");
+        let all = with().lifetime(zero, one, two).timeout(zero).seed("x").header("x y", "1").proxy("http://");
+        let all = all.at(URL).unwrap_err();
+        assert_eq!(all.fields().collect::<Vec<_>>(), ["lifetime", "timeout", "seed", "header", "proxy"]);
+        let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let error = with().root_certificate(no_certificate).at(URL).unwrap_err();
+        assert!(error.field() == "root_certificate" && !error.to_string().contains("CA store"), "{error}");
         for usable in [
             with().lifetime(one, one, one),
             with().cooldown(one, 1),
