@@ -1,8 +1,8 @@
 //! Tokens that cost too much time or memory, or make the verifier panic.
 
-use portcullis::Gate;
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
+use portcullis::{Gate, Reason};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 
@@ -41,9 +41,13 @@ async fn cve_2025_61920_no_part_is_larger_than_the_limit() {
     admitted(&wide, &filled).await;
 
     let many = (0..65).fold(issuer.token(), |token, number| token.header(&format!("member-{number}"), 0));
-    assert_eq!(refused(&gate, &many.sign()).await, InvalidToken::Malformed { part: "header" });
-    let long_kid = issuer.token().header("kid", "k".repeat(8_000)).sign();
-    assert_eq!(refused(&gate, &long_kid).await, InvalidToken::UnknownKey);
+    assert_eq!(refused(&gate, &many.sign()).await.reason(), Reason::Malformed);
+    for length in [1_025, 8_000] {
+        let long_kid = issuer.token().header("kid", "k".repeat(length)).sign();
+        assert_eq!(refused(&gate, &long_kid).await.reason(), Reason::Malformed);
+    }
+    let longest_kid = issuer.token().header("kid", "k".repeat(1_024)).sign();
+    assert_eq!(refused(&gate, &longest_kid).await, InvalidToken::UnknownKey);
     admitted(&gate, &good).await;
 }
 
@@ -60,7 +64,7 @@ async fn cve_2025_53864_nesting_is_bounded() {
         assert_eq!(refused(&wide, &token).await, InvalidToken::Malformed { part: "payload" }, "{depth}");
         let header = format!("{{\"alg\":\"RS256\",\"deep\":{}}}", nested(depth));
         let token = format!("{}.e30.AAAA", encoded(header));
-        assert_eq!(refused(&wide, &token).await, InvalidToken::Malformed { part: "header" }, "{depth}");
+        assert_eq!(refused(&wide, &token).await.reason(), Reason::Malformed, "{depth}");
         let unclosed = issuer.token().payload("{\"a\":".repeat(depth)).sign();
         assert_eq!(refused(&wide, &unclosed).await, InvalidToken::Malformed { part: "payload" }, "{depth}");
     }
