@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::log::Log;
 
-fn file(name: &str) -> PathBuf {
+pub(crate) fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config/key_files").join(name)
 }
 

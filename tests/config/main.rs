@@ -16,4 +16,5 @@ mod key_files;
 mod log;
 mod production;
 mod schema;
+mod tokens;
 mod twins;

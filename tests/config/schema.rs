@@ -23,7 +23,12 @@ fn value_of(name: &str) -> Value {
         "algorithms" => json!(["ES256", "RS256"]),
         "metadata_kind" => json!("oauth-authorization-server"),
         "token_sources" => json!(["authorization", "cookie:__Host-session", "header:x-token"]),
-        name if name.ends_with("seconds") || ["max_token_bytes", "cached_tokens"].contains(&name) => json!(60),
+        "accept_integer_ids" => json!(true),
+        name if name.ends_with("seconds")
+            || ["max_token_bytes", "cached_tokens", "cached_bytes", "try_keys"].contains(&name) =>
+        {
+            json!(60)
+        }
         _ => json!("text"),
     }
 }

@@ -115,7 +115,8 @@ impl Member {
         self.name == field || self.options.contains(&field)
     }
 
-    /// Whether the member restricts what is accepted, so that its blank variable is an error: each optional list and number.
+    /// Whether the member restricts what is accepted, so that its blank variable is an error: each optional list, number and
+    /// flag.
     pub(super) fn restricts(&self) -> bool {
         !self.required && self.form != Form::Text
     }

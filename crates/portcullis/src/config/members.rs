@@ -72,7 +72,8 @@ members! {
         }
 
         /// A file with a shared secret for HS256, HS384 and HS512: the text of an `oct` JWK, or otherwise all bytes of the
-        /// file, including a line break at the end. A warning in the log says if it looks like something else.
+        /// file, including a line break at the end. A JWK Set of `oct` keys has several secrets, for a rotation. A warning in the
+        /// log says if a secret looks like something else.
         secret_file: Option<PathBuf>, KeySource {
             variable: "PORTCULLIS_SECRET_FILE",
             hint: "write the path of a file with a secret",
@@ -223,6 +224,29 @@ members! {
             variable: "PORTCULLIS_CACHED_TOKENS",
             hint: "write a number of tokens, for example 10000",
             mistaken: ["CACHE_TOKENS"],
+        }
+
+        /// How much memory the remembered tokens may take, in bytes. Default: 67108864, which is 64 MiB.
+        cached_bytes: Option<u64>, Token {
+            variable: "PORTCULLIS_CACHED_BYTES",
+            hint: "write a number of bytes, for example 67108864",
+            options: ["cache_bytes"],
+            mistaken: ["CACHE_BYTES"],
+        }
+
+        /// How many keys are tried for a token that names none, 1 to 8. Default: 1, so that such a token is refused if several
+        /// keys fit.
+        try_keys: Option<usize>, Token {
+            variable: "PORTCULLIS_TRY_KEYS",
+            hint: "write 1 to 8",
+        }
+
+        /// Whether integers in `sub` and `jti` are accepted, as their decimal text. Default: false. It is for issuers that
+        /// write all subjects as numbers: 7 and "7" become the same subject.
+        accept_integer_ids: Option<bool>, Token {
+            variable: "PORTCULLIS_ACCEPT_INTEGER_IDS",
+            hint: "write true or false",
+            mistaken: ["INTEGER_IDS"],
         }
     }
     {

@@ -99,6 +99,15 @@ impl Config {
         if let Some(tokens) = self.cached_tokens {
             builder = builder.cache_tokens(tokens);
         }
+        if let Some(bytes) = self.cached_bytes {
+            builder = builder.cache_bytes(bytes);
+        }
+        if let Some(keys) = self.try_keys {
+            builder = builder.try_keys(keys);
+        }
+        if self.accept_integer_ids == Some(true) {
+            builder = builder.accept_integer_ids();
+        }
         builder
     }
 }

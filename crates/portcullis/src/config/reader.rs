@@ -324,6 +324,8 @@ mod tests {
             ("public_key_file", json!(false)),
             ("secret_file", json!({})),
             ("typ", json!([null])),
+            ("accept_integer_ids", json!("true")),
+            ("try_keys", json!("two")),
         ] {
             let mut members = minimal.clone();
             members[name] = value;
@@ -516,7 +518,7 @@ mod tests {
             let name = member.name;
             let values = match member.form {
                 Form::List => vec![json!(""), json!(" "), json!([""]), json!(["a", ""])],
-                Form::Number => vec![json!(""), json!(" ")],
+                Form::Flag | Form::Number => vec![json!(""), json!(" ")],
                 Form::Text => vec![json!(""), json!(" "), json!("\n")],
             };
             let empty_list = (member.is_list() && !member.required).then(|| json!([]));

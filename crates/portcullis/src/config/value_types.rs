@@ -14,6 +14,8 @@ use crate::jose::Algorithm;
 /// The form of a value in a configuration file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Form {
+    /// `true` or `false`.
+    Flag,
     /// A string or a list of strings; in a variable, separated by commas.
     List,
     /// A whole number.
@@ -123,6 +125,15 @@ impl MemberValue for PathBuf {
     }
 }
 
+impl MemberValue for bool {
+    const FORM: Form = Form::Flag;
+
+    #[cfg(test)]
+    fn schema() -> Value {
+        json!({"type": "boolean"})
+    }
+}
+
 impl MemberValue for u64 {
     const FORM: Form = Form::Number;
 
@@ -187,6 +198,8 @@ impl Form {
     /// Returns `text`, from a variable, as the value that a configuration file would have.
     pub(super) fn of_text(self, text: String) -> Value {
         match self {
+            // Text that is neither stays text, which the type refuses.
+            Self::Flag => text.trim().parse::<bool>().map_or(Value::String(text), Value::from),
             Self::List => text.split(',').map(str::trim).collect(),
             // Text that is not a number stays text, which the number's type refuses.
             Self::Number => text.trim().parse::<u64>().map_or(Value::String(text), Value::from),
@@ -197,6 +210,8 @@ impl Form {
     /// Returns `value` in its full form, or what is wrong with its form.
     fn check(self, value: Value) -> Result<Value, &'static str> {
         match (self, value) {
+            (Self::Flag, Value::Bool(flag)) => Ok(Value::Bool(flag)),
+            (Self::Flag, _) => Err("neither true nor false"),
             (Self::Text, Value::String(text)) => Ok(Value::String(text)),
             (Self::Text, _) => Err("not a string"),
             (Self::Number, value) if value.is_u64() => Ok(value),

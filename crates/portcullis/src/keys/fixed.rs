@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::jose::{AlgorithmSet, InvalidKey, KeySet, KeySetError, VerifyingKey};
 use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus, doubt_about_secret};
@@ -126,8 +128,9 @@ impl FixedKeys {
         Ok(Self::key(key))
     }
 
-    /// Reads a shared secret from a file, once: the text of an `oct` JWK, or otherwise all bytes of the file. A line break at
-    /// the end is part of the secret, and a log event (`warn`) says so, as for [`Self::secret`].
+    /// Reads a shared secret from a file, once: the text of an `oct` JWK, or otherwise all bytes of the file. A JWK Set of `oct`
+    /// keys has several secrets, for a rotation; those without `kid` are tried as [`Self::keys`] says. A line break at the end is
+    /// part of a secret, and a log event (`warn`) says so, as for [`Self::secret`].
     ///
     /// # Errors
     /// [`FixedKeysError::File`] when the file can't be read, [`InvalidKey::SecretTooShort`], or [`InvalidKey::NotASecret`]
@@ -137,8 +140,8 @@ impl FixedKeys {
         let bytes = std::fs::read(path).map_err(|source| FixedKeysError::File { path: path.to_owned(), source })?;
         match std::str::from_utf8(&bytes) {
             // A JSON object must be an oct JWK. A public key gets its own error, because it is the more dangerous one.
-            Ok(text) if text.trim_start().starts_with('{') => match VerifyingKey::from_secret_jwk(text) {
-                Ok(key) => Ok(Self::key(key)),
+            Ok(text) if text.trim_start().starts_with('{') => match secret_jwks(text) {
+                Ok(keys) => Ok(Self::keys(keys)),
                 Err(error) => match VerifyingKey::from_secret(&bytes) {
                     Err(InvalidKey::NotASecret) => Err(InvalidKey::NotASecret.into()),
                     _ => Err(error.into()),
@@ -198,6 +201,20 @@ impl KeyProvider for FixedKeys {
 
     fn status(&self) -> KeyStatus {
         KeyStatus { keys: self.keys.len(), ..KeyStatus::ready() }
+    }
+}
+
+/// Reads an `oct` JWK, or the keys of a JWK Set that has only such keys.
+fn secret_jwks(text: &str) -> Result<Vec<Arc<VerifyingKey>>, InvalidKey> {
+    #[derive(Deserialize)]
+    struct Set<'a> {
+        #[serde(borrow)]
+        keys: Vec<&'a RawValue>,
+    }
+    let read = |json| VerifyingKey::from_secret_jwk(json).map(Arc::new);
+    match serde_json::from_str::<Set<'_>>(text) {
+        Ok(set) if !set.keys.is_empty() => set.keys.iter().map(|json| read(json.get())).collect(),
+        _ => Ok(vec![read(text)?]),
     }
 }
 
@@ -285,6 +302,10 @@ mod tests {
         let secret = r#"{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr8"}"#;
         assert_eq!(read(secret).as_deref(), Ok("HS256"));
         assert_eq!(read("a secret of at least 32 bytes in a file").as_deref(), Ok("HS256"));
+        assert_eq!(read(&format!(r#"{{"keys":[{secret},{secret}]}}"#)).as_deref(), Ok("HS256"));
+        let mixed = format!(r#"{{"keys":[{secret},{JWK}]}}"#);
+        assert_eq!(read(&mixed), Err(InvalidKey::NotASecret.to_string()));
+        assert!(read(r#"{"keys":[]}"#).is_err());
         std::fs::remove_file(&path).unwrap();
     }
 
