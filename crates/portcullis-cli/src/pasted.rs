@@ -72,7 +72,8 @@ mod tests {
         ] {
             let mut found = additions(text);
             let mut expected = expected.to_vec();
-            (found.sort_unstable(), expected.sort_unstable());
+            found.sort_unstable();
+            expected.sort_unstable();
             assert_eq!(found, expected, "{text:?}");
         }
     }
