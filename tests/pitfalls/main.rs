@@ -18,6 +18,7 @@ mod headers;
 mod http;
 mod key_sets;
 mod leaks;
+mod promises_md;
 mod providers_md;
 mod rotations;
 mod support;

@@ -59,15 +59,15 @@ pub(crate) fn has_test(file: &Path, name: &str) -> bool {
 }
 
 /// Returns the rows of the table that starts with this header, without the header and the line below it.
-fn table<'d>(document: &'d str, header: &str) -> Vec<&'d str> {
+pub(crate) fn table<'d>(document: &'d str, header: &str) -> Vec<&'d str> {
     let lines = document.lines().skip_while(|line| !line.starts_with(header));
     lines.take_while(|line| line.starts_with('|')).skip(2).collect()
 }
 
-fn read(file: &str) -> String {
+pub(crate) fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap()
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }

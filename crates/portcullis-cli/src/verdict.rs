@@ -59,6 +59,10 @@ impl Verdict {
             AuthError::InvalidToken(error) => {
                 Ok(Self::Reject { reason: error.reason().as_str(), detail: detail(&error) })
             }
+            // The keys were fetched in this run, and do not have the token's key. A service would wait for the next fetch.
+            AuthError::Unavailable(unavailable) if unavailable.limited => {
+                Self::of_error(InvalidToken::UnknownKey.into(), detail)
+            }
             error => Err(error),
         }
     }
@@ -95,5 +99,8 @@ mod tests {
             Verdict::of_error(Unavailable::new().into(), ToString::to_string),
             Err(AuthError::Unavailable(_))
         ));
+        // Keys were fetched, and one more fetch is not allowed yet.
+        let reject = Verdict::of_error(Unavailable::new().limited().into(), ToString::to_string).unwrap();
+        assert!(matches!(reject, Verdict::Reject { reason: "unknown_key", .. }));
     }
 }

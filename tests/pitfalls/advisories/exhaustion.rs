@@ -80,9 +80,9 @@ async fn cve_2019_17195_damaged_tokens_are_refused() {
         let issuer = TestIssuer::from_algorithms([algorithm]);
         let gate = issuer.gate();
         let good = issuer.token().sign();
-        for end in 0..good.len() {
-            refused(&gate, &good[..end]).await;
-            refused(&gate, &good[end + 1..]).await;
+        for at in 1..good.len() {
+            refused(&gate, &good[..at]).await;
+            refused(&gate, &good[at..]).await;
         }
         for (at, was) in good.char_indices() {
             for damage in ['A', 'z', '_', '.', '=', '"', '{', '\0', '\u{e9}', '\u{10ffff}'] {
