@@ -115,7 +115,10 @@ fn no_form_of_a_request_avoids_the_guard() {
     }
 }
 
-const FORMS: &[(&str, &str, &[(&str, &str)])] = &[
+/// A method, a path and header fields.
+type Form = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const FORMS: &[Form] = &[
     // The method.
     ("POST", "/messages", &[("x-http-method-override", "OPTIONS"), ORIGIN, METHOD]),
     ("POST", "/messages", &[("x-http-method", "OPTIONS"), ORIGIN, METHOD]),
@@ -238,7 +241,11 @@ fn body_behind_the_guard_is_whole() {
         move |app| {
             let guard = portcullis_actix::AuthMiddleware::new(other.clone()).allow_cors_preflight();
             let handler = |body: actix_web::web::Bytes| async move {
-                if body == BODY { actix_web::HttpResponse::Ok() } else { actix_web::HttpResponse::BadRequest() }
+                if body == BODY {
+                    actix_web::HttpResponse::Ok().finish()
+                } else {
+                    actix_web::HttpResponse::BadRequest().finish()
+                }
             };
             app.service(actix_web::web::resource("/messages").wrap(guard).to(handler));
         },

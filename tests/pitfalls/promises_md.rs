@@ -48,7 +48,7 @@ fn each_sentence_of_the_opening_is_a_promise() {
     let (_, opening) = readme.split_once(OPENING.0).unwrap();
     let (opening, _) = opening.split_once(OPENING.1).unwrap();
     let promises: Vec<String> = rows(&document).into_iter().map(|row| words(row.promise)).collect();
-    let no_promises = document.split_once("## What is no promise").unwrap().1;
+    let no_promises = document.split_once("## Sentences without a promise").unwrap().1;
     let listed: Vec<String> = no_promises.lines().filter_map(|line| line.strip_prefix("- ")).map(words).collect();
     let sentences: Vec<String> = opening.split(". ").flat_map(|part| part.split("\n")).map(words).collect();
     let sentences: Vec<_> = sentences.iter().filter(|sentence| sentence.contains(' ')).collect();
@@ -75,8 +75,13 @@ fn row(line: &str) -> Row<'_> {
     Row { document, promise, tests: promised_tests(tests), change: (file, from, to) }
 }
 
-/// The words of a text, without line breaks and the marks of Markdown.
+/// The words of a text, without line breaks, marks of Markdown, and the targets of links.
 fn words(text: &str) -> String {
-    let plain: String = text.chars().filter(|character| !matches!(character, '*' | '`')).collect();
+    let without_targets: String = text
+        .split("](")
+        .enumerate()
+        .map(|(at, part)| if at == 0 { part } else { part.split_once(')').unwrap().1 })
+        .collect();
+    let plain: String = without_targets.chars().filter(|character| !matches!(character, '*' | '`' | '[')).collect();
     plain.trim_start_matches("- ").split_whitespace().collect::<Vec<_>>().join(" ")
 }

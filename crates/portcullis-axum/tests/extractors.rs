@@ -1,6 +1,6 @@
 //! The extractors in a router, and errors of other adapters.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+#![allow(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 
 use std::io;
 use std::sync::{Arc, Mutex};
