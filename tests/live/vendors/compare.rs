@@ -65,6 +65,8 @@ fn ours(runtime: &Runtime, corpus: &Corpus, token: &str) -> String {
         .and_then(|caller| corpus.policy.check(&caller));
     match verdict {
         Ok(()) => "accepted".to_owned(),
+        // The keys were fetched before, and do not have the token's key. A service answers 503 until the next fetch.
+        Err(portcullis::AuthError::Unavailable(unavailable)) if unavailable.limited => "unknown_key".to_owned(),
         Err(error) => {
             assert!(error.status() < 500, "no verdict of ours: {error}");
             error.reason().map_or_else(|| error.code().to_owned(), |reason| reason.as_str().to_owned())
