@@ -1,6 +1,6 @@
 //! CORS preflight requests, which a guard answers itself.
 
-use crate::credential::{RequestView, is_token, trim};
+use crate::credential::{RequestView, is_token, the_only_field, trim};
 
 /// The answer to a CORS preflight request, without a body. It has no CORS fields: these come from the CORS layer or the
 /// proxy around the guard.
@@ -27,7 +27,7 @@ pub(crate) fn is_preflight(request: &dyn RequestView) -> bool {
         && the_only_value(request, "origin").is_some_and(is_origin)
         && the_only_value(request, "access-control-request-method").is_some_and(is_token)
         && has_no_body(request)
-        && count(request, "upgrade") == 0
+        && is_absent(request, "upgrade")
 }
 
 /// One origin, or `null` (RFC 6454 §7): no list, and no white space.
@@ -39,22 +39,15 @@ fn is_origin(value: &[u8]) -> bool {
 fn has_no_body(request: &dyn RequestView) -> bool {
     let mut is_zero = true;
     request.header("content-length", &mut |value| is_zero &= value == b"0");
-    is_zero && count(request, "transfer-encoding") == 0 && !request.may_have_unannounced_body()
+    is_zero && is_absent(request, "transfer-encoding") && !request.may_have_unannounced_body()
 }
 
 fn the_only_value<'a>(request: &'a dyn RequestView, name: &str) -> Option<&'a [u8]> {
-    let (mut value, mut count) = (None, 0_usize);
-    request.header(name, &mut |field| {
-        value = Some(trim(field));
-        count = count.saturating_add(1);
-    });
-    value.filter(|_| count == 1)
+    the_only_field(request, name).ok().flatten().map(trim)
 }
 
-fn count(request: &dyn RequestView, name: &str) -> usize {
-    let mut count = 0_usize;
-    request.header(name, &mut |_| count = count.saturating_add(1));
-    count
+fn is_absent(request: &dyn RequestView, name: &str) -> bool {
+    the_only_field(request, name) == Ok(None)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::error::InvalidRequest;
 use crate::jose::base64url;
 
 /// Returns the value of the field `name`. Several fields are an error, because two readers could choose different ones.
-pub(super) fn the_only_field<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a [u8]>, InvalidRequest> {
+pub(crate) fn the_only_field<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a [u8]>, InvalidRequest> {
     let (mut first, mut count) = (None, 0_usize);
     request.header(name, &mut |value| {
         first = first.or(Some(value));

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::catch_panic::catch_panic_in;
-use crate::credential::{RequestView, Scheme};
+use crate::credential::{RequestView, Scheme, the_only_field};
 use crate::error::AuthError;
 use crate::gate::{Gate, Outcome};
 use crate::refusal::{Challenger, Guidance, Refusal, log};
@@ -181,12 +181,8 @@ impl<'a> Refused<'a> {
     /// value is not text. It is not verified: a client can send any value.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a str> {
-        let (mut value, mut count) = (None, 0_usize);
-        self.request?.header(name, &mut |field| {
-            value = std::str::from_utf8(field).ok();
-            count = count.saturating_add(1);
-        });
-        value.filter(|_| count == 1)
+        let field = the_only_field(self.request?, name).ok().flatten()?;
+        std::str::from_utf8(field).ok()
     }
 }
 

@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use crate::attempts::run_all;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, ConfigError, InvalidToken};
-use crate::jose::compact::Compact;
 use crate::keys::KeyStatus;
 use crate::verifier::issuer_reader::IssuerReader;
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
@@ -102,11 +101,7 @@ impl ByIssuer {
 #[async_trait]
 impl Verifier for ByIssuer {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let text = credential.unverified_token();
-        let token = Compact::parse(text, self.max_token_bytes).map_err(|found| match found {
-            InvalidToken::NotCompactJws if self.opaque_prefixes.fit(text) => InvalidToken::OpaqueToken,
-            found => found,
-        })?;
+        let token = self.opaque_prefixes.parse(credential.unverified_token(), self.max_token_bytes)?;
         let issuer = self.reader.read(&token);
         if let Ok(issuer) = &issuer
             && let Some(verifier) = self.of_issuer(&issuer.name)

@@ -12,7 +12,6 @@ use crate::claims::{Claims, GrantReader};
 use crate::clock::Clock;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
-use crate::jose::compact::Compact;
 use crate::jose::{AlgorithmSet, VerifyingKey};
 use crate::keys::{KeyProvider, KeyStatus, status_of};
 use crate::verifier::header_memo::HeaderMemo;
@@ -95,10 +94,7 @@ impl JwtVerifier {
     /// Checks what does not change over time: the form, the key and the signature of a token. The signature of a cached token
     /// is not checked again.
     async fn verify_signed(&self, text: &str) -> Result<SignedToken, AuthError> {
-        let token = Compact::parse(text, self.max_token_bytes).map_err(|found| match found {
-            InvalidToken::NotCompactJws if self.opaque_prefixes.fit(text) => InvalidToken::OpaqueToken,
-            found => found,
-        })?;
+        let token = self.opaque_prefixes.parse(text, self.max_token_bytes)?;
         let header = self.headers.recall_or_read(&token)?;
         self.token_types.check(&header)?;
         let algorithm = allowed_algorithm(&header, self.algorithms)?;

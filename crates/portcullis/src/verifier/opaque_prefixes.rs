@@ -1,5 +1,8 @@
 //! Recognizes opaque tokens by how their text starts.
 
+use crate::error::InvalidToken;
+use crate::jose::compact::Compact;
+
 /// The texts with which opaque tokens of an issuer start. None of them starts with another one, and they are sorted, so the
 /// number of comparisons hardly grows with their number.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +20,16 @@ impl OpaquePrefixes {
         self.0.iter()
     }
 
+    /// Splits a token of at most `max_bytes`. A token that is not a JWT and starts with one of the prefixes is opaque.
+    pub(super) fn parse<'t>(&self, token: &'t str, max_bytes: usize) -> Result<Compact<'t>, InvalidToken> {
+        Compact::parse(token, max_bytes).map_err(|found| match found {
+            InvalidToken::NotCompactJws if self.fit(token) => InvalidToken::OpaqueToken,
+            found => found,
+        })
+    }
+
     /// Whether `token` starts with one of the prefixes.
-    pub(super) fn fit(&self, token: &str) -> bool {
+    fn fit(&self, token: &str) -> bool {
         let after = self.0.partition_point(|prefix| prefix.as_str() <= token);
         after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|prefix| token.starts_with(&**prefix))
     }
