@@ -7,9 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::error::InvalidToken;
-use portcullis::jose::{AlgorithmSet, Header};
-use portcullis::verifier::{UnverifiedToken, jws};
-use portcullis::{Audience, Config, JwtVerifier};
+use portcullis::jose::AlgorithmSet;
+use portcullis::{Audience, JwtVerifier};
 use serde_json::value::RawValue;
 
 use crate::pasted;
@@ -20,25 +19,22 @@ pub(crate) struct Expected {
     issuers: Vec<String>,
     audience: Audience,
     algorithms: AlgorithmSet,
-    types: Option<Vec<String>>,
+    types: Vec<String>,
     leeway_seconds: u64,
 }
 
 impl Expected {
-    /// Returns what `verifier` accepts, which was made with the options of `config`.
-    pub(crate) fn of(verifier: &JwtVerifier, config: &Config) -> Self {
+    /// Returns what `verifier` accepts.
+    pub(crate) fn of(verifier: &JwtVerifier) -> Self {
         Self {
             issuers: portcullis::Verifier::issuers(verifier),
             audience: verifier.audience().clone(),
             algorithms: verifier.algorithms(),
-            types: config.typ.clone(),
-            leeway_seconds: config.leeway_seconds.unwrap_or(DEFAULT_LEEWAY_SECONDS),
+            types: verifier.token_types().to_vec(),
+            leeway_seconds: verifier.leeway().as_secs(),
         }
     }
 }
-
-/// The leeway of a verifier, unless it is set.
-const DEFAULT_LEEWAY_SECONDS: u64 = 5;
 
 /// Explains `error`, for which `token` was refused at the date `at` (the default is now): what was expected, what the token
 /// has, what the verifier says about it (`explanation`), and what to do. The parts of the token itself are not repeated.
@@ -49,8 +45,8 @@ pub(crate) fn detail(
     expected: &[Expected],
     at: Option<i64>,
 ) -> String {
-    let header = UnverifiedToken::new(token).unverified_header();
-    let facts = Facts { token, header, claims: claims(token), expected, now: at.unwrap_or_else(now) };
+    let facts =
+        Facts { token, header: members(token, 0), claims: members(token, 1), expected, now: at.unwrap_or_else(now) };
     let mut text = error.to_string();
     if let Some(fact) = facts.about(error) {
         // Writing to a string cannot fail.
@@ -66,18 +62,19 @@ pub(crate) fn detail(
     text
 }
 
-/// Claims by name, as JSON. They are read even if a claim has a wrong type.
-type UnverifiedClaims = BTreeMap<String, Box<RawValue>>;
+/// Members or claims by name, as JSON. They are read even if one has a wrong type.
+type Unverified = BTreeMap<String, Box<RawValue>>;
 
-fn claims(token: &str) -> Option<UnverifiedClaims> {
-    let payload = token.split('.').nth(1).filter(|part| part.len() <= jws::DEFAULT_MAX_BYTES)?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
+/// Reads the part with this number of the token.
+fn members(token: &str, part: usize) -> Option<Unverified> {
+    let part = token.split('.').nth(part)?;
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
 struct Facts<'a> {
     token: &'a str,
-    header: Option<Header>,
-    claims: Option<UnverifiedClaims>,
+    header: Option<Unverified>,
+    claims: Option<Unverified>,
     expected: &'a [Expected],
     now: i64,
 }
@@ -95,9 +92,8 @@ impl Facts<'_> {
             }),
             E::TooLarge { .. } => Some(format!("the token has {} bytes", self.token.len())),
             E::WrongType => {
-                let usual = || vec!["JWT".to_owned(), "at+jwt".to_owned()];
-                let types = of_issuer.and_then(|expected| expected.types.clone()).unwrap_or_else(usual);
-                Some(both(&list(&types), &format!("typ {}", self.member("typ"))))
+                let types = of_issuer.map(|expected| list(&expected.types));
+                Some(both(&types.unwrap_or_default(), &format!("typ {}", self.member("typ"))))
             }
             E::AlgorithmNotAllowed => {
                 let allowed = of_issuer.map(|expected| expected.algorithms.to_string());
@@ -162,13 +158,13 @@ impl Facts<'_> {
         let date = date.floor() as i64;
         let seconds = self.now.saturating_sub(date);
         let (distance, side) = (seconds.unsigned_abs(), if seconds < 0 { "from now" } else { "ago" });
-        let leeway = expected.map_or(DEFAULT_LEEWAY_SECONDS, |expected| expected.leeway_seconds);
-        Some(format!("{name} is {distance} seconds {side} ({name} {date}, now {}, leeway {leeway})", self.now))
+        let leeway = expected.map_or(String::new(), |expected| format!(", leeway {}", expected.leeway_seconds));
+        Some(format!("{name} is {distance} seconds {side} ({name} {date}, now {}{leeway})", self.now))
     }
 
     /// Returns the member of the header as JSON.
     fn member(&self, name: &str) -> String {
-        let value = self.header.as_ref().and_then(|header| header.get::<&RawValue>(name));
+        let value = self.header.as_ref().and_then(|header| header.get(name));
         value.map_or_else(|| "(absent)".to_owned(), |value| short(value.get()))
     }
 

@@ -53,9 +53,9 @@ impl<'a> Settings<'a> {
     /// [`ConfigError`] names each flag, or each member and its file.
     pub(crate) fn verifier(
         &self,
-        complete: impl Fn(&Config, JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
+        complete: impl Fn(JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
     ) -> Result<Arc<dyn Verifier>, ConfigError> {
-        let verifier = self.config.verifier_with(|config| complete(config, self.builder(config)?));
+        let verifier = self.config.verifier_with(|config| complete(self.builder(config)?));
         verifier.map_err(|error| locate(error, self.args))
     }
 
@@ -65,10 +65,10 @@ impl<'a> Settings<'a> {
     /// [`ConfigError`] names each flag, or each member and its file.
     pub(crate) fn verifier_of_one(
         &self,
-        complete: impl Fn(&Config, JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
+        complete: impl Fn(JwtVerifierBuilder) -> Result<JwtVerifier, ConfigError>,
     ) -> Result<JwtVerifier, ConfigError> {
         let [config] = self.config.issuers() else { return Err(of_one_issuer("--jws".to_owned(), self.args)) };
-        self.builder(config).and_then(|builder| complete(config, builder)).map_err(|error| locate(error, self.args))
+        self.builder(config).and_then(complete).map_err(|error| locate(error, self.args))
     }
 
     /// Returns the length of the longest token that any issuer accepts, in bytes.

@@ -11,7 +11,7 @@ use portcullis::claims::NumericDate;
 use portcullis::clock::Clock;
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::verifier::jws;
-use portcullis::{AuthError, Config, ConfigError, JwtVerifier, Verifier, dangerous};
+use portcullis::{AuthError, ConfigError, JwtVerifier, Verifier, dangerous};
 
 use crate::args::VerifyArgs;
 use crate::detail::{Expected, detail};
@@ -85,7 +85,7 @@ enum JudgeVerifier {
 impl Judge {
     fn new(args: &VerifyArgs, settings: &Settings<'_>) -> Result<Self, ConfigError> {
         let expected = RefCell::new(Vec::new());
-        let complete = |config: &Config, mut builder: JwtVerifierBuilder| {
+        let complete = |mut builder: JwtVerifierBuilder| {
             if args.any_issuer || args.jws {
                 builder = builder.issuer(dangerous::any_issuer());
             }
@@ -99,7 +99,7 @@ impl Judge {
                 builder = builder.clock(At(NumericDate::from_unix(seconds, 0)));
             }
             let verifier = builder.build()?;
-            expected.borrow_mut().push(Expected::of(&verifier, config));
+            expected.borrow_mut().push(Expected::of(&verifier));
             Ok(verifier)
         };
         let verifier = if args.jws {

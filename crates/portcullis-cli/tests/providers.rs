@@ -169,6 +169,10 @@ fn entra_access_token_rules_are_applied() {
         ] {
             assert_eq!(setup.verify(&[], &token).rejects(), reason, "{name}");
         }
+        // The detail has the types that the preset accepts.
+        let typed = setup.verify(&[], &setup.token().header("typ", "at+jwt")).verdicts();
+        let detail = typed[0]["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(r#"expected "JWT", the token has typ "at+jwt""#), "{detail}");
         // A custom application ID URI replaces the default audiences.
         let uri = setup.token().audience(API);
         setup.verify(&["--audience", API], &uri).accepts();

@@ -24,6 +24,10 @@ impl TokenTypes {
         Self { accepted, absent: false }
     }
 
+    pub(crate) fn accepted(&self) -> &[String] {
+        &self.accepted
+    }
+
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         if self.accepted.is_empty() || self.accepted.iter().any(String::is_empty) {
             return Err(ConfigError::new("token_types", "empty", "write at least one type, for example at+jwt"));

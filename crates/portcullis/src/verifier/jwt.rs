@@ -85,6 +85,18 @@ impl JwtVerifier {
         self.algorithms
     }
 
+    /// The accepted media types of tokens (`typ`), without `application/`.
+    #[must_use]
+    pub fn token_types(&self) -> &[String] {
+        self.token_types.accepted()
+    }
+
+    /// How far clocks may differ.
+    #[must_use]
+    pub fn leeway(&self) -> Duration {
+        self.leeway
+    }
+
     /// The key provider.
     #[must_use]
     pub fn keys(&self) -> &Arc<dyn KeyProvider> {
