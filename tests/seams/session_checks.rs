@@ -177,6 +177,10 @@ impl Verifier for Starting {
         Err(Unavailable::new().into())
     }
 
+    fn explain(&self, _: &Credential<'_>, _: &AuthError) -> Option<&'static str> {
+        Some("an explanation")
+    }
+
     fn schemes(&self) -> &[Scheme] {
         &[Scheme::Dpop]
     }
@@ -198,6 +202,8 @@ impl Verifier for Starting {
 async fn checked_verifier_reports_its_verifier() {
     let checked = CheckedVerifier::new(Starting, Sessions::default());
     assert_eq!(checked.schemes(), [Scheme::Dpop]);
+    let explanation = checked.explain(&Credential::bearer("a"), &AuthError::MissingToken);
+    assert_eq!(explanation, Some("an explanation"));
     assert_eq!(checked.issuers(), ["https://issuer.example"]);
     assert!(checked.warm_up().await.is_err());
     assert!(!checked.status().ready);

@@ -102,6 +102,10 @@ impl<V: Verifier, C: SessionCheck> Verifier for CheckedVerifier<V, C> {
         Ok(caller)
     }
 
+    fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
+        self.verifier.explain(credential, refused)
+    }
+
     fn schemes(&self) -> &[Scheme] {
         self.verifier.schemes()
     }
