@@ -70,7 +70,7 @@ impl IssuerReader {
         });
         if !is_allowed {
             let busy = "too many refused tokens have their issuer late in a large payload";
-            return Err(Unavailable::new().with_retry_after(PERIOD).with_source(busy).into());
+            return Err(Unavailable::new().limited().with_retry_after(PERIOD).with_source(busy).into());
         }
         let claims = JsonObject::parse(token.payload()?).map_err(|_| InvalidToken::Malformed { part: "payload" })?;
         let issuer = claims.optional_string("iss").map_err(|_| InvalidToken::invalid("iss"))?;
