@@ -1,11 +1,11 @@
 //! Protected resource metadata (RFC 9728) as a handler.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use portcullis::{Gate, ResourceMetadata};
+use portcullis::Gate;
 
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, response};
 use crate::state::find_gate;
 
 /// Serves the metadata of `gate` at both paths where clients look: the path of the resource, and the root path. A gate
@@ -34,9 +34,7 @@ pub fn resource_metadata_routes(gate: &Gate) -> impl FnOnce(&mut ServiceConfig) 
     let gate = gate.clone();
     move |app| {
         let Some(metadata) = gate.resource_metadata() else { return };
-        let mut paths = vec![metadata.path(), ResourceMetadata::ROOT_PATH.to_owned()];
-        paths.dedup();
-        for path in paths {
+        for path in metadata.paths() {
             let routes = [Method::GET, Method::HEAD, Method::OPTIONS].into_iter().map(|method| {
                 let gate = gate.clone();
                 web::method(method).to(move |request: HttpRequest| {
@@ -73,10 +71,5 @@ pub async fn resource_metadata(request: HttpRequest) -> Result<HttpResponse, Rej
 
 fn answer(gate: &Gate, request: &HttpRequest) -> HttpResponse {
     let answer = gate.metadata_answer(request.method().as_str());
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = HttpResponse::build(status);
-    answer.headers.iter().for_each(|field| {
-        response.append_header(*field);
-    });
-    if answer.body.is_empty() { response.finish() } else { response.body(answer.body) }
+    response(answer.status, answer.headers.iter().copied(), answer.body)
 }

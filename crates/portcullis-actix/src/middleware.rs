@@ -8,14 +8,13 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
-use portcullis::adapter::{Admission, Decision, Guard, PreflightAnswer};
+use actix_web::{Error, HttpMessage, ResponseError};
+use portcullis::adapter::{Admission, Decision, Guard};
 use portcullis::{Gate, Policy};
 
 use crate::payload::has_unannounced_body;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, response};
 use crate::state::find_admission;
 use crate::view::view;
 
@@ -141,7 +140,9 @@ where
             let admission = match decision {
                 Ok(Decision::Pass(admission)) => admission,
                 Ok(Decision::Answer(answer)) => {
-                    return Ok(request.into_response(preflight_response(answer)).map_into_right_body());
+                    return Ok(request
+                        .into_response(response(answer.status, answer.headers.iter().copied(), String::new()))
+                        .map_into_right_body());
                 }
                 Err(refusal) => {
                     let refusal = Rejection::from(refusal).error_response();
@@ -160,16 +161,6 @@ where
             Ok(response.map_into_left_body())
         })
     }
-}
-
-/// The response to a CORS preflight request, which has no body.
-fn preflight_response(answer: PreflightAnswer) -> HttpResponse {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = HttpResponse::build(status);
-    answer.headers.iter().for_each(|field| {
-        response.append_header(*field);
-    });
-    response.finish()
 }
 
 /// Adds the caller's header fields. Fields that HTTP cannot send are left out.

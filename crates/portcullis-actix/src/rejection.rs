@@ -56,19 +56,32 @@ impl fmt::Display for Rejection {
 
 impl ResponseError for Rejection {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        status_code(self.refusal.status)
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
         let refusal = self.refusal();
-        for (name, value) in &refusal.headers {
-            // Fields that HTTP cannot send are left out. The gate's own fields can always be sent.
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
-            {
-                response.append_header((name, value));
-            }
-        }
-        response.body(refusal.body.clone())
+        let headers = refusal.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        response(refusal.status, headers, refusal.body.clone())
     }
+}
+
+/// Makes a response of the plain values of a gate. Fields that HTTP cannot send are left out; the gate's own fields can always
+/// be sent.
+pub(crate) fn response<'a>(
+    status: u16,
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    body: String,
+) -> HttpResponse {
+    let mut response = HttpResponse::build(status_code(status));
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.append_header((name, value));
+        }
+    }
+    response.body(body)
+}
+
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

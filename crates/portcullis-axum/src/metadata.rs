@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use portcullis::Gate;
 use portcullis::adapter::MetadataAnswer;
-use portcullis::{Gate, ResourceMetadata};
 
 use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};
@@ -37,9 +37,7 @@ use crate::state::{HasGate, find_gate};
 /// - the exposed response fields `WWW-Authenticate`, which leads to the document, and `Mcp-Session-Id`.
 pub fn resource_metadata_routes<S: Clone + Send + Sync + 'static>(gate: &Gate) -> Router<S> {
     let Some(metadata) = gate.resource_metadata() else { return Router::new() };
-    let mut paths = vec![metadata.path(), ResourceMetadata::ROOT_PATH.to_owned()];
-    paths.dedup();
-    paths.iter().fold(Router::new(), |routes, path| {
+    metadata.paths().iter().fold(Router::new(), |routes, path| {
         let gate = gate.clone();
         let answer = move |method: Method| {
             let answer = MetadataDocument(gate.metadata_answer(method.as_str()));

@@ -71,10 +71,6 @@ impl MetadataAnswer {
 }
 
 impl ResourceMetadata {
-    /// The path at which some clients look when they find nothing at [`path`](Self::path), for example those of the Model
-    /// Context Protocol.
-    pub const ROOT_PATH: &'static str = WELL_KNOWN;
-
     /// The metadata of the service that clients know as `resource`. It is an https URL without a fragment (RFC 9728 §1.2),
     /// or an http URL of this machine. Tokens for the service have it in `aud`.
     ///
@@ -133,6 +129,15 @@ impl ResourceMetadata {
         let (_, rest) = split(&self.resource).unwrap_or_default();
         let path = rest.split('?').next().unwrap_or_default();
         format!("{WELL_KNOWN}{}", if path == "/" { "" } else { path })
+    }
+
+    /// Both paths where clients look: [`path`](Self::path), and the well-known path without that of the resource, which some
+    /// clients try next, for example those of the Model Context Protocol. One path if they are equal.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths = vec![self.path(), WELL_KNOWN.to_owned()];
+        paths.dedup();
+        paths
     }
 
     /// The URL of the document for clients.

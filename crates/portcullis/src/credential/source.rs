@@ -12,9 +12,10 @@ use crate::credential::scheme::Scheme;
 use crate::credential::syntax::{b64token, is_token_byte, the_only_field, trim};
 use crate::credential::websocket;
 use crate::error::InvalidRequest;
+use crate::jose::compact;
 
 /// How long the values of several cookies for one token may be together, in bytes: as long as a token may be by default.
-const MAX_BYTES_OF_COOKIES: usize = 16 * 1024;
+const MAX_BYTES_OF_COOKIES: usize = compact::DEFAULT_MAX_BYTES;
 
 /// One place where a request may carry its token.
 ///
@@ -192,13 +193,11 @@ impl TokenSource {
         let bearer = |token: Option<&'a str>| Ok(Found::new(token.map(PresentedToken::bearer), schemes));
         match &self.0 {
             Place::Credentials(name) => match the_only_field(request, name)? {
-                Some(value) => read_credentials(value, schemes).map_err(|unreadable| match unreadable.error {
-                    // The text of the refusal names the field.
-                    InvalidRequest::MalformedAuthorization if name != AUTHORIZATION => {
-                        Unreadable { error: InvalidRequest::MalformedToken, ..unreadable }
-                    }
-                    _ => unreadable,
-                }),
+                // The text of the refusal names the field `Authorization`.
+                Some(value) if name == AUTHORIZATION => {
+                    read_credentials(value, schemes, InvalidRequest::MalformedAuthorization)
+                }
+                Some(value) => read_credentials(value, schemes, InvalidRequest::MalformedToken),
                 None => Ok(Found::Nothing),
             },
             Place::Cookie(name) => bearer(read_cookie(request, name)?),
@@ -267,8 +266,12 @@ fn lower_case(name: Cow<'static, str>) -> Cow<'static, str> {
 /// Reads `credentials = auth-scheme [ 1*SP ( token68 / ... ) ]` (RFC 9110 §11.4). What follows a scheme that the verifier
 /// understands has to be a `b64token`; what follows another scheme is not looked at. A single word that is not one of our
 /// schemes is malformed, because a token without its scheme has this form.
-fn read_credentials<'a>(value: &'a [u8], schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
-    let malformed = Unreadable::from(InvalidRequest::MalformedAuthorization);
+fn read_credentials<'a>(
+    value: &'a [u8],
+    schemes: &[Scheme],
+    malformed: InvalidRequest,
+) -> Result<Found<'a>, Unreadable> {
+    let malformed = Unreadable::from(malformed);
     let value = trim(value);
     let scheme_length = value.iter().take_while(|byte| is_token_byte(**byte)).count();
     let (scheme, rest) = value.split_at_checked(scheme_length).ok_or(malformed)?;

@@ -1,10 +1,9 @@
 //! A token among the subprotocols that a WebSocket client offers.
 
-use base64_simd::URL_SAFE_NO_PAD;
-
 use crate::credential::request::RequestView;
 use crate::credential::syntax::{b64token, trim};
 use crate::error::InvalidRequest;
+use crate::jose::base64url;
 
 /// The name in front of a token.
 const NAME: &[u8] = b"bearer";
@@ -28,7 +27,7 @@ pub(super) fn read(request: &dyn RequestView) -> Result<Option<String>, InvalidR
             let token = names.next().and_then(b64token).ok_or(InvalidRequest::MalformedToken)?;
             tokens.push(token.to_owned());
         } else if let Some(encoded) = name.strip_prefix(PREFIX) {
-            let token = URL_SAFE_NO_PAD.decode_to_vec(encoded).map_err(|_| InvalidRequest::MalformedToken)?;
+            let token = base64url::decode(encoded).ok_or(InvalidRequest::MalformedToken)?;
             tokens.push(b64token(&token).ok_or(InvalidRequest::MalformedToken)?.to_owned());
         }
     }

@@ -213,7 +213,8 @@ impl Gate {
     ///
     /// It returns as soon as tokens of one issuer can be verified, and otherwise after 900 milliseconds, because a probe of
     /// Kubernetes waits for one second unless it is configured. A fetch goes on after that, and the next probe sees its
-    /// result. While keys are cached it returns at once and fetches nothing.
+    /// result. While keys are cached it returns at once and fetches nothing. The limit of 900 milliseconds needs the feature
+    /// `remote` and a tokio runtime; without them, it returns when the attempt ends.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,7 +8,7 @@ use crate::jose::json::{JsonError, JsonObject};
 use crate::jose::key::VerifyingKey;
 use crate::jose::material::{InvalidKey, Material};
 use crate::jose::pem_der;
-use crate::jose::public_material::is_public;
+use crate::jose::public_material;
 
 /// The members with key material, public or private. The prepared key does not keep them.
 const MATERIAL: [&str; 14] = ["n", "e", "x", "y", "pub", "priv", "d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -31,11 +31,7 @@ pub(crate) fn read_secret(json: &str) -> Result<VerifyingKey, InvalidKey> {
         return Err(InvalidKey::UnsupportedType);
     }
     let permitted = permitted_algorithms(&jwk)?;
-    let secret = bytes(&jwk, "k")?;
-    if is_public(&secret) {
-        return Err(InvalidKey::NotASecret);
-    }
-    let material = Material::secret(secret)?;
+    let material = public_material::secret(bytes(&jwk, "k")?)?;
     assemble(jwk, material, permitted)
 }
 

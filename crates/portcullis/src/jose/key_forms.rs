@@ -2,9 +2,9 @@
 
 use crate::jose::jwk;
 use crate::jose::key::VerifyingKey;
-use crate::jose::material::{InvalidKey, Material};
+use crate::jose::material::InvalidKey;
 use crate::jose::pem_der;
-use crate::jose::public_material::is_public;
+use crate::jose::public_material;
 
 impl VerifyingKey {
     /// Reads a public key from the text of a JWK (RFC 7517). Private members are ignored.
@@ -33,10 +33,7 @@ impl VerifyingKey {
     /// About one in a hundred random secrets of exactly 256, 384, 512 or 1,024 bytes looks like a modulus. Use another length:
     /// 64 bytes are enough for every algorithm.
     pub fn from_secret(secret: &[u8]) -> Result<Self, InvalidKey> {
-        if is_public(secret) {
-            return Err(InvalidKey::NotASecret);
-        }
-        Self::prepare(Material::secret(secret.to_vec())?)
+        Self::prepare(public_material::secret(secret.to_vec())?)
     }
 
     /// Reads the first public key or certificate of a PEM text: `PUBLIC KEY` (RFC 5280 SubjectPublicKeyInfo),

@@ -3,7 +3,7 @@
 use base64_simd::{Base64, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
 use crate::jose::key_set::KeySet;
-use crate::jose::material::InvalidKey;
+use crate::jose::material::{InvalidKey, Material};
 use crate::jose::pem_der;
 
 /// How often a text may hold another one: JSON in a string, base64 of PEM.
@@ -26,6 +26,11 @@ const MARKS: [&str; 9] = [
 const MODULUS_BYTES: [usize; 4] = [256, 384, 512, 1024];
 /// A modulus has no factor below this number.
 const SMALLEST_FACTOR: u64 = 1 << 16;
+
+/// Takes `bytes` as a shared secret, unless they are a public key.
+pub(crate) fn secret(bytes: Vec<u8>) -> Result<Material, InvalidKey> {
+    if is_public(&bytes) { Err(InvalidKey::NotASecret) } else { Material::secret(bytes) }
+}
 
 /// Whether `bytes` are a public key or a certificate in any form, usable or not: PEM, DER, JWK, JWK Set, OpenSSH, XML, the
 /// modulus of an RSA key, and each of these in base64, base64url, hexadecimal, JSON, quotes, UTF-16 or behind other text.

@@ -31,7 +31,7 @@ use crate::lookups::{Answer, Lifetimes, Lookups, Name, NoValue};
 ///
 /// A `kid` is unverified text from a token. Lookups of keys that do not exist are limited to 10 at once, then one per second.
 /// A `kid` that could not be looked up within this limit is answered with 503 and `Retry-After`. Keys that were found are not
-/// affected. At most 1,000 requests wait at the same time; more get 503.
+/// affected. 1,000 requests may wait for keys that were found before, and 1,000 for others; more get 503.
 ///
 /// The key provider is asked by one name: by the `kid`, in a token without `kid` by `x5t#S256`, and without both by `x5t`.
 ///

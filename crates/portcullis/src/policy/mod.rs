@@ -22,8 +22,8 @@ const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(600);
 /// [`any_scope`], [`any_permission`], [`any_role`] or [`Self::or`] holds if at least one of its parts holds. Claims that cannot
 /// be read grant nothing.
 ///
-/// A demand for nothing allows no caller: `scopes("")`, `roles([])`, and a name that is empty or blank. It is most likely a
-/// list that was not filled. [`Self::authenticated`] is the policy that demands nothing.
+/// An empty list allows no caller: `scopes("")` and `roles([])`, because it is most likely a list that was not filled. A blank
+/// name is never granted. [`Self::authenticated`] allows every verified caller.
 ///
 /// ```
 /// use portcullis::{any_role, permissions, scopes};

@@ -23,8 +23,8 @@ const EXPLAINING: usize = 4;
 /// keys. Tokens of other issuers are refused at once, without asking for keys.
 ///
 /// `iss` is read from the first 1,536 bytes of the payload, where most issuers write it. If it comes later, the whole payload
-/// is read. Of the tokens that are then refused, 32 in a second may cause that; after these, the answer is 503 until the
-/// second is over. Good tokens do not count.
+/// is read. At most 32 refused tokens per second may cause that; then such tokens get 503 until the second ends. Good tokens
+/// do not count.
 ///
 /// ```
 /// use portcullis::keys::FixedKeys;

@@ -109,10 +109,10 @@ pub trait IssuerDirectory: fmt::Debug + Send + Sync {
 ///
 /// # Limits
 ///
-/// Requests with the same issuer share one question, which has a time limit of 5 seconds where a tokio runtime is. Questions
-/// about issuers that are not accepted are limited to 10 at once, then one per second. An issuer that the directory could not
-/// be asked about within this limit is answered with 503 and `Retry-After`; accepted issuers are not affected. At most 1,000
-/// requests wait at the same time; more get 503. Tokens of more than 16 KiB are refused.
+/// Requests with the same issuer share one question. With the feature `remote` and a tokio runtime, it has a time limit of 5
+/// seconds. Questions about issuers that are not accepted are limited to 10 at once, then one per second. Requests of an
+/// issuer that could not be looked up within this limit get 503 and `Retry-After`; accepted issuers are not affected. 1,000
+/// requests may wait for accepted issuers, and 1,000 for others; more get 503. Tokens of more than 16 KiB are refused.
 pub struct OpenIssuers<D: IssuerDirectory> {
     directory: D,
     issuers: Lookups<Arc<Accepted<D::Entry>>>,
@@ -200,9 +200,9 @@ impl<D: IssuerDirectory> OpenIssuers<D> {
 }
 
 fn unavailable_directory<T>(unavailable: Unavailable) -> Answer<T> {
-    let why = unavailable.source.map_or(String::new(), |source| format!(": {source}"));
-    let why = Some(format!("the directory of issuers can't tell at the moment{why}"));
-    Answer::Unavailable { retry_after: unavailable.retry_after, why, limited: unavailable.limited }
+    let why = unavailable.source.as_ref().map_or(String::new(), |source| format!(": {source}"));
+    let why = format!("the directory of issuers can't tell at the moment{why}");
+    Unavailable { source: Some(why.into()), ..unavailable }.into()
 }
 
 #[async_trait]

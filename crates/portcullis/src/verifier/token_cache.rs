@@ -17,7 +17,7 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 pub(super) const DEFAULT_CACHED_BYTES: u64 = 64 * 1024 * 1024;
 /// What the cache needs for an entry in addition to its contents, in bytes: the key, links, counters, and parts that allocators add.
 const ENTRY_BYTES: usize = 512;
-/// Full after this part of the capacity was added, the cache drops entries at once instead of a little later.
+/// After entries of one such part of the capacity were added, the cache drops surplus entries at once.
 const PARTS: u64 = 64;
 
 /// Caches that a token's signature is good, with what the token says. The claim checks still run on every hit. The key is
