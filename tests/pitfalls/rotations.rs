@@ -54,7 +54,7 @@ async fn both_secrets_of_a_rotation_work() {
         assert_eq!(refused(&gate, &other.token().sign()).await, InvalidToken::BadSignature);
     }
     assert_eq!(refused(&gate(verifier(fixed(NEW))), &old).await, InvalidToken::BadSignature);
-    // More than four could hide a mistake in the configuration.
+    // More than four could hide an error in the configuration.
     let five = FixedKeys::keys((0..5).map(|byte| key(&[byte; 32])));
     assert_eq!(refused(&gate(verifier(five)), &new).await, InvalidToken::AmbiguousKey);
 }

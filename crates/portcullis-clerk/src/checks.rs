@@ -59,7 +59,7 @@ pub fn second_factor_within(limit: Duration) -> impl ClaimCheck + 'static {
 
 /// Checks that the user is not impersonated.
 ///
-/// Someone who may impersonate users, for example customer support, gets session tokens of the impersonated user. They name
+/// A person who may impersonate users, for example in customer support, gets session tokens of the impersonated user. They name
 /// the real person in `act`. By default, they are accepted, and [`ClerkClaims`](crate::ClerkClaims) tells who acts.
 /// <https://clerk.com/docs/guides/users/impersonation>
 pub fn not_impersonated() -> impl ClaimCheck + 'static {

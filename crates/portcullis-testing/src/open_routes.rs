@@ -4,7 +4,7 @@
 ///
 /// A route that the gate guards answers such a request with 401 and a challenge. Each other answer is listed as method,
 /// path and status, also 404 and 405: then the list has a path or a method that the app does not know, or its handler was
-/// reached. So one test pins all routes of a service, and a route that a change opens fails it.
+/// reached. So one test pins the routes that it lists, and fails when a change opens one of them. It does not know other routes.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -54,7 +54,7 @@ pub async fn open_routes_of_axum<'r>(
 ///
 /// A route that the gate guards answers such a request with 401 and a challenge. Each other answer is listed as method,
 /// path and status, also 404 and 405: then the list has a path or a method that the app does not know, or its handler was
-/// reached. So one test pins all routes of a service, and a route that a change opens fails it.
+/// reached. So one test pins the routes that it lists, and fails when a change opens one of them. It does not know other routes.
 ///
 /// ```
 /// use actix_web::{App, web};

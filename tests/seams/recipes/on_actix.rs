@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Ask;
 
-/// Stands for the pool of a database.
+/// In place of the pool of a database.
 struct Pool;
 
 impl Pool {
@@ -60,7 +60,7 @@ async fn documents(tenant: web::Path<String>, auth: Auth<OfTenant>) -> HttpRespo
 }
 
 async fn forward(auth: Auth) -> String {
-    // The value of `Authorization` for the next service, whatever carried the token here.
+    // The value of `Authorization` for the next service, also if a cookie had the token.
     format!("Bearer {}", auth.raw_token().unwrap_or_default())
 }
 

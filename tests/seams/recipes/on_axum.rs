@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 
 use super::Ask;
 
-/// Stands for the pool of a database.
+/// In place of the pool of a database.
 #[derive(Clone)]
 struct Pool;
 
@@ -73,7 +73,7 @@ async fn documents(Path(tenant): Path<String>, auth: Auth<OfTenant>) -> Result<S
 }
 
 async fn forward(auth: Auth) -> String {
-    // The value of `Authorization` for the next service, whatever carried the token here.
+    // The value of `Authorization` for the next service, also if a cookie had the token.
     format!("Bearer {}", auth.raw_token().unwrap_or_default())
 }
 

@@ -260,7 +260,7 @@ mod tests {
             assert_eq!(both(json), (Err(InvalidToken::invalid(named)), Ok(ids)), "{json}");
         }
         assert_eq!(both(r#"{"sub":"7"}"#), (Ok([text("7"), None]), Ok([text("7"), None])));
-        // Several texts mean one such number, or it is no number.
+        // Several texts mean one such number, or it is not a number.
         for value in ["1.0", "1e2", "-0", "7.5", "true", "null", "[7]", "{}"] {
             let invalid = || Err(InvalidToken::invalid("sub"));
             assert_eq!(both(&format!(r#"{{"sub":{value}}}"#)), (invalid(), invalid()), "{value}");

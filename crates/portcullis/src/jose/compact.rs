@@ -55,7 +55,7 @@ impl<'t> Compact<'t> {
     /// Checks the signature, and returns its bytes.
     pub(crate) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<Vec<u8>, InvalidToken> {
         let malformed = InvalidToken::Malformed { part: "signature" };
-        // A far too long text is not decoded: decoding alone takes longer than most refusals.
+        // A far too long text is not decoded: that takes longer than most refusals.
         if self.signature.len() > base64url::encoded_length(key.longest_signature()) + 4 {
             return Err(InvalidToken::BadSignature);
         }

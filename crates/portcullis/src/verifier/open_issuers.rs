@@ -103,7 +103,7 @@ pub trait IssuerDirectory: fmt::Debug + Send + Sync {
 /// - **An accepted issuer** is confirmed by the directory every `recheck`, and its verifier stays with its keys. In the last
 ///   quarter of `recheck`, one request asks, and the others continue. After `recheck`, requests wait for the answer. If the
 ///   directory then can't tell, doesn't answer within 5 seconds or panics, the issuer stays accepted for up to 24 hours.
-/// - **An issuer that is not accepted** is refused without a question for `recheck`, but for at most 30 seconds: the tokens
+/// - **An issuer that is not accepted** is refused without a question for `recheck`, at most 30 seconds: the tokens
 ///   of a new customer are accepted after this time even if one of them came too early.
 /// - [`forget`](Self::forget) ends both at once.
 ///

@@ -33,7 +33,7 @@ pub(crate) struct TokenContents {
     pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
-/// The parts of a signed token beside its claims.
+/// The parts of a signed token, except its claims.
 #[derive(Clone)]
 pub(crate) struct Signed {
     pub(crate) header: Arc<Header>,

@@ -47,7 +47,7 @@ pub type LoadError = Box<dyn Error + Send + Sync>;
 /// [`KeyProvider`](crate::KeyProvider) and cache it with [`CachedKeys`](crate::keys::CachedKeys).
 #[async_trait]
 pub trait KeyLoader: fmt::Debug + Send + Sync {
-    /// Loads all keys. It runs as a task of its own, and is dropped at the time limit.
+    /// Loads all keys. It runs as a separate task, and is dropped at the time limit.
     ///
     /// # Errors
     /// When there are no keys at the moment. Cached keys stay in use.
