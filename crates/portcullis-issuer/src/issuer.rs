@@ -15,7 +15,7 @@ use crate::ring::{KeyRing, RingError};
 use crate::signer::SignError;
 
 /// The longest token, in bytes: the core's default limit.
-const MAX_BYTES: usize = 16 * 1024;
+const MAX_BYTES: usize = portcullis::verifier::jws::DEFAULT_MAX_BYTES;
 /// The length of a `jti`, in random bytes.
 const ID_BYTES: usize = 16;
 
@@ -38,8 +38,8 @@ const ID_BYTES: usize = 16;
 ///
 /// # How long a token works
 ///
-/// Until it expires. A logout, a changed password or a withdrawn role has no effect on a token that was minted before: its
-/// lifetime is the staleness of everything that does not ask a session check
+/// Until it expires. A logout, a changed password or a withdrawn role has no effect on a token that was minted before: a
+/// route that does not ask a session check accepts it until it expires
 /// ([`Gate::with_check`](portcullis::Gate::with_check)). So lifetimes are minutes.
 #[derive(Clone)]
 pub struct Issuer(Arc<Inner>);

@@ -18,8 +18,8 @@ use crate::sessions::SignedIn;
 /// | `__Secure-refresh_token` | `refresh_token` | that of the routes for sessions | no |
 /// | `__Host-logged_in` | `logged_in` | `/` | yes |
 ///
-/// All are `SameSite=Lax`, and `Secure` over https. The prefixes keep other hosts from setting the cookies, and `__Host-`
-/// is impossible with a path. `logged_in` tells a page whether to try a refresh. Nothing trusts it.
+/// All are `SameSite=Lax`, and `Secure` over https. The prefixes keep other hosts from setting the cookies; `__Host-`
+/// requires the path `/`. `logged_in` tells a page whether to try a refresh. Nothing trusts it.
 ///
 /// ```
 /// use std::time::Duration;

@@ -6,8 +6,8 @@
 //!
 //! [`Sessions::start`] begins a session for a user who logged in, and [`Sessions::refresh`] exchanges its refresh token for
 //! the next one. Both return a [`Session`], from which `Session::access_token` makes an access token: its `id` is the claim
-//! `sid`, and its [`AuthFacts`] are `auth_time`, `acr` and `amr`. An access token lives for minutes, and its lifetime is the staleness of
-//! every route that does not ask whether the session is still open.
+//! `sid`, and its [`AuthFacts`] are `auth_time`, `acr` and `amr`. An access token lives for minutes, and a route that does not ask
+//! whether the session is still open accepts it until it expires.
 //!
 //! | a presented refresh token | result |
 //! |---|---|

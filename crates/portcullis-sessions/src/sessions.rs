@@ -130,8 +130,7 @@ impl Sessions {
         subject: &str,
         facts: AuthFacts,
     ) -> Result<SignedIn, SessionsError> {
-        input::check_facts(&facts).map_err(invalid)?;
-        self.present(refresh_token, Some((subject, facts))).await
+        self.present(refresh_token, Some((subject, stored_facts(facts)?))).await
     }
 
     /// Ends the session of a refresh token. The access token is not needed, so this works when it has expired.
@@ -265,10 +264,9 @@ impl Sessions {
     }
 
     async fn begin(&self, subject: &str, facts: AuthFacts, label: Option<String>) -> Result<SignedIn, SessionsError> {
-        input::check_subject(subject).and_then(|()| input::check_facts(&facts)).map_err(invalid)?;
+        input::check_subject(subject).map_err(invalid)?;
+        let facts = stored_facts(facts)?;
         let (token, now) = (RefreshToken::generate()?, self.now());
-        // The store has milliseconds.
-        let facts = AuthFacts { auth_time: Timestamp::from(facts.auth_time).to_date(), ..facts };
         let new = StoredSession { facts, label, ..self.core.rules.begin(random_name()?, subject, &token, now) };
         self.core.store.insert(&new).await?;
         // After the insertion: otherwise a crash in between would end a session for nothing, and of two logins at once
@@ -365,6 +363,12 @@ impl Sessions {
         }
         Ok(())
     }
+}
+
+/// Checks the facts of a login, and rounds their time to milliseconds, as the store does.
+fn stored_facts(facts: AuthFacts) -> Result<AuthFacts, SessionsError> {
+    input::check_facts(&facts).map_err(invalid)?;
+    Ok(AuthFacts { auth_time: Timestamp::from(facts.auth_time).to_date(), ..facts })
 }
 
 /// The order in which surplus sessions end.

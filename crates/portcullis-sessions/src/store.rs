@@ -18,7 +18,7 @@ use crate::token::TokenHash;
 /// may have happened or not; the callers expect both. A store never decides anything about times: it compares what it is
 /// given, so the clocks of database servers do not matter.
 ///
-/// The module `conformance` has a test for each of these sentences. Run it on your own store.
+/// The module `conformance` tests this, except crashes of the database itself. Run it on your own store.
 #[async_trait]
 pub trait SessionStore: fmt::Debug + Send + Sync {
     /// Adds a session.

@@ -123,6 +123,16 @@ async fn step_up_keeps_the_session_and_its_user() {
 }
 
 #[tokio::test]
+async fn login_times_have_whole_milliseconds() {
+    let sessions = builder(&clock()).build().unwrap();
+    let at = |nanoseconds| AuthFacts::at(NumericDate::from_unix(START, nanoseconds));
+    let login = sessions.start("alice", at(1_999_999)).await.unwrap();
+    assert!(login.session.facts == at(1_000_000));
+    let stepped = sessions.reauthenticate(login.refresh_token.as_str(), "alice", at(2_999_999)).await.unwrap();
+    assert!(stepped.session.facts == at(2_000_000));
+}
+
+#[tokio::test]
 async fn revocation_by_session_subject_and_token() {
     let sessions = builder(&clock()).build().unwrap();
     let one = sessions.start("alice", facts()).await.unwrap();

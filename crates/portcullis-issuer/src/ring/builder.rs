@@ -176,7 +176,7 @@ impl KeyRingBuilder {
         let (now, spans) = (unix(&*self.clock), self.spans());
         let mut generated = None;
         let timeline = loop {
-            if let Some(stored) = shared.load(0).await? {
+            if let Some(stored) = shared.load().await? {
                 break stored;
             }
             let key = match &generated {
@@ -253,7 +253,11 @@ fn within(field: &'static str, value: Duration, lowest: Duration, highest: Durat
 }
 
 pub(super) fn unusable(field: &'static str, error: &portcullis::keys::InvalidKey) -> ConfigError {
-    ConfigError::new(field, error.to_string(), "use a key of RSA with 2048 to 8192 bits, P-256, P-384 or Ed25519")
+    ConfigError::new(
+        field,
+        error.to_string(),
+        "use a key of RSA with 2048 to 8192 bits, P-256, P-384, P-521, Ed25519 or ML-DSA",
+    )
 }
 
 /// Returns whole seconds, rounded up.

@@ -523,16 +523,14 @@ impl Shared {
         Self { store, secret }
     }
 
-    /// Returns the stored ring. `known` is the version that was read before.
-    async fn load(&self, known: u64) -> Result<Option<(u64, Timeline)>, RingError> {
-        let Some(stored) = self.store.load().await? else {
-            return if known == 0 { Ok(None) } else { Err(RingError::WentBack) };
-        };
-        if stored.version < known {
-            return Err(RingError::WentBack);
-        }
-        let timeline = self.secret.open(&stored).ok_or(RingError::Sealed)?;
-        Ok(Some((stored.version, timeline)))
+    /// Returns the stored ring; `None` if nothing is stored yet.
+    async fn load(&self) -> Result<Option<(u64, Timeline)>, RingError> {
+        self.store.load().await?.map(|stored| self.open(&stored)).transpose()
+    }
+
+    fn open(&self, stored: &StoredRing) -> Result<(u64, Timeline), RingError> {
+        let timeline = self.secret.open(stored).ok_or(RingError::Sealed)?;
+        Ok((stored.version, timeline))
     }
 
     /// Returns the stored ring, or `None` if it still has the known version. Its keys are not prepared again then.
@@ -541,10 +539,7 @@ impl Shared {
         match stored.version.cmp(&known) {
             std::cmp::Ordering::Less => Err(RingError::WentBack),
             std::cmp::Ordering::Equal => Ok(None),
-            std::cmp::Ordering::Greater => {
-                let timeline = self.secret.open(&stored).ok_or(RingError::Sealed)?;
-                Ok(Some((stored.version, timeline)))
-            }
+            std::cmp::Ordering::Greater => self.open(&stored).map(Some),
         }
     }
 

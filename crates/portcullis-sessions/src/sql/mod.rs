@@ -32,9 +32,9 @@ use crate::token::TokenHash;
 /// # Ok(()) }
 /// ```
 ///
-/// To servers it uses TLS when they offer it, with the root certificates that Mozilla trusts. To demand TLS, add
-/// `?ssl-mode=VERIFY_IDENTITY` (MySQL) or `?sslmode=verify-full` (PostgreSQL) to the URL. Without TLS, a MySQL server refuses
-/// the authentication `caching_sha2_password`.
+/// To servers it uses TLS if they offer it, and then does **not** check their certificate, as is the default of these
+/// databases. For a server on another machine, add `?ssl-mode=VERIFY_IDENTITY` (MySQL) or `?sslmode=verify-full` (PostgreSQL)
+/// to the URL: these demand TLS and a certificate that fits.
 ///
 /// It makes its tables when it connects. Every operation is a single statement, so none needs a transaction. A database that
 /// acknowledges a commit has to keep it through a crash, as all three do by default; on SQLite this store demands it
