@@ -12,5 +12,7 @@
     reason = "the core uses more of these files than the tests do"
 )]
 
+#[path = "../../crates/portcullis/src/budget.rs"]
+mod budget;
 mod jose;
 mod keys;

@@ -47,6 +47,7 @@
 pub mod _docs;
 pub mod adapter;
 mod attempts;
+mod budget;
 mod catch_panic;
 mod challenge;
 pub mod checks;

@@ -7,8 +7,6 @@
 //! A name that the source has is known from then on. A budget limits the questions about all other names, so made-up names
 //! cost the source little, and they never affect known names.
 
-mod budget;
-
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -19,10 +17,10 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use tokio::sync::{OnceCell, Semaphore};
 
+use crate::budget::Budget;
 use crate::catch_panic::catch_panic;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Unavailable;
-use crate::lookups::budget::Budget;
 use crate::time_limit;
 
 /// The SHA-256 of a name. Its size does not depend on the token.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::budget::Budget;
 use crate::keys::remote::limits;
 
 /// Why a fetch starts.
@@ -47,10 +48,8 @@ impl FetchTrigger {
 #[derive(Debug)]
 pub(super) struct FetchSchedule {
     cooldown: Duration,
-    burst: u32,
-    /// The number of fetches that unknown keys may still cause. It gains one per cooldown, up to the burst.
-    budget: u32,
-    budget_since: Duration,
+    /// The fetches that unknown keys may still cause.
+    budget: Budget,
     /// When a fetch started last, for any reason.
     last_start: Option<Duration>,
     /// The number of times that a new name was turned away since then, because the budget was spent.
@@ -63,9 +62,7 @@ impl FetchSchedule {
     pub(super) fn new(cooldown: Duration, burst: u32, now: Duration) -> Self {
         Self {
             cooldown,
-            burst,
-            budget: burst,
-            budget_since: now,
+            budget: Budget::new(burst, cooldown, now),
             last_start: None,
             turned_away: 0,
             failures: 0,
@@ -85,7 +82,7 @@ impl FetchSchedule {
 
     /// The time until the budget gains its next fetch.
     pub(super) fn next_gain(&self, now: Duration) -> Duration {
-        self.budget_since.saturating_add(self.cooldown).saturating_sub(now)
+        self.budget.next_gain(now)
     }
 
     /// The number of times that a new name was turned away since the last fetch started.
@@ -95,21 +92,19 @@ impl FetchSchedule {
 
     /// Whether a fetch for this reason may start now. If so, it counts as started.
     pub(super) fn start(&mut self, trigger: FetchTrigger, now: Duration) -> bool {
-        self.refill(now);
+        let left = self.budget.left(now);
         let allowed = match trigger {
             FetchTrigger::Stalled => true,
             FetchTrigger::NoKeys | FetchTrigger::Refresh => now >= self.not_before,
             // After a failure, the pause limits the attempts.
             FetchTrigger::UnknownKey(_) if self.is_failing() => now >= self.not_before,
-            FetchTrigger::UnknownKey(UnknownName::New | UnknownName::Missing) => self.budget > 0,
-            FetchTrigger::UnknownKey(UnknownName::MissingAgain) => self.budget > 1 || self.is_quiet(now),
+            FetchTrigger::UnknownKey(UnknownName::New | UnknownName::Missing) => left > 0,
+            FetchTrigger::UnknownKey(UnknownName::MissingAgain) => left > 1 || self.is_quiet(now),
         };
         if allowed {
-            if self.takes_one(trigger) {
-                if self.budget == self.burst {
-                    self.budget_since = now;
-                }
-                self.budget = self.budget.saturating_sub(1);
+            if self.takes_one(trigger, left) {
+                // With nothing left, nothing is taken.
+                let _ = self.budget.take(now);
             }
             self.last_start = Some(now);
             self.turned_away = 0;
@@ -140,33 +135,22 @@ impl FetchSchedule {
         self.not_before = now.saturating_add(pause.max(requested));
     }
 
-    /// Whether this fetch takes one from the budget.
-    fn takes_one(&self, trigger: FetchTrigger) -> bool {
+    /// Whether this fetch takes one from the budget, which has `left`.
+    fn takes_one(&self, trigger: FetchTrigger, left: u32) -> bool {
         match trigger {
             FetchTrigger::Refresh | FetchTrigger::Stalled => false,
             FetchTrigger::UnknownKey(_) if self.is_failing() => false,
-            // The start counts, but never leaves a rotation without a fetch.
-            FetchTrigger::NoKeys => self.budget > 1,
+            // It takes one, but never the last, which a rotation may need.
+            FetchTrigger::NoKeys => left > 1,
             FetchTrigger::UnknownKey(UnknownName::New | UnknownName::Missing) => true,
             // The last one is kept for new names, unless the fetch serves new names that were turned away.
-            FetchTrigger::UnknownKey(UnknownName::MissingAgain) => self.budget > 1 || self.turned_away > 0,
+            FetchTrigger::UnknownKey(UnknownName::MissingAgain) => left > 1 || self.turned_away > 0,
         }
     }
 
     /// Whether no fetch has started for one cooldown.
     fn is_quiet(&self, now: Duration) -> bool {
         self.last_start.is_none_or(|last| now.saturating_sub(last) >= self.cooldown)
-    }
-
-    fn refill(&mut self, now: Duration) {
-        if self.budget >= self.burst || self.cooldown.is_zero() {
-            self.budget = self.burst;
-            return;
-        }
-        let gained = now.saturating_sub(self.budget_since).as_nanos() / self.cooldown.as_nanos();
-        let gained = u32::try_from(gained).unwrap_or(u32::MAX);
-        self.budget = self.budget.saturating_add(gained).min(self.burst);
-        self.budget_since = self.budget_since.saturating_add(self.cooldown.saturating_mul(gained)).min(now);
     }
 }
 

@@ -1,27 +1,44 @@
-//! The budget for questions about unknown names. Every time is one of the monotonic clock.
+//! A budget for what unknown names may cause: questions or fetches. Every time is one of the monotonic clock.
 
 use std::time::Duration;
 
-/// A number of questions, which gains one per cooldown up to its burst.
+/// A number that gains one per cooldown, up to its burst.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     burst: u32,
     cooldown: Duration,
     left: u32,
-    /// The time from which the next question is gained.
+    /// The time from which the next one is gained.
     since: Duration,
 }
 
 impl Budget {
-    pub(super) fn new(burst: u32, cooldown: Duration, now: Duration) -> Self {
+    pub(crate) fn new(burst: u32, cooldown: Duration, now: Duration) -> Self {
         Self { burst, cooldown, left: burst, since: now }
     }
 
-    /// Takes one question, or returns the time until there is one.
-    pub(super) fn take(&mut self, now: Duration) -> Result<(), Duration> {
-        self.refill(now);
-        if self.left == 0 {
-            return Err(self.cooldown.saturating_sub(now.saturating_sub(self.since)));
+    /// Returns how many are left.
+    pub(crate) fn left(&mut self, now: Duration) -> u32 {
+        if self.left >= self.burst || self.cooldown.is_zero() {
+            self.left = self.burst;
+            return self.left;
+        }
+        let gained = now.saturating_sub(self.since).as_nanos() / self.cooldown.as_nanos();
+        let gained = u32::try_from(gained).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_add(gained).min(self.burst);
+        self.since = self.since.saturating_add(self.cooldown.saturating_mul(gained)).min(now.max(self.since));
+        self.left
+    }
+
+    /// Returns the time until the next one is gained.
+    pub(crate) fn next_gain(&self, now: Duration) -> Duration {
+        self.cooldown.saturating_sub(now.saturating_sub(self.since))
+    }
+
+    /// Takes one, or returns the time until there is one.
+    pub(crate) fn take(&mut self, now: Duration) -> Result<(), Duration> {
+        if self.left(now) == 0 {
+            return Err(self.next_gain(now));
         }
         if self.left == self.burst {
             self.since = now;
@@ -30,16 +47,9 @@ impl Budget {
         Ok(())
     }
 
-    /// Gives one question back.
-    pub(super) fn give_back(&mut self) {
+    /// Gives one back.
+    pub(crate) fn give_back(&mut self) {
         self.left = self.left.saturating_add(1).min(self.burst);
-    }
-
-    fn refill(&mut self, now: Duration) {
-        while self.left < self.burst && now.saturating_sub(self.since) >= self.cooldown {
-            self.left += 1;
-            self.since = self.since.saturating_add(self.cooldown);
-        }
     }
 }
 
