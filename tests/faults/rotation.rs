@@ -137,6 +137,27 @@ async fn fault_37_withdrawn_key_is_refused_after_the_next_fetch() {
 }
 
 #[tokio::test]
+async fn withdrawn_key_is_refused_while_the_budget_is_spent() {
+    let scene = Scene::warm().await;
+    let (old, kid) = (scene.token(), scene.server.issuer().first_key().id().to_owned());
+    scene.server.rotate(Algorithm::Es256);
+    scene.server.withdraw(&kid);
+    scene.admits(&scene.token()).await;
+    for number in 0..10 {
+        let _ = scene.gate.verify(&scene.token_of_unknown_key(&format!("made-up-{number}"))).await;
+    }
+    assert_eq!(scene.is_unavailable(&scene.token_of_unknown_key("one-more")).await, 30);
+    scene.refuses(&old, Reason::UnknownKey).await;
+    // The next rotation keeps its name.
+    let kid = scene.server.issuer().first_key().id().to_owned();
+    scene.clock.advance(secs(30));
+    scene.server.rotate(Algorithm::Es256);
+    scene.server.withdraw(&kid);
+    scene.admits(&scene.token()).await;
+    scene.refuses(&old, Reason::UnknownKey).await;
+}
+
+#[tokio::test]
 async fn fault_38_flood_of_made_up_kids_causes_a_burst() {
     let scene = Scene::warm().await;
     let good = scene.token();

@@ -4,6 +4,7 @@
 //! cached keys. A caller that finds no usable key, or no key with its name, asks the [`Coordinator`], which decides. This
 //! file carries out its decisions on tokio.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,8 @@ pub(super) struct CachedKeySet {
 struct CachedKeys {
     keys: KeySet,
     dates: KeyDates,
+    /// The names of keys that earlier fetches had and these keys do not have, the latest first.
+    withdrawn: Vec<String>,
     /// The number of the fetch that they come from; 0 for a seed.
     number: u64,
     /// `None` for a seed.
@@ -55,6 +58,7 @@ enum Cached {
     },
     NoSuchKey {
         seen: u64,
+        withdrawn: bool,
     },
 }
 
@@ -75,7 +79,8 @@ impl CachedKeySet {
     ) -> Arc<Self> {
         let now = settings.clock.monotonic();
         let dates = KeyDates::of_seed(now, settings.stale);
-        let keys = seed.map(|keys| Arc::new(CachedKeys { keys, dates, number: 0, revalidation: None }));
+        let keys =
+            seed.map(|keys| Arc::new(CachedKeys { keys, dates, withdrawn: Vec::new(), number: 0, revalidation: None }));
         let schedule = FetchSchedule::new(settings.cooldown, settings.burst, now);
         let overdue_after = settings.timeout.saturating_add(limits::OVERDUE_MARGIN);
         Arc::new(Self {
@@ -99,9 +104,9 @@ impl CachedKeySet {
                 }
                 // There is no further key to try.
                 Cached::NoSuchKey { .. } if query.attempt() > 0 => return Err(KeyError::NotFound),
-                Cached::NoSuchKey { seen } => {
+                Cached::NoSuchKey { seen, withdrawn } => {
                     let request = self.request(seen, &waiting)?;
-                    let lookup = lookup.get_or_insert_with(|| Lookup::new(name_hash(query)));
+                    let lookup = lookup.get_or_insert_with(|| Lookup::new(name_hash(query)).with_withdrawn(withdrawn));
                     self.coordinator.ask_for_name(lookup, request, self.now())
                 }
             };
@@ -172,7 +177,10 @@ impl CachedKeySet {
             self.refresh(cached.number);
         }
         match cached.keys.choose(&query.wanted(1)) {
-            Err(NotChosen::NotFound) => Cached::NoSuchKey { seen: cached.number },
+            Err(NotChosen::NotFound) => {
+                let withdrawn = query.key_id().is_some_and(|id| cached.withdrawn.iter().any(|name| name == id));
+                Cached::NoSuchKey { seen: cached.number, withdrawn }
+            }
             chosen => Cached::Chosen(chosen.cloned()),
         }
     }
@@ -253,7 +261,9 @@ impl CachedKeySet {
             let before = self.keys.load_full();
             // Without a change (304), the same keys get new dates. There are some, because the request had their validators.
             let keys = keys.or_else(|| before.as_ref().map(|cached| cached.keys.clone())).unwrap_or_default();
-            let cached = Arc::new(CachedKeys { keys, dates, number: fetch.number, revalidation: Some(revalidation) });
+            let withdrawn = before.as_ref().map(|before| before.withdrawn_by(&keys)).unwrap_or_default();
+            let (number, revalidation) = (fetch.number, Some(revalidation));
+            let cached = Arc::new(CachedKeys { keys, dates, withdrawn, number, revalidation });
             self.keys.store(Some(Arc::clone(&cached)));
             (cached, before)
         });
@@ -324,6 +334,15 @@ impl CachedKeySet {
 
     fn now(&self) -> Moment {
         Moment { clock: self.clock(), network: self.created_at.elapsed() }
+    }
+}
+
+impl CachedKeys {
+    /// The names that these keys or earlier ones have and `next` does not have.
+    fn withdrawn_by(&self, next: &KeySet) -> Vec<String> {
+        let names = self.keys.keys().filter_map(|key| key.id()).chain(self.withdrawn.iter().map(String::as_str));
+        let next: HashSet<_> = next.keys().filter_map(|key| key.id()).collect();
+        names.filter(|name| !next.contains(name)).take(limits::WITHDRAWN_NAMES).map(str::to_owned).collect()
     }
 }
 

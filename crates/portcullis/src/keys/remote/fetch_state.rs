@@ -73,6 +73,8 @@ pub(super) struct Request<R> {
 #[derive(Debug)]
 pub(super) struct Lookup {
     name: NameHash,
+    /// Whether earlier keys had it. Then the fetch that replaced them has looked it up already.
+    withdrawn: bool,
     /// The number of the last fetch that had started when the name appeared. `None` until the caller has asked.
     since: Option<u64>,
 }
@@ -133,7 +135,12 @@ pub(super) struct KeyDates {
 
 impl Lookup {
     pub(super) fn new(name: NameHash) -> Self {
-        Self { name, since: None }
+        Self { name, withdrawn: false, since: None }
+    }
+
+    pub(super) fn with_withdrawn(mut self, withdrawn: bool) -> Self {
+        self.withdrawn = withdrawn;
+        self
     }
 }
 
@@ -199,7 +206,7 @@ impl<R: Clone + Eq, T> FetchState<R, T> {
         let asked_before = lookup.since.is_some();
         // The caller remembers it as well, because a flood of names may have replaced the entry.
         let since = *lookup.since.insert(lookup.since.map_or(known.since, |since| since.min(known.since)));
-        let missing = self.last_stored > since;
+        let missing = lookup.withdrawn || self.last_stored > since;
         if missing && asked_before && !self.is_failing() {
             return (Step::Missing, Afterwards::nothing());
         }
@@ -492,6 +499,19 @@ mod tests {
         assert_eq!((refresh.unwrap().number, refresh.unwrap().turned_away), (4, 2));
         assert!(state.succeeded(4).0);
         assert_eq!(for_name(&mut state, &mut Lookup::new([3; 16]), at(1_002)), Step::Missing);
+    }
+
+    #[test]
+    fn withdrawn_name_is_missing_while_the_budget_is_spent() {
+        let mut state = warm();
+        let withdrawn = || Lookup::new(NAME).with_withdrawn(true);
+        // It may have been published again.
+        let number = started(for_name(&mut state, &mut withdrawn(), NOW));
+        assert!(state.succeeded(number).0);
+        let number = started(for_name(&mut state, &mut Lookup::new([2; 16]), NOW));
+        assert!(state.succeeded(number).0);
+        assert_eq!(for_name(&mut state, &mut withdrawn(), NOW), Step::Missing);
+        assert!(matches!(for_name(&mut state, &mut Lookup::new([3; 16]), NOW), Step::Later(Later::BudgetSpent { .. })));
     }
 
     #[test]

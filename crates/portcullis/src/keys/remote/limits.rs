@@ -65,6 +65,9 @@ pub(super) const DEFAULT_BURST: u32 = 3;
 /// any tokens.
 pub(super) const ASKED_NAMES: usize = 1_024;
 
+/// The number of names of withdrawn keys that are remembered.
+pub(super) const WITHDRAWN_NAMES: usize = 64;
+
 /// The number of callers that may wait for one fetch. At about 2 KiB for a waiting request, they need about 8 MiB.
 ///
 /// A service that gets 800 requests per second reaches it when a fetch takes its whole time limit of 5 seconds.
