@@ -14,6 +14,8 @@
 mod answers;
 mod bodies;
 mod callbacks;
+#[cfg(feature = "client-features")]
+mod client_features;
 mod connections;
 mod discovery;
 mod freshness;
