@@ -1,8 +1,6 @@
 //! Proxy variables of the environment. Each test starts a new process, because a process must not change its own
 //! environment.
 
-use std::process::Command;
-
 use portcullis::Config;
 use portcullis::keys::RemoteKeys;
 use portcullis_auth0::Auth0;
@@ -11,25 +9,15 @@ use portcullis_clerk::Clerk;
 use portcullis_oidc::Okta;
 use portcullis_testing::TestIssuer;
 
+use crate::child::run_in_child;
 use crate::log::Log;
-
-const IN_CHILD: &str = "PORTCULLIS_TEST_IN_CHILD";
 
 /// Runs `code` in another process with `variables`, and returns what it printed. `test` is the name of the calling test.
 fn in_child(test: &str, variables: &[(&str, &str)], code: impl FnOnce()) -> String {
-    if std::env::var_os(IN_CHILD).is_some() {
+    run_in_child(test, variables).unwrap_or_else(|| {
         code();
-        return String::new();
-    }
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", test, "--nocapture"]).env(IN_CHILD, "1");
-    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
-        again.env_remove(name);
-    }
-    let output = again.envs(variables.iter().copied()).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    text
+        String::new()
+    })
 }
 
 /// Runs this test in another process with `variables`, and returns its log. The process builds the keys twice.

@@ -9,6 +9,8 @@
     reason = "tests may fail by panic; clippy can't tell that these functions are tests"
 )]
 
+#[path = "../child.rs"]
+mod child;
 mod environment;
 mod fetching;
 mod hosts;

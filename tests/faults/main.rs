@@ -14,6 +14,8 @@
 mod answers;
 mod bodies;
 mod callbacks;
+#[path = "../child.rs"]
+mod child;
 #[cfg(feature = "client-features")]
 mod client_features;
 mod connections;

@@ -15,6 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::child::run_in_child;
 use crate::support::{Scene, es256};
 
 /// A private certificate authority.
@@ -138,16 +139,13 @@ async fn fault_06_certificate_of_a_trusted_root_is_accepted() {
 /// test.
 #[test]
 fn fault_06_roots_of_the_system_stay_trusted() {
-    let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|_| std::env::var_os(IN_CHILD).is_some()) else {
-        let path = std::env::temp_dir().join(format!("portcullis-roots-{}", std::process::id()));
-        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-        again.args(["--exact", "tls::fault_06_roots_of_the_system_stay_trusted"]);
-        let output = again.env("SSL_CERT_FILE", &path).env(IN_CHILD, "1").output().unwrap();
+    let path = std::env::temp_dir().join(format!("portcullis-roots-{}", std::process::id()));
+    let variables = [("SSL_CERT_FILE", &path)];
+    if run_in_child("tls::fault_06_roots_of_the_system_stay_trusted", &variables).is_some() {
         std::fs::remove_file(path).unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}");
         return;
-    };
+    }
+    let path = std::env::var_os("SSL_CERT_FILE").unwrap();
     let (system, added) = (Authority::new(), Authority::new());
     std::fs::write(path, &system.pem).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -159,8 +157,6 @@ fn fault_06_roots_of_the_system_stay_trusted() {
         }
     });
 }
-
-const IN_CHILD: &str = "PORTCULLIS_TEST_IN_CHILD";
 
 #[tokio::test]
 async fn fault_06_invalid_certificates_fail() {

@@ -5,6 +5,8 @@ use portcullis::error::Unavailable;
 use portcullis::jose::Algorithm;
 use portcullis_testing::Fault;
 
+#[cfg(target_os = "linux")]
+use crate::child::{ran_alone, resident_bytes};
 use crate::support::{Scene, eventually, secs};
 
 /// The number of callers that may wait for one fetch.
@@ -47,27 +49,19 @@ async fn callers_beyond_the_limit_get_503() {
     assert_eq!(scene.server.jwks_hits(), 2, "one fetch for all of them");
 }
 
-/// In another process, because other tests need memory as well.
-#[cfg(target_os = "linux")]
-#[test]
-fn memory_of_waiting_callers_is_flat() {
-    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    let output =
-        again.args(["--exact", "waiting::measures_waiting_callers", "--ignored", "--nocapture"]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-}
-
 #[cfg(target_os = "linux")]
 #[tokio::test]
-#[ignore = "memory_of_waiting_callers_is_flat runs it in a process of its own"]
 #[allow(clippy::print_stdout, reason = "the numbers are for people")]
-async fn measures_waiting_callers() {
+async fn memory_of_waiting_callers_is_flat() {
     const CALLERS: usize = 50_000;
+    // Other tests of this process use memory as well.
+    if ran_alone("waiting::memory_of_waiting_callers_is_flat") {
+        return;
+    }
     let scene = Scene::with(|builder| builder.timeout(secs(120))).warmed().await;
     let unknown: std::sync::Arc<str> = scene.token_of_unknown_key("unknown").into();
     scene.server.misbehave(Fault::Hold);
-    let before = resident_mib();
+    let before = resident_bytes();
     for number in 0..CALLERS {
         let (gate, unknown) = (scene.gate.clone(), std::sync::Arc::clone(&unknown));
         tokio::spawn(async move { gate.verify(&unknown).await.map(drop) });
@@ -79,18 +73,12 @@ async fn measures_waiting_callers() {
     eventually("the fetch has arrived", || scene.server.held() == 1).await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let alive = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    let needed = resident_mib().saturating_sub(before);
+    let needed = resident_bytes().saturating_sub(before) / 1_048_576;
     let ticks = cpu_ticks();
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     println!("{CALLERS} callers, {alive} tasks: {needed} MiB; {} ms CPU per second", (cpu_ticks() - ticks) * 10);
     assert!(needed < 64, "{needed} MiB for {alive} tasks");
     assert!(scene.server.release(0));
-}
-
-#[cfg(target_os = "linux")]
-fn resident_mib() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096 / 1_048_576
 }
 
 /// The time on CPUs, in hundredths of a second.

@@ -7,6 +7,8 @@
     reason = "the helpers of tests fail as tests do"
 )]
 
+#[path = "../child.rs"]
+mod child;
 mod http;
 mod open;
 #[path = "../running.rs"]

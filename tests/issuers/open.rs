@@ -11,6 +11,8 @@ use portcullis::verifier::{IssuerDirectory, OpenIssuers};
 use portcullis::{Config, ConfigError, Gate, JwtVerifier, Reason, async_trait};
 use portcullis_testing::{IssuerServer, TestIssuer};
 
+#[cfg(target_os = "linux")]
+use crate::child::{ran_alone, resident_bytes};
 use crate::{es256, reason};
 
 /// What the directory does with the next questions.
@@ -335,24 +337,11 @@ fn unsigned(issuer: &str) -> String {
     format!("{header}.{}.AAAA", part(format!(r#"{{"iss":"{issuer}"}}"#)))
 }
 
-/// The resident memory of this process, in bytes.
-#[cfg(target_os = "linux")]
-fn memory() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
-}
-
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn flood_of_made_up_issuers_keeps_memory_flat() {
-    const ALONE: &str = "PORTCULLIS_TEST_ALONE";
-    // Other tests of this process use memory as well, so a separate process measures.
-    if std::env::var_os(ALONE).is_none() {
-        let this = ["--exact", "open::flood_of_made_up_issuers_keeps_memory_flat", "--nocapture"];
-        let program = std::env::current_exe().unwrap();
-        let measured = std::process::Command::new(program).args(this).env(ALONE, "1").output().unwrap();
-        let output = String::from_utf8_lossy(&measured.stdout).into_owned();
-        assert!(measured.status.success() && output.contains("1 passed"), "{output}");
+    // Other tests of this process use memory as well.
+    if ran_alone("open::flood_of_made_up_issuers_keeps_memory_flat") {
         return;
     }
     let (keys, directory, open) = customers(10, 100, LONG);
@@ -368,9 +357,9 @@ async fn flood_of_made_up_issuers_keeps_memory_flat() {
         }
     };
     flood(0..5_000).await;
-    let before = memory();
+    let before = resident_bytes();
     flood(5_000..40_000).await;
-    let names = memory().saturating_sub(before);
+    let names = resident_bytes().saturating_sub(before);
     assert_eq!(status(&gate, &good).await, 200);
 
     // As many callers as can connect wait behind a silent directory.

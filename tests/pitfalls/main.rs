@@ -11,6 +11,8 @@
 
 mod advisories;
 mod algorithms;
+#[path = "../child.rs"]
+mod child;
 mod claims;
 mod dependencies;
 mod documents;

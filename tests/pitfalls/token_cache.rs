@@ -17,6 +17,8 @@ use portcullis::{AuthError, Gate, Policy, Verified, async_trait};
 use portcullis_testing::TestIssuer;
 use serde_json::{Value, json};
 
+#[cfg(target_os = "linux")]
+use crate::child::{ran_alone, resident_bytes};
 use crate::support::{ChangingKeys, admitted, builder_with, generated, refused, with_member};
 
 fn caching(builder: JwtVerifierBuilder) -> Gate {
@@ -273,25 +275,12 @@ async fn the_cache_keeps_its_configured_size() {
     assert!(cached > 0 && cached < 10 * ROOM, "{cached}");
 }
 
-/// The resident memory of this process, in bytes.
-#[cfg(target_os = "linux")]
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4096
-}
-
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn large_tokens_take_no_more_memory_than_allowed() {
     const TOKENS: usize = 1_500;
-    const ALONE: &str = "PORTCULLIS_TEST_ALONE";
-    // Other tests of this process use memory as well, so a separate process measures.
-    if std::env::var_os(ALONE).is_none() {
-        let this = ["--exact", "token_cache::large_tokens_take_no_more_memory_than_allowed", "--nocapture"];
-        let program = std::env::current_exe().unwrap();
-        let measured = std::process::Command::new(program).args(this).env(ALONE, "1").output().unwrap();
-        let output = String::from_utf8_lossy(&measured.stdout).into_owned();
-        assert!(measured.status.success() && output.contains("1 passed"), "{output}");
+    // Other tests of this process use memory as well.
+    if ran_alone("token_cache::large_tokens_take_no_more_memory_than_allowed") {
         return;
     }
     let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
