@@ -11,7 +11,7 @@ use portcullis::keys::VerifyingKey;
 use crate::ring::sealed::RingSecret;
 use crate::ring::store::RingStore;
 use crate::ring::timeline::{RingKey, Spans, Timeline};
-use crate::ring::{KeyRing, RingError, Shared, probe, unix};
+use crate::ring::{ATTEMPTS, KeyRing, RingError, Shared, probe, unix};
 use crate::signer::Signer;
 use crate::signing_key::SigningKey;
 
@@ -175,24 +175,23 @@ impl KeyRingBuilder {
         let shared = Shared::new(Arc::new(store), secret);
         let (now, spans) = (unix(&*self.clock), self.spans());
         let mut generated = None;
-        let timeline = loop {
-            if let Some(stored) = shared.load().await? {
-                break stored;
+        for _ in 0..ATTEMPTS {
+            if let Some((version, timeline)) = shared.load().await? {
+                let ring = self.ring(timeline, Some((shared, version)));
+                ring.widen(spans).await?;
+                return Ok(ring);
             }
             let key = match &generated {
                 Some(key) => Arc::clone(key),
                 None => Arc::clone(generated.insert(self.take_first_key()?)),
             };
             let first = Timeline::starting(RingKey::local(key, now), spans);
-            if let Some(stored) = shared.replace(None, first).await? {
-                break stored;
+            if let Some((version, timeline)) = shared.replace(None, first).await? {
+                return Ok(self.ring(timeline, Some((shared, version))));
             }
             // Another machine was faster. Its ring is loaded now.
-        };
-        let (version, timeline) = timeline;
-        let ring = self.ring(timeline, Some((shared, version)));
-        ring.widen(spans).await?;
-        Ok(ring)
+        }
+        Err(RingError::Contended)
     }
 
     fn take_first_key(&mut self) -> Result<Arc<SigningKey>, ConfigError> {

@@ -21,6 +21,7 @@ use crate::ring::timeline::{RingKey, Spans, Timeline};
 use crate::signing_key::SigningKey;
 
 const VARIABLE: &str = "JWT_RING_SECRET";
+const HINT: &str = "write 32 random bytes in base64, as `openssl rand -base64 32` prints them";
 const FORMAT: u8 = 1;
 const SECRET_BYTES: usize = 32;
 const NAME_BYTES: usize = 8;
@@ -37,7 +38,7 @@ const NAME_BYTES: usize = 8;
 /// ```
 ///
 /// To replace it, deploy the new secret with [`Self::with_previous`] of the old one. The next change of the ring is sealed
-/// with the new secret.
+/// with the new secret. Before that, every machine has to know the new secret, so deploy it as the previous one first.
 #[derive(Clone)]
 pub struct RingSecret {
     current: Arc<SealingKey>,
@@ -55,22 +56,49 @@ impl RingSecret {
     /// # Errors
     /// [`ConfigError`] if it is something else.
     pub fn from_base64(text: &str) -> Result<Self, ConfigError> {
-        let packed: Zeroizing<String> = Zeroizing::new(text.split_ascii_whitespace().collect());
-        let bytes = encoding::decode_standard(&packed).map(Zeroizing::new);
-        let key = bytes.filter(|bytes| bytes.len() == SECRET_BYTES).and_then(|bytes| SealingKey::new(&bytes));
-        let hint = "write 32 random bytes in base64, as `openssl rand -base64 32` prints them";
-        let key = key.ok_or_else(|| ConfigError::new("secret", "not base64 of 32 bytes", hint))?;
+        let key = SealingKey::from_base64(text.trim());
+        let key = key.ok_or_else(|| ConfigError::new("secret", "not base64 of 32 bytes", HINT))?;
         Ok(Self { current: Arc::new(key), previous: Vec::new() })
     }
 
-    /// Reads the secret from the environment variable `JWT_RING_SECRET`, or from the file that `JWT_RING_SECRET_FILE` names.
-    /// `None` if neither is set.
+    /// Reads the secret from the environment variable `JWT_RING_SECRET`, or from the file that `JWT_RING_SECRET_FILE` names
+    /// ([`variables`](portcullis::config::variables)). `None` if neither is set.
+    ///
+    /// The value is base64 of 32 bytes, as `openssl rand -base64 32` prints it. To replace the secret, list several, with
+    /// white space or commas in between: the first one seals, and all of them open.
     ///
     /// # Errors
-    /// [`ConfigError`] if it is not base64 of 32 bytes, or cannot be read.
+    /// [`ConfigError`] says which variable is wrong, and what to write instead.
     pub fn from_env() -> Result<Option<Self>, ConfigError> {
-        let text = given(environment, VARIABLE)?.map(Zeroizing::new);
-        text.map(|text| Self::from_base64(&text).map_err(|error| error.with_field(VARIABLE))).transpose()
+        Self::from_variables(environment)
+    }
+
+    /// Reads the secret as [`Self::from_env`] does, with `lookup` instead of the environment.
+    ///
+    /// ```
+    /// use portcullis_issuer::RingSecret;
+    ///
+    /// let lookup = |name: &str| (name == "JWT_RING_SECRET").then(|| "not a secret".to_owned());
+    /// let error = RingSecret::from_variables(lookup).unwrap_err().to_string();
+    /// assert_eq!(
+    ///     error,
+    ///     "JWT_RING_SECRET: secret 1 is not base64 of 32 bytes; \
+    ///      write 32 random bytes in base64, as `openssl rand -base64 32` prints them"
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::from_env`].
+    pub fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, ConfigError> {
+        let Some(text) = given(lookup, VARIABLE)?.map(Zeroizing::new) else { return Ok(None) };
+        let mut secrets = Vec::new();
+        for item in text.split([',', ' ', '\t', '\r', '\n']).filter(|item| !item.is_empty()) {
+            let problem = format!("secret {} is not base64 of 32 bytes", secrets.len() + 1);
+            secrets.push(SealingKey::from_base64(item).ok_or_else(|| ConfigError::new(VARIABLE, problem, HINT))?);
+        }
+        let mut secrets = secrets.into_iter().map(Arc::new);
+        let current = secrets.next().ok_or_else(|| ConfigError::new(VARIABLE, "no secret", HINT))?;
+        Ok(Some(Self { current, previous: secrets.collect() }))
     }
 
     /// Also opens what was sealed with `previous`.
@@ -110,6 +138,11 @@ impl fmt::Debug for RingSecret {
 }
 
 impl SealingKey {
+    fn from_base64(text: &str) -> Option<Self> {
+        let bytes = Zeroizing::new(encoding::decode_standard(text)?);
+        if bytes.len() == SECRET_BYTES { Self::new(&bytes) } else { None }
+    }
+
     fn new(secret: &[u8]) -> Option<Self> {
         let key = RandomizedNonceKey::new(&AES_256_GCM, secret).ok()?;
         // The hash of 32 random bytes does not help to find them.
@@ -207,6 +240,31 @@ mod tests {
         assert!(!ring.sealed.windows(8).any(|bytes| text.as_bytes().windows(8).any(|part| part == bytes)));
         // A second seal of the same keys has another nonce.
         assert_ne!(secret(1).seal(&timeline, 1).unwrap(), ring);
+    }
+
+    #[test]
+    fn first_secret_of_the_variable_seals() {
+        let text = |byte| encoding::standard(&[byte; 32]);
+        let read = |value: String| {
+            RingSecret::from_variables(|name| (name == VARIABLE).then(|| value.clone())).map(Option::unwrap)
+        };
+        let ring = read(text(1)).unwrap().seal(&timeline(), 1).unwrap();
+        for separator in [" ", ",", ", ", "\n", "\r\n", "\t"] {
+            let both = read(format!("{}{separator}{}", text(2), text(1))).unwrap();
+            assert!(both.open(&ring).is_some(), "{separator:?}");
+            let sealed = both.seal(&timeline(), 1).unwrap();
+            assert!(secret(2).open(&sealed).is_some() && secret(1).open(&sealed).is_none(), "{separator:?}");
+        }
+        assert!(RingSecret::from_variables(|_| None).unwrap().is_none());
+        for (value, problem) in [
+            (",".to_owned(), "no secret"),
+            ("x".to_owned(), "secret 1 is not"),
+            (format!("{},AAAA", text(1)), "secret 2 is not"),
+        ] {
+            let error = read(value).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("JWT_RING_SECRET: {problem}")), "{error}");
+            assert!(error.ends_with("`openssl rand -base64 32` prints them") && !error.contains("AAAA"), "{error}");
+        }
     }
 
     #[test]
