@@ -37,10 +37,13 @@
 //! `postgres` on servers that several machines share. To use another database, implement [`SessionStore`] and run the
 //! suite in the module `conformance` on it.
 //!
+//! With the feature `issuer`, `SqlStore` also keeps the signing keys that several machines share, encrypted: it is a
+//! `RingStore`.
+//!
 //! # Features
 //!
 //! - `conformance`: the module `conformance`.
-//! - `issuer` (default): `Session::access_token`, for the issuer of `portcullis-issuer`.
+//! - `issuer` (default): `Session::access_token` and signing keys in `SqlStore`, for the issuer of `portcullis-issuer`.
 //! - `mysql`, `postgres`, `sqlite` (default): `SqlStore` for each of these databases.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -48,7 +48,8 @@ impl SqlStoreBuilder {
         self
     }
 
-    /// Connects and makes the tables that are missing. On SQLite it makes the file if it is missing.
+    /// Connects. On a new database it makes the tables, and on one of an earlier version it adds what is missing; otherwise
+    /// the account needs no right to make tables. On SQLite it makes the file if it is missing.
     ///
     /// # Errors
     /// [`SqlStoreError`] when a setting is wrong, or the database is unavailable.
@@ -58,6 +59,7 @@ impl SqlStoreBuilder {
         match schema::migrate(&database, &self.prefix).await {
             Ok(()) => Ok(SqlStore::new(database, &self.prefix)),
             Err(SchemaError::Database(error)) => Err(Unavailable::new().with_source(error).into()),
+            Err(SchemaError::Unreadable(error)) => Err(error.into()),
             Err(newer @ SchemaError::Newer(_)) => {
                 let hint = "use the version of this program that made them, or a later one";
                 Err(ConfigError::new("database", newer.to_string(), hint).into())

@@ -110,19 +110,19 @@ impl Database {
 }
 
 impl Row {
-    pub(super) fn int(&self, column: usize) -> Result<i64, Unavailable> {
+    pub(super) fn int(&self, column: &str) -> Result<i64, Unavailable> {
         on_each!(Self, self, row => row.try_get(column)).map_err(unreadable)
     }
 
-    pub(super) fn optional_int(&self, column: usize) -> Result<Option<i64>, Unavailable> {
+    pub(super) fn optional_int(&self, column: &str) -> Result<Option<i64>, Unavailable> {
         on_each!(Self, self, row => row.try_get(column)).map_err(unreadable)
     }
 
-    pub(super) fn text(&self, column: usize) -> Result<String, Unavailable> {
+    pub(super) fn text(&self, column: &str) -> Result<String, Unavailable> {
         self.optional_text(column)?.ok_or_else(|| Unavailable::new().with_source("a column has no value"))
     }
 
-    pub(super) fn optional_text(&self, column: usize) -> Result<Option<String>, Unavailable> {
+    pub(super) fn optional_text(&self, column: &str) -> Result<Option<String>, Unavailable> {
         match self {
             // Unchecked, because names are VARBINARY. They still have to be UTF-8.
             #[cfg(feature = "mysql")]

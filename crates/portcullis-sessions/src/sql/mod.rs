@@ -2,6 +2,8 @@
 
 mod connect;
 mod database;
+#[cfg(feature = "issuer")]
+mod key_ring;
 mod schema;
 mod statements;
 
@@ -36,7 +38,8 @@ use crate::token::TokenHash;
 /// databases. For a server on another machine, add `?ssl-mode=VERIFY_IDENTITY` (MySQL) or `?sslmode=verify-full` (PostgreSQL)
 /// to the URL: these demand TLS and a certificate that fits.
 ///
-/// It makes its tables when it connects. Every operation is a single statement, so none needs a transaction. A database that
+/// It makes its tables when it connects. With the feature `issuer`, it also keeps the signing keys that several machines
+/// share, encrypted: `KeyRing::builder().open(store.clone(), secret)`. Every operation is a single statement, so none needs a transaction. A database that
 /// acknowledges a commit has to keep it through a crash, as all three do by default; on SQLite this store demands it
 /// (`synchronous = FULL`). A setting that delays commits (`innodb_flush_log_at_trx_commit = 2`, `synchronous_commit = off`)
 /// can lose the last rotation in a crash of the machine, and then the session ends at its next refresh.
@@ -208,40 +211,43 @@ fn time<'a>(timestamp: Timestamp) -> Value<'a> {
 /// Reads the columns of [`statements::FIXED`] and [`statements::CHANGING`].
 fn read_session(row: &Row) -> Result<StoredSession, Unavailable> {
     let required_time = |column| row.int(column).map(Timestamp::from_unix_millis);
-    let previous = match row.optional_text(7)? {
+    let previous = match row.optional_text("previous_hash")? {
         Some(hash) => Some(PreviousToken {
             hash: hash_from(&hash)?,
-            rotated_at: required_time(8)?,
-            key_version: u32::try_from(row.int(9)?).map_err(|_| unreadable())?,
+            rotated_at: required_time("rotated_at")?,
+            key_version: u32::try_from(row.int("key_version")?).map_err(|_| unreadable())?,
         }),
         None => None,
     };
-    let ended = match row.optional_int(16)? {
+    let ended = match row.optional_int("ended_at")? {
         Some(at) => Some(Ended {
             at: Timestamp::from_unix_millis(at),
             // The name of a later version is also an end.
-            reason: row.optional_text(17)?.and_then(|name| EndReason::from_name(&name)).unwrap_or(EndReason::Revoked),
+            reason: row
+                .optional_text("end_reason")?
+                .and_then(|name| EndReason::from_name(&name))
+                .unwrap_or(EndReason::Revoked),
         }),
         None => None,
     };
     let facts = AuthFacts {
-        auth_time: required_time(10)?.to_date(),
-        acr: row.optional_text(11)?,
-        amr: serde_json::from_str(&row.text(12)?).map_err(|_| unreadable())?,
+        auth_time: required_time("auth_time")?.to_date(),
+        acr: row.optional_text("acr")?,
+        amr: serde_json::from_str(&row.text("amr")?).map_err(|_| unreadable())?,
     };
     Ok(StoredSession {
-        id: row.text(0)?,
-        family: hash_from(&row.text(1)?)?,
-        subject: row.text(2)?,
-        created_at: required_time(3)?,
-        ends_at: required_time(4)?,
-        version: row.int(5)?,
-        current: hash_from(&row.text(6)?)?,
+        id: row.text("id")?,
+        family: hash_from(&row.text("family")?)?,
+        subject: row.text("subject")?,
+        created_at: required_time("created_at")?,
+        ends_at: required_time("ends_at")?,
+        version: row.int("version")?,
+        current: hash_from(&row.text("current_hash")?)?,
         previous,
         facts,
-        label: row.optional_text(13)?,
-        last_used_at: required_time(14)?,
-        expires_at: required_time(15)?,
+        label: row.optional_text("label")?,
+        last_used_at: required_time("last_used_at")?,
+        expires_at: required_time("expires_at")?,
         ended,
     })
 }
@@ -250,10 +256,10 @@ fn read_session(row: &Row) -> Result<StoredSession, Unavailable> {
 fn read_purpose_token(hash: TokenHash, row: &Row) -> Result<StoredPurposeToken, Unavailable> {
     Ok(StoredPurposeToken {
         hash,
-        purpose: row.text(0)?,
-        subject: row.text(1)?,
-        binding: hash_from(&row.text(2)?)?,
-        expires_at: Timestamp::from_unix_millis(row.int(3)?),
+        purpose: row.text("purpose")?,
+        subject: row.text("subject")?,
+        binding: hash_from(&row.text("binding")?)?,
+        expires_at: Timestamp::from_unix_millis(row.int("expires_at")?),
     })
 }
 
@@ -297,11 +303,13 @@ mod tests {
             &statements.purpose_token,
             &statements.take_purpose_token,
         ];
+        #[cfg(feature = "issuer")]
+        let single = single.into_iter().chain([&statements.key_ring, &statements.replace_key_ring]);
         for statement in single.into_iter().chain(&statements.remove_expired) {
             let plan: Arc<str> = format!("EXPLAIN QUERY PLAN {statement}").into();
             let marks = vec![Value::Int(1); statement.matches('?').count()];
             let steps = store.fetch(&plan, &marks).await.unwrap();
-            let steps: Vec<String> = steps.iter().map(|step| step.text(3).unwrap()).collect();
+            let steps: Vec<String> = steps.iter().map(|step| step.text("detail").unwrap()).collect();
             assert!(steps.iter().any(|step| step.starts_with("SEARCH")), "{statement}: {steps:?}");
             assert!(
                 !steps.iter().any(|step| step.starts_with("SCAN") || step.contains("TEMP")),
@@ -310,7 +318,7 @@ mod tests {
         }
         let removal = Arc::from(format!("EXPLAIN QUERY PLAN {}", statements.remove_expired[0]));
         let steps = store.fetch(&removal, &[Value::Int(1), Value::Int(1)]).await.unwrap();
-        assert!(steps.iter().any(|step| step.text(3).unwrap().contains("_by_expiry")));
+        assert!(steps.iter().any(|step| step.text("detail").unwrap().contains("_by_expiry")));
     }
 
     #[tokio::test]
@@ -333,12 +341,48 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn tables_of_the_version_before_are_completed() {
+        let (store, folder) = store().await;
+        let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
+        let versions = async |store: &SqlStore| {
+            let rows = store.fetch(&Arc::from("SELECT version FROM portcullis_schema"), &[]).await.unwrap();
+            rows.iter().map(|row| row.int("version").unwrap()).collect::<Vec<_>>()
+        };
+        let tables = Arc::from("SELECT name AS detail FROM sqlite_schema WHERE name = 'portcullis_key_ring'");
+        // Version 1 had no table of the key ring.
+        for statement in ["DROP TABLE portcullis_key_ring", "UPDATE portcullis_schema SET version = 1"] {
+            store.execute(&Arc::from(statement), &[]).await.unwrap();
+        }
+        let token = TokenHash::of("test", &[b"a token"]);
+        store.revoke_token(&token, Timestamp::from_unix_millis(0)).await.unwrap();
+
+        let upgraded = SqlStore::builder(&url).connect().await.unwrap();
+        assert_eq!(versions(&upgraded).await, [1, 2]);
+        assert_eq!(upgraded.fetch(&tables, &[]).await.unwrap().len(), 1);
+        assert!(upgraded.is_token_revoked(&token).await.unwrap(), "what was stored is still there");
+
+        // Tables of this version are not made again, because the account may lack the right to do that.
+        store.execute(&Arc::from("DROP TABLE portcullis_key_ring"), &[]).await.unwrap();
+        let again = SqlStore::builder(&url).connect().await.unwrap();
+        assert_eq!(again.fetch(&tables, &[]).await.unwrap().len(), 0);
+    }
+
+    #[tokio::test]
+    async fn unreadable_version_is_an_error() {
+        let (store, folder) = store().await;
+        store.execute(&Arc::from("INSERT INTO portcullis_schema (version) VALUES ('x')"), &[]).await.unwrap();
+        let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
+        let error = SqlStore::builder(&url).connect().await.unwrap_err();
+        assert!(matches!(error, SqlStoreError::Unavailable(_)), "{error}");
+    }
+
+    #[tokio::test]
     async fn tables_of_a_later_version_are_refused() {
         let (store, folder) = store().await;
-        store.execute(&Arc::from("INSERT INTO portcullis_schema (version) VALUES (2)"), &[]).await.unwrap();
+        store.execute(&Arc::from("INSERT INTO portcullis_schema (version) VALUES (3)"), &[]).await.unwrap();
         let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
         let error = SqlStore::builder(&url).connect().await.unwrap_err().to_string();
-        assert!(error.starts_with("database: the tables have version 2"), "{error}");
+        assert!(error.starts_with("database: the tables have version 3"), "{error}");
     }
 
     #[tokio::test]

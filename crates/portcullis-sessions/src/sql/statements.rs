@@ -19,8 +19,14 @@ pub(super) struct Statements {
     pub(super) insert_purpose_token: Arc<str>,
     pub(super) purpose_token: Arc<str>,
     pub(super) take_purpose_token: Arc<str>,
-    /// One for each table.
+    /// One for each table whose rows expire.
     pub(super) remove_expired: [Arc<str>; 3],
+    #[cfg(feature = "issuer")]
+    pub(super) key_ring: Arc<str>,
+    #[cfg(feature = "issuer")]
+    pub(super) insert_key_ring: Arc<str>,
+    #[cfg(feature = "issuer")]
+    pub(super) replace_key_ring: Arc<str>,
 }
 
 /// The columns that never change.
@@ -95,19 +101,26 @@ impl Statements {
                 remove("{revoked_tokens}", "token"),
                 remove("{purpose_tokens}", "token"),
             ],
+            #[cfg(feature = "issuer")]
+            key_ring: sql("SELECT version, sealed FROM {key_ring} WHERE id = 1"),
+            #[cfg(feature = "issuer")]
+            insert_key_ring: sql("INSERT INTO {key_ring} (id, version, sealed) VALUES (1, ?, ?)"),
+            #[cfg(feature = "issuer")]
+            replace_key_ring: sql("UPDATE {key_ring} SET version = ?, sealed = ? WHERE id = 1 AND version = ?"),
         }
     }
 }
 
 /// Puts in the names of the tables.
 pub(super) fn tables(template: &str, prefix: &str) -> String {
-    ["sessions", "revoked_tokens", "purpose_tokens", "schema"].iter().fold(template.to_owned(), |sql, table| {
+    let names = ["sessions", "revoked_tokens", "purpose_tokens", "key_ring", "schema"];
+    names.iter().fold(template.to_owned(), |sql, table| {
         sql.replace(&format!("{{{table}}}"), &format!("{prefix}portcullis_{table}"))
     })
 }
 
 /// Numbers the placeholders where the database needs that.
-fn placeholders(dialect: Dialect, sql: &str) -> String {
+pub(super) fn placeholders(dialect: Dialect, sql: &str) -> String {
     if dialect != Dialect::Postgres {
         return sql.to_owned();
     }
