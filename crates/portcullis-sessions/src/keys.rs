@@ -21,8 +21,11 @@ use crate::token::RefreshToken;
 /// use portcullis_sessions::SuccessorKeys;
 ///
 /// # fn main() -> Result<(), portcullis::ConfigError> {
+/// // From the variable REFRESH_TOKEN_KEYS. `None` means that it is not set.
+/// let keys = SuccessorKeys::from_env()?;
+///
 /// # let (old_secret, new_secret) = ([1u8; 32].map({ let mut n = 0; move |_| { n += 1; n } }), [7u8; 33].map({ let mut n = 9; move |_| { n += 1; n } }));
-/// // Each secret comes from `openssl rand 32` and is kept where the service keeps its other secrets.
+/// // From elsewhere: each secret comes from `openssl rand 32` and is kept where the service keeps its other secrets.
 /// let keys = SuccessorKeys::new(2, &new_secret)?.with_key(1, &old_secret)?;
 /// # Ok(()) }
 /// ```
@@ -91,7 +94,7 @@ fn key(secret: &[u8]) -> Result<hmac::Key, ConfigError> {
         [first, rest @ ..] if rest.iter().all(|byte| byte == first) => "a secret is one repeated byte".to_owned(),
         _ => return Ok(hmac::Key::new(hmac::HMAC_SHA256, secret)),
     };
-    Err(ConfigError::new(FIELD, problem, "use 32 to 256 random bytes, for example from `openssl rand 32`"))
+    Err(ConfigError::new(FIELD, problem, "use 32 to 256 random bytes, for example 32 from `openssl rand -base64 32`"))
 }
 
 impl fmt::Debug for SuccessorKeys {

@@ -55,6 +55,7 @@ mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cookies;
+mod environment;
 mod error;
 mod input;
 mod keys;
