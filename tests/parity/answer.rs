@@ -99,6 +99,13 @@ impl Answer {
         )
     }
 
+    /// An unsafe request by cookie that may come from another site.
+    pub(crate) fn cross_site() -> Self {
+        let body =
+            r#"{"error":"cross_site_request","error_description":"The request does not come from an allowed origin"}"#;
+        Self::refused(403, None, body)
+    }
+
     /// Keys that are unavailable.
     pub(crate) fn unavailable(retry_after: &str) -> Self {
         Self::refused(

@@ -73,6 +73,10 @@ impl Gates {
             Scope::open("/header", gate().with_token_sources([named_header()])),
             Scope::open("/cookie", gate().with_token_sources([TokenSource::cookie("session")])),
             Scope::open("/cookie-first", gate().with_token_sources([TokenSource::cookie("session"), authorization()])),
+            Scope::open("/pages", with_pages(gate())),
+            Scope::open("/no-pages", gate().with_token_sources([TokenSource::cookie("session")])),
+            Scope::guarded("/guarded-pages", Guard::new(with_pages(gate())).allow_cors_preflight()),
+            Scope::guarded("/guarded-pages-optional", Guard::new(with_pages(gate()).with_realm("r")).optional()),
             Scope::open("/realm", gate().with_realm(r#"orders "eu" \1"#)),
             Scope::open("/custom", Gate::new(AsksForMore)),
             Scope::open("/broken", Gate::new(Broken)),
@@ -138,6 +142,14 @@ impl Scope {
     fn nested(prefix: &'static str, outer: Guard, inner: Guard) -> Self {
         Self { prefix, gate: None, guards: Guards::Nested { outer, inner } }
     }
+}
+
+/// A gate that reads cookies and header fields, that allows pages of two origins.
+fn with_pages(gate: Gate) -> Gate {
+    gate.with_token_sources([TokenSource::authorization(), TokenSource::cookie("session")])
+        .with_public_url("https://API.test:443/v1")
+        .and_then(|gate| gate.with_allowed_origins(["https://b\u{fc}cher.test:8443/"]))
+        .unwrap()
 }
 
 /// Changes the status, the body and a field, and adds a field.

@@ -21,6 +21,7 @@ mod guarded;
 mod http2;
 mod metadata_routes;
 mod on_tiny_http;
+mod pages;
 mod requests;
 #[path = "../running.rs"]
 mod running;
@@ -82,6 +83,16 @@ fn tokens_in_a_custom_header() {
 #[test]
 fn tokens_in_a_cookie() {
     answer_as_expected(requests::cookie_source);
+}
+
+#[test]
+fn unsafe_requests_by_cookie_from_allowed_pages() {
+    answer_as_expected(pages::allowed);
+}
+
+#[test]
+fn unsafe_requests_by_cookie_from_other_pages() {
+    answer_as_expected(pages::refused);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::gates::{Gates, errors_of_checks};
-use crate::{guarded, seams};
+use crate::{guarded, pages, seams};
 
 #[derive(Clone)]
 pub(crate) struct Row {
@@ -16,7 +16,7 @@ pub(crate) struct Row {
 
 pub(crate) type Table = fn(&Gates) -> Vec<Row>;
 
-pub(crate) const ALL: [Table; 23] = [
+pub(crate) const ALL: [Table; 25] = [
     let_in,
     no_credential,
     malformed,
@@ -26,6 +26,8 @@ pub(crate) const ALL: [Table; 23] = [
     server_errors,
     header_source,
     cookie_source,
+    pages::allowed,
+    pages::refused,
     customized,
     guarded::let_in,
     guarded::kept_out,

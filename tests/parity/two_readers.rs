@@ -226,6 +226,62 @@ fn credential_is_read_from_fields_of_http_2() {
     }
 }
 
+/// What a cookie may do must not depend on the protocol, or on how many fields a value is in.
+#[test]
+fn no_form_of_a_request_hides_its_page() {
+    let issuer = TestIssuer::new();
+    let sources = [portcullis::TokenSource::cookie("session"), portcullis::TokenSource::authorization()];
+    let gate = issuer.gate().with_token_sources(sources).with_public_url("https://api.test").unwrap();
+    let (session, bearer) = (format!("session={}", issuer.token().sign()), format!("Bearer {}", issuer.token().sign()));
+    let cookie = ("cookie", session.as_str());
+    const OWN: (&str, &str) = ("origin", "https://api.test");
+    const EVIL: (&str, &str) = ("origin", "https://evil.test");
+    for server in servers(&gate) {
+        for (method, fields, expected) in [
+            ("POST", &[cookie, OWN][..], 200),
+            ("POST", &[("cookie", "a=b"), cookie, OWN, ("sec-fetch-site", "same-origin")], 200),
+            ("POST", &[("authorization", bearer.as_str()), EVIL], 200),
+            ("GET", &[cookie, EVIL], 200),
+            ("POST", &[cookie], 403),
+            ("POST", &[cookie, EVIL], 403),
+            ("POST", &[cookie, OWN, EVIL], 403),
+            ("POST", &[cookie, EVIL, OWN], 403),
+            ("POST", &[cookie, OWN, OWN], 403),
+            ("POST", &[cookie, ("origin", "https://api.test, https://evil.test")], 403),
+            ("POST", &[cookie, ("origin", "null")], 403),
+            ("POST", &[cookie, ("origin", "HTTPS://API.TEST")], 403),
+            ("POST", &[cookie, ("origin", "https://api.test:443")], 403),
+            ("POST", &[cookie, ("origin", "https://api.test/")], 403),
+            ("POST", &[cookie, OWN, ("sec-fetch-site", "cross-site")], 403),
+            ("POST", &[cookie, EVIL, ("x-http-method-override", "GET")], 403),
+            ("POST", &[cookie, EVIL, ("host", "evil.test"), ("x-forwarded-host", "evil.test")], 403),
+            ("PURGE", &[cookie, EVIL], 403),
+            ("get", &[cookie, EVIL], 403),
+            // A guard that answers preflights takes this request for none.
+            ("POST", &[cookie, EVIL, METHOD], 403),
+        ] {
+            for (name, reply) in server.send(method, "/messages", fields, None) {
+                // A framework may refuse a second host or an unknown method itself.
+                let is_refused = matches!(reply, Reply::Status(400 | 403) | Reply::Refused);
+                let is_expected = if expected == 200 { reply == Reply::Status(200) } else { is_refused };
+                assert!(is_expected, "{name} {method} {fields:?}: {reply:?}");
+            }
+            let calls = server.handled.swap(0, Ordering::SeqCst);
+            assert_eq!(calls > 0, expected == 200, "{} {method} {fields:?}", server.name);
+        }
+        // The handshake of a WebSocket over HTTP/1.1, and over HTTP/2 (RFC 8441).
+        let upgrade = [cookie, EVIL, ("upgrade", "websocket"), ("connection", "upgrade")];
+        let [(name, reply), _] = server.send("GET", "/messages", &upgrade, None);
+        assert_eq!(reply, Reply::Status(403), "{name}");
+        server.handled.store(0, Ordering::SeqCst);
+        let [http, path] = [(":scheme", "http"), (":path", "/messages")];
+        let connect = [(":method", "CONNECT"), http, path, (":authority", "api.test"), (":protocol", "websocket")];
+        let reply = http2::exchange(server.address(), &[&connect[..], &[cookie, EVIL]].concat(), None);
+        assert!(matches!(reply, Reply::Status(400 | 403 | 404) | Reply::Refused), "{}: {reply:?}", server.name);
+        assert_eq!(server.calls(), 0, "{}", server.name);
+    }
+}
+
 /// The guard looks whether a request has a body, and takes nothing of it away.
 #[test]
 fn body_behind_the_guard_is_whole() {

@@ -225,16 +225,18 @@ impl Clerk {
     /// use portcullis::{Gate, TokenSource};
     /// use portcullis_clerk::Clerk;
     ///
-    /// let clerk = Clerk::from_publishable_key("pk_live_Y2xlcmsuZXhhbXBsZS5jb20k")?
-    ///     .authorized_parties(["https://app.example.com"]);
+    /// let front_end = ["https://app.example.com"];
+    /// let clerk = Clerk::from_publishable_key("pk_live_Y2xlcmsuZXhhbXBsZS5jb20k")?.authorized_parties(front_end);
     /// let gate = Gate::new(clerk.verifier()?)
-    ///     .with_token_sources([TokenSource::authorization(), clerk.session_cookies()]);
+    ///     .with_token_sources([TokenSource::authorization(), clerk.session_cookies()])
+    ///     .with_allowed_origins(front_end)?;
     /// # let _ = gate;
     /// # Ok(()) }
     /// ```
     ///
-    /// Browsers also send cookies with requests that other sites cause. Set [`Self::authorized_parties`], and protect
-    /// every route that changes something against cross-site requests.
+    /// Browsers also send cookies with requests that other sites cause. So set [`Self::authorized_parties`], and give the
+    /// same origins to [`Gate::with_allowed_origins`](portcullis::Gate::with_allowed_origins): pages of other origins may then
+    /// only read. Without allowed origins, unsafe requests by cookie are refused.
     #[must_use]
     pub fn session_cookies(&self) -> TokenSource {
         let suffix = match &self.instance {

@@ -104,13 +104,14 @@ impl Preset<Project> {
     /// let project = Firebase::new("my-project-1a2b3").refuse_anonymous();
     /// let both = ByIssuer::new([project.verifier()?, project.session_cookies().verifier()?])?;
     /// let gate = Gate::new(both)
-    ///     .with_token_sources([TokenSource::authorization(), TokenSource::cookie("session")]);
+    ///     .with_token_sources([TokenSource::authorization(), TokenSource::cookie("session")])
+    ///     .with_allowed_origins(["https://app.example.com"])?;
     /// # let _ = gate;
     /// # Ok(()) }
     /// ```
     ///
-    /// Browsers also send cookies with requests that other sites cause. Protect every route that changes something against
-    /// cross-site requests. See <https://firebase.google.com/docs/auth/admin/manage-cookies>.
+    /// Browsers also send cookies with requests that other sites cause. So the gate refuses unsafe requests by cookie that do not
+    /// come from a page of an allowed origin. See <https://firebase.google.com/docs/auth/admin/manage-cookies>.
     pub fn session_cookies(mut self) -> Self {
         self.provider.tokens = TokenKind::SessionCookie;
         self

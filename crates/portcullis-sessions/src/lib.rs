@@ -27,9 +27,9 @@
 //!
 //! [`OpenSessionCheck`] makes a gate refuse access tokens whose session has ended.
 //!
-//! [`SessionCookies`] writes and reads the cookies of browsers, and [`OriginRule`] refuses cross-site requests. The routes
-//! that begin, refresh or end a session call [`OriginRule::admit`] first, login included; routes that change something and
-//! accept the access token from a cookie call [`OriginRule::check_cookie_request`].
+//! [`SessionCookies`] writes and reads the cookies of browsers. [`OriginRule`] refuses cross-site requests to the routes that
+//! begin, refresh or end a session: these call [`OriginRule::admit`] first, login included. For all other routes the gate does
+//! that on its own, if it reads the access token from the cookie and knows the allowed origins.
 //!
 //! # Stores
 //!
@@ -78,7 +78,7 @@ pub use crate::cookies::SessionCookies;
 pub use crate::error::{PurposeTokenError, SessionsError};
 pub use crate::keys::SuccessorKeys;
 pub use crate::memory::MemoryStore;
-pub use crate::origin_rule::{Client, CrossSiteRequest, OriginRule};
+pub use crate::origin_rule::{Client, OriginRule};
 pub use crate::purpose::{PurposeToken, PurposeTokens};
 pub use crate::session::{AuthFacts, EndReason, Session, SessionEvent, Verdict};
 pub use crate::sessions::{Sessions, SignedIn};
@@ -87,6 +87,7 @@ pub use crate::sql::{SqlStore, SqlStoreBuilder, SqlStoreError};
 pub use crate::store::{Ended, PreviousToken, SessionStore, StoredPurposeToken, StoredSession, Which};
 pub use crate::timestamp::Timestamp;
 pub use crate::token::{RefreshToken, TokenHash};
+pub use portcullis::error::CrossSiteRequest;
 
 /// Compiles the examples of `README.md`.
 #[cfg(all(doctest, feature = "issuer", feature = "sqlite"))]

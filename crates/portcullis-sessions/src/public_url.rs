@@ -1,7 +1,7 @@
 //! The address at which browsers see the service.
 
 use portcullis::ConfigError;
-use url::{Host, Origin, Url};
+use url::{Host, Url};
 
 /// A parsed public URL.
 pub(crate) struct PublicUrl(Url);
@@ -31,14 +31,6 @@ impl PublicUrl {
     /// The path without the slash at its end.
     pub(crate) fn path(&self) -> &str {
         self.0.path().trim_end_matches('/')
-    }
-
-    /// The origin as browsers write it into `Origin` (RFC 6454 §6.1).
-    pub(crate) fn origin(&self) -> String {
-        match self.0.origin() {
-            origin @ Origin::Tuple(..) => origin.ascii_serialization(),
-            Origin::Opaque(_) => String::new(),
-        }
     }
 }
 

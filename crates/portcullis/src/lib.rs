@@ -55,6 +55,7 @@ pub mod claims;
 pub mod clock;
 pub mod config;
 mod credential;
+pub mod cross_site;
 pub mod dangerous;
 #[cfg(feature = "presets")]
 mod endpoint;

@@ -120,7 +120,7 @@ impl Challenger<'_> {
     fn challenges(&self, error: &AuthError) -> Vec<Challenge> {
         match error {
             AuthError::Custom(custom) => return custom.challenges.clone(),
-            AuthError::Server(_) | AuthError::Unavailable(_) => return Vec::new(),
+            AuthError::CrossSiteRequest(_) | AuthError::Server(_) | AuthError::Unavailable(_) => return Vec::new(),
             _ => {}
         }
         let used = self.used.or_else(|| self.schemes.iter().copied().find(|scheme| *scheme == Scheme::Bearer));
@@ -204,7 +204,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::error::{InvalidRequest, InvalidToken, Unavailable};
+    use crate::error::{CrossSiteRequest, InvalidRequest, InvalidToken, Unavailable};
 
     const BEARER: Challenger<'_> = Challenger { realm: "api", schemes: &[Scheme::Bearer], used: None, guidance: None };
 
@@ -247,6 +247,15 @@ mod tests {
         assert_eq!(status, 403);
         assert!(challenge.unwrap().ends_with(r#", scope="a b""#));
         assert!(body.ends_with(r#","scope":"a b"}"#));
+        assert_eq!(
+            refusal(CrossSiteRequest::OtherOrigin),
+            (
+                403,
+                None,
+                r#"{"error":"cross_site_request","error_description":"The request does not come from an allowed origin"}"#
+                    .into()
+            )
+        );
         let (status, challenge, body) = refusal(AuthError::Server("gate missing".into()));
         assert_eq!((status, challenge), (500, None));
         assert!(!body.contains("gate"));

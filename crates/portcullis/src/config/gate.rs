@@ -2,6 +2,7 @@
 
 use crate::config::{Config, GateOptions, IssuersConfig};
 use crate::credential::{PublicUrl, TokenSource};
+use crate::cross_site::AllowedOrigins;
 use crate::error::ConfigError;
 use crate::gate::Gate;
 use crate::verifier::{JwtVerifierBuilder, Verifier};
@@ -17,7 +18,8 @@ impl Config {
     ///         "issuer": "https://issuer.example",
     ///         "audience": "api",
     ///         "realm": "orders",
-    ///         "token_sources": ["authorization", "cookie:session"]
+    ///         "token_sources": ["authorization", "cookie:session"],
+    ///         "allowed_origins": ["https://app.example.com"]
     ///     }"#,
     /// )?;
     /// let gate = config.gate()?;
@@ -54,7 +56,10 @@ impl GateOptions {
     /// Builds the gate around `verifier`, or returns its faults together with those of the options.
     fn build(&self, verifier: Result<impl Verifier + 'static, ConfigError>) -> Result<Gate, ConfigError> {
         let public_url = self.public_url.as_deref();
-        let (verifier, _) = ConfigError::both(verifier, public_url.map(PublicUrl::new).transpose())?;
+        let origins = self.allowed_origins.as_deref();
+        let valid_origins = origins.map(|origins| AllowedOrigins::default().and(origins)).transpose();
+        let of_gate = ConfigError::both(public_url.map(PublicUrl::new).transpose(), valid_origins);
+        let (verifier, _) = ConfigError::both(verifier, of_gate)?;
         let mut gate = Gate::new(verifier);
         if let Some(realm) = &self.realm {
             gate = gate.with_realm(realm);
@@ -62,8 +67,11 @@ impl GateOptions {
         if let Some(sources) = &self.token_sources {
             gate = gate.with_token_sources(sources.iter().map(TokenSource::from));
         }
-        match public_url {
-            Some(url) => gate.with_public_url(url),
+        if let Some(url) = public_url {
+            gate = gate.with_public_url(url)?;
+        }
+        match origins {
+            Some(origins) => gate.with_allowed_origins(origins),
             None => Ok(gate),
         }
     }
@@ -102,8 +110,10 @@ mod tests {
     fn faults_of_gate_and_verifier_are_reported_together() {
         let mut config = Config::new("", "a");
         config.gate.public_url = Some("http://api.example".to_owned());
+        config.gate.allowed_origins = Some(vec!["*".to_owned(), "http://app.example".to_owned()]);
         config.leeway_seconds = Some(601);
         let error = config.gate_from(builder()).unwrap_err();
-        assert_eq!(error.fields().collect::<Vec<_>>(), ["leeway_seconds", "public_url"]);
+        let fields = ["leeway_seconds", "public_url", "allowed_origins", "allowed_origins"];
+        assert_eq!(error.fields().collect::<Vec<_>>(), fields);
     }
 }

@@ -280,5 +280,13 @@ members! {
             hint: "write an https URL, for example https://api.example.com",
             mistaken: ["BASE_URL"],
         }
+
+        /// Origins whose pages may send unsafe requests with a token in a cookie, in addition to pages of the service itself
+        /// (`public_url`).
+        allowed_origins: Option<Vec<String>>, Gate {
+            variable: "PORTCULLIS_ALLOWED_ORIGINS",
+            hint: "list origins, for example https://app.example.com",
+            mistaken: ["ALLOWED_ORIGIN", "ORIGINS", "CORS_ORIGINS"],
+        }
     }
 }

@@ -7,7 +7,6 @@ mod source;
 mod syntax;
 mod websocket;
 
-use std::borrow::Cow;
 use std::fmt;
 
 pub(crate) use public_url::PublicUrl;
@@ -77,7 +76,7 @@ pub(crate) enum Presented<'a> {
     /// A token under a scheme that the verifier does not understand: refused, never anonymous.
     NotUnderstood,
     /// A token under a scheme that the verifier understands.
-    Token { scheme: Scheme, token: Cow<'a, str>, request: &'a dyn RequestView },
+    Token { presented: PresentedToken<'a>, request: &'a dyn RequestView },
 }
 
 /// A credential that is presented wrongly, and its scheme, where that is known.
@@ -97,15 +96,20 @@ impl Presented<'_> {
     /// The scheme of the token, if the verifier understands it.
     pub(crate) fn scheme(&self) -> Option<Scheme> {
         match self {
-            Self::Token { scheme, .. } => Some(*scheme),
+            Self::Token { presented, .. } => Some(presented.scheme),
             Self::Nothing | Self::NotUnderstood => None,
         }
+    }
+
+    /// Whether the token is from a cookie, which browsers send on their own.
+    pub(crate) fn is_from_cookie(&self) -> bool {
+        matches!(self, Self::Token { presented: PresentedToken { is_from_cookie: true, .. }, .. })
     }
 
     /// The credential to verify.
     pub(crate) fn credential<'b>(&'b self, public_url: Option<&'b PublicUrl>) -> Option<Credential<'b>> {
         match self {
-            Self::Token { scheme, token, request } => {
+            Self::Token { presented: PresentedToken { scheme, token, .. }, request } => {
                 Some(Credential { scheme: *scheme, token, request: Some(*request), public_url })
             }
             Self::Nothing | Self::NotUnderstood => None,
@@ -124,9 +128,7 @@ pub(crate) fn present<'a>(
         match source.read(request, schemes)? {
             Found::Nothing => {}
             Found::NotUnderstood => presented = Presented::NotUnderstood,
-            Found::Token(PresentedToken { scheme, token }) => {
-                return Ok(Presented::Token { scheme, token, request });
-            }
+            Found::Token(presented) => return Ok(Presented::Token { presented, request }),
         }
     }
     Ok(presented)
@@ -143,7 +145,9 @@ mod tests {
         match present(&request, sources, schemes) {
             Ok(Presented::Nothing) => "nothing".to_owned(),
             Ok(Presented::NotUnderstood) => "not understood".to_owned(),
-            Ok(Presented::Token { scheme, token, .. }) => format!("{} {token}", scheme.name()),
+            Ok(Presented::Token { presented: PresentedToken { scheme, token, .. }, .. }) => {
+                format!("{} {token}", scheme.name())
+            }
             Err(Unreadable { error, scheme }) => format!("{error:?} {}", scheme.map_or("", Scheme::name)),
         }
     }

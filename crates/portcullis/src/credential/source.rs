@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memchr::memchr;
 
@@ -59,6 +60,7 @@ type Read = dyn for<'a> Fn(&'a dyn RequestView) -> Result<Option<PresentedToken<
 pub struct PresentedToken<'a> {
     pub(super) scheme: Scheme,
     pub(super) token: Cow<'a, str>,
+    pub(super) is_from_cookie: bool,
 }
 
 /// What a source holds.
@@ -98,13 +100,15 @@ impl TokenSource {
 
     /// The cookie `name`. It holds only a bearer token.
     ///
-    /// Browsers send cookies with every request, also with those that other sites cause. Routes that change something
-    /// need a protection from cross-site requests as well.
+    /// Browsers send cookies with every request, also with those that other sites cause. So the gate refuses an unsafe
+    /// request with a token from a cookie unless it comes from a page of an allowed origin
+    /// ([`Gate::with_allowed_origins`](crate::Gate::with_allowed_origins)).
     pub fn cookie(name: impl Into<Cow<'static, str>>) -> Self {
         Self(Place::Cookie(name.into()))
     }
 
-    /// One of the cookies `names`. Each holds only a bearer token.
+    /// One of the cookies `names`. Each holds only a bearer token. The gate refuses cross-site requests as for
+    /// [`Self::cookie`].
     ///
     /// Where a request has several of them, `choose` gets their values in the order of `names` and returns the position
     /// of the one to verify; any other number means the first. It chooses among unverified tokens, so its choice must
@@ -122,7 +126,8 @@ impl TokenSource {
     /// A custom source, read by `read`. `name` describes it in `Debug` output.
     ///
     /// The gate checks what `read` returns: a token that is not of the form `b64token` (RFC 6750 §2.1) is answered with
-    /// 400, one under a scheme that the verifier does not understand with 401.
+    /// 400, one under a scheme that the verifier does not understand with 401. If `read` looks at the field `Cookie`, the
+    /// token counts as one from a [cookie](Self::cookie).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -190,6 +195,25 @@ impl TokenSource {
 
     /// Reads the source of `request`. `schemes` are those that the verifier understands.
     pub(super) fn read<'a>(&self, request: &'a dyn RequestView, schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
+        let found = self.find(request, schemes)?;
+        Ok(match found {
+            Found::Token(presented) if self.is_cookie() => {
+                Found::Token(PresentedToken { is_from_cookie: true, ..presented })
+            }
+            found => found,
+        })
+    }
+
+    /// Whether browsers send what the source reads on their own. A custom source is looked at when it reads.
+    fn is_cookie(&self) -> bool {
+        match &self.0 {
+            Place::Cookie(_) | Place::Cookies { .. } => true,
+            Place::Credentials(name) | Place::Header(name) => name == "cookie",
+            Place::Custom { .. } | Place::WebSocketProtocol => false,
+        }
+    }
+
+    fn find<'a>(&self, request: &'a dyn RequestView, schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
         let bearer = |token: Option<&'a str>| Ok(Found::new(token.map(PresentedToken::bearer), schemes));
         match &self.0 {
             Place::Credentials(name) => match the_only_field(request, name)? {
@@ -202,7 +226,7 @@ impl TokenSource {
             },
             Place::Cookie(name) => bearer(read_cookie(request, name)?),
             Place::Cookies { names, choose } => bearer(read_cookies(request, names, &**choose)?),
-            Place::Custom { read, .. } => match read(request)? {
+            Place::Custom { read, .. } => match read_custom(request, &**read)? {
                 Some(presented) if b64token(presented.token.as_bytes()).is_none() => {
                     Err(InvalidRequest::MalformedToken.into())
                 }
@@ -220,7 +244,7 @@ impl TokenSource {
 impl<'a> PresentedToken<'a> {
     /// A token under `scheme`.
     pub fn new(scheme: Scheme, token: impl Into<Cow<'a, str>>) -> Self {
-        Self { scheme, token: token.into() }
+        Self { scheme, token: token.into(), is_from_cookie: false }
     }
 
     /// A bearer token.
@@ -287,7 +311,42 @@ fn read_credentials<'a>(
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(spaces..).and_then(b64token);
     let token = token.ok_or(Unreadable { scheme: Some(scheme), ..malformed })?;
-    Ok(Found::Token(PresentedToken { scheme, token: Cow::Borrowed(token) }))
+    Ok(Found::Token(PresentedToken::new(scheme, token)))
+}
+
+/// Reads a custom source, and notes whether it looks at cookies.
+fn read_custom<'a>(request: &dyn RequestView, read: &Read) -> Result<Option<PresentedToken<'a>>, InvalidRequest> {
+    let watched = Watched { request, is_cookie_read: AtomicBool::new(false) };
+    let presented = read(&watched)?.map(|presented| (presented.scheme, presented.token.into_owned()));
+    let is_from_cookie = watched.is_cookie_read.load(Ordering::Relaxed);
+    Ok(presented.map(|(scheme, token)| PresentedToken { is_from_cookie, ..PresentedToken::new(scheme, token) }))
+}
+
+/// A request that notes whether its cookies are read.
+struct Watched<'a> {
+    request: &'a dyn RequestView,
+    is_cookie_read: AtomicBool,
+}
+
+impl RequestView for Watched<'_> {
+    fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        if name.eq_ignore_ascii_case("cookie") {
+            self.is_cookie_read.store(true, Ordering::Relaxed);
+        }
+        self.request.header(name, visit);
+    }
+
+    fn method(&self) -> Cow<'_, str> {
+        self.request.method()
+    }
+
+    fn original_path(&self) -> Option<Cow<'_, str>> {
+        self.request.original_path()
+    }
+
+    fn may_have_unannounced_body(&self) -> bool {
+        self.request.may_have_unannounced_body()
+    }
 }
 
 /// Reads one of several cookies. All of them are read, so a malformed one is always reported.
@@ -499,7 +558,7 @@ mod tests {
             let request = HeaderList::new("GET", [("x-dpop", value)]);
             let found = source.read(&request, schemes).map_err(|unreadable| unreadable.error);
             found.map(|found| match found {
-                Found::Token(PresentedToken { scheme, token }) => Some((scheme, token.into_owned())),
+                Found::Token(presented) => Some((presented.scheme, presented.token.into_owned())),
                 Found::Nothing | Found::NotUnderstood => None,
             })
         };

@@ -28,6 +28,9 @@ pub enum AuthError {
     /// The answer of a custom verifier, sent unchanged.
     #[error("refused with status {}", .0.status)]
     Custom(Box<CustomRefusal>),
+    /// The request is unsafe, a cookie authenticates it, and it may come from the page of another site (CSRF).
+    #[error("{0}")]
+    CrossSiteRequest(#[from] CrossSiteRequest),
     /// The caller is known, but the policy does not allow it (RFC 6750 §3.1, `insufficient_scope`).
     #[error("the token lacks what the policy requires")]
     InsufficientScope {
@@ -65,7 +68,7 @@ impl AuthError {
     pub fn status(&self) -> u16 {
         match self {
             Self::Custom(custom) => custom.status,
-            Self::InsufficientScope { .. } => 403,
+            Self::CrossSiteRequest(_) | Self::InsufficientScope { .. } => 403,
             Self::InvalidRequest(_) => 400,
             Self::InsufficientUserAuthentication { .. } | Self::InvalidToken(_) | Self::MissingToken => 401,
             Self::Server(_) => 500,
@@ -73,10 +76,12 @@ impl AuthError {
         }
     }
 
-    /// The error code of the body. Challenges have it as well (RFC 6750 §3.1, RFC 9470 §3), except `missing_token`.
+    /// The error code of the body. Challenges have it as well (RFC 6750 §3.1, RFC 9470 §3), except `missing_token`;
+    /// `cross_site_request`, `temporarily_unavailable` and `server_error` come without a challenge.
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
+            Self::CrossSiteRequest(_) => "cross_site_request",
             Self::Custom(custom) => &custom.code,
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
@@ -92,6 +97,7 @@ impl AuthError {
     #[must_use]
     pub fn description(&self) -> &str {
         match self {
+            Self::CrossSiteRequest(_) => "The request does not come from an allowed origin",
             Self::Custom(custom) => &custom.description,
             Self::InsufficientScope { .. } => "The access token does not grant what this resource requires",
             Self::InsufficientUserAuthentication { .. } => "A more recent or stronger authentication is required",
@@ -142,6 +148,27 @@ impl From<CustomRefusal> for AuthError {
     }
 }
 
+/// Why a request may come from the page of another site. `Display` is for the log; clients get one sentence for all.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CrossSiteRequest {
+    /// The method is GET or another safe one, and the request changes something: a link on another site leads to it.
+    #[error("a link on another site leads to a request with this method")]
+    Link,
+    /// The request has an `Origin`, and no origin is allowed.
+    #[error("no origin is allowed: set the public URL of the gate, or its allowed origins")]
+    NoAllowedOrigins,
+    /// `Origin` is not an allowed origin, or appears more than once.
+    #[error("Origin is not an allowed origin")]
+    OtherOrigin,
+    /// `Origin` and `Sec-Fetch-Site` are absent.
+    #[error("neither Origin nor Sec-Fetch-Site says which page sent the request")]
+    UnknownPage,
+    /// `Sec-Fetch-Site` has another value than pages of an allowed origin have, or appears more than once.
+    #[error("Sec-Fetch-Site has another value than for an allowed origin")]
+    WrongSite,
+}
+
 /// Errors in the way a request presents its credential.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -188,6 +215,7 @@ mod tests {
             InvalidRequest::RepeatedCredential.into(),
             Unavailable::new().into(),
             AuthError::Server("x".into()),
+            CrossSiteRequest::OtherOrigin.into(),
         ];
         assert!(others.iter().all(|error| allowed(error.description()) && allowed(error.code())));
     }

@@ -179,6 +179,7 @@ impl Gate {
         if let Presented::Nothing = presented {
             return Ok(None);
         }
+        self.check_page(request, &presented).map_err(|error| Denied::new(error, presented.scheme()))?;
         match presented.credential(self.0.public_url.as_ref()) {
             Some(credential) => self.verify_credential(&credential, policy).await.map(Some),
             None => Err(Denied::new(AuthError::MissingToken, presented.scheme())),

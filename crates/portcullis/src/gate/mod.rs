@@ -3,10 +3,11 @@
 mod admission;
 mod admit;
 mod observe;
+mod page;
 mod readiness;
 mod refuse;
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 #[cfg(feature = "remote")]
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub use observe::{Observed, Outcome};
 pub use refuse::{Denied, Refusable, Refused};
 
 use crate::credential::{Credential, PublicUrl, TokenSource};
+use crate::cross_site::AllowedOrigins;
 use crate::error::{AuthError, ConfigError};
 use crate::keys::{KeyStatus, status_of};
 use crate::refusal::Refusal;
@@ -55,6 +57,9 @@ struct Inner {
     refusals: Vec<RefusalWriter>,
     observers: Vec<Observer>,
     public_url: Option<PublicUrl>,
+    origins: AllowedOrigins,
+    /// For the warning that no origin is allowed.
+    warned: Arc<Once>,
     checks: Vec<Arc<dyn SessionCheck>>,
     /// The caller of every request, in tests of handlers.
     assumed: Option<Verified>,
@@ -71,6 +76,8 @@ impl Gate {
             refusals: Vec::new(),
             observers: Vec::new(),
             public_url: None,
+            origins: AllowedOrigins::default(),
+            warned: Arc::new(Once::new()),
             checks: Vec::new(),
             assumed: None,
         }))
@@ -97,6 +104,9 @@ impl Gate {
     /// With the URL that clients use for the service. With the path of a request it makes the URI that the request is for
     /// ([`Credential::target_uri`]). A DPoP proof has to name that URI (RFC 9449 §4.3).
     ///
+    /// Its origin is that of the service's own pages: they may send unsafe requests with a token in a cookie
+    /// ([`Self::with_allowed_origins`]).
+    ///
     /// A path in it is the prefix that a proxy takes off before the request reaches the service. `Host`, `Forwarded` and
     /// `X-Forwarded-*` fields are never used, because a client can set them.
     ///
@@ -111,8 +121,44 @@ impl Gate {
     /// [`ConfigError`] unless it is an https URL, or an http URL of this machine, without query, fragment and user
     /// information.
     pub fn with_public_url(self, url: &str) -> Result<Self, ConfigError> {
-        let url = PublicUrl::new(url)?;
-        Ok(self.with(|inner| inner.public_url = Some(url)))
+        let (own, url) = (self.0.origins.clone().with_own(url), PublicUrl::new(url)?);
+        let origins = own?;
+        Ok(self.with(|inner| {
+            inner.public_url = Some(url);
+            inner.origins = origins;
+        }))
+    }
+
+    /// With pages of `origins` that may send unsafe requests with a token in a cookie, in addition to pages of the service
+    /// itself ([`Self::with_public_url`]). Each call of this method adds origins.
+    ///
+    /// Browsers send cookies on their own, also with requests that other sites cause (CSRF). So every gate refuses an unsafe
+    /// request whose token is from a cookie, before it verifies the token, unless `Origin` and `Sec-Fetch-Site` agree with an
+    /// allowed origin ([`AllowedOrigins`] has the table). The response is 403 `cross_site_request`, also on routes where
+    /// the credential is optional. Unsafe are all methods except GET, HEAD, OPTIONS and TRACE, and every request with
+    /// `Upgrade`, for example the handshake of a WebSocket. Tokens in other header fields are not affected.
+    ///
+    /// Without a public URL and without allowed origins, requests with `Origin` are refused, and a warning in the log says so
+    /// once.
+    ///
+    /// ```
+    /// use portcullis::{Gate, TokenSource};
+    ///
+    /// # fn gate(gate: Gate) -> Result<Gate, portcullis::ConfigError> {
+    /// gate.with_token_sources([TokenSource::authorization(), TokenSource::cookie("session")])
+    ///     .with_public_url("https://api.example.com")?
+    ///     .with_allowed_origins(["https://app.example.com"])
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] unless there is at least one origin, and each is an https origin, or an http origin of this machine.
+    pub fn with_allowed_origins<S: AsRef<str>>(
+        self,
+        origins: impl IntoIterator<Item = S>,
+    ) -> Result<Self, ConfigError> {
+        let origins = self.0.origins.clone().and(origins)?;
+        Ok(self.with(|inner| inner.origins = origins))
     }
 
     /// With one more check of verified callers, for example of their sessions. Checks run in the order of these calls.
