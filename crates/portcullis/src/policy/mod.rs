@@ -266,7 +266,7 @@ mod tests {
         let both = scopes("a b");
         assert_eq!(missing(&both, r#"{"scope":"b a"}"#), None);
         assert_eq!(missing(&both, r#"{"scope":"a"}"#), Some(Some("a b".into())));
-        assert_eq!(missing(&both, r#"{"scope":"ab a:b A B"}"#), Some(Some("a b".into())));
+        assert_eq!(missing(&both, r#"{"scope":"ab bb a:b b:a A B"}"#), Some(Some("a b".into())));
         let either = any_scope("a b");
         assert_eq!(missing(&either, r#"{"scp":["b"]}"#), None);
         assert_eq!(missing(&either, "{}"), Some(Some("a b".into())));
