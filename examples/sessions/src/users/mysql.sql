@@ -1,0 +1,11 @@
+CREATE TABLE IF NOT EXISTS {users} (
+    id BIGINT AUTO_INCREMENT PRIMARY KEY,
+    name VARCHAR(255) NOT NULL,
+    email VARCHAR(255) NOT NULL UNIQUE,
+    photo TEXT,
+    role VARCHAR(32) NOT NULL,
+    verified BIGINT NOT NULL,
+    password_hash VARCHAR(255) NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin

@@ -1,0 +1,7 @@
+//! The service over HTTP: each route of its contract, and each way in which it refuses.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod accounts;
+mod browser;
+mod service;
