@@ -48,10 +48,19 @@ impl HasGate for App {
     }
 }
 
-/// Makes the gate, which accepts an access token in the field `Authorization` or in the cookie.
-pub(crate) fn gate(issuer: &Issuer, cookies: &SessionCookies) -> Result<Gate, ConfigError> {
+/// Makes the gate, which accepts an access token in the field `Authorization` or in the cookie. With a cookie, requests that
+/// change something must come from a page of the service or of the client origin.
+pub(crate) fn gate(
+    issuer: &Issuer,
+    cookies: &SessionCookies,
+    client_origin: Option<&str>,
+) -> Result<Gate, ConfigError> {
     let sources = [TokenSource::authorization(), TokenSource::cookie(cookies.access_name())];
-    Ok(issuer.gate()?.with_token_sources(sources))
+    let gate = issuer.gate()?.with_token_sources(sources).with_public_url(issuer.url())?;
+    match client_origin {
+        Some(origin) => gate.with_allowed_origins([origin]),
+        None => Ok(gate),
+    }
 }
 
 /// Makes the router with all routes.

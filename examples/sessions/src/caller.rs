@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use portcullis_axum::error::{AuthError, InvalidToken};
 use portcullis_axum::{Auth, Rejection};
-use portcullis_tower::PartsView;
 use serde::Deserialize;
 
 use crate::app::App;
@@ -31,13 +29,11 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let refuse = |error: AuthError| ApiError::from(Rejection::from(app.gate.refuse(&error)));
         let auth = Auth::<Claims>::from_request_parts(parts, app).await?;
-        if !parts.headers.contains_key(AUTHORIZATION) {
-            app.origins.check_cookie_request(&PartsView::new(parts)).map_err(|error| refuse(error.into()))?;
-        }
         let user = app.users.by_subject(&auth.claims.sub).await?;
-        let user = user.ok_or_else(|| refuse(InvalidToken::UserNotFound.into()))?;
+        // The gate asked about the user too, but the account can be removed in between.
+        let gone = || Rejection::from(app.gate.refuse(&AuthError::from(InvalidToken::UserNotFound)));
+        let user = user.ok_or_else(gone)?;
         Ok(Self { user, session: auth.claims.sid })
     }
 }

@@ -95,7 +95,7 @@ impl Server {
         let check = OpenSessionCheck::new(sessions.clone());
         let check = check.with_users(KnownUsers::new(users.clone(), settings.require_verified));
         let app = App {
-            gate: app::gate(&issuer, &cookies)?.with_check(check),
+            gate: app::gate(&issuer, &cookies, settings.client_origin.as_deref())?.with_check(check),
             issuer,
             sessions,
             cookies,
