@@ -1,7 +1,7 @@
 //! Login sessions: refresh tokens that rotate, survive honest races, and end their session when a stolen one is used.
 //!
-//! **Here:** sessions, rotation, theft detection, revocation, freshness, single-use purpose tokens, and stores in memory and
-//! SQL. **Not here:** user tables, passwords, e-mail, passkeys, one-time passwords and social login. Any login can begin a
+//! **Here:** sessions, rotation, theft detection, revocation, freshness, single-use purpose tokens, and stores in memory,
+//! SQL and Redis. **Not here:** user tables, passwords, e-mail, passkeys, one-time passwords and social login. Any login can begin a
 //! session.
 //!
 //! [`Sessions::start`] begins a session for a user who logged in, and [`Sessions::refresh`] exchanges its refresh token for
@@ -34,7 +34,8 @@
 //! # Stores
 //!
 //! `MemoryStore` is for tests and single processes. `SqlStore` keeps sessions in SQLite, and with the features `mysql` and
-//! `postgres` on servers that several machines share. To use another database, implement [`SessionStore`] and run the
+//! `postgres` on servers that several machines share. With the feature `redis`, `RedisStore` keeps them in a Redis server or
+//! cluster. To use another database, implement [`SessionStore`] and run the
 //! suite in the module `conformance` on it.
 //!
 //! With the feature `issuer`, `SqlStore` also keeps the signing keys that several machines share, encrypted: it is a
@@ -45,6 +46,7 @@
 //! - `conformance`: the module `conformance`.
 //! - `issuer` (default): `Session::access_token` and signing keys in `SqlStore`, for the issuer of `portcullis-issuer`.
 //! - `mysql`, `postgres`, `sqlite` (default): `SqlStore` for each of these databases.
+//! - `redis`: `RedisStore`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -63,6 +65,8 @@ mod memory;
 mod origin_rule;
 mod public_url;
 mod purpose;
+#[cfg(feature = "redis")]
+mod redis;
 mod rules;
 mod session;
 mod sessions;
@@ -80,6 +84,8 @@ pub use crate::keys::SuccessorKeys;
 pub use crate::memory::MemoryStore;
 pub use crate::origin_rule::{Client, OriginRule};
 pub use crate::purpose::{PurposeToken, PurposeTokens};
+#[cfg(feature = "redis")]
+pub use crate::redis::{RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use crate::session::{AuthFacts, EndReason, Session, SessionEvent, Verdict};
 pub use crate::sessions::{Sessions, SignedIn};
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]

@@ -10,8 +10,8 @@ use crate::session::{AuthFacts, EndReason, debug_without_contents};
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 
-/// Where sessions, revoked access tokens and purpose tokens are kept. [`MemoryStore`](crate::MemoryStore) and
-/// `SqlStore` are two.
+/// Where sessions, revoked access tokens and purpose tokens are kept. [`MemoryStore`](crate::MemoryStore),
+/// `SqlStore` and `RedisStore` are three.
 ///
 /// Every operation is atomic: it happens completely or not at all, also if the process dies within it, and operations on the
 /// same session happen one after the other. An operation that returned stays done after a crash. When an operation fails, it

@@ -113,12 +113,12 @@ impl TokenHash {
     }
 
     /// The hash as text, 43 characters of base64url.
-    #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
     pub(crate) fn to_text(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
-    #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         (URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()? == 32).then_some(Self(bytes))

@@ -57,6 +57,29 @@ async fn passes_on_server(variable: &str) {
     passes_on(variable, machines.2.unwrap()).await;
 }
 
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_passes() {
+    passes_on_redis("PORTCULLIS_TEST_REDIS_URL").await;
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_cluster_passes() {
+    passes_on_redis("PORTCULLIS_TEST_REDIS_CLUSTER_URL").await;
+}
+
+/// Runs the suite on the Redis server that a variable names. It makes keys with the prefix `suite:` there.
+#[cfg(feature = "redis")]
+async fn passes_on_redis(variable: &str) {
+    let Ok(url) = std::env::var(variable) else {
+        println!("SKIPPED sessions: {variable} is not set");
+        return;
+    };
+    let store = portcullis_sessions::RedisStore::builder(&url).key_prefix("suite:").connect().await.unwrap();
+    passes_on(variable, store).await;
+}
+
 /// A suite that passes on every store shows nothing. Each of these stores has one fault that real stores had.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn faulty_stores_fail() {

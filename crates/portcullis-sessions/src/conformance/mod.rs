@@ -62,7 +62,7 @@ pub async fn run(store: impl SessionStore + 'static) -> Report {
     let mut results = Vec::new();
     macro_rules! cases {
         ($($module:ident: $($case:ident)*;)*) => {$($(
-            let result = $module::$case(store.clone()).await.map_err(|problem| problem.to_string());
+            let result = $module::$case(store.clone()).await.map_err(|problem| with_causes(&*problem));
             results.push((stringify!($case), result));
         )*)*};
     }
@@ -100,6 +100,12 @@ pub async fn run(store: impl SessionStore + 'static) -> Report {
             crash_in_a_redemption_never_redeems_twice;
     }
     Report { results }
+}
+
+/// The text of an error and of what caused it: a store that is unavailable has the reason there.
+fn with_causes(problem: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(problem.source(), |cause| cause.source());
+    causes.fold(problem.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// What a case returns.
