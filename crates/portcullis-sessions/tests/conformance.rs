@@ -2,7 +2,9 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "the helpers of tests fail and print as tests do")]
 
-use portcullis_sessions::{MemoryStore, SessionStore, conformance};
+use std::io::Write;
+
+use portcullis_sessions::{MemoryStore, RedisStore, SessionStore, SqlStore, conformance};
 
 /// Runs the suite and prints its table.
 async fn passes_on(name: &str, store: impl SessionStore + 'static) {
@@ -17,11 +19,8 @@ async fn memory_passes() {
     passes_on("memory", MemoryStore::new()).await;
 }
 
-#[cfg(feature = "sqlite")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_passes() {
-    use portcullis_sessions::SqlStore;
-
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
     let store = SqlStore::builder(&url).table_prefix("api_").connect().await.unwrap();
@@ -30,54 +29,52 @@ async fn sqlite_passes() {
     SqlStore::builder(&url).table_prefix("api_").connect().await.unwrap();
 }
 
-#[cfg(feature = "mysql")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn mysql_passes() {
     passes_on_server("PORTCULLIS_TEST_MYSQL_URL").await;
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgres_passes() {
     passes_on_server("PORTCULLIS_TEST_POSTGRES_URL").await;
 }
 
-/// Runs the suite on the server that a variable names. It makes tables with the prefix `suite_` there.
-#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_passes() {
+    passes_on_redis("PORTCULLIS_TEST_REDIS_URL").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn redis_cluster_passes() {
+    passes_on_redis("PORTCULLIS_TEST_REDIS_CLUSTER_URL").await;
+}
+
+/// Runs the suite on the SQL server that a variable names. It makes tables with the prefix `suite_` there.
 async fn passes_on_server(variable: &str) {
-    let Ok(url) = std::env::var(variable) else {
-        println!("SKIPPED sessions: {variable} is not set");
-        return;
-    };
+    let Some(url) = server(variable) else { return };
     // Several machines start at once.
-    let connect = || portcullis_sessions::SqlStore::builder(&url).table_prefix("suite_").connect();
+    let connect = || SqlStore::builder(&url).table_prefix("suite_").connect();
     let machines = tokio::join!(connect(), connect(), connect());
     machines.0.unwrap();
     machines.1.unwrap();
     passes_on(variable, machines.2.unwrap()).await;
 }
 
-#[cfg(feature = "redis")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn redis_passes() {
-    passes_on_redis("PORTCULLIS_TEST_REDIS_URL").await;
-}
-
-#[cfg(feature = "redis")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn redis_cluster_passes() {
-    passes_on_redis("PORTCULLIS_TEST_REDIS_CLUSTER_URL").await;
-}
-
 /// Runs the suite on the Redis server that a variable names. It makes keys with the prefix `suite:` there.
-#[cfg(feature = "redis")]
 async fn passes_on_redis(variable: &str) {
-    let Ok(url) = std::env::var(variable) else {
-        println!("SKIPPED sessions: {variable} is not set");
-        return;
-    };
-    let store = portcullis_sessions::RedisStore::builder(&url).key_prefix("suite:").connect().await.unwrap();
+    let Some(url) = server(variable) else { return };
+    let store = RedisStore::builder(&url).key_prefix("suite:").connect().await.unwrap();
     passes_on(variable, store).await;
+}
+
+/// The server that a variable names. Says so if there is none, also when the output of tests is captured.
+fn server(variable: &str) -> Option<String> {
+    let url = std::env::var(variable).ok();
+    if url.is_none() {
+        let line = format!("SKIPPED sessions: {variable} is not set\n");
+        std::io::stdout().write_all(line.as_bytes()).unwrap();
+    }
+    url
 }
 
 /// A suite that passes on every store shows nothing. Each of these stores has one fault that real stores had.
