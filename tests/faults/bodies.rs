@@ -48,6 +48,12 @@ async fn fault_10_body_limit_is_exact() {
     scene.refresh(&token).await;
     server_body(&scene, 5_001);
     scene.fail_to_refresh(&token).await;
+    // Without a Content-Length, in chunks of one byte.
+    scene.server.misbehave(Fault::SplitChunks);
+    server_body(&scene, 5_000);
+    scene.refresh(&token).await;
+    server_body(&scene, 5_001);
+    scene.fail_to_refresh(&token).await;
     // A limit of zero, or beyond the largest key set, is a configuration error.
     let url = scene.server.jwks_url();
     for (bytes, usable) in [(0, false), (1, true), (1024 * 1024, true), (1024 * 1024 + 1, false)] {
