@@ -77,6 +77,19 @@ fn server(variable: &str) -> Option<String> {
     url
 }
 
+/// The address 0.0.0.0 reaches this machine, and counts as another one. The server has no certificate for it.
+#[tokio::test]
+async fn unverified_server_needs_the_dangerous_parameter() {
+    for variable in ["PORTCULLIS_TEST_MYSQL_URL", "PORTCULLIS_TEST_POSTGRES_URL"] {
+        let Some(url) = server(variable) else { continue };
+        let url = url.replace("localhost", "0.0.0.0").replace("127.0.0.1", "0.0.0.0");
+        let refused = SqlStore::builder(&url).connect().await.unwrap_err().to_string();
+        assert!(refused.starts_with("url: the server could not be verified: "), "{variable}: {refused}");
+        let url = format!("{url}{}dangerous_unverified_server=true", if url.contains('?') { "&" } else { "?" });
+        SqlStore::builder(&url).table_prefix("unverified_").connect().await.unwrap();
+    }
+}
+
 /// A suite that passes on every store shows nothing. Each of these stores has one fault that real stores had.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn faulty_stores_fail() {

@@ -8,6 +8,8 @@ use portcullis::error::Unavailable;
 use super::SqlStore;
 use super::database::Database;
 use super::schema::{self, SchemaError};
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use super::server_url::{ServerUrl, Tls, unverified};
 
 /// The settings of an [`SqlStore`]. [`SqlStore::builder`] starts one.
 pub struct SqlStoreBuilder {
@@ -52,7 +54,8 @@ impl SqlStoreBuilder {
     /// the account needs no right to make tables. On SQLite it makes the file if it is missing.
     ///
     /// # Errors
-    /// [`SqlStoreError`] when a setting is wrong, or the database is unavailable.
+    /// [`SqlStoreError`] when a setting is wrong, the server on another machine is not verified, or the database is
+    /// unavailable.
     pub async fn connect(self) -> Result<SqlStore, SqlStoreError> {
         ConfigError::all(self.errors())?;
         let database = self.open().await?;
@@ -88,13 +91,13 @@ impl SqlStoreBuilder {
             "sqlite" => self.open_sqlite().await,
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => {
-                let options = self.url.parse().map_err(unreadable_url)?;
+                let options = self.mysql_options()?;
                 let pool = sqlx::pool::PoolOptions::new().max_connections(self.max_connections);
                 Ok(Database::MySql(pool.connect_with(options).await.map_err(cannot_connect)?))
             }
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => {
-                let options = self.url.parse().map_err(unreadable_url)?;
+                let options = self.postgres_options()?;
                 let pool = sqlx::pool::PoolOptions::new().max_connections(self.max_connections);
                 Ok(Database::Postgres(pool.connect_with(options).await.map_err(cannot_connect)?))
             }
@@ -103,6 +106,38 @@ impl SqlStoreBuilder {
                 Err(ConfigError::new("url", "names no database that this program can use", hint).into())
             }
         }
+    }
+
+    #[cfg(feature = "mysql")]
+    fn mysql_options(&self) -> Result<sqlx::mysql::MySqlConnectOptions, SqlStoreError> {
+        use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+
+        let url = ServerUrl::parse(&self.url)?;
+        let options: MySqlConnectOptions = url.text.parse().map_err(unreadable_url)?;
+        if options.get_socket().is_some() {
+            return Ok(options);
+        }
+        let verifies = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
+        Ok(match url.tls(options.get_host(), verifies)? {
+            Tls::AsGiven => options,
+            Tls::Verified => options.ssl_mode(MySqlSslMode::VerifyIdentity),
+        })
+    }
+
+    #[cfg(feature = "postgres")]
+    fn postgres_options(&self) -> Result<sqlx::postgres::PgConnectOptions, SqlStoreError> {
+        use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+        let url = ServerUrl::parse(&self.url)?;
+        let options: PgConnectOptions = url.text.parse().map_err(unreadable_url)?;
+        if options.get_socket().is_some() {
+            return Ok(options);
+        }
+        let verifies = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
+        Ok(match url.tls(options.get_host(), verifies)? {
+            Tls::AsGiven => options,
+            Tls::Verified => options.ssl_mode(PgSslMode::VerifyFull),
+        })
     }
 
     #[cfg(feature = "sqlite")]
@@ -134,7 +169,14 @@ fn unreadable_url(_: sqlx::Error) -> SqlStoreError {
 }
 
 fn cannot_connect(error: sqlx::Error) -> SqlStoreError {
-    Unavailable::new().with_source(error).into()
+    match &error {
+        #[cfg(any(feature = "mysql", feature = "postgres"))]
+        sqlx::Error::Tls(_) => unverified(&error).into(),
+        // A certificate that does not fit.
+        #[cfg(any(feature = "mysql", feature = "postgres"))]
+        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => unverified(&error).into(),
+        _ => Unavailable::new().with_source(error).into(),
+    }
 }
 
 impl fmt::Debug for SqlStoreBuilder {
@@ -164,6 +206,60 @@ mod tests {
             let error = error_of(builder(url)).await;
             assert!(error.starts_with("url: "), "{error}");
         }
+    }
+
+    #[cfg(all(feature = "mysql", feature = "postgres"))]
+    #[test]
+    fn servers_of_other_machines_are_verified() {
+        use sqlx::mysql::MySqlSslMode;
+        use sqlx::postgres::PgSslMode;
+
+        let mysql = |url: &str| SqlStore::builder(url).mysql_options().unwrap().get_ssl_mode();
+        let postgres = |url: &str| SqlStore::builder(url).postgres_options().unwrap().get_ssl_mode();
+        let unverified = "dangerous_unverified_server=true";
+        assert!(matches!(mysql("mysql://u:p@db.example/d"), MySqlSslMode::VerifyIdentity));
+        assert!(matches!(mysql("mysql://u:p@localhost/d"), MySqlSslMode::Preferred));
+        assert!(matches!(mysql("mysql://u:p@db.example/d?socket=/s"), MySqlSslMode::Preferred));
+        assert!(matches!(mysql(&format!("mysql://u:p@db.example/d?{unverified}")), MySqlSslMode::Preferred));
+        assert!(matches!(postgres("postgres://u:p@db.example/d"), PgSslMode::VerifyFull));
+        assert!(matches!(postgres("postgres://u:p@[::1]/d?sslmode=require"), PgSslMode::Require));
+        // The host of the connection counts, not the one that stands first.
+        assert!(matches!(postgres("postgres://u:p@localhost/d?host=db.example"), PgSslMode::VerifyFull));
+        assert!(matches!(
+            postgres(&format!("postgres://u:p@db.example/d?sslmode=disable&{unverified}")),
+            PgSslMode::Disable
+        ));
+        for mode in ["disable", "allow", "prefer", "require", "verify-ca"] {
+            let url = format!("postgres://u:p@db.example/d?sslmode={mode}");
+            assert!(SqlStore::builder(&url).postgres_options().is_err(), "{mode}");
+        }
+        for mode in ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA"] {
+            let url = format!("mysql://u:p@db.example/d?ssl-mode={mode}");
+            assert!(SqlStore::builder(&url).mysql_options().is_err(), "{mode}");
+        }
+    }
+
+    /// 0.0.0.0 reaches this machine, and counts as another one.
+    #[cfg(feature = "postgres")]
+    #[tokio::test]
+    async fn password_is_not_sent_to_a_server_without_tls() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("postgres://user:secret@0.0.0.0:{}/db", listener.local_addr().unwrap().port());
+        let server = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = [0; 8];
+            connection.read_exact(&mut request).await.unwrap();
+            connection.write_all(b"N").await.unwrap();
+            let mut rest = Vec::new();
+            connection.read_to_end(&mut rest).await.unwrap();
+            rest
+        });
+        let error = error_of(SqlStore::builder(&url)).await;
+        assert!(error.starts_with("url: the server could not be verified: "), "{error}");
+        assert!(error.contains("sslrootcert") && !error.contains("secret"), "{error}");
+        assert_eq!(server.await.unwrap(), b"");
     }
 
     #[cfg(feature = "mysql")]

@@ -5,6 +5,8 @@ mod database;
 #[cfg(feature = "issuer")]
 mod key_ring;
 mod schema;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod server_url;
 mod statements;
 
 use std::fmt;
@@ -34,9 +36,10 @@ use crate::token::TokenHash;
 /// # Ok(()) }
 /// ```
 ///
-/// To servers it uses TLS if they offer it, and then does **not** check their certificate, as is the default of these
-/// databases. For a server on another machine, add `?ssl-mode=VERIFY_IDENTITY` (MySQL) or `?sslmode=verify-full` (PostgreSQL)
-/// to the URL: these demand TLS and a certificate that fits.
+/// A server on another machine has to use TLS with a certificate for its name, from a public certificate authority or from
+/// the one in the file that the URL names: `?ssl-ca=FILE` (MySQL), `?sslrootcert=FILE` (PostgreSQL). A weaker mode in the
+/// URL is an error, unless it also has `dangerous_unverified_server=true`, for example for a database without TLS in the same
+/// private network. Anyone in that network can then read and change the data. Servers on this machine may do without TLS.
 ///
 /// It makes its tables when it connects. With the feature `issuer`, it also keeps the signing keys that several machines
 /// share, encrypted: `KeyRing::builder().open(store.clone(), secret)`. Every operation is a single statement, so none needs a transaction. A database that
