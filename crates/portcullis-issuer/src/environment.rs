@@ -74,7 +74,8 @@ impl SigningKey {
             .map_err(|error| invalid(PRIVATE_KEY, &error));
         let (private_key, public_key) = ConfigError::both(private_key, public_key)?;
         if public_key.is_some_and(|public_key| public_key.thumbprint() != private_key.public_key().thumbprint()) {
-            return Err(invalid(PUBLIC_KEY, &InvalidSigningKey::Mismatch));
+            let hint = "write it with `openssl pkey -in private.pem -pubout`, or leave the variable out";
+            return Err(ConfigError::new(PUBLIC_KEY, "the public key does not belong to the private key", hint));
         }
         match algorithm {
             None => Ok(Some(private_key)),

@@ -62,9 +62,6 @@ pub enum InvalidSigningKey {
     /// The key could not be generated.
     #[error("the operating system gave no random bytes for a new key")]
     Generate,
-    /// The public key is not that of the private key.
-    #[error("the public key does not belong to the private key; write it with `openssl pkey -in private.pem -pubout`")]
-    Mismatch,
     /// The key is in the form of OpenSSH.
     #[error("the key is in the form of OpenSSH; {}", MAKE_A_KEY)]
     OpenSsh,
