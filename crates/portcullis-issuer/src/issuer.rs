@@ -232,29 +232,28 @@ impl IssuerBuilder {
     /// Builds the issuer.
     ///
     /// # Errors
-    /// [`ConfigError`] names the option that cannot be used and what to write instead.
+    /// [`ConfigError`] names all options that cannot be used, and what to write instead.
     pub fn build(self) -> Result<Issuer, ConfigError> {
-        let url = IssuerUrl::parse("issuer", &self.url, false)?;
-        for (field, endpoint) in
-            [("authorization_endpoint", &self.login.authorization), ("token_endpoint", &self.login.token)]
-        {
-            if let Some(endpoint) = endpoint {
-                IssuerUrl::parse(field, endpoint, true)?;
-            }
+        let mut errors = Vec::new();
+        let endpoints = [("authorization_endpoint", &self.login.authorization), ("token_endpoint", &self.login.token)];
+        for (field, endpoint) in endpoints {
+            errors.extend(endpoint.as_ref().and_then(|endpoint| IssuerUrl::parse(field, endpoint, true).err()));
         }
         if self.audience.is_empty() {
             let hint = "write the name of the API, for example its URL";
-            return Err(ConfigError::new("audience", "empty", hint));
+            errors.push(ConfigError::new("audience", "empty", hint));
         }
         if !self.login.scopes.iter().all(|scope| is_scope(scope)) {
-            return Err(ConfigError::new("scopes_supported", "not a scope", "write each scope as one text"));
+            errors.push(ConfigError::new("scopes_supported", "not a scope", "write each scope as one text"));
         }
         let longest = self.ring.max_token_lifetime();
         let lifetime = self.lifetime.unwrap_or(Duration::from_secs(10 * 60).min(longest));
         if let Err(error) = check_lifetime(lifetime, longest) {
             let hint = "write minutes, or raise KeyRingBuilder::max_token_lifetime";
-            return Err(ConfigError::new("lifetime", error.to_string(), hint));
+            errors.push(ConfigError::new("lifetime", error.to_string(), hint));
         }
+        let url = IssuerUrl::parse("issuer", &self.url, false);
+        let (url, ()) = ConfigError::both(url, ConfigError::all(errors))?;
         let (audience, ring, login) = (self.audience, self.ring, self.login);
         Ok(Issuer(Arc::new(Inner { url, audience, ring, lifetime, login })))
     }

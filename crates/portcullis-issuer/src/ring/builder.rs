@@ -132,9 +132,9 @@ impl KeyRingBuilder {
     /// Without a [first key](Self::first_key), its key is generated, and tokens become invalid when the process ends.
     ///
     /// # Errors
-    /// [`ConfigError`] names the option that cannot be used and what to write instead.
+    /// [`ConfigError`] names all options that cannot be used, and what to write instead.
     pub fn build(mut self) -> Result<KeyRing, ConfigError> {
-        self.validate()?;
+        ConfigError::all(self.resolve())?;
         let key = self.take_first_key()?;
         let now = unix(&*self.clock);
         let timeline = Timeline::starting(RingKey::local(key, now), self.spans());
@@ -149,15 +149,16 @@ impl KeyRingBuilder {
     /// key does not sign, [`RingError::WrongSignature`] if its public key does not verify the signature.
     pub async fn build_with(mut self, signer: Arc<dyn Signer>) -> Result<KeyRing, RingError> {
         self.algorithm.get_or_insert(signer.algorithm());
-        self.validate()?;
+        let mut errors = self.resolve();
         if self.first_key.is_some() {
             let hint = "set no first key; the given signer is the first key";
-            return Err(ConfigError::new("first_key", "set together with a signer", hint).into());
+            errors.push(ConfigError::new("first_key", "set together with a signer", hint));
         }
         if self.options.rotate_every.is_some() {
             let hint = "leave it out, and call KeyRing::rotate_with with the next key";
-            return Err(ConfigError::new("rotate_every", "the ring cannot make keys in a KMS", hint).into());
+            errors.push(ConfigError::new("rotate_every", "the ring cannot make keys in a KMS", hint));
         }
+        ConfigError::all(errors)?;
         let key = RingKey::remote(signer, unix(&*self.clock)).map_err(|error| unusable("signer", &error))?;
         probe(&key).await?;
         let timeline = Timeline::starting(key, self.spans());
@@ -171,7 +172,7 @@ impl KeyRingBuilder {
     /// # Errors
     /// [`RingError::Config`] as [`Self::build`], and why the stored ring cannot be used.
     pub async fn open(mut self, store: impl RingStore + 'static, secret: RingSecret) -> Result<KeyRing, RingError> {
-        self.validate()?;
+        ConfigError::all(self.resolve())?;
         let shared = Shared::new(Arc::new(store), secret);
         let (now, spans) = (unix(&*self.clock), self.spans());
         let mut generated = None;
@@ -211,7 +212,9 @@ impl KeyRingBuilder {
         KeyRing::assemble(timeline, shared, published, self.options, self.clock)
     }
 
-    fn validate(&mut self) -> Result<(), ConfigError> {
+    /// Sets what depends on other options, and returns what is wrong.
+    fn resolve(&mut self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
         let options = &mut self.options;
         options.algorithm = match (self.algorithm, &self.first_key) {
             (Some(algorithm), _) => algorithm,
@@ -220,35 +223,35 @@ impl KeyRingBuilder {
         };
         if options.algorithm.is_symmetric() {
             let hint = "choose an algorithm with a public key, for example ES256";
-            return Err(ConfigError::new("algorithm", "HMAC, so each service that verifies could also sign", hint));
+            errors.push(ConfigError::new("algorithm", "HMAC, so each service that verifies could also sign", hint));
         }
         let lowest_ahead = options.cache_lifetime.saturating_mul(2).saturating_add(MIN_CACHE);
+        let lowest_interval = options.publish_ahead.saturating_add(MIN_CACHE);
         let second = Duration::from_secs(1);
-        within("cache_lifetime", options.cache_lifetime, MIN_CACHE, MAX_CACHE)?;
-        within("max_token_lifetime", options.max_token_lifetime, second, MAX_TOKEN_LIFETIME)?;
-        within("publish_ahead", options.publish_ahead, lowest_ahead, MAX_PUBLISH_AHEAD)?;
+        errors.extend(outside("cache_lifetime", options.cache_lifetime, MIN_CACHE, MAX_CACHE));
+        errors.extend(outside("max_token_lifetime", options.max_token_lifetime, second, MAX_TOKEN_LIFETIME));
+        errors.extend(outside("publish_ahead", options.publish_ahead, lowest_ahead, MAX_PUBLISH_AHEAD));
         if let Some(interval) = options.rotate_every {
-            within("rotate_every", interval, options.publish_ahead.saturating_add(MIN_CACHE), MAX_ROTATION)?;
+            errors.extend(outside("rotate_every", interval, lowest_interval, MAX_ROTATION));
         }
         for key in std::mem::take(&mut self.published) {
-            let thumbprint = key.thumbprint();
-            let Some(thumbprint) = thumbprint else {
-                return Err(ConfigError::new("also_publish", "a secret", "publish public keys only"));
-            };
-            let id = key.id().map_or(thumbprint, str::to_owned);
-            self.published.push(key.with_id(id));
+            match key.thumbprint() {
+                Some(thumbprint) => {
+                    let id = key.id().map_or(thumbprint, str::to_owned);
+                    self.published.push(key.with_id(id));
+                }
+                None => errors.push(ConfigError::new("also_publish", "a secret", "publish public keys only")),
+            }
         }
-        Ok(())
+        errors
     }
 }
 
-fn within(field: &'static str, value: Duration, lowest: Duration, highest: Duration) -> Result<(), ConfigError> {
-    if (lowest..=highest).contains(&value) {
-        return Ok(());
-    }
+/// Returns the error of a value outside of its bounds.
+fn outside(field: &'static str, value: Duration, lowest: Duration, highest: Duration) -> Option<ConfigError> {
     let problem = format!("{} seconds", value.as_secs_f64());
     let hint = format!("write {} to {} seconds", lowest.as_secs(), highest.as_secs());
-    Err(ConfigError::new(field, problem, hint))
+    (!(lowest..=highest).contains(&value)).then(|| ConfigError::new(field, problem, hint))
 }
 
 pub(super) fn unusable(field: &'static str, error: &portcullis::keys::InvalidKey) -> ConfigError {

@@ -290,4 +290,6 @@ fn wrong_options_of_an_issuer_are_named() {
     ] {
         assert_eq!(builder.build().unwrap_err().field(), field);
     }
+    let three = start("api.example.com", "").lifetime(Duration::ZERO).build().unwrap_err();
+    assert_eq!(three.fields().collect::<Vec<_>>(), ["issuer", "audience", "lifetime"]);
 }
