@@ -272,7 +272,7 @@ impl KeyRing {
 
     /// Returns the key that signs now.
     pub(crate) async fn active(&self) -> Result<RingKey, RingError> {
-        if self.age() > self.longest_age() {
+        if self.is_outdated() {
             self.reload().await?;
         }
         // A timeline has at least one key.
@@ -281,16 +281,23 @@ impl KeyRing {
 
     /// Returns the published keys. If the store is unavailable, they are the last known ones.
     pub(crate) async fn published(&self) -> Vec<Arc<VerifyingKey>> {
-        if self.age() > self.longest_age()
+        if self.is_outdated()
             && let Err(error) = self.reload().await
         {
             tracing::warn!(error = %error, cause = error.cause(), "the last known keys are published");
         }
-        let state = self.0.state.load();
+        self.published_in(&self.0.state.load())
+    }
+
+    /// Returns the published keys of a state, and the further ones of this machine, each once.
+    fn published_in(&self, state: &State) -> Vec<Arc<VerifyingKey>> {
         let own = state.timeline.published(self.now()).map(|key| &key.public_key);
-        let mut keys: Vec<_> = own.cloned().collect();
-        let further = self.0.published.iter().filter(|key| !state.timeline.has(key.id()));
-        keys.extend(further.cloned());
+        let mut keys: Vec<Arc<VerifyingKey>> = Vec::new();
+        for key in own.chain(&self.0.published) {
+            if keys.iter().all(|known| known.id() != key.id()) {
+                keys.push(Arc::clone(key));
+            }
+        }
         keys
     }
 
@@ -316,6 +323,10 @@ impl KeyRing {
             Some(_) => self.0.clock.monotonic().saturating_sub(self.0.state.load().read_at),
             None => Duration::ZERO,
         }
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.0.shared.is_some() && self.age() > self.longest_age()
     }
 
     /// Returns how old the state may be when it is used. A key that another machine published after it was read does not
@@ -492,7 +503,7 @@ impl KeyProvider for KeyRing {
 
     fn status(&self) -> KeyStatus {
         let mut status = KeyStatus::ready();
-        status.keys = self.0.state.load().timeline.published(self.now()).count() + self.0.published.len();
+        status.keys = self.published_in(&self.0.state.load()).len();
         status.age = self.0.shared.is_some().then(|| self.age());
         status
     }

@@ -203,6 +203,11 @@ async fn deployments_publish_the_other_key() {
         let elsewhere = FixedKeys::jwks(&published(to).await).unwrap();
         assert_eq!(elsewhere.key_set().len(), 2);
     }
+    // A key that is in the ring as well is published and counted once.
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    let (first, again) = (public(&key), public(&key));
+    let ring = ring_at(&clock).first_key(key).also_publish(first).also_publish(again).build().unwrap();
+    assert_eq!((published_keys(&ring).await, ring.status().keys), (1, 1));
 }
 
 #[test]
@@ -223,6 +228,9 @@ fn wrong_options_of_a_ring_are_named() {
         let error = builder.build().unwrap_err();
         assert_eq!(error.field(), field, "{error}");
     }
+    let three = KeyRing::builder().algorithm(Algorithm::Hs256).max_token_lifetime(Duration::ZERO);
+    let three = three.rotate_every(minutes(60)).build().unwrap_err();
+    assert_eq!(three.fields().collect::<Vec<_>>(), ["algorithm", "max_token_lifetime", "rotate_every"]);
     assert!(KeyRing::builder().publish_ahead(minutes(11)).build().is_ok());
 }
 
