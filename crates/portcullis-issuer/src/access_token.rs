@@ -203,7 +203,10 @@ impl AccessToken {
 
     /// Returns the claims as JSON.
     pub(crate) fn payload(&self, stamp: &Stamp<'_>) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&Payload { token: self, stamp })
+        // Enough for the claims of most tokens.
+        let mut json = Vec::with_capacity(512);
+        serde_json::to_writer(&mut json, &Payload { token: self, stamp })?;
+        Ok(json)
     }
 }
 
@@ -244,7 +247,7 @@ impl Serialize for Payload<'_> {
         claims.serialize_entry("exp", &stamp.expires_at)?;
         claims.serialize_entry("jti", stamp.id)?;
         if !token.scopes.is_empty() {
-            claims.serialize_entry("scope", &token.scopes.join(" "))?;
+            claims.serialize_entry("scope", &SpaceSeparated(&token.scopes))?;
         }
         if let Some(session) = &token.session {
             claims.serialize_entry("sid", session)?;
@@ -275,6 +278,25 @@ impl Serialize for Payload<'_> {
             claims.serialize_entry(name, value)?;
         }
         claims.end()
+    }
+}
+
+/// Texts with spaces in between, without a copy of them.
+struct SpaceSeparated<'a>(&'a [String]);
+
+impl Serialize for SpaceSeparated<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for SpaceSeparated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, text) in self.0.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { " " })?;
+            f.write_str(text)?;
+        }
+        Ok(())
     }
 }
 

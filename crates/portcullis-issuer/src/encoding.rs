@@ -9,6 +9,11 @@ pub(crate) fn url(bytes: &[u8]) -> String {
     general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Appends base64url without padding.
+pub(crate) fn append_url(text: &mut String, bytes: &[u8]) {
+    general_purpose::URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
 /// Encodes as base64 with padding (RFC 4648 §4).
 pub(crate) fn standard(bytes: &[u8]) -> String {
     general_purpose::STANDARD.encode(bytes)

@@ -147,15 +147,16 @@ impl Issuer {
         let stamp = Stamp { issuer: url.as_str(), audience, issued_at, expires_at, id: &id };
         // Every value is JSON already, so this does not fail.
         let invalid = |_| InvalidClaim { name: String::new(), problem: "not JSON" };
-        let payload = encoding::url(&token.payload(&stamp).map_err(invalid)?);
+        let payload = token.payload(&stamp).map_err(invalid)?;
         let key = ring.active().await?;
-        let mut text = String::with_capacity(key.header.len() + payload.len() + 512);
+        // Enough for all but the signatures of ML-DSA.
+        let mut text = String::with_capacity(key.header.len() + payload.len() / 3 * 4 + 512);
         text.push_str(&key.header);
         text.push('.');
-        text.push_str(&payload);
-        let signature = encoding::url(&key.sign(text.as_bytes()).await?);
+        encoding::append_url(&mut text, &payload);
+        let signature = key.sign(text.as_bytes()).await?;
         text.push('.');
-        text.push_str(&signature);
+        encoding::append_url(&mut text, &signature);
         if text.len() > MAX_BYTES {
             return Err(MintError::TooLarge { bytes: text.len() });
         }
