@@ -15,12 +15,7 @@ use crate::store::SessionStore;
 
 /// The settings of [`Sessions`]. [`Sessions::builder`] starts one.
 pub struct SessionsBuilder {
-    store: Arc<dyn SessionStore>,
-    keys: SuccessorKeys,
-    rules: Rules,
-    max_sessions: usize,
-    clock: Arc<dyn Clock>,
-    on_event: Option<EventHandler>,
+    core: Core,
 }
 
 pub(crate) type EventHandler = Arc<dyn Fn(&SessionEvent) + Send + Sync>;
@@ -34,7 +29,8 @@ const LONGEST_GRACE: Duration = Duration::from_secs(60);
 impl SessionsBuilder {
     pub(crate) fn new(store: Arc<dyn SessionStore>, keys: SuccessorKeys) -> Self {
         let rules = Rules { idle: DAY * 7, absolute: DAY * 30, grace: SECOND * 10 };
-        Self { store, keys, rules, max_sessions: 50, clock: Arc::new(SystemClock::new()), on_event: None }
+        let clock = Arc::new(SystemClock::new());
+        Self { core: Core { store, keys, rules, max_sessions: 50, clock, on_event: None } }
     }
 
     /// Sets how long a session lives without a refresh. 7 days by default.
@@ -43,7 +39,7 @@ impl SessionsBuilder {
     /// writes to the index. So a session ends after three quarters to the whole of this time without a refresh.
     #[must_use]
     pub fn idle_lifetime(mut self, lifetime: Duration) -> Self {
-        self.rules.idle = lifetime;
+        self.core.rules.idle = lifetime;
         self
     }
 
@@ -51,7 +47,7 @@ impl SessionsBuilder {
     /// that have begun keep their end.
     #[must_use]
     pub fn absolute_lifetime(mut self, lifetime: Duration) -> Self {
-        self.rules.absolute = lifetime;
+        self.core.rules.absolute = lifetime;
         self
     }
 
@@ -62,7 +58,7 @@ impl SessionsBuilder {
     /// refresh at once end their session. It should be well above the difference between the clocks of the machines.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.rules.grace = grace;
+        self.core.rules.grace = grace;
         self
     }
 
@@ -70,14 +66,14 @@ impl SessionsBuilder {
     /// recently used one ends.
     #[must_use]
     pub fn max_sessions(mut self, sessions: usize) -> Self {
-        self.max_sessions = sessions;
+        self.core.max_sessions = sessions;
         self
     }
 
     /// Sets the clock. The clock of the system by default.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.core.clock = Arc::new(clock);
         self
     }
 
@@ -88,7 +84,7 @@ impl SessionsBuilder {
     /// still says why the session ended.
     #[must_use]
     pub fn on_event(mut self, handler: impl Fn(&SessionEvent) + Send + Sync + 'static) -> Self {
-        self.on_event = Some(Arc::new(handler));
+        self.core.on_event = Some(Arc::new(handler));
         self
     }
 
@@ -97,7 +93,7 @@ impl SessionsBuilder {
     /// # Errors
     /// [`ConfigError`] with all settings that cannot work.
     pub fn build(self) -> Result<Sessions, ConfigError> {
-        let Rules { idle, absolute, grace } = self.rules;
+        let Rules { idle, absolute, grace } = self.core.rules;
         let mut errors = Vec::new();
         if grace > LONGEST_GRACE {
             errors.push(ConfigError::new("grace", "longer than 60 s", "write 0 to 60 s; 10 s suits most services"));
@@ -113,24 +109,17 @@ impl SessionsBuilder {
         if absolute > LONGEST_LIFETIME {
             errors.push(ConfigError::new("absolute_lifetime", "longer than 400 days", "write at most 400 days"));
         }
-        if !(1..=1000).contains(&self.max_sessions) {
+        if !(1..=1000).contains(&self.core.max_sessions) {
             errors.push(ConfigError::new("max_sessions", "not from 1 to 1000", "write 1 to 1000"));
         }
         ConfigError::all(errors)?;
-        Ok(Sessions::from_core(Core {
-            store: self.store,
-            keys: self.keys,
-            rules: self.rules,
-            max_sessions: self.max_sessions,
-            clock: self.clock,
-            on_event: self.on_event,
-        }))
+        Ok(Sessions::from_core(self.core))
     }
 }
 
 impl fmt::Debug for SessionsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionsBuilder").field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("SessionsBuilder").field("rules", &self.core.rules).finish_non_exhaustive()
     }
 }
 
