@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use moka::sync::Cache;
-use portcullis::clock::{Clock, SystemClock};
 use portcullis::error::Unavailable;
 use portcullis::session::{SessionCheck, SessionError};
 use portcullis::{ConfigError, Verified};
@@ -97,7 +96,7 @@ impl OpenSessionCheck {
     /// # Errors
     /// [`ConfigError`] when the age is not from 1 ms to 60 s.
     pub fn cached(self, max_age: Duration) -> Result<CachedSessionCheck, ConfigError> {
-        CachedSessionCheck::new(self, max_age, Arc::new(SystemClock::new()))
+        CachedSessionCheck::new(self, max_age)
     }
 
     async fn answer(&self, caller: &Caller) -> Result<Answer, Unavailable> {
@@ -134,7 +133,6 @@ impl SessionCheck for OpenSessionCheck {
 pub struct CachedSessionCheck {
     check: OpenSessionCheck,
     max_age: Duration,
-    clock: Arc<dyn Clock>,
     /// When the store was asked, by the monotonic clock, and what it answered.
     answers: Cache<TokenHash, (Duration, Answer)>,
 }
@@ -142,13 +140,13 @@ pub struct CachedSessionCheck {
 const MOST_ANSWERS: u64 = 100_000;
 
 impl CachedSessionCheck {
-    fn new(check: OpenSessionCheck, max_age: Duration, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
+    fn new(check: OpenSessionCheck, max_age: Duration) -> Result<Self, ConfigError> {
         if max_age < Duration::from_millis(1) || max_age > Duration::from_secs(60) {
             let hint = "write for example 5 s, or leave the cache out";
             return Err(ConfigError::new("max_age", "not from 1 ms to 60 s", hint));
         }
         let answers = Cache::builder().max_capacity(MOST_ANSWERS).time_to_live(max_age).build();
-        Ok(Self { check, max_age, clock, answers })
+        Ok(Self { check, max_age, answers })
     }
 }
 
@@ -156,7 +154,7 @@ impl CachedSessionCheck {
 impl SessionCheck for CachedSessionCheck {
     async fn check(&self, caller: &Verified) -> Result<(), SessionError> {
         let caller = Caller::read(caller)?;
-        let (key, now) = (caller.key(), self.clock.monotonic());
+        let (key, now) = (caller.key(), self.check.sessions.clock().monotonic());
         if let Some((asked_at, answer)) = self.answers.get(&key)
             && now.saturating_sub(asked_at) < self.max_age
         {
@@ -326,10 +324,12 @@ mod tests {
 
     #[tokio::test]
     async fn cached_answers_have_a_bounded_age() {
-        let (sessions, clock, users) = (sessions(), Arc::new(ManualClock::at_unix(0)), users(Some(UserStatus::Active)));
+        let (clock, users) = (Arc::new(ManualClock::at_unix(0)), users(Some(UserStatus::Active)));
+        let sessions = Sessions::builder(MemoryStore::new(), SuccessorKeys::generate().unwrap());
+        let sessions = sessions.clock(clock.clone()).build().unwrap();
         let sid = begin(&sessions, "alice").await;
         let check = OpenSessionCheck::new(sessions.clone()).with_users(users.clone());
-        let check = CachedSessionCheck::new(check, Duration::from_secs(5), clock.clone()).unwrap();
+        let check = check.cached(Duration::from_secs(5)).unwrap();
         let claims = json!({"sub": "alice", "sid": sid, "jti": "t1"});
         let ask = || answer(check.clone(), claims.clone());
 
@@ -343,10 +343,12 @@ mod tests {
 
     #[tokio::test]
     async fn failure_is_not_cached_and_not_covered() {
-        let (sessions, clock, users) = (sessions(), Arc::new(ManualClock::at_unix(0)), users(Some(UserStatus::Active)));
+        let (clock, users) = (Arc::new(ManualClock::at_unix(0)), users(Some(UserStatus::Active)));
+        let sessions = Sessions::builder(MemoryStore::new(), SuccessorKeys::generate().unwrap());
+        let sessions = sessions.clock(clock.clone()).build().unwrap();
         let sid = begin(&sessions, "alice").await;
         let check = OpenSessionCheck::new(sessions).with_users(users.clone());
-        let check = CachedSessionCheck::new(check, Duration::from_secs(5), clock.clone()).unwrap();
+        let check = check.cached(Duration::from_secs(5)).unwrap();
         let claims = json!({"sub": "alice", "sid": sid});
         let ask = || answer(check.clone(), claims.clone());
 

@@ -141,7 +141,8 @@ impl Sessions {
     /// # Errors
     /// [`SessionsError::Refused`] when no open session has the token, [`SessionsError::Unavailable`] when that cannot be told.
     pub async fn log_out(&self, refresh_token: &str) -> Result<(), SessionsError> {
-        let (token, stored) = self.find(refresh_token).await?;
+        let token = read(refresh_token)?;
+        let stored = self.find(&token).await?;
         let now = self.now();
         let reason = match self.core.rules.decide(&stored, &token, &self.core.keys, now) {
             Decision::Refuse(verdict) => return Err(SessionsError::Refused(verdict)),
@@ -259,6 +260,10 @@ impl Sessions {
         self.core.store.remove_expired(self.now().minus(KEPT_AFTER_EXPIRY), REMOVED_AT_ONCE).await
     }
 
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.core.clock
+    }
+
     fn now(&self) -> Timestamp {
         Timestamp::now(&*self.core.clock)
     }
@@ -288,8 +293,9 @@ impl Sessions {
 
     /// Decides about a refresh token, does what was decided, and answers. With `again`, the subject has authenticated again.
     async fn present(&self, text: &str, again: Option<(&str, AuthFacts)>) -> Result<SignedIn, SessionsError> {
+        let token = read(text)?;
         for _ in 0..ATTEMPTS {
-            let (token, stored) = self.find(text).await?;
+            let stored = self.find(&token).await?;
             let now = self.now();
             let decision = self.core.rules.decide(&stored, &token, &self.core.keys, now);
             let (next, refresh_token, verdict) = match decision {
@@ -326,11 +332,9 @@ impl Sessions {
         Err(Unavailable::new().with_source("other requests keep changing the session").into())
     }
 
-    async fn find(&self, text: &str) -> Result<(RefreshToken, StoredSession), SessionsError> {
-        let unknown = || SessionsError::Refused(Verdict::Unknown);
-        let token = RefreshToken::parse(text).ok_or_else(unknown)?;
-        let stored = self.core.store.find_by_family(&token.family_hash()).await?.ok_or_else(unknown)?;
-        Ok((token, stored))
+    async fn find(&self, token: &RefreshToken) -> Result<StoredSession, SessionsError> {
+        let stored = self.core.store.find_by_family(&token.family_hash()).await?;
+        stored.ok_or(SessionsError::Refused(Verdict::Unknown))
     }
 
     async fn end(&self, which: Which<'_>, reason: EndReason) -> Result<u64, Unavailable> {
@@ -363,6 +367,10 @@ impl Sessions {
         }
         Ok(())
     }
+}
+
+fn read(refresh_token: &str) -> Result<RefreshToken, SessionsError> {
+    RefreshToken::parse(refresh_token).ok_or(SessionsError::Refused(Verdict::Unknown))
 }
 
 /// Checks the facts of a login, and rounds their time to milliseconds, as the store does.

@@ -40,7 +40,7 @@ impl RefreshToken {
         // Only the canonical encoding is accepted, and only the exact length.
         let length = URL_SAFE_NO_PAD.decode_slice(text.strip_prefix(PREFIX)?, &mut bytes).ok()?;
         let (family, secret) = bytes.get(..length)?.split_at_checked(FAMILY_LENGTH)?;
-        Some(Self::from_parts(family.try_into().ok()?, secret.try_into().ok()?))
+        Some(Self { text: text.to_owned(), family: family.try_into().ok()?, secret: secret.try_into().ok()? })
     }
 
     /// Makes the token with another secret in the same family.
