@@ -23,6 +23,8 @@ fn routers_differ_in_unknown_paths_and_head() {
         // Another method of a known route.
         ("POST", "/guarded/orders", "", (401, 401)),
         ("POST", "/guarded/orders", &bearer, (405, 404)),
+        ("POST", "/guarded/items", "", (401, 401)),
+        ("POST", "/guarded/items", &bearer, (405, 405)),
         ("GET", "/guarded/orders", "", (401, 401)),
         ("GET", "/guarded/orders", &bearer, (200, 200)),
     ] {
@@ -35,7 +37,8 @@ fn routers_differ_in_unknown_paths_and_head() {
 }
 
 fn start_axum(gate: Gate) -> Running {
-    let orders = axum::Router::new().route("/orders", axum::routing::get(|| async { "orders" }));
+    let get = axum::routing::get(|| async { "orders" });
+    let orders = axum::Router::new().route("/orders", get.clone()).route("/items", get);
     Running::axum(axum::Router::new().nest("/guarded", orders.layer(portcullis_axum::AuthLayer::new(gate))))
 }
 
@@ -43,6 +46,8 @@ fn start_actix(gate: Gate) -> Running {
     use actix_web::web;
     Running::actix(move |app| {
         let guard = portcullis_actix::AuthMiddleware::new(gate.clone());
-        app.service(web::scope("/guarded").wrap(guard).route("/orders", web::get().to(|| async { "orders" })));
+        let get = || web::get().to(|| async { "orders" });
+        let items = web::resource("/items").route(get());
+        app.service(web::scope("/guarded").wrap(guard).route("/orders", get()).service(items));
     })
 }

@@ -45,8 +45,8 @@
 //! # Where extractors find the gate
 //!
 //! They take the gate of the innermost layer: [`AuthLayer`], or `axum::Extension(gate)`. Without a layer they take the
-//! gate of the router's state, which is a [`Gate`] or implements [`HasGate`]. Without any gate, the answer is 500, and
-//! the log says what to write.
+//! gate of the router's state, which is a [`Gate`] or implements [`HasGate`]. If only layers have a gate, the state still
+//! implements it, and returns `None`. Without any gate, the answer is 500, and the log says what to write.
 //!
 //! # A guard before a part of the service
 //!

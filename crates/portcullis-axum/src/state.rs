@@ -27,7 +27,7 @@ use crate::rejection::Rejection;
 /// `Arc<AppState>` then implements it too. axum's `FromRef` could not do that, because both types belong to other crates.
 #[diagnostic::on_unimplemented(
     message = "the router's state `{Self}` is not known to hold a gate",
-    note = "implement `HasGate` for the state, or use `Gate` itself as the state"
+    note = "implement `HasGate` for the state (`None` if layers have the gate), or use `Gate` itself as the state"
 )]
 pub trait HasGate {
     /// Returns the gate. `None` means that only the request's extensions can have one.

@@ -100,7 +100,8 @@ impl Facts<'_> {
                 Some(both(&allowed.unwrap_or_default(), &format!("alg {}", self.member("alg"))))
             }
             E::UnknownKey | E::AmbiguousKey | E::BadSignature => {
-                Some(format!("the token has kid {} and alg {}", self.member("kid"), self.member("alg")))
+                let key = format!("the token has kid {} and alg {}", self.member("kid"), self.member("alg"));
+                Some(key + &self.other_issuer().unwrap_or_default())
             }
             E::MissingClaim { .. } => {
                 let names = self.names()?;
@@ -182,6 +183,13 @@ impl Facts<'_> {
     fn names(&self) -> Option<String> {
         let names: Vec<_> = self.claims.as_ref()?.keys().map(String::as_str).collect();
         Some(short(&names.join(", ")))
+    }
+
+    /// Returns the issuer that the token names, if none of the verifiers accepts it: usually that is why its key is unknown.
+    fn other_issuer(&self) -> Option<String> {
+        let issuers: Vec<_> = self.expected.iter().flat_map(|expected| expected.issuers.clone()).collect();
+        let is_other = !issuers.is_empty() && self.text("iss").is_some_and(|issuer| !issuers.contains(&issuer));
+        Some(format!(", and {}, where {} is expected", self.claim("iss").filter(|_| is_other)?, list(&issuers)))
     }
 
     fn differs_by_a_slash(&self) -> bool {

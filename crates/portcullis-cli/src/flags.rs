@@ -78,11 +78,8 @@ impl FromArgMatches for MemberFlags {
 }
 
 /// What the command reads as a source of keys in addition to the library.
-const ALSO: [(&str, &str); 3] = [
-    ("jwks_file", ", or with one public JWK"),
-    ("public_key_file", ", or such a file in DER"),
-    ("secret_file", ". A JWK Set of oct keys, too"),
-];
+const ALSO: [(&str, &str); 2] =
+    [("jwks_file", ", or with one public JWK"), ("public_key_file", ", or such a file in DER")];
 
 fn arg(member: &'static Member) -> Option<Arg> {
     let (flag, placeholder) = member.flag()?;

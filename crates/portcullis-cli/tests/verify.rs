@@ -133,6 +133,10 @@ fn detail_says_expected_and_actual() {
             r#"no key of the issuer fits the token: the token has kid "another" and alg "ES256""#,
         ),
         (
+            token().header("kid", "another").issuer("https://other.test/").sign(),
+            r#"no key of the issuer fits the token: the token has kid "another" and alg "ES256", and iss "https://other.test/", where "https://issuer.test/" is expected"#,
+        ),
+        (
             token().header("typ", "dpop+jwt").sign(),
             r#"typ is not an accepted token type: expected "JWT" or "at+jwt", the token has typ "dpop+jwt""#,
         ),

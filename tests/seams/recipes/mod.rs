@@ -5,7 +5,10 @@ mod on_axum;
 mod shared;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
+use portcullis::clock::ManualClock;
 use portcullis::jose::Algorithm;
 use portcullis::{Config, Gate};
 use portcullis_testing::TestIssuer;
@@ -115,6 +118,19 @@ async fn websocket_handshake_carries_the_token() {
     let request = Ask::new("GET", "/me").field("sec-websocket-protocol", &offer);
     assert_eq!(ask(&gate, &request).await.0, 200);
     assert_eq!(ask(&issuer.gate(), &request).await.0, 401);
+}
+
+#[actix_web::test]
+async fn connection_ends_with_its_token() {
+    let issuer = issuer();
+    let clock = Arc::new(ManualClock::at_unix(1_700_000_000));
+    let token = issuer.token().issued_at(1_700_000_000).claim("exp", 1_700_000_060).sign();
+    let verifier = issuer.verifier().clock(Arc::clone(&clock)).build().unwrap();
+    let caller = Gate::new(verifier).verify(&token).await.unwrap();
+    for (seconds, left) in [(0, 60), (59, 1), (2, 0)] {
+        clock.advance(Duration::from_secs(seconds));
+        assert_eq!(shared::time_left(&caller, &*clock), Duration::from_secs(left));
+    }
 }
 
 #[actix_web::test]

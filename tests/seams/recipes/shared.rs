@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use portcullis::adapter::Outcome;
+use portcullis::clock::Clock;
 use portcullis::error::Unavailable;
 use portcullis::session::{SessionCheck, SessionError};
 use portcullis::{Gate, TokenSource, Verified, async_trait};
@@ -43,6 +45,11 @@ pub(crate) fn with_websockets(gate: Gate) -> Gate {
     gate.with_token_sources([TokenSource::authorization(), TokenSource::websocket_protocol()])
 }
 
+/// How long the connection of this caller may stay open: until its token expires.
+pub(crate) fn time_left(caller: &Verified, clock: &dyn Clock) -> Duration {
+    caller.expires_at().map_or(Duration::ZERO, |expiry| expiry.saturating_since(clock.now()))
+}
+
 /// Counts decisions by their label.
 #[derive(Clone, Default)]
 pub(crate) struct Outcomes(Arc<Mutex<HashMap<String, u64>>>);
@@ -59,7 +66,7 @@ impl Outcomes {
 
 pub(crate) fn with_metrics(gate: Gate, outcomes: Outcomes) -> Gate {
     gate.with_observer(move |observed| {
-        // All labels come from closed lists, so a client cannot make new ones.
+        // Labels come from closed lists, and from the codes of your own verifier. A client cannot make new ones.
         let label = match observed.outcome {
             Outcome::Accepted(_) => "accepted",
             Outcome::Anonymous => "anonymous",

@@ -38,7 +38,8 @@ impl NumericDate {
     }
 
     /// Returns the time since `earlier`, or zero when `earlier` is later.
-    pub(crate) fn saturating_since(self, earlier: Self) -> Duration {
+    #[must_use]
+    pub fn saturating_since(self, earlier: Self) -> Duration {
         let nanos = |date: Self| i128::from(date.seconds) * 1_000_000_000 + i128::from(date.nanos);
         let since = u128::try_from(nanos(self) - nanos(earlier)).unwrap_or_default();
         let seconds = u64::try_from(since / 1_000_000_000).unwrap_or(u64::MAX);

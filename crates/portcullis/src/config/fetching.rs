@@ -67,11 +67,14 @@ impl Config {
     fn request_headers(&self, faults: &mut Vec<ConfigError>) -> Vec<(String, String)> {
         const FIELD: &str = "request_headers_file";
         let Some(path) = &self.request_headers_file else { return Vec::new() };
-        let text = read(FIELD, path).unwrap_or_else(|error| {
-            faults.push(error);
-            String::new()
-        });
-        let mut headers = Vec::new();
+        let text = match read(FIELD, path) {
+            Ok(text) => text,
+            Err(error) => {
+                faults.push(error);
+                return Vec::new();
+            }
+        };
+        let (mut headers, before) = (Vec::new(), faults.len());
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             match line.split_once(':') {
                 Some((name, value)) => headers.push((name.to_owned(), value.trim().to_owned())),
@@ -80,6 +83,10 @@ impl Config {
                     faults.push(ConfigError::new(FIELD, problem, "write one header field per line, as name: value"));
                 }
             }
+        }
+        if headers.is_empty() && faults.len() == before {
+            let hint = "write one header field per line, as name: value, or leave the file out";
+            faults.push(ConfigError::new(FIELD, "no header field", hint));
         }
         headers
     }
@@ -167,7 +174,7 @@ mod tests {
             config(|config| config.request_headers_file = Some(path.clone())).verifier().map(drop)
         };
         assert_eq!(build("authorization: Bearer secret\r\n\nx-key:secret\n"), Ok(()));
-        for text in ["authorization\n", "secret secret: 1\n", "a: 1\nsecret"] {
+        for text in ["authorization\n", "secret secret: 1\n", "a: 1\nsecret", "", " \n\n"] {
             let error = build(text).unwrap_err();
             assert_eq!(error.field(), "request_headers_file");
             assert!(!error.to_string().contains("secret"), "{error}");

@@ -175,7 +175,7 @@ impl TokenSource {
     ///
     /// **The handler must select one of the offered subprotocols**, or the browser closes the connection (RFC 6455 §4.1).
     /// Select `bearer` or another name that is not the token: `upgrade.protocols(["bearer"])` on axum, and
-    /// `handshake_with_protocols(.., &["bearer"])` of `actix-ws` or `actix-web-actors`. The second form offers the real
+    /// `handle_with_protocols(.., &["bearer"])` of `actix-ws` 0.4. The second form offers the real
     /// subprotocol, which is then the one to select.
     ///
     /// `EventSource` of browsers cannot set header fields. Give its requests a token in a [cookie](Self::cookie), or use

@@ -221,7 +221,7 @@ impl Gate {
     /// gate.with_observer(move |observed| match observed.outcome {
     ///     Outcome::Accepted(_) => drop(accepted.fetch_add(1, Ordering::Relaxed)),
     ///     Outcome::Anonymous => {}
-    ///     // `error.reason()` and `error.code()` are closed lists, so they can be labels of a metric.
+    ///     // `error.reason()` and the codes of this crate are closed lists, so they can be labels of a metric.
     ///     Outcome::Refused(_) => drop(refused.fetch_add(1, Ordering::Relaxed)),
     /// })
     /// # }

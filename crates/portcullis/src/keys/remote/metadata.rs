@@ -92,6 +92,9 @@ pub(super) fn key_set_url(
         let only_slash_differs = document.issuer.trim_end_matches('/') == issuer.trim_end_matches('/');
         let hint = if only_slash_differs {
             ": they differ in the slash at the end; write the issuer as its metadata does"
+        } else if internal.is_none() {
+            ": write the issuer as its metadata does, if it is the one you mean; if the service reaches it at another \
+             address, configure internal_issuer_url too"
         } else {
             ": write the issuer as its metadata does, if it is the one you mean"
         };
