@@ -1,75 +1,84 @@
-//! Where the keys come from: the environment, or files that the service makes on its first start.
+//! Where the keys come from: the environment, or the database and files that the service makes on its first start.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use portcullis_axum::ConfigError;
-use portcullis_axum::jose::Algorithm;
-use portcullis_issuer::{InvalidSigningKey, KeyRing, SigningKey};
+use portcullis_issuer::{KeyRing, RingError, RingSecret, RingStore};
 use portcullis_sessions::SuccessorKeys;
+
+use crate::settings::KeySettings;
+
+/// How long a generated key signs before the next one replaces it.
+const ROTATION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// A file cannot be read or made.
-    #[error("{path} cannot be read or made", path = .0.display())]
+    /// A file cannot be made.
+    #[error("{path} cannot be made; write another KEYS_FOLDER", path = .0.display())]
     File(PathBuf, #[source] io::Error),
-    /// A signing key is unusable.
-    #[error(transparent)]
-    SigningKey(#[from] InvalidSigningKey),
-    /// A key is unusable.
+    /// A secret cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The signing keys in the database cannot be used.
+    #[error("the signing keys in the database cannot be used; they need the JWT_RING_SECRET with which they were made")]
+    Ring(#[from] RingError),
 }
 
-/// Returns the keys that sign access tokens: the given one, or one in a file.
-pub(crate) fn key_ring(given: Option<SigningKey>, algorithm: Algorithm, folder: &Path) -> Result<KeyRing, KeysError> {
-    let key = match given {
-        Some(key) => key,
+/// Returns the keys that sign access tokens: the given one, or those in the database, which all instances share. There they
+/// are encrypted under a secret that the database does not have.
+pub(crate) async fn key_ring(settings: KeySettings, store: impl RingStore + 'static) -> Result<KeyRing, KeysError> {
+    if let Some(key) = settings.signing_key {
+        return Ok(KeyRing::builder().first_key(key).build()?);
+    }
+    let secret = match settings.ring_secret {
+        Some(secret) => Some(secret),
         None => {
-            let pem = read_or_make(&folder.join("signing-key.pem"), || {
-                Ok(SigningKey::generate(algorithm)?.to_pem()?.as_str().to_owned())
-            })?;
-            SigningKey::from_pem(&pem)?
+            let path = secret_file(&settings.folder, "ring-secret")?;
+            RingSecret::from_variables(|name| (name == "JWT_RING_SECRET_FILE").then(|| path.clone()))?
         }
     };
-    Ok(KeyRing::builder().first_key(key).build()?)
+    let secret = secret.ok_or_else(|| ConfigError::new("JWT_RING_SECRET", "not set", "set it"))?;
+    Ok(KeyRing::builder().algorithm(settings.algorithm).rotate_every(ROTATION).open(store, secret).await?)
 }
 
 /// Returns the keys from which the successors of refresh tokens are derived.
-pub(crate) fn successor_keys(folder: &Path) -> Result<SuccessorKeys, KeysError> {
-    let secret = read_or_make(&folder.join("refresh-secret"), random_secret)?;
-    Ok(SuccessorKeys::new(1, secret.as_bytes())?)
+pub(crate) fn successor_keys(settings: &KeySettings) -> Result<SuccessorKeys, KeysError> {
+    if let Some(keys) = &settings.successor_keys {
+        return Ok(keys.clone());
+    }
+    let path = secret_file(&settings.folder, "refresh-token-keys")?;
+    let keys = SuccessorKeys::from_variables(|name| (name == "REFRESH_TOKEN_KEYS_FILE").then(|| path.clone()))?;
+    Ok(keys.ok_or_else(|| ConfigError::new("REFRESH_TOKEN_KEYS", "not set", "set it"))?)
 }
 
-/// Reads a file, or makes it first. Several processes may do this at once.
-fn read_or_make(path: &Path, make: impl FnOnce() -> Result<String, KeysError>) -> Result<String, KeysError> {
-    let failed = |error| KeysError::File(path.to_owned(), error);
-    match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        content => return content.map_err(failed),
-    }
-    let content = make()?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    // The file appears complete or not at all, and the first process that makes it wins.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(content.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+/// Returns the path of a file with a secret, and makes it if it is missing. Several instances may do this at once.
+fn secret_file(folder: &Path, name: &str) -> Result<String, KeysError> {
+    let path = folder.join(name);
+    let made = if path.exists() { Ok(()) } else { make(folder, &path) };
+    made.map_err(|error| KeysError::File(path.clone(), error))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// Makes a file with 32 random bytes in base64, which only this account can read.
+fn make(folder: &Path, path: &Path) -> io::Result<()> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)?;
+    fs::create_dir_all(folder)?;
+    // The file appears complete or not at all, and of several instances the first one makes it.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(STANDARD.encode(secret).as_bytes())?;
+    file.as_file().sync_all()?;
     match file.persist_noclobber(path) {
-        Ok(_) => {
-            tracing::info!(path = %path.display(), "a key was made");
-            Ok(content)
-        }
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => fs::read_to_string(path).map_err(failed),
-        Err(error) => Err(failed(error.error)),
-    }
-}
-
-fn random_secret() -> Result<String, KeysError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| KeysError::File("the random numbers of the system".into(), error.into()))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        result => result.map_err(|error| error.error)?,
+    };
+    tracing::info!(path = %path.display(), "made a secret; keep it as you keep the database");
+    Ok(())
 }

@@ -30,4 +30,4 @@ mod signed_in;
 mod users;
 
 pub use server::{Server, StartError};
-pub use settings::Settings;
+pub use settings::{KeySettings, Settings};

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use portcullis_axum::ConfigError;
-use portcullis_issuer::{Issuer, RingError};
+use portcullis_issuer::Issuer;
 use portcullis_sessions::{OpenSessionCheck, OriginRule, SessionCookies, Sessions, SqlStore, SqlStoreError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -47,12 +47,9 @@ pub enum StartError {
     /// The database of the users.
     #[error("the database cannot be used; see DATABASE_URL")]
     Users(#[source] sqlx::Error),
-    /// The keys.
-    #[error("the keys cannot be used")]
+    /// The keys cannot be used.
+    #[error(transparent)]
     Keys(#[from] KeysError),
-    /// The ring of signing keys.
-    #[error("the signing keys cannot be used")]
-    Ring(#[from] RingError),
     /// The system cannot hash passwords.
     #[error(transparent)]
     Passwords(#[from] PasswordError),
@@ -79,12 +76,12 @@ impl Server {
         let users = Users::connect(&settings.database_url, &settings.database_prefix).await;
         let users = users.map_err(StartError::Users)?;
 
-        let sessions = Sessions::builder(store, keys::successor_keys(&settings.keys_folder)?)
+        let sessions = Sessions::builder(store.clone(), keys::successor_keys(&settings.keys)?)
             .idle_lifetime(settings.refresh_lifetime)
             .absolute_lifetime(settings.refresh_lifetime.max(ABSOLUTE_LIFETIME))
             .grace(settings.refresh_grace)
             .build()?;
-        let ring = keys::key_ring(settings.signing_key, settings.algorithm, &settings.keys_folder)?;
+        let ring = keys::key_ring(settings.keys, store).await?;
         let issuer = Issuer::builder(&url, &url, ring).lifetime(settings.access_lifetime).build()?;
         let cookies = SessionCookies::new(&url, REFRESH_PATH)?;
         let origins = OriginRule::new(&url)?;

@@ -3,19 +3,18 @@
 mod database;
 mod dotenv;
 mod duration;
+mod keys;
 mod reader;
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use axum_client_ip::ClientIpSource;
 use portcullis_axum::ConfigError;
 use portcullis_axum::config::variables::environment;
-use portcullis_axum::jose::Algorithm;
-use portcullis_issuer::SigningKey;
 use portcullis_sessions::OriginRule;
 
+pub use self::keys::KeySettings;
 use self::reader::Reader;
 
 /// Everything that can be set. [`Settings::default`] needs no variable.
@@ -36,12 +35,8 @@ pub struct Settings {
     pub refresh_lifetime: Duration,
     /// `REFRESH_GRACE_SECONDS`: how long the previous refresh token is still answered.
     pub refresh_grace: Duration,
-    /// `JWT_PRIVATE_KEY`, with `JWT_PUBLIC_KEY`. `None` means that the service generates its key on the first start.
-    pub signing_key: Option<SigningKey>,
-    /// `JWT_ALGORITHM`, the algorithm of a generated key.
-    pub algorithm: Algorithm,
-    /// `KEYS_FOLDER`, where generated keys are kept.
-    pub keys_folder: PathBuf,
+    /// The keys.
+    pub keys: KeySettings,
     /// `REQUIRE_VERIFIED`: whether new accounts have to be verified before they can be used.
     pub require_verified: bool,
     /// `CLIENT_IP_SOURCE`: where the address of a client is. Behind a proxy, it is in a header field that the proxy sets.
@@ -65,9 +60,7 @@ impl Default for Settings {
             access_lifetime: MINUTE * 15,
             refresh_lifetime: DAY * 7,
             refresh_grace: SECOND * 10,
-            signing_key: None,
-            algorithm: Algorithm::Es256,
-            keys_folder: "sessions-keys".into(),
+            keys: KeySettings::default(),
             require_verified: false,
             client_ip: ClientIpSource::ConnectInfo,
             attempts_per_minute: NonZeroU32::MIN.saturating_add(29),
@@ -124,8 +117,7 @@ impl Settings {
             let problem = "not longer than REFRESH_GRACE_SECONDS";
             reader.fault(ConfigError::new("REFRESH_TOKEN_EXPIRES_IN", problem, hint));
         }
-        let (signing_key, algorithm) = keys(&mut reader, default.algorithm);
-        let keys_folder = reader.text("KEYS_FOLDER").map_or(default.keys_folder, PathBuf::from);
+        let keys = keys::read(&mut reader);
         let require_verified = reader.restriction("REQUIRE_VERIFIED", "write `true` or `false`", boolean);
         let hint = "write `ConnectInfo`, or what your proxy sets, such as `RightmostXForwardedFor` or `XRealIp`";
         let client_ip = reader.value("CLIENT_IP_SOURCE", default.client_ip, hint, |text| text.parse().ok());
@@ -142,28 +134,12 @@ impl Settings {
             access_lifetime,
             refresh_lifetime,
             refresh_grace,
-            signing_key,
-            algorithm,
-            keys_folder,
+            keys,
             require_verified: require_verified.unwrap_or(false),
             client_ip,
             attempts_per_minute,
         })
     }
-}
-
-/// Returns the key of the environment, and the algorithm of a key that the service generates.
-fn keys(reader: &mut Reader<'_>, default: Algorithm) -> (Option<SigningKey>, Algorithm) {
-    let is_given = ["JWT_PRIVATE_KEY", "JWT_PUBLIC_KEY"].iter().any(|name| reader.is_set(name));
-    if is_given {
-        let key = reader.result(|lookup| SigningKey::from_variables(lookup));
-        return (key.flatten(), default);
-    }
-    let hint = "write one of ES256, ES384, EdDSA, RS256, PS256, ML-DSA-65";
-    let algorithm = reader.value("JWT_ALGORITHM", default, hint, |text| {
-        text.parse().ok().filter(|algorithm: &Algorithm| !algorithm.is_symmetric())
-    });
-    (None, algorithm)
 }
 
 fn boolean(text: &str) -> Option<bool> {

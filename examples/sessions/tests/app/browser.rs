@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
+use crate::service::Service;
+
 #[derive(Clone)]
 pub(crate) struct Browser {
     client: reqwest::Client,
@@ -75,6 +77,16 @@ impl Browser {
     /// The value of a cookie.
     pub(crate) fn cookie(&self, name: &str) -> &str {
         &self.cookies[name].0
+    }
+
+    /// Sets a cookie for all paths.
+    pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), (value.to_owned(), "/".to_owned()));
+    }
+
+    /// Sends further requests to another instance.
+    pub(crate) fn move_to(&mut self, service: &Service) {
+        service.address.clone_into(&mut self.address);
     }
 
     fn keep(&mut self, answer: &Answer) {

@@ -4,5 +4,10 @@
 
 mod accounts;
 mod browser;
+mod configuration;
+mod contract;
+mod cross_site;
+mod races;
+mod refusals;
 mod service;
 mod walk_through;

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use example_sessions::{Server, Settings};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use example_sessions::{KeySettings, Server, Settings};
 use serde_json::json;
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -20,6 +23,7 @@ pub(crate) struct Service {
     /// Its public URL.
     pub(crate) url: String,
     pub(crate) password_hashes: Arc<AtomicU64>,
+    database_url: String,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
 }
@@ -29,7 +33,7 @@ pub(crate) fn settings(folder: &TempDir) -> Settings {
     Settings {
         port: 0,
         database_url: format!("sqlite:{}", folder.path().join("sessions.db").display()),
-        keys_folder: folder.path().join("keys"),
+        keys: KeySettings { folder: folder.path().join("keys"), ..KeySettings::default() },
         attempts_per_minute: 10_000.try_into().unwrap(),
         ..Settings::default()
     }
@@ -37,6 +41,7 @@ pub(crate) fn settings(folder: &TempDir) -> Settings {
 
 impl Service {
     pub(crate) async fn start(settings: Settings) -> Self {
+        let database_url = settings.database_url.clone();
         let server = Server::start(settings).await.unwrap();
         let address = format!("http://{}", server.address().unwrap());
         let (url, password_hashes) = (server.url().to_owned(), server.password_hashes());
@@ -47,7 +52,7 @@ impl Service {
             };
             server.run(stopped).await.unwrap();
         });
-        Self { address, url, password_hashes, stop, running }
+        Self { address, url, password_hashes, database_url, stop, running }
     }
 
     pub(crate) fn browser(&self) -> Browser {
@@ -62,6 +67,23 @@ impl Service {
         browser
     }
 
+    /// Another session of that user.
+    pub(crate) async fn logged_in_again(&self) -> Browser {
+        let mut browser = self.browser();
+        browser.post("/api/auth/login", credentials()).await.expect(200);
+        browser
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// Runs a statement in the database of the service.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        let mut database = SqliteConnection::connect(&self.database_url).await.unwrap();
+        sqlx::query(statement).execute(&mut database).await.unwrap();
+    }
+
     pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.running.await.unwrap();
@@ -74,4 +96,10 @@ pub(crate) fn registration() -> serde_json::Value {
 
 pub(crate) fn credentials() -> serde_json::Value {
     json!({"email": EMAIL, "password": PASSWORD})
+}
+
+/// The claims of an access token.
+pub(crate) fn claims(token: &str) -> serde_json::Value {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
 }
