@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use cookie::{Cookie, SameSite};
-use portcullis::ConfigError;
 use portcullis::adapter::RequestView;
+use portcullis::{ConfigError, TokenSource};
 
 use crate::error::SessionsError;
 use crate::public_url::PublicUrl;
@@ -23,7 +23,6 @@ use crate::sessions::SignedIn;
 ///
 /// ```
 /// use std::time::Duration;
-/// use portcullis::TokenSource;
 /// use portcullis_sessions::SessionCookies;
 /// # use portcullis::{adapter::HeaderList, claims::NumericDate};
 /// # use portcullis_sessions::{AuthFacts, MemoryStore, Sessions, SuccessorKeys};
@@ -40,7 +39,7 @@ use crate::sessions::SignedIn;
 /// assert!(fields[0].starts_with("__Host-access_token=header.payload.signature; HttpOnly; SameSite=Lax; Secure; Path=/;"));
 ///
 /// // The gate reads the access token, and the route for refreshes the other one.
-/// let source = TokenSource::cookie(cookies.access_name());
+/// let sources = cookies.token_sources();
 /// # let sent = format!("{}; {}", &fields[0], &fields[1]);
 /// # let request = HeaderList::new("POST", [("cookie", sent)]);
 /// assert_eq!(cookies.refresh_token(&request), Some(login.refresh_token.as_str()));
@@ -71,8 +70,14 @@ impl SessionCookies {
         Ok(Self { secure: url.is_https(), refresh_path: format!("{}{path}", url.path()) })
     }
 
-    /// Returns the name of the cookie with the access token, for a
-    /// [`TokenSource`](portcullis::TokenSource::cookie).
+    /// Returns the places of the access token, for [`Gate::with_token_sources`](portcullis::Gate::with_token_sources):
+    /// `Authorization`, then the cookie.
+    #[must_use]
+    pub fn token_sources(&self) -> [TokenSource; 2] {
+        [TokenSource::authorization(), TokenSource::cookie(self.access_name())]
+    }
+
+    /// Returns the name of the cookie with the access token.
     #[must_use]
     pub fn access_name(&self) -> &'static str {
         if self.secure { "__Host-access_token" } else { "access_token" }

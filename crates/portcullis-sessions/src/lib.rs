@@ -31,6 +31,8 @@
 //! begin, refresh or end a session: these call [`OriginRule::admit`] first, login included. For all other routes the gate does
 //! that on its own, if it reads the access token from the cookie and knows the allowed origins.
 //!
+//! `WebSessions` puts all of this together, and the modules `axum` and `actix` have a whole service with a login in 30 lines.
+//!
 //! # Stores
 //!
 //! `MemoryStore` is for tests and single processes. `SqlStore` keeps sessions in SQLite, and with the features `mysql` and
@@ -43,8 +45,9 @@
 //!
 //! # Features
 //!
+//! - `actix`, `axum`: the modules of these names, with extractors, responses and routes.
 //! - `conformance`: the module `conformance`.
-//! - `issuer` (default): `Session::access_token` and signing keys in `SqlStore`, for the issuer of `portcullis-issuer`.
+//! - `issuer` (default): `Session::access_token`, `WebSessions` and signing keys in `SqlStore`, for the issuer of `portcullis-issuer`.
 //! - `mysql`, `postgres`, `sqlite` (default): `SqlStore` for each of these databases.
 //! - `redis`: `RedisStore`.
 
@@ -52,6 +55,10 @@
 
 #[cfg(feature = "issuer")]
 mod access_token;
+#[cfg(feature = "actix")]
+pub mod actix;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod builder;
 mod check;
 #[cfg(feature = "conformance")]
@@ -67,6 +74,7 @@ mod public_url;
 mod purpose;
 #[cfg(feature = "redis")]
 mod redis;
+mod request;
 mod rules;
 mod session;
 mod sessions;
@@ -75,6 +83,8 @@ mod sql;
 mod store;
 mod timestamp;
 mod token;
+#[cfg(feature = "issuer")]
+mod web;
 
 pub use crate::builder::SessionsBuilder;
 pub use crate::check::{CachedSessionCheck, OpenSessionCheck, UserStatus, Users};
@@ -86,6 +96,7 @@ pub use crate::origin_rule::{Client, OriginRule};
 pub use crate::purpose::{PurposeToken, PurposeTokens};
 #[cfg(feature = "redis")]
 pub use crate::redis::{RedisStore, RedisStoreBuilder, RedisStoreError};
+pub use crate::request::SessionRequest;
 pub use crate::session::{AuthFacts, EndReason, Session, SessionEvent, Verdict};
 pub use crate::sessions::{Sessions, SignedIn};
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
@@ -93,6 +104,8 @@ pub use crate::sql::{SqlStore, SqlStoreBuilder, SqlStoreError};
 pub use crate::store::{Ended, PreviousToken, SessionStore, StoredPurposeToken, StoredSession, Which};
 pub use crate::timestamp::Timestamp;
 pub use crate::token::{RefreshToken, TokenHash};
+#[cfg(feature = "issuer")]
+pub use crate::web::{SessionResponse, WebSessions};
 pub use portcullis::error::CrossSiteRequest;
 
 /// Compiles the examples of `README.md`.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use portcullis::claims::NumericDate;
+use portcullis::clock::{Clock as _, SystemClock};
 
 use crate::store::StoredSession;
 
@@ -30,6 +31,12 @@ pub struct AuthFacts {
 }
 
 impl AuthFacts {
+    /// The user logged in just now, by the clock of this machine; the methods are unknown.
+    #[must_use]
+    pub fn now() -> Self {
+        Self::at(SystemClock::new().now())
+    }
+
     /// The user logged in at `auth_time`; the methods are unknown.
     #[must_use]
     pub fn at(auth_time: NumericDate) -> Self {

@@ -1,0 +1,95 @@
+//! The routes of sessions on Actix Web.
+//!
+//! A service with a login, its own tokens, and a route for verified callers:
+//!
+//! ```
+#![doc = include_str!("../docs/first_route_actix.rs")]
+//! ```
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_web::body::BoxBody;
+use actix_web::dev::Payload;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
+use portcullis::Refusal;
+use portcullis::adapter::RequestView;
+
+use crate::request::SessionRequest;
+use crate::web::{SessionResponse, WebSessions};
+
+/// Adds the routes `POST {path}/refresh` and `POST {path}/logout` to the service.
+pub fn routes(web: &WebSessions) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let web = web.clone();
+    move |service| {
+        let refresh = {
+            let web = web.clone();
+            move |request: SessionRequest, body: Bytes| {
+                let web = web.clone();
+                async move { answer(web.refresh(&request, &body).await) }
+            }
+        };
+        let at = |route: &str| format!("{}/{route}", web.path());
+        service.route(&at("refresh"), web::post().to(refresh));
+        let path = at("logout");
+        let log_out = move |request: SessionRequest, body: Bytes| {
+            let web = web.clone();
+            async move { answer(web.log_out(&request, &body).await) }
+        };
+        service.route(&path, web::post().to(log_out));
+    }
+}
+
+impl FromRequest for SessionRequest {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(&View { headers: request.headers(), method: request.method() })))
+    }
+}
+
+impl Responder for SessionResponse {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        response(self.status, self.headers, self.body)
+    }
+}
+
+fn answer(answer: Result<SessionResponse, Refusal>) -> HttpResponse {
+    match answer {
+        Ok(SessionResponse { status, headers, body }) => response(status, headers, body),
+        Err(Refusal { status, headers, body, .. }) => response(status, headers, body),
+    }
+}
+
+fn response<N: AsRef<str>>(status: u16, headers: Vec<(N, String)>, body: String) -> HttpResponse {
+    let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_ref()), HeaderValue::try_from(value)) {
+            response.append_header((name, value));
+        }
+    }
+    response.body(body)
+}
+
+/// The whole request cannot be shared between threads.
+struct View<'r> {
+    headers: &'r HeaderMap,
+    method: &'r Method,
+}
+
+impl RequestView for View<'_> {
+    fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        self.headers.get_all(name).for_each(|value| visit(value.as_bytes()));
+    }
+
+    fn method(&self) -> Cow<'_, str> {
+        self.method.as_str().into()
+    }
+}
