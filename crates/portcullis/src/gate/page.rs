@@ -96,7 +96,7 @@ mod tests {
         }
         assert_eq!(statuses(&header_first, "POST", &[HEADER, COOKIE, EVIL]).await, [200; 2]);
         assert_eq!(statuses(&cookie_first, "POST", &[HEADER, COOKIE, EVIL]).await, [403; 2]);
-        // Another scheme is no credential, so the cookie authenticates.
+        // Another scheme does not count, so the cookie authenticates.
         assert_eq!(statuses(&header_first, "POST", &[("authorization", "Basic eA=="), COOKIE, EVIL]).await, [403; 2]);
     }
 
