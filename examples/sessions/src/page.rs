@@ -10,9 +10,11 @@ use axum::routing::get;
 
 use crate::app::App;
 
-/// Scripts and styles come from these files only. There is none in the HTML.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Scripts and styles come only from these files. Only the photo of the user may come from elsewhere. Scripts cannot turn
+/// text into markup.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https:; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
 const FIELDS: [(HeaderName, &str); 4] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (REFERRER_POLICY, "same-origin"),
@@ -21,13 +23,15 @@ const FIELDS: [(HeaderName, &str); 4] = [
 ];
 
 pub(crate) fn routes() -> Router<Arc<App>> {
-    let html = include_str!("../page/index.html");
-    let script = include_str!("../page/app.js");
-    let style = include_str!("../page/style.css");
+    const SCRIPT: &str = "text/javascript; charset=utf-8";
     Router::new()
-        .route("/", get(file("text/html; charset=utf-8", html)))
-        .route("/app.js", get(file("text/javascript; charset=utf-8", script)))
-        .route("/style.css", get(file("text/css; charset=utf-8", style)))
+        .route("/", get(file("text/html; charset=utf-8", include_str!("../page/index.html"))))
+        .route("/app.js", get(file(SCRIPT, include_str!("../page/app.js"))))
+        .route("/client.js", get(file(SCRIPT, include_str!("../page/client.js"))))
+        .route("/forms.js", get(file(SCRIPT, include_str!("../page/forms.js"))))
+        .route("/sentences.js", get(file(SCRIPT, include_str!("../page/sentences.js"))))
+        .route("/style.css", get(file("text/css; charset=utf-8", include_str!("../page/style.css"))))
+        .route("/icon.svg", get(file("image/svg+xml", include_str!("../page/icon.svg"))))
 }
 
 fn file(media_type: &'static str, content: &'static str) -> impl IntoResponse + Clone {
