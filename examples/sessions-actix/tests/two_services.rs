@@ -130,15 +130,15 @@ async fn only_allowed_pages_change_something_by_cookie() {
 impl First {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(example_sessions::Settings {
-            port: 0,
-            database_url: format!("sqlite:{}", folder.path().join("sessions.db").display()),
-            database_prefix: "api_".to_owned(),
-            keys_folder: folder.path().join("keys"),
-            attempts_per_minute: 10_000.try_into().unwrap(),
-            ..example_sessions::Settings::default()
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let settings = example_sessions::Settings::from_variables(|name| match name {
+            "PORT" => Some("0".to_owned()),
+            "DATABASE_URL" => Some(format!("sqlite:{}", path("sessions.db"))),
+            "DATABASE_PREFIX" => Some("api_".to_owned()),
+            "KEYS_FOLDER" => Some(path("keys")),
+            _ => None,
         });
-        let server = server.await.unwrap();
+        let server = Server::start(settings.unwrap()).await.unwrap();
         let address = format!("http://{}", server.address().unwrap());
         let url = server.url().to_owned();
         // The task ends with the runtime of the test.
