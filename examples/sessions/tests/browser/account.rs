@@ -28,7 +28,7 @@ pub(crate) async fn scripts_cannot_read_tokens() {
     browser.run("document.cookie = 'logged_in=; max-age=0; path=/'", &[]).await;
     browser.reload().await;
     browser.says("#me-name", NAME).await;
-    // With only the readable cookie, nobody is.
+    // The readable cookie without the others logs in no user.
     browser.command("Network.clearBrowserCookies", json!({})).await;
     browser.run("document.cookie = 'logged_in=true; path=/'", &[]).await;
     browser.reload().await;
