@@ -78,3 +78,41 @@ async fn plain_cookie_is_read_without_publishable_key() {
     assert_eq!(subject(&clerk, &instance, &[(PLAIN, &token)]).await, Ok(Some("user_1".to_owned())));
     assert_eq!(subject(&clerk, &instance, &[(OWN, &token)]).await, Ok(None));
 }
+
+/// As the documentation of `session_cookies` sets it up: the front end is named twice, for its tokens and for its pages.
+#[tokio::test]
+async fn cookie_of_another_page_changes_nothing() {
+    let instance = instance();
+    let front_end = ["https://app.example.com"];
+    let clerk = Clerk::from_publishable_key(KEY).unwrap().authorized_parties(front_end);
+    let token = instance.token().claim("azp", front_end[0]).sign();
+    let without_pages = Gate::new(clerk.clone().keys(instance.keys()).verifier().unwrap())
+        .with_token_sources([TokenSource::authorization(), clerk.session_cookies()]);
+    let gate = without_pages.clone().with_allowed_origins(front_end).unwrap();
+    let status = async |gate: &Gate, method: &str, origin: &str, credential: (&str, String)| {
+        let fields = [("origin", origin.to_owned()), credential];
+        match gate.admit(&HeaderList::new(method, fields), &Policy::authenticated()).await {
+            Ok(_) => 200,
+            Err(refused) => refused.status(),
+        }
+    };
+    for name in [OWN, PLAIN] {
+        let cookie = ("cookie", format!("{name}={token}"));
+        for (method, origin, expected) in [
+            ("POST", "https://app.example.com", [200, 403]),
+            ("POST", "https://other.example.com", [403, 403]),
+            ("GET", "https://other.example.com", [200, 200]),
+        ] {
+            let [with, without] = expected;
+            assert_eq!(status(&gate, method, origin, cookie.clone()).await, with, "{name} {method} {origin}");
+            // Without allowed origins, no page may change anything.
+            assert_eq!(
+                status(&without_pages, method, origin, cookie.clone()).await,
+                without,
+                "{name} {method} {origin}"
+            );
+        }
+    }
+    let header = ("authorization", format!("Bearer {token}"));
+    assert_eq!(status(&gate, "POST", "https://other.example.com", header).await, 200);
+}
