@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use portcullis_axum::ConfigError;
 use portcullis_issuer::Issuer;
-use portcullis_sessions::{OpenSessionCheck, OriginRule, SessionCookies, Sessions, SqlStore, SqlStoreError};
+use portcullis_sessions::{
+    OpenSessionCheck, OriginRule, RedisStore, RedisStoreError, SessionCookies, SessionStore, Sessions, SqlStore,
+    SqlStoreError,
+};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -44,6 +47,9 @@ pub enum StartError {
     /// The database of the sessions.
     #[error("the database cannot be used; see DATABASE_URL")]
     Sessions(#[source] SqlStoreError),
+    /// The Redis server of the sessions.
+    #[error("the Redis server cannot be used; see REDIS_URL")]
+    Redis(#[from] RedisStoreError),
     /// The database of the users.
     #[error("the database cannot be used; see DATABASE_URL")]
     Users(#[source] sqlx::Error),
@@ -71,17 +77,26 @@ impl Server {
         let url = settings.public_url.clone().unwrap_or_else(|| format!("http://localhost:{port}"));
         let url = url.trim_end_matches('/').to_owned();
 
-        let store = SqlStore::builder(&settings.database_url).table_prefix(&settings.database_prefix);
-        let store = store.connect().await.map_err(StartError::Sessions)?;
+        let database = SqlStore::builder(&settings.database_url).table_prefix(&settings.database_prefix);
+        let database = database.connect().await.map_err(StartError::Sessions)?;
+        let store: Arc<dyn SessionStore> = match &settings.redis_url {
+            Some(url) => Arc::new(
+                RedisStore::builder(url)
+                    .key_prefix(&format!("{}portcullis:", settings.database_prefix))
+                    .connect()
+                    .await?,
+            ),
+            None => Arc::new(database.clone()),
+        };
         let users = Users::connect(&settings.database_url, &settings.database_prefix).await;
         let users = users.map_err(StartError::Users)?;
 
-        let sessions = Sessions::builder(store.clone(), keys::successor_keys(&settings.keys)?)
+        let sessions = Sessions::builder(store, keys::successor_keys(&settings.keys)?)
             .idle_lifetime(settings.refresh_lifetime)
             .absolute_lifetime(settings.refresh_lifetime.max(ABSOLUTE_LIFETIME))
             .grace(settings.refresh_grace)
             .build()?;
-        let ring = keys::key_ring(settings.keys, store).await?;
+        let ring = keys::key_ring(settings.keys, database).await?;
         let issuer = Issuer::builder(&url, &url, ring).lifetime(settings.access_lifetime).build()?;
         let cookies = SessionCookies::new(&url, REFRESH_PATH)?;
         let origins = OriginRule::new(&url)?;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub database_url: String,
     /// `DATABASE_PREFIX`, with which the names of all tables begin.
     pub database_prefix: String,
+    /// `REDIS_URL`: where sessions are kept instead of the database.
+    pub redis_url: Option<String>,
     /// `ACCESS_TOKEN_EXPIRES_IN`. A logout does not reach other services before an access token expires.
     pub access_lifetime: Duration,
     /// `REFRESH_TOKEN_EXPIRES_IN`: how long a session lives without a refresh.
@@ -57,6 +59,7 @@ impl Default for Settings {
             client_origin: None,
             database_url: "sqlite:sessions.db".to_owned(),
             database_prefix: String::new(),
+            redis_url: None,
             access_lifetime: MINUTE * 15,
             refresh_lifetime: DAY * 7,
             refresh_grace: SECOND * 10,
@@ -96,10 +99,10 @@ impl Settings {
         let database_url = database::url(&mut reader).unwrap_or(default.database_url);
         let hint = "write up to 24 lowercase letters, digits and underscores, such as `api_`";
         let database_prefix = reader.value("DATABASE_PREFIX", String::new(), hint, database::prefix);
-        if reader.text("REDIS_URL").is_some() {
-            let hint = "leave it out; the sessions are in the database then";
-            reader.fault(ConfigError::new("REDIS_URL", "this program has no store on Redis", hint));
-        }
+        let hint = "write `redis://host:6379`, or `rediss://host:6379` for TLS";
+        let redis_url = reader.value("REDIS_URL", None, hint, |text| {
+            ["redis://", "rediss://"].iter().any(|scheme| text.starts_with(scheme)).then(|| Some(text.to_owned()))
+        });
         let hint = "write minutes such as `15`, or `90s`, from 1 second to 1 hour";
         let access_lifetime = reader.value("ACCESS_TOKEN_EXPIRES_IN", default.access_lifetime, hint, |text| {
             duration::minutes(text).filter(|lifetime| (SECOND..=MINUTE * 60).contains(lifetime))
@@ -131,6 +134,7 @@ impl Settings {
             client_origin,
             database_url,
             database_prefix,
+            redis_url,
             access_lifetime,
             refresh_lifetime,
             refresh_grace,

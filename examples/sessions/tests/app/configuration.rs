@@ -76,6 +76,7 @@ fn each_wrong_value_is_named() {
         ("PUBLIC_URL", &["app.example.com", "http://app.example.com", "https://app.example.com/?x"]),
         ("CLIENT_ORIGIN", &["*", "http://front.example.com", "https://front.example.com/path"]),
         ("DATABASE_URL", &["oracle://host", "sessions.db"]),
+        ("REDIS_URL", &["redis", "http://host"]),
         ("DATABASE_PREFIX", &["API_", "1a", "a-b", "a;DROP TABLE users"]),
         ("ACCESS_TOKEN_EXPIRES_IN", &["0", "61", "2h", "-5", "x"]),
         ("REFRESH_TOKEN_EXPIRES_IN", &["0", "401d", "10s"]),
