@@ -37,7 +37,7 @@ impl Service {
         let mut settings = Settings {
             port: 0,
             database_url: format!("sqlite:{}", folder.path().join("sessions.db").display()),
-            keys_folder: folder.path().join("keys"),
+            keys: example_sessions::KeySettings { folder: folder.path().join("keys"), ..Default::default() },
             ..Settings::default()
         };
         change(&mut settings);
