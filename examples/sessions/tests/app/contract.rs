@@ -193,5 +193,7 @@ async fn page_has_a_strict_policy() {
     for inline in ["<style", " style=", "onclick", "onload", "onsubmit", "javascript:"] {
         assert!(!html.contains(inline), "{inline}");
     }
-    assert_eq!(html.matches("<script").count(), html.matches("<script src=\"/").count());
+    for script in html.split("<script").skip(1) {
+        assert!(script.split('>').next().unwrap().contains(" src=\"/"), "{script}");
+    }
 }
