@@ -24,7 +24,7 @@
 //! | keep the key in the environment or in a file | [`SigningKey::from_env`], [`SigningKey::from_pem`] |
 //! | keep the key in a KMS | [`Signer`] |
 //! | rotate keys, by call or by schedule | [`KeyRing`] |
-//! | share the ring between machines | [`KeyRingBuilder::open`], [`RingSecret`], and `SqlStore` of `portcullis-sessions` or your own [`RingStore`] |
+//! | share the ring between machines | [`KeyRingBuilder::open`], [`RingSecret`], and `SqlStore` or `RedisStore` of `portcullis-sessions`, or your own [`RingStore`] |
 //! | let other services find the keys | [`Document`], [`Issuer::document`] |
 //!
 //! # The lifetime of a token is the staleness of your service

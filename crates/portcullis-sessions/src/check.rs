@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use moka::sync::Cache;
+use portcullis::async_trait;
 use portcullis::error::Unavailable;
 use portcullis::session::{SessionCheck, SessionError};
 use portcullis::{ConfigError, Verified};

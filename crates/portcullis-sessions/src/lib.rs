@@ -40,14 +40,14 @@
 //! cluster. To use another database, implement [`SessionStore`] and run the
 //! suite in the module `conformance` on it.
 //!
-//! With the feature `issuer`, `SqlStore` also keeps the signing keys that several machines share, encrypted: it is a
-//! `RingStore`.
+//! With the feature `issuer`, `SqlStore` and `RedisStore` also keep the signing keys that several machines share, encrypted:
+//! they are `RingStore`s.
 //!
 //! # Features
 //!
 //! - `actix`, `axum`: the modules of these names, with extractors, responses and routes.
 //! - `conformance`: the module `conformance`.
-//! - `issuer` (default): `Session::access_token`, `WebSessions` and signing keys in `SqlStore`, for the issuer of `portcullis-issuer`.
+//! - `issuer` (default): `Session::access_token`, `WebSessions` and signing keys in `SqlStore` and `RedisStore`, for the issuer of `portcullis-issuer`.
 //! - `mysql`, `postgres`, `sqlite` (default): `SqlStore` for each of these databases.
 //! - `redis`: `RedisStore`.
 

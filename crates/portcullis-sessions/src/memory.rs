@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
+use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
 use crate::store::{Ended, SessionStore, StoredPurposeToken, StoredSession, Which};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
 use crate::session::{AuthFacts, EndReason, debug_without_contents};

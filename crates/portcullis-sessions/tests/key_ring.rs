@@ -1,9 +1,9 @@
-//! Signing keys in the SQL store, which several machines share.
+//! Signing keys in the stores that several machines share.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "the helpers of tests fail and print as tests do")]
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use portcullis::async_trait;
 use portcullis::clock::ManualClock;
 use portcullis::jose::Algorithm;
 use portcullis_issuer::{AccessToken, Issuer, KeyRing, RingSecret, RingStore, StoreError, StoredRing};
-use portcullis_sessions::SqlStore;
+use portcullis_sessions::{RedisStore, SqlStore};
 
 const URL: &str = "https://issuer.example";
 const START: i64 = 1_800_000_000;
@@ -28,7 +28,7 @@ async fn machines_that_rotate_together_have_one_active_key() {
     for database in databases() {
         let (clock, prefix) = (Arc::new(ManualClock::at_unix(START)), prefix("m"));
         // Three machines start at once on an empty database, each with its own connections.
-        let start = || async { open(&clock, database.store(&prefix).await).await };
+        let start = || async { open(&clock, connect(&database.url, &prefix).await).await };
         let machines: [KeyRing; 3] = tokio::join!(start(), start(), start()).into();
         let mut active = one_active_key(&machines).await;
         for round in 1..=5 {
@@ -66,7 +66,7 @@ async fn killed_process_leaves_a_usable_ring() {
     const CHILD: &str = "PORTCULLIS_TEST_OF_KEY_RINGS";
     if let Ok(child) = std::env::var(CHILD) {
         let [step, prefix, url] = child.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
-        let store = SqlStore::builder(url).table_prefix(prefix).connect().await.unwrap();
+        let store = connect(url, prefix).await;
         let stopping = Stopping { store, step: step.parse().unwrap(), passed: AtomicUsize::new(0) };
         let ring = open(&Arc::new(ManualClock::at_unix(START)), stopping).await;
         ring.rotate().await.unwrap();
@@ -86,7 +86,7 @@ async fn killed_process_leaves_a_usable_ring() {
             child.kill().unwrap();
             assert!(!child.wait().unwrap().success());
 
-            let start = || async { open(&clock, database.store(&prefix).await).await };
+            let start = || async { open(&clock, connect(&database.url, &prefix).await).await };
             let machines: [KeyRing; 2] = tokio::join!(start(), start()).into();
             let first = one_active_key(&machines).await;
             let (one, other) = tokio::join!(machines[0].rotate(), machines[1].rotate());
@@ -126,33 +126,35 @@ async fn database_does_not_hold_the_private_key() {
 }
 
 struct Database {
-    name: &'static str,
+    name: String,
     url: String,
     _folder: Option<tempfile::TempDir>,
 }
 
-/// SQLite in a file, and the servers that variables name.
+/// SQLite in a file, and the servers that variables name. Says which are missing.
 fn databases() -> Vec<Database> {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("keys.db").display());
-    let mut databases = vec![Database { name: "sqlite", url, _folder: Some(folder) }];
-    let servers = [
-        (cfg!(feature = "mysql"), "PORTCULLIS_TEST_MYSQL_URL"),
-        (cfg!(feature = "postgres"), "PORTCULLIS_TEST_POSTGRES_URL"),
-    ];
-    for (_, name) in servers.into_iter().filter(|(is_enabled, _)| *is_enabled) {
-        match std::env::var(name) {
+    let mut databases = vec![Database { name: "sqlite".to_owned(), url, _folder: Some(folder) }];
+    let servers = ["MYSQL", "POSTGRES", "REDIS", "REDIS_CLUSTER"];
+    for name in servers.map(|server| format!("PORTCULLIS_TEST_{server}_URL")) {
+        match std::env::var(&name) {
             Ok(url) => databases.push(Database { name, url, _folder: None }),
-            Err(_) => println!("SKIPPED key rings: {name} is not set"),
+            Err(_) => {
+                // Also when the output of tests is captured.
+                let line = format!("SKIPPED key rings: {name} is not set\n");
+                std::io::stdout().write_all(line.as_bytes()).unwrap();
+            }
         }
     }
     databases
 }
 
-impl Database {
-    async fn store(&self, prefix: &str) -> SqlStore {
-        SqlStore::builder(&self.url).table_prefix(prefix).max_connections(4).connect().await.unwrap()
+async fn connect(url: &str, prefix: &str) -> Arc<dyn RingStore> {
+    if url.starts_with("redis") {
+        return Arc::new(RedisStore::builder(url).key_prefix(prefix).connect().await.unwrap());
     }
+    Arc::new(SqlStore::builder(url).table_prefix(prefix).max_connections(4).connect().await.unwrap())
 }
 
 /// A prefix that no other test uses, so each begins without tables.
@@ -187,7 +189,7 @@ const STOPPED: &str = "the process stops at its step";
 /// A store that stops for good at a step: before or after an operation.
 #[derive(Debug)]
 struct Stopping {
-    store: SqlStore,
+    store: Arc<dyn RingStore>,
     step: usize,
     passed: AtomicUsize,
 }

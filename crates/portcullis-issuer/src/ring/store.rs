@@ -16,8 +16,8 @@ pub struct StoredRing {
     pub sealed: Vec<u8>,
 }
 
-/// A place for the key ring that several machines share: the trait to implement for a database. `SqlStore` of
-/// `portcullis-sessions` is one.
+/// A place for the key ring that several machines share: the trait to implement for a database. `SqlStore` and
+/// `RedisStore` of `portcullis-sessions` are two.
 ///
 /// [`replace`](Self::replace) compares and swaps. Of several machines that rotate at the same time, one succeeds, and the
 /// others read its key. Nothing else keeps two machines from making two active keys, so it must be atomic: in SQL, an

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 
-use async_trait::async_trait;
+use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
 use super::Outcome;

@@ -52,6 +52,12 @@ impl Keys {
         format!("{}purpose:{hash}", self.prefix)
     }
 
+    /// The signing keys.
+    #[cfg(feature = "issuer")]
+    pub(super) fn key_ring(&self) -> String {
+        format!("{}key_ring", self.prefix)
+    }
+
     /// The list of the days on which entries of this kind expire.
     pub(super) fn days(&self, kind: Kind) -> String {
         format!("{}expiry:{{{}}}", self.prefix, kind.name())

@@ -6,6 +6,8 @@ mod expiry;
 #[cfg(test)]
 mod faults;
 mod fields;
+#[cfg(feature = "issuer")]
+mod key_ring;
 mod keys;
 mod scripts;
 #[cfg(test)]
@@ -14,7 +16,7 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
 pub use self::connect::{RedisStoreBuilder, RedisStoreError};
@@ -47,6 +49,9 @@ use crate::token::TokenHash;
 ///
 /// A server that does not answer in time is unavailable (503). The next operation connects again. `rediss` in the URL means
 /// TLS, and the system's root certificates decide about the certificate of the server.
+///
+/// With the feature `issuer`, it also keeps the signing keys that several machines share, encrypted:
+/// `KeyRing::builder().open(store.clone(), secret)`.
 ///
 /// Redis removes each entry by itself a day after it expired. [`Sessions::remove_expired`](crate::Sessions::remove_expired)
 /// removes it earlier.

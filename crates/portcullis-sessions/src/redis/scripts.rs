@@ -19,6 +19,8 @@ pub(super) struct Scripts {
     pub(super) remove: Script,
     pub(super) release: Script,
     pub(super) schedule: Script,
+    #[cfg(feature = "issuer")]
+    pub(super) replace_key_ring: Script,
 }
 
 impl Scripts {
@@ -34,6 +36,8 @@ impl Scripts {
             remove: Script::new(include_str!("scripts/remove.lua")),
             release: Script::new(include_str!("scripts/release.lua")),
             schedule: Script::new(include_str!("scripts/schedule.lua")),
+            #[cfg(feature = "issuer")]
+            replace_key_ring: Script::new(include_str!("scripts/replace_key_ring.lua")),
         }
     }
 }

@@ -12,7 +12,7 @@ mod statements;
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
 pub use self::connect::{SqlStoreBuilder, SqlStoreError};
