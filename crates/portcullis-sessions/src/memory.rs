@@ -215,6 +215,11 @@ impl<K: Clone + Ord + std::hash::Hash, V: Expires> Table<K, V> {
     }
 
     fn set(&mut self, key: K, value: V) {
+        // Most changes leave the expiry as it is, and the index too, whose cost grows with the number of rows.
+        if let Some(row) = self.rows.get_mut(&key).filter(|row| row.expires_at() == value.expires_at()) {
+            *row = value;
+            return;
+        }
         self.remove(&key);
         self.by_expiry.entry(value.expires_at()).or_default().insert(key.clone());
         self.rows.insert(key, value);
