@@ -12,12 +12,9 @@ fn encodings(body: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let stored = [&[1][..], &length.to_le_bytes(), &(!length).to_le_bytes(), body].concat();
     let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff][..], &stored, &crc32(body), &u32::from(length).to_le_bytes()];
     let zlib = [&[0x78, 1][..], &stored, &adler32(body)];
-    let block = u32::from(length) << 3 | 1;
-    let size = (length - 256).to_le_bytes();
-    let zstd = [&[0x28, 0xb5, 0x2f, 0xfd, 0x60][..], &size, &block.to_le_bytes()[..3], body];
     let header = 1 << 20 | (u32::from(length) - 1) << 4;
     let brotli = [&header.to_le_bytes()[..3], body, &[3]];
-    vec![("gzip", gzip.concat()), ("deflate", zlib.concat()), ("zstd", zstd.concat()), ("br", brotli.concat())]
+    vec![("gzip", gzip.concat()), ("deflate", zlib.concat()), ("br", brotli.concat())]
 }
 
 fn crc32(bytes: &[u8]) -> [u8; 4] {
@@ -34,14 +31,14 @@ fn adler32(bytes: &[u8]) -> [u8; 4] {
     (high << 16 | low).to_be_bytes()
 }
 
-/// The key set of the server, long enough for the length field of the zstd frame.
+/// The key set of the server.
 fn key_set(server: &IssuerServer) -> String {
-    format!("{}{:300}", server.issuer().jwks(), "")
+    server.issuer().jwks()
 }
 
 #[tokio::test]
 async fn features_of_other_crates_decode_nothing() {
-    for number in 0..4 {
+    for number in 0..3 {
         let encoded = |server: &IssuerServer| encodings(key_set(server).as_bytes()).swap_remove(number);
         // A client without the options asks for the encoding and decodes it.
         let scene = Scene::cold();
