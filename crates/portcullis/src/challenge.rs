@@ -27,18 +27,54 @@ impl fmt::Display for Challenge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.scheme)?;
         for (position, (name, value)) in self.parameters.iter().enumerate() {
-            f.write_str(if position == 0 { " " } else { ", " })?;
-            write!(f, "{name}=\"")?;
-            for character in value.chars().filter(|character| matches!(character, ' '..='~')) {
-                if matches!(character, '"' | '\\') {
-                    f.write_str("\\")?;
-                }
-                write!(f, "{character}")?;
-            }
-            f.write_str("\"")?;
+            write_parameter(f, position == 0, name, value)?;
         }
         Ok(())
     }
+}
+
+/// The text of a challenge, written without a copy of its parts. Every refusal needs one.
+pub(crate) struct ChallengeText {
+    text: String,
+    is_empty: bool,
+}
+
+impl ChallengeText {
+    pub(crate) fn new(scheme: &str) -> Self {
+        let mut text = String::with_capacity(192);
+        text.push_str(scheme);
+        Self { text, is_empty: true }
+    }
+
+    /// Like [`Challenge::with`].
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        // Writing to a string cannot fail.
+        let _written = write_parameter(&mut self.text, self.is_empty, name, value);
+        self.is_empty = false;
+        self
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+}
+
+fn write_parameter(to: &mut impl fmt::Write, is_first: bool, name: &str, value: &str) -> fmt::Result {
+    to.write_str(if is_first { " " } else { ", " })?;
+    to.write_str(name)?;
+    to.write_str("=\"")?;
+    let is_special = |character: char| !matches!(character, ' '..='~') || matches!(character, '"' | '\\');
+    // Each piece ends with a special character, apart from the last one.
+    for piece in value.split_inclusive(is_special) {
+        let special = piece.chars().next_back().filter(|last| is_special(*last));
+        to.write_str(special.map_or(piece, |special| piece.strip_suffix(special).unwrap_or_default()))?;
+        match special {
+            Some('"') => to.write_str("\\\"")?,
+            Some('\\') => to.write_str("\\\\")?,
+            _ => {}
+        }
+    }
+    to.write_str("\"")
 }
 
 #[cfg(test)]
@@ -51,5 +87,21 @@ mod tests {
             Challenge::new("Bearer").with("realm", "a \"b\" \\c\r\nX: y\u{e9}").with("error", "invalid_token");
         assert_eq!(challenge.to_string(), r#"Bearer realm="a \"b\" \\cX: y", error="invalid_token""#);
         assert_eq!(Challenge::new("DPoP").to_string(), "DPoP");
+    }
+
+    #[test]
+    fn both_forms_write_the_same_text() {
+        let characters = ['a', ' ', '~', '"', '\\', '\n', '\u{7f}', '\u{e9}', '\u{1f512}'];
+        for _ in 0..2_000 {
+            let value: String = (0..fastrand::usize(..8)).map(|_| characters[fastrand::usize(..9)]).collect();
+            let quoted: String = value.chars().filter(|character| matches!(character, ' '..='~')).collect();
+            let quoted = quoted.replace('\\', "\\\\").replace('"', "\\\"");
+            let expected = format!("Bearer realm=\"{quoted}\", error=\"{quoted}\"");
+            let challenge = Challenge::new("Bearer").with("realm", &*value).with("error", &*value);
+            assert_eq!(challenge.to_string(), expected);
+            let text = ChallengeText::new("Bearer").with("realm", &value).with("error", &value);
+            assert_eq!(text.into_text(), expected);
+        }
+        assert_eq!(ChallengeText::new("DPoP").into_text(), "DPoP");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::challenge::Challenge;
+use crate::challenge::ChallengeText;
 use crate::credential::Scheme;
 use crate::error::{AuthError, Reason};
 
@@ -73,8 +73,8 @@ impl Refusal {
 
     /// Makes the answer to `error`.
     pub(crate) fn new(error: &AuthError, challenger: &Challenger<'_>) -> Self {
-        let mut headers: Vec<(String, String)> =
-            challenger.challenges(error).iter().map(|each| ("www-authenticate".to_owned(), each.to_string())).collect();
+        let mut headers = Vec::with_capacity(4);
+        headers.extend(challenger.challenges(error).into_iter().map(|each| ("www-authenticate".to_owned(), each)));
         match error {
             AuthError::Custom(custom) => headers.extend(custom.headers.iter().cloned()),
             AuthError::Unavailable(unavailable) => {
@@ -117,9 +117,9 @@ impl std::error::Error for Refusal {}
 impl Challenger<'_> {
     /// Makes one challenge for each scheme that the verifier understands. Only the challenge of the scheme that the request
     /// used names the error. If that scheme is unknown, it is the challenge of `Bearer`.
-    fn challenges(&self, error: &AuthError) -> Vec<Challenge> {
+    fn challenges(&self, error: &AuthError) -> Vec<String> {
         match error {
-            AuthError::Custom(custom) => return custom.challenges.clone(),
+            AuthError::Custom(custom) => return custom.challenges.iter().map(ToString::to_string).collect(),
             AuthError::CrossSiteRequest(_) | AuthError::Server(_) | AuthError::Unavailable(_) => return Vec::new(),
             _ => {}
         }
@@ -128,18 +128,20 @@ impl Challenger<'_> {
         self.schemes.iter().map(|scheme| self.challenge(*scheme, error, Some(*scheme) == used)).collect()
     }
 
-    fn challenge(&self, scheme: Scheme, error: &AuthError, is_used: bool) -> Challenge {
-        let mut challenge = Challenge::new(scheme.name()).with("realm", self.realm);
+    fn challenge(&self, scheme: Scheme, error: &AuthError, is_used: bool) -> String {
+        let mut challenge = ChallengeText::new(scheme.name()).with("realm", self.realm);
         if is_used && !matches!(error, AuthError::MissingToken) {
             challenge = challenge.with("error", error.code()).with("error_description", error.description());
         }
         let needed = || self.guidance.as_ref().and_then(|guidance| guidance.scope.as_deref());
         if is_used {
             let (acr_values, max_age) = demanded_authentication(error);
-            let acr_values = acr_values.map(|values| ("acr_values", values.to_owned()));
-            let max_age = max_age.map(|seconds| ("max_age", seconds.to_string()));
-            challenge =
-                acr_values.into_iter().chain(max_age).fold(challenge, |all, (name, value)| all.with(name, value));
+            if let Some(acr_values) = acr_values {
+                challenge = challenge.with("acr_values", acr_values);
+            }
+            if let Some(max_age) = max_age {
+                challenge = challenge.with("max_age", &max_age.to_string());
+            }
         }
         let scope = match error {
             AuthError::InsufficientScope { .. } if is_used => named_scope(error),
@@ -152,9 +154,9 @@ impl Challenger<'_> {
             challenge = challenge.with("scope", scope);
         }
         if let Some(guidance) = &self.guidance {
-            challenge = challenge.with("resource_metadata", &*guidance.metadata_url);
+            challenge = challenge.with("resource_metadata", &guidance.metadata_url);
         }
-        challenge
+        challenge.into_text()
     }
 }
 

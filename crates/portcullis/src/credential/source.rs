@@ -5,18 +5,28 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use memchr::memchr;
+use memchr::memchr_iter;
 
 use crate::credential::Unreadable;
 use crate::credential::request::RequestView;
 use crate::credential::scheme::Scheme;
-use crate::credential::syntax::{b64token, is_token_byte, the_only_field, trim};
+use crate::credential::syntax::{b64token, count_first, is_token_byte, the_only_field, trim};
 use crate::credential::websocket;
 use crate::error::InvalidRequest;
 use crate::jose::compact;
 
 /// How long the values of several cookies for one token may be together, in bytes: as long as a token may be by default.
 const MAX_BYTES_OF_COOKIES: usize = compact::DEFAULT_MAX_BYTES;
+
+/// How many cookies a request may have where a token is looked for among them. Browsers keep at most 150 to 180 for a site,
+/// and most servers limit their length before that.
+const MAX_COOKIES: usize = 150;
+
+/// How often a cookie with a token may appear. Browsers send it once for each path and domain.
+const MAX_EQUAL_COOKIES: u8 = 8;
+
+/// The longest scheme that is read, in bytes. The registered ones have at most 20.
+const MAX_BYTES_OF_SCHEME: usize = 64;
 
 /// One place where a request may carry its token.
 ///
@@ -59,7 +69,8 @@ type Read = dyn for<'a> Fn(&'a dyn RequestView) -> Result<Option<PresentedToken<
 #[derive(Clone)]
 pub struct PresentedToken<'a> {
     pub(super) scheme: Scheme,
-    pub(super) token: Cow<'a, str>,
+    /// Only a token of a custom source can have bytes outside of ASCII, until it is checked.
+    pub(super) token: Cow<'a, [u8]>,
     pub(super) is_from_cookie: bool,
 }
 
@@ -75,7 +86,7 @@ impl TokenSource {
     /// §2.1).
     ///
     /// Another scheme, for example `Basic`, does not count. A single word is malformed: it is most likely a token whose
-    /// scheme was forgotten. An empty field is malformed too, even if a later source holds a good token: a client that sends
+    /// scheme was forgotten. So is a scheme of more than 64 bytes. An empty field is malformed too, even if a later source holds a good token: a client that sends
     /// it meant to send a credential there.
     #[must_use]
     pub fn authorization() -> Self {
@@ -103,6 +114,8 @@ impl TokenSource {
     /// Browsers send cookies with every request, also with those that other sites cause. So the gate refuses an unsafe
     /// request with a token from a cookie unless it comes from a page of an allowed origin
     /// ([`Gate::with_allowed_origins`](crate::Gate::with_allowed_origins)).
+    ///
+    /// A request with more than 150 cookies of any name is answered with 400. Browsers keep 150 to 180 for a site.
     pub fn cookie(name: impl Into<Cow<'static, str>>) -> Self {
         Self(Place::Cookie(name.into()))
     }
@@ -114,7 +127,8 @@ impl TokenSource {
     /// of the one to verify; any other number means the first. It chooses among unverified tokens, so its choice must
     /// not decide anything else.
     ///
-    /// Several values that are longer than 16 KiB together are answered with 400. Browsers send at most 4 KiB in a cookie.
+    /// Several values that are longer than 16 KiB together are answered with 400, and so are more than 150 cookies of any
+    /// name. Browsers send at most 4 KiB in a cookie, and keep 150 to 180 for a site.
     pub fn cookies<S, F>(names: impl IntoIterator<Item = S>, choose: F) -> Self
     where
         S: Into<Cow<'static, str>>,
@@ -214,7 +228,8 @@ impl TokenSource {
     }
 
     fn find<'a>(&self, request: &'a dyn RequestView, schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
-        let bearer = |token: Option<&'a str>| Ok(Found::new(token.map(PresentedToken::bearer), schemes));
+        let of_bytes = |token: Cow<'a, [u8]>| PresentedToken { scheme: Scheme::Bearer, token, is_from_cookie: false };
+        let bearer = |token: Option<&'a [u8]>| Ok(Found::new(token.map(|token| of_bytes(token.into())), schemes));
         match &self.0 {
             Place::Credentials(name) => match the_only_field(request, name)? {
                 // The text of the refusal names the field `Authorization`.
@@ -227,16 +242,14 @@ impl TokenSource {
             Place::Cookie(name) => bearer(read_cookie(request, name)?),
             Place::Cookies { names, choose } => bearer(read_cookies(request, names, &**choose)?),
             Place::Custom { read, .. } => match read_custom(request, &**read)? {
-                Some(presented) if b64token(presented.token.as_bytes()).is_none() => {
-                    Err(InvalidRequest::MalformedToken.into())
-                }
+                Some(presented) if b64token(&presented.token).is_none() => Err(InvalidRequest::MalformedToken.into()),
                 presented => Ok(Found::new(presented, schemes)),
             },
             Place::Header(name) => match the_only_field(request, name)? {
                 Some(value) => bearer(Some(b64token(trim(value)).ok_or(InvalidRequest::MalformedToken)?)),
                 None => Ok(Found::Nothing),
             },
-            Place::WebSocketProtocol => Ok(Found::new(websocket::read(request)?.map(PresentedToken::bearer), schemes)),
+            Place::WebSocketProtocol => Ok(Found::new(websocket::read(request)?.map(of_bytes), schemes)),
         }
     }
 }
@@ -244,7 +257,11 @@ impl TokenSource {
 impl<'a> PresentedToken<'a> {
     /// A token under `scheme`.
     pub fn new(scheme: Scheme, token: impl Into<Cow<'a, str>>) -> Self {
-        Self { scheme, token: token.into(), is_from_cookie: false }
+        let token = match token.into() {
+            Cow::Borrowed(token) => Cow::Borrowed(token.as_bytes()),
+            Cow::Owned(token) => Cow::Owned(token.into_bytes()),
+        };
+        Self { scheme, token, is_from_cookie: false }
     }
 
     /// A bearer token.
@@ -289,7 +306,7 @@ fn lower_case(name: Cow<'static, str>) -> Cow<'static, str> {
 
 /// Reads `credentials = auth-scheme [ 1*SP ( token68 / ... ) ]` (RFC 9110 §11.4). What follows a scheme that the verifier
 /// understands has to be a `b64token`; what follows another scheme is not looked at. A single word that is not one of our
-/// schemes is malformed, because a token without its scheme has this form.
+/// schemes is malformed, because a token without its scheme has this form. So is a longer scheme than any.
 fn read_credentials<'a>(
     value: &'a [u8],
     schemes: &[Scheme],
@@ -297,9 +314,9 @@ fn read_credentials<'a>(
 ) -> Result<Found<'a>, Unreadable> {
     let malformed = Unreadable::from(malformed);
     let value = trim(value);
-    let scheme_length = value.iter().take_while(|byte| is_token_byte(**byte)).count();
+    let scheme_length = value.iter().take(MAX_BYTES_OF_SCHEME + 1).take_while(|byte| is_token_byte(**byte)).count();
     let (scheme, rest) = value.split_at_checked(scheme_length).ok_or(malformed)?;
-    if scheme.is_empty() || !matches!(rest.first(), None | Some(b' ')) {
+    if scheme.is_empty() || scheme.len() > MAX_BYTES_OF_SCHEME || !matches!(rest.first(), None | Some(b' ')) {
         return Err(malformed);
     }
     let scheme = match Scheme::from_name(scheme) {
@@ -308,10 +325,10 @@ fn read_credentials<'a>(
         Some(scheme) if !schemes.contains(&scheme) => return Ok(Found::NotUnderstood),
         Some(scheme) => scheme,
     };
-    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    let spaces = count_first(rest, |byte| byte == b' ');
     let token = rest.get(spaces..).and_then(b64token);
     let token = token.ok_or(Unreadable { scheme: Some(scheme), ..malformed })?;
-    Ok(Found::Token(PresentedToken::new(scheme, token)))
+    Ok(Found::Token(PresentedToken { scheme, token: Cow::Borrowed(token), is_from_cookie: false }))
 }
 
 /// Reads a custom source, and notes whether it looks at cookies.
@@ -319,7 +336,7 @@ fn read_custom<'a>(request: &dyn RequestView, read: &Read) -> Result<Option<Pres
     let watched = Watched { request, is_cookie_read: AtomicBool::new(false) };
     let presented = read(&watched)?.map(|presented| (presented.scheme, presented.token.into_owned()));
     let is_from_cookie = watched.is_cookie_read.load(Ordering::Relaxed);
-    Ok(presented.map(|(scheme, token)| PresentedToken { is_from_cookie, ..PresentedToken::new(scheme, token) }))
+    Ok(presented.map(|(scheme, token)| PresentedToken { scheme, token: Cow::Owned(token), is_from_cookie }))
 }
 
 /// A request that notes whether its cookies are read.
@@ -354,11 +371,13 @@ fn read_cookies<'a>(
     request: &'a dyn RequestView,
     names: &[Cow<'static, str>],
     choose: &Choose,
-) -> Result<Option<&'a str>, InvalidRequest> {
+) -> Result<Option<&'a [u8]>, InvalidRequest> {
+    let mut cookies: Vec<_> = names.iter().map(|name| Cookie::new(name)).collect();
+    find_cookies(request, &mut cookies)?;
     let mut tokens = Vec::with_capacity(names.len());
     let mut bytes = 0;
-    for name in names {
-        let Some(value) = find_cookie(request, name)? else { continue };
+    for cookie in cookies {
+        let Some(value) = cookie.value()? else { continue };
         bytes += value.len();
         // Browsers send no cookie of more than 4,096 bytes. The limit comes before the bytes of a token are looked at.
         if !tokens.is_empty() && bytes > MAX_BYTES_OF_COOKIES {
@@ -366,41 +385,86 @@ fn read_cookies<'a>(
         }
         tokens.push(b64token(value).ok_or(InvalidRequest::MalformedToken)?);
     }
-    Ok(match tokens.as_slice() {
-        [] => None,
-        [token] => Some(token),
-        [first, ..] => Some(tokens.get(choose(&tokens)).unwrap_or(first)),
-    })
+    let [first, _, ..] = tokens.as_slice() else { return Ok(tokens.pop()) };
+    // What is a `b64token` is ASCII.
+    let texts: Vec<_> = tokens.iter().map(|token| std::str::from_utf8(token).unwrap_or_default()).collect();
+    Ok(Some(tokens.get(choose(&texts)).unwrap_or(first)))
 }
 
 /// Reads the value of the cookie `name`.
-fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a str>, InvalidRequest> {
-    let value = find_cookie(request, name)?;
-    value.map(|value| b64token(value).ok_or(InvalidRequest::MalformedToken)).transpose()
+fn read_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a [u8]>, InvalidRequest> {
+    let mut cookie = [Cookie::new(name)];
+    find_cookies(request, &mut cookie)?;
+    let [cookie] = cookie;
+    cookie.value()?.map(|value| b64token(value).ok_or(InvalidRequest::MalformedToken)).transpose()
 }
 
-/// Finds the value of the cookie `name` (RFC 6265 §4.2.1). An empty value counts as absent: servers delete cookies so.
+/// A cookie that is looked for.
+struct Cookie<'a, 'n> {
+    name: &'n [u8],
+    first: Option<&'a [u8]>,
+    seen: u8,
+    differs: bool,
+}
+
+impl<'a, 'n> Cookie<'a, 'n> {
+    fn new(name: &'n str) -> Self {
+        Self { name: name.as_bytes(), first: None, seen: 0, differs: false }
+    }
+
+    /// Takes the value of `pair` if it is this cookie. An empty value counts as absent: servers delete cookies so. Returns
+    /// whether the cookie has two values, or too many.
+    fn take_from(&mut self, pair: &'a [u8]) -> bool {
+        // Nearly all pairs end here.
+        if pair.first() != self.name.first() || !matches!(pair.get(self.name.len()), Some(b'=' | b' ' | b'\t')) {
+            return false;
+        }
+        if let Some(value) = value_of(pair, self.name).filter(|value| !value.is_empty()) {
+            self.seen = self.seen.saturating_add(1);
+            self.differs |= self.seen > MAX_EQUAL_COOKIES || self.first.is_some_and(|first| first != value);
+            self.first = self.first.or(Some(value));
+        }
+        self.differs
+    }
+
+    fn value(self) -> Result<Option<&'a [u8]>, InvalidRequest> {
+        if self.differs { Err(InvalidRequest::RepeatedCredential) } else { Ok(self.first) }
+    }
+}
+
+/// Finds the values of `cookies` (RFC 6265 §4.2.1) in one walk.
 ///
 /// It works on bytes, because other cookies may hold any. A cookie of this name with such bytes is malformed, not absent.
-fn find_cookie<'a>(request: &'a dyn RequestView, name: &str) -> Result<Option<&'a [u8]>, InvalidRequest> {
-    let (mut first, mut differs) = (None, false);
+fn find_cookies<'a>(request: &'a dyn RequestView, cookies: &mut [Cookie<'a, '_>]) -> Result<(), InvalidRequest> {
+    let (mut pairs, mut is_repeated) = (0_usize, false);
     request.header("cookie", &mut |field| {
-        let mut rest = Some(field);
-        while let Some(pairs) = rest {
-            let end = memchr(b';', pairs);
-            let pair = end.map_or(pairs, |end| pairs.get(..end).unwrap_or_default());
-            rest = end.and_then(|end| pairs.get(end + 1..));
-            let Some(value) = value_of(trim(pair), name).filter(|value| !value.is_empty()) else { continue };
-            differs |= first.is_some_and(|first| first != value);
-            first = first.or(Some(value));
+        let mut start = 0;
+        if is_repeated {
+            return;
+        }
+        for end in memchr_iter(b';', field).chain([field.len()]) {
+            pairs += 1;
+            if pairs > MAX_COOKIES {
+                return;
+            }
+            let pair = match field.get(start..end).unwrap_or_default() {
+                [b' ', pair @ ..] => pair,
+                pair => pair,
+            };
+            let pair = if let Some(b' ' | b'\t') = pair.first() { trim(pair) } else { pair };
+            start = end + 1;
+            is_repeated = cookies.iter_mut().fold(false, |repeated, cookie| repeated | cookie.take_from(pair));
+            if is_repeated {
+                return;
+            }
         }
     });
-    if differs { Err(InvalidRequest::RepeatedCredential) } else { Ok(first) }
+    if pairs > MAX_COOKIES { Err(InvalidRequest::MalformedToken) } else { Ok(()) }
 }
 
 /// The value of `pair` if its name is `name`.
-fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let rest = pair.strip_prefix(name.as_bytes())?;
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let rest = pair.strip_prefix(name)?;
     trim(rest).strip_prefix(b"=").map(trim)
 }
 
@@ -415,7 +479,7 @@ mod tests {
         found.map(|found| match found {
             Found::Nothing => "nothing".to_owned(),
             Found::NotUnderstood => "not understood".to_owned(),
-            Found::Token(presented) => format!("token {}", presented.token),
+            Found::Token(presented) => format!("token {}", String::from_utf8_lossy(&presented.token)),
         })
     }
 
@@ -544,6 +608,98 @@ mod tests {
     }
 
     #[test]
+    fn number_of_cookies_is_bounded() {
+        let one = TokenSource::cookie("__session");
+        let several = TokenSource::cookies(["__session_1", "__session"], |_| 0);
+        for source in [one, several] {
+            for (cookies, expected) in [
+                (MAX_COOKIES - 1, Ok("token a.b.c")),
+                (MAX_COOKIES, Ok("token a.b.c")),
+                (MAX_COOKIES + 1, Err(InvalidRequest::MalformedToken)),
+            ] {
+                let others = vec!["x=y"; cookies - 1].join("; ");
+                for field in [format!("__session=a.b.c; {others}"), format!("{others}; __session=a.b.c")] {
+                    assert_eq!(read(&source, &[("cookie", field.as_bytes())]).as_deref(), expected.as_ref().copied());
+                    // Over HTTP/2, each cookie may have its own field.
+                    let fields: Vec<_> = field.split("; ").map(|pair| ("cookie", pair.as_bytes())).collect();
+                    assert_eq!(read(&source, &fields).as_deref(), expected.as_ref().copied());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn number_of_equal_cookies_is_bounded() {
+        let source = TokenSource::cookie("__session");
+        let most = usize::from(MAX_EQUAL_COOKIES);
+        for (equal, expected) in [
+            (most - 1, Ok("token a")),
+            (most, Ok("token a")),
+            (most + 1, Err(InvalidRequest::RepeatedCredential)),
+            (MAX_COOKIES, Err(InvalidRequest::RepeatedCredential)),
+        ] {
+            let field = vec!["__session=a"; equal].join("; ");
+            assert_eq!(
+                read(&source, &[("cookie", field.as_bytes())]).as_deref(),
+                expected.as_ref().copied(),
+                "{equal}"
+            );
+        }
+    }
+
+    #[test]
+    fn cookies_are_found_as_one_by_one() {
+        /// Finds one cookie, pair by pair.
+        fn find<'a>(fields: &[&'a [u8]], name: &str) -> Result<Option<&'a [u8]>, InvalidRequest> {
+            let pairs = fields.iter().flat_map(|field| field.split(|byte| *byte == b';'));
+            let value_of = |pair: &'a [u8]| {
+                let rest = pair.trim_ascii().strip_prefix(name.as_bytes())?.trim_ascii();
+                rest.strip_prefix(b"=").map(<[u8]>::trim_ascii).filter(|value| !value.is_empty())
+            };
+            let values: Vec<_> = pairs.filter_map(value_of).collect();
+            match values.as_slice() {
+                [] => Ok(None),
+                [first, rest @ ..] if rest.iter().all(|value| value == first) => Ok(Some(first)),
+                _ => Err(InvalidRequest::RepeatedCredential),
+            }
+        }
+        let names = ["s_1", "s", "t"];
+        let parts: [&[u8]; 11] = [b"s", b"s_1", b"t", b"=", b"=", b";", b"; ", b"a", b" ", b"=a;", b"\xff"];
+        for _ in 0..20_000 {
+            let field = || (0..fastrand::usize(..14)).flat_map(|_| parts[fastrand::usize(..parts.len())]).copied();
+            let fields: Vec<Vec<u8>> = (0..fastrand::usize(1..3)).map(|_| field().collect()).collect();
+            let slices: Vec<&[u8]> = fields.iter().map(Vec::as_slice).collect();
+            let expected: Vec<_> = names.iter().map(|name| find(&slices, name)).collect();
+            let request = HeaderList::new("GET", slices.iter().map(|field| ("cookie", *field)));
+            let mut cookies: Vec<_> = names.iter().map(|name| Cookie::new(name)).collect();
+            find_cookies(&request, &mut cookies).unwrap();
+            let found: Vec<_> = cookies.into_iter().map(Cookie::value).collect();
+            let shown: Vec<_> = slices.iter().map(|field| field.escape_ascii().to_string()).collect();
+            // The walk ends at the first cookie with two values.
+            let is_repeated = expected.iter().any(Result::is_err);
+            assert_eq!(found.iter().any(Result::is_err), is_repeated, "{shown:?}");
+            assert!(is_repeated || found == expected, "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn length_of_a_scheme_is_bounded() {
+        for (length, rest, expected) in [
+            (MAX_BYTES_OF_SCHEME, " dTpw", Ok("nothing")),
+            (MAX_BYTES_OF_SCHEME + 1, " dTpw", Err(InvalidRequest::MalformedAuthorization)),
+            (MAX_BYTES_OF_SCHEME, "", Err(InvalidRequest::MalformedAuthorization)),
+            (20_000, "", Err(InvalidRequest::MalformedAuthorization)),
+        ] {
+            let value = format!("{}{rest}", "s".repeat(length));
+            assert_eq!(authorization(value.as_bytes()).as_deref(), expected.as_ref().copied(), "{length}{rest}");
+        }
+        for spaces in [1, 63, 64, 65, 1_000] {
+            let value = format!("Bearer{}a.b.c", " ".repeat(spaces));
+            assert_eq!(authorization(value.as_bytes()).as_deref(), Ok("token a.b.c"));
+        }
+    }
+
+    #[test]
     fn custom_source_yields_scheme_and_token() {
         let source = TokenSource::custom("x-dpop", |request| {
             let mut value = None;
@@ -558,7 +714,9 @@ mod tests {
             let request = HeaderList::new("GET", [("x-dpop", value)]);
             let found = source.read(&request, schemes).map_err(|unreadable| unreadable.error);
             found.map(|found| match found {
-                Found::Token(presented) => Some((presented.scheme, presented.token.into_owned())),
+                Found::Token(PresentedToken { scheme, token, .. }) => {
+                    Some((scheme, String::from_utf8(token.into_owned()).unwrap()))
+                }
                 Found::Nothing | Found::NotUnderstood => None,
             })
         };

@@ -5,7 +5,7 @@ use memchr::memchr_iter;
 use crate::error::InvalidToken;
 use crate::jose::algorithm::Algorithm;
 use crate::jose::base64url;
-use crate::jose::header::Header;
+use crate::jose::header::{Header, HeaderText};
 use crate::jose::key::VerifyingKey;
 
 /// The longest token that is read unless told otherwise, in bytes.
@@ -14,19 +14,19 @@ pub const DEFAULT_MAX_BYTES: usize = 16 * 1024;
 /// The three parts of a token, still encoded.
 #[derive(Clone, Copy)]
 pub(crate) struct Compact<'t> {
-    header: &'t str,
-    payload: &'t str,
-    signature: &'t str,
-    signing_input: &'t str,
+    text: &'t [u8],
+    header: &'t [u8],
+    payload: &'t [u8],
+    signature: &'t [u8],
+    signing_input: &'t [u8],
 }
 
 impl<'t> Compact<'t> {
     /// Splits a token of at most `max_bytes`.
-    pub(crate) fn parse(token: &'t str, max_bytes: usize) -> Result<Self, InvalidToken> {
-        if token.len() > max_bytes {
-            return Err(InvalidToken::TooLarge { limit: max_bytes });
-        }
-        let mut dots = memchr_iter(b'.', token.as_bytes());
+    pub(crate) fn parse<T: AsRef<[u8]> + ?Sized>(token: &'t T, max_bytes: usize) -> Result<Self, InvalidToken> {
+        let text = token.as_ref();
+        check_size(text, max_bytes)?;
+        let mut dots = memchr_iter(b'.', text);
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else { return Err(InvalidToken::NotCompactJws) };
         // Three more dots are enough to distinguish all cases.
         match dots.take(3).count() {
@@ -35,21 +35,36 @@ impl<'t> Compact<'t> {
             2 => return Err(InvalidToken::Encrypted),
             _ => return Err(InvalidToken::NotCompactJws),
         }
-        let parts = (token.get(..first), token.get(first + 1..second), token.get(second + 1..), token.get(..second));
+        let parts = (text.get(..first), text.get(first + 1..second), text.get(second + 1..), text.get(..second));
         let (Some(header), Some(payload), Some(signature), Some(signing_input)) = parts else {
             return Err(InvalidToken::NotCompactJws);
         };
-        Ok(Self { header, payload, signature, signing_input })
+        Ok(Self { text, header, payload, signature, signing_input })
+    }
+
+    /// Checks that the token has at most `max_bytes`.
+    pub(crate) fn check_size(&self, max_bytes: usize) -> Result<(), InvalidToken> {
+        check_size(self.text, max_bytes)
+    }
+
+    /// The whole token.
+    pub(crate) fn text(&self) -> &'t [u8] {
+        self.text
     }
 
     /// The first part, still encoded.
-    pub(crate) fn encoded_header(&self) -> &'t str {
+    pub(crate) fn encoded_header(&self) -> &'t [u8] {
         self.header
+    }
+
+    /// Decodes the header.
+    pub(crate) fn decode_header(&self) -> Result<HeaderText, InvalidToken> {
+        HeaderText::decode(self.header)
     }
 
     /// Decodes and parses the header.
     pub(crate) fn header(&self) -> Result<Header, InvalidToken> {
-        Header::decode(self.header)
+        self.decode_header()?.parse()
     }
 
     /// Checks the signature, and returns its bytes.
@@ -60,23 +75,30 @@ impl<'t> Compact<'t> {
             return Err(InvalidToken::BadSignature);
         }
         let signature = base64url::decode(self.signature).ok_or(malformed)?;
-        key.verify(algorithm, self.signing_input.as_bytes(), &signature).map_err(|_| InvalidToken::BadSignature)?;
+        // The library would prepare its numbers before it compares the lengths.
+        if signature.len() < key.shortest_signature() {
+            return Err(InvalidToken::BadSignature);
+        }
+        key.verify(algorithm, self.signing_input, &signature).map_err(|_| InvalidToken::BadSignature)?;
         Ok(signature)
     }
 
     /// Decodes up to `bytes` bytes of the payload, and returns whether that is all of it.
     pub(crate) fn start_of_payload(&self, bytes: usize) -> Result<(Vec<u8>, bool), InvalidToken> {
         // Four characters are three bytes, so the text can be cut there.
-        let payload = self.payload.as_bytes();
-        let start = payload.get(..bytes.div_ceil(3) * 4).unwrap_or(payload);
+        let start = self.payload.get(..bytes.div_ceil(3) * 4).unwrap_or(self.payload);
         let decoded = base64url::decode(start).ok_or(InvalidToken::Malformed { part: "payload" })?;
-        Ok((decoded, start.len() == payload.len()))
+        Ok((decoded, start.len() == self.payload.len()))
     }
 
     /// Decodes the payload.
     pub(crate) fn payload(&self) -> Result<Vec<u8>, InvalidToken> {
         base64url::decode(self.payload).ok_or(InvalidToken::Malformed { part: "payload" })
     }
+}
+
+fn check_size(text: &[u8], max_bytes: usize) -> Result<(), InvalidToken> {
+    if text.len() > max_bytes { Err(InvalidToken::TooLarge { limit: max_bytes }) } else { Ok(()) }
 }
 
 #[cfg(test)]

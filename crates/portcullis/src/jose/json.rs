@@ -12,6 +12,13 @@ use serde_json::value::RawValue;
 /// How deep objects and arrays may nest. Real tokens stay below ten.
 pub(crate) const MAX_DEPTH: usize = 64;
 
+/// Whether the caller knows that a text nests at most [`MAX_DEPTH`] deep.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Depth {
+    Allowed,
+    Unknown,
+}
+
 /// The text of a JSON object and an index of its top-level members.
 #[derive(Clone)]
 pub(crate) struct JsonObject {
@@ -45,12 +52,12 @@ impl NameShape {
 impl JsonObject {
     /// Indexes `bytes`, which must be UTF-8 and one object without duplicate members, nested at most [`MAX_DEPTH`] deep.
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, JsonError> {
-        Self::parse_at_most(usize::MAX, bytes)
+        Self::parse_at_most(usize::MAX, Depth::Unknown, bytes)
     }
 
     /// Like [`Self::parse`], but stops at the first member after `max_members`.
-    pub(crate) fn parse_at_most(max_members: usize, bytes: Vec<u8>) -> Result<Self, JsonError> {
-        if depth_exceeds(&bytes, MAX_DEPTH) {
+    pub(crate) fn parse_at_most(max_members: usize, depth: Depth, bytes: Vec<u8>) -> Result<Self, JsonError> {
+        if depth == Depth::Unknown && depth_exceeds(&bytes, MAX_DEPTH) {
             return Err(JsonError::TooDeep);
         }
         let text = String::from_utf8(bytes).map_err(|_| JsonError::NotJson)?;

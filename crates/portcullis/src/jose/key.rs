@@ -153,6 +153,11 @@ impl VerifyingKey {
         self.material.longest_signature()
     }
 
+    /// The length of the shortest signature that the key can have made, in bytes.
+    pub(crate) fn shortest_signature(&self) -> usize {
+        self.material.shortest_signature()
+    }
+
     pub(crate) fn prepare(material: Material) -> Result<Self, InvalidKey> {
         let algorithms = material.algorithms();
         let prepared = algorithms

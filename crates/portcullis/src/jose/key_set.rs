@@ -36,6 +36,8 @@ pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 #[derive(Clone, Default)]
 pub struct KeySet {
     by_id: HashMap<Box<str>, Vec<Arc<VerifyingKey>>>,
+    /// A longer `kid` is not looked up: hashing it takes longer than a refusal may.
+    longest_id: usize,
     keys: Vec<Arc<VerifyingKey>>,
     skipped: Vec<SkippedKey>,
 }
@@ -154,7 +156,8 @@ impl KeySet {
                 by_id.entry(id.into()).or_default().push(Arc::clone(key));
             }
         }
-        Self { by_id, keys, skipped: Vec::new() }
+        let longest_id = by_id.keys().map(|id| id.len()).max().unwrap_or_default();
+        Self { by_id, longest_id, keys, skipped: Vec::new() }
     }
 
     /// Returns the usable keys, in the order of the set.
@@ -194,7 +197,8 @@ impl KeySet {
     pub(crate) fn choose(&self, wanted: &Wanted<'_>) -> Result<&Arc<VerifyingKey>, NotChosen> {
         let serves = |key: &&Arc<VerifyingKey>| key.algorithms().contains(wanted.algorithm);
         if let Some(id) = wanted.id {
-            let named = self.by_id.get(id).map(Vec::as_slice).unwrap_or_default();
+            let named = Some(id).filter(|id| id.len() <= self.longest_id).and_then(|id| self.by_id.get(id));
+            let named = named.map(Vec::as_slice).unwrap_or_default();
             let mut named = named.iter().filter(serves).peekable();
             if named.peek().is_some() {
                 return wanted.choose_of(named, 1);

@@ -183,6 +183,16 @@ impl Material {
         }
     }
 
+    /// The length of the shortest signature that a key of it can have made, in bytes, where that is known.
+    pub(crate) fn shortest_signature(&self) -> usize {
+        match self {
+            Self::Ec { .. } | Self::Ed25519(_) => self.longest_signature(),
+            // RFC 8017 §8.2.1: as long as the modulus, which may start with a zero byte.
+            Self::Rsa { modulus, .. } => modulus.iter().skip_while(|byte| **byte == 0).count(),
+            Self::MlDsa { .. } | Self::Secret(_) => 0,
+        }
+    }
+
     /// The algorithms that fit the type, curve and length.
     pub(crate) fn algorithms(&self) -> AlgorithmSet {
         let serves = |key_type: &KeyType| match (self, key_type) {

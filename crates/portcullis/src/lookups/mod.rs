@@ -160,6 +160,18 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
         }
     }
 
+    /// Returns what is remembered about `name`. `None` means that [`Self::get`] has to ask, or to wait.
+    pub(crate) fn recall(&self, name: &Name) -> Option<Result<T, NoValue>> {
+        let now = self.now();
+        match self.known.get(name) {
+            Some(known) => {
+                let is_due = now >= known.ask_at || !known.serves(now, self.lifetimes);
+                (!is_due).then(|| Ok(known.value.clone()))
+            }
+            None => self.remembered(name).map(Answer::into_result),
+        }
+    }
+
     /// Forgets the value or the refusal of `name`. A question in flight does not bring it back.
     pub(crate) fn forget(&self, name: &Name) {
         let in_flight = self.in_flight().remove(name);

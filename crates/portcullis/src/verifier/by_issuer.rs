@@ -22,7 +22,7 @@ const EXPLAINING: usize = 4;
 /// The token's unverified `iss` chooses one of the verifiers. That verifier checks everything, `iss` included, with its own
 /// keys. Tokens of other issuers are refused at once, without asking for keys.
 ///
-/// `iss` is read from the first 1,536 bytes of the payload, where most issuers write it. If it comes later, the whole payload
+/// `iss` is read from the first 768 bytes of the payload, where most issuers write it. If it comes later, the whole payload
 /// is read. At most 32 refused tokens per second may cause that; then such tokens get 503 until the second ends. Good tokens
 /// do not count.
 ///
@@ -101,12 +101,12 @@ impl ByIssuer {
 #[async_trait]
 impl Verifier for ByIssuer {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let token = self.opaque_prefixes.parse(credential.unverified_token(), self.max_token_bytes)?;
+        let token = self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes)?;
         let issuer = self.reader.read(&token);
         if let Ok(issuer) = &issuer
             && let Some(verifier) = self.of_issuer(&issuer.name)
         {
-            let verified = verifier.verify(credential).await?;
+            let verified = verifier.verify_split(credential, &token, None).await?;
             self.reader.was_good(issuer);
             return Ok(verified);
         }

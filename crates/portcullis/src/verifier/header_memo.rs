@@ -13,15 +13,21 @@ use crate::jose::compact::Compact;
 ///
 /// Only headers of tokens with a good signature are cached, so forged tokens cannot replace the entry.
 #[derive(Default)]
-pub(super) struct HeaderMemo(ArcSwapOption<(Box<str>, Arc<Header>)>);
+pub(super) struct HeaderMemo(ArcSwapOption<(Box<[u8]>, Arc<Header>)>);
 
 impl HeaderMemo {
-    /// Returns the token's header from the cache, or reads it.
-    pub(super) fn recall_or_read(&self, token: &Compact<'_>) -> Result<Arc<Header>, InvalidToken> {
-        match &*self.0.load() {
-            Some(known) if *known.0 == *token.encoded_header() => Ok(Arc::clone(&known.1)),
-            _ => token.header().map(Arc::new),
+    /// Returns the token's header from the cache, or `read`, or reads it.
+    pub(super) fn recall_or_read(
+        &self,
+        token: &Compact<'_>,
+        read: Option<Header>,
+    ) -> Result<Arc<Header>, InvalidToken> {
+        if let Some(known) = &*self.0.load()
+            && *known.0 == *token.encoded_header()
+        {
+            return Ok(Arc::clone(&known.1));
         }
+        read.map_or_else(|| token.header(), Ok).map(Arc::new)
     }
 
     /// Caches the header of a token with a good signature.

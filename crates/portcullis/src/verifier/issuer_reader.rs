@@ -1,30 +1,22 @@
 //! Reads the unverified `iss` that chooses the verifier of a token, at a bounded cost.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-use crate::error::{AuthError, InvalidToken, Unavailable};
+use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::Compact;
 use crate::jose::json::JsonObject;
 use crate::jose::json_start::{End, first_members};
+use crate::verifier::allowance::Allowance;
 use crate::verifier::unverified::START_BYTES;
 
 /// The longest `iss` that is looked up, in bytes.
 const MAX_ISSUER_BYTES: usize = 1_024;
-/// The number of refused tokens in a [`PERIOD`] whose whole payload is read for `iss`.
-const SLOW_READS: u32 = 32;
-const PERIOD: Duration = Duration::from_secs(1);
 
 /// Reads `iss` from the start of the payload. Most issuers write it there.
 ///
 /// Where `iss` comes later, the whole payload is read, which takes about as long as a signature check. So only a limited
 /// number of tokens that are then refused may cause that. Good tokens do not count.
 #[derive(Default)]
-pub(super) struct IssuerReader(Mutex<Option<Allowance>>);
-
-struct Allowance {
-    left: u32,
-    since: Instant,
+pub(super) struct IssuerReader {
+    payloads: Allowance,
 }
 
 /// An unverified `iss`. It may only choose among accepted issuers.
@@ -56,36 +48,16 @@ impl IssuerReader {
     /// Tells that the token of this issuer is good.
     pub(super) fn was_good(&self, issuer: &UnverifiedIssuer) {
         if issuer.slow {
-            self.with_allowance(|allowance| allowance.left = (allowance.left + 1).min(SLOW_READS));
+            self.payloads.give_back();
         }
     }
 
     fn read_all(&self, token: &Compact<'_>) -> Result<String, AuthError> {
-        // An unreadable header is reported before an unreadable payload.
-        token.header()?;
-        let is_allowed = self.with_allowance(|allowance| {
-            let is_allowed = allowance.left > 0;
-            allowance.left = allowance.left.saturating_sub(1);
-            is_allowed
-        });
-        if !is_allowed {
-            let busy = "too many refused tokens have their issuer late in a large payload";
-            return Err(Unavailable::new().limited().with_retry_after(PERIOD).with_source(busy).into());
-        }
+        self.payloads.take()?;
         let claims = JsonObject::parse(token.payload()?).map_err(|_| InvalidToken::Malformed { part: "payload" })?;
         let issuer = claims.optional_string("iss").map_err(|_| InvalidToken::invalid("iss"))?;
         let issuer = issuer.ok_or_else(|| InvalidToken::missing("iss"))?;
         Ok(issuer.of(claims.text()).to_owned())
-    }
-
-    fn with_allowance<T>(&self, change: impl FnOnce(&mut Allowance) -> T) -> T {
-        let mut allowance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Allowance { left: SLOW_READS, since: Instant::now() };
-        let allowance = allowance.get_or_insert_with(fresh);
-        if allowance.since.elapsed() >= PERIOD {
-            *allowance = fresh();
-        }
-        change(allowance)
     }
 }
 
@@ -93,6 +65,7 @@ impl IssuerReader {
 mod tests {
     use super::*;
     use crate::jose::base64url;
+    use crate::verifier::allowance::{PERIOD, TOKENS};
 
     fn token(payload: &str) -> String {
         let part = |text: &str| base64url::encode(text.as_bytes());
@@ -141,13 +114,13 @@ mod tests {
         let late = format!(r#"{{"a":"{}","iss":"https://a.example"}}"#, "x".repeat(9_000));
         let reader = IssuerReader::default();
         // Good tokens do not count.
-        for _ in 0..SLOW_READS * 2 {
+        for _ in 0..TOKENS * 2 {
             let issuer = read(&reader, &late).ok().unwrap();
             reader.was_good(&issuer);
         }
-        let refused = (0..SLOW_READS * 2).map(|_| read(&reader, &late).err()).filter(Option::is_some).count();
+        let refused = (0..TOKENS * 2).map(|_| read(&reader, &late).err()).filter(Option::is_some).count();
         assert!(refused >= 1, "the allowance is used up");
-        match (0..SLOW_READS * 2).find_map(|_| read(&reader, &late).err()) {
+        match (0..TOKENS * 2).find_map(|_| read(&reader, &late).err()) {
             Some(AuthError::Unavailable(unavailable)) => assert_eq!(unavailable.retry_after, Some(PERIOD)),
             other => panic!("{other:?}"),
         }

@@ -12,7 +12,8 @@ use crate::claims::{Claims, GrantReader};
 use crate::clock::Clock;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
-use crate::jose::{AlgorithmSet, VerifyingKey};
+use crate::jose::compact::Compact;
+use crate::jose::{AlgorithmSet, Header, VerifyingKey};
 use crate::keys::{KeyProvider, KeyStatus, status_of};
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
@@ -103,11 +104,29 @@ impl JwtVerifier {
         &self.keys
     }
 
+    /// Verifies a token that was split already. `read` is its header, where that was read already too.
+    pub(super) async fn verify_split(
+        &self,
+        credential: &Credential<'_>,
+        token: &Compact<'_>,
+        read: Option<Header>,
+    ) -> Result<Verified, AuthError> {
+        Self::check_scheme(credential)?;
+        token.check_size(self.max_token_bytes)?;
+        let header = self.headers.recall_or_read(token, read)?;
+        let token = self.verify_signed(token, header).await?;
+        let checked = self.check_claims(&token.contents);
+        self.update_cache(&token, &checked);
+        checked.map(|()| Verified::from_token(token.contents, Arc::clone(&self.grants)))
+    }
+
+    fn check_scheme(credential: &Credential<'_>) -> Result<(), AuthError> {
+        if Self::SCHEMES.contains(&credential.scheme()) { Ok(()) } else { Err(AuthError::MissingToken) }
+    }
+
     /// Checks what does not change over time: the form, the key and the signature of a token. The signature of a cached token
     /// is not checked again.
-    async fn verify_signed(&self, text: &str) -> Result<SignedToken, AuthError> {
-        let token = self.opaque_prefixes.parse(text, self.max_token_bytes)?;
-        let header = self.headers.recall_or_read(&token)?;
+    async fn verify_signed(&self, token: &Compact<'_>, header: Arc<Header>) -> Result<SignedToken, AuthError> {
         self.token_types.check(&header)?;
         let algorithm = allowed_algorithm(&header, self.algorithms)?;
         let search = || KeySearch {
@@ -120,14 +139,14 @@ impl JwtVerifier {
         };
         let first_key = search().find().await?;
         // Hashing a large token takes longer than a refusal may, so it comes last.
-        let digest = self.cache.as_ref().map(|_| TokenDigest::of(text));
+        let digest = self.cache.as_ref().map(|_| TokenDigest::of(token.text()));
         if let Some(contents) = self.cache.as_ref().zip(digest).and_then(|(cache, digest)| cache.get(&digest))
             && self.has_key_of(&contents, search(), Arc::clone(&first_key)).await?
         {
             return Ok(SignedToken { contents, digest, is_new: false });
         }
-        let (key, signature) = search().verify(&token, first_key).await?;
-        self.headers.remember(&token, &header);
+        let (key, signature) = search().verify(token, first_key).await?;
+        self.headers.remember(token, &header);
         let parse = if self.integer_ids { Claims::parse_with_integer_ids } else { Claims::parse };
         let claims = parse(token.payload()?)?;
         let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
@@ -184,13 +203,9 @@ struct SignedToken {
 #[async_trait]
 impl Verifier for JwtVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        if !Self::SCHEMES.contains(&credential.scheme()) {
-            return Err(AuthError::MissingToken);
-        }
-        let token = self.verify_signed(credential.unverified_token()).await?;
-        let checked = self.check_claims(&token.contents);
-        self.update_cache(&token, &checked);
-        checked.map(|()| Verified::from_token(token.contents, Arc::clone(&self.grants)))
+        Self::check_scheme(credential)?;
+        let token = self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes)?;
+        self.verify_split(credential, &token, None).await
     }
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {

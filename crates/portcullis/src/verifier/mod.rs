@@ -2,6 +2,7 @@
 //!
 //! Design notes: [Tokens and algorithms](crate::_docs::tokens).
 
+mod allowance;
 mod builder;
 mod by_issuer;
 mod dangerous_builder;

@@ -106,7 +106,7 @@ impl TokenCache {
 }
 
 impl TokenDigest {
-    pub(super) fn of(token: &str) -> Self {
-        Self(sha256(token.as_bytes()))
+    pub(super) fn of(token: &[u8]) -> Self {
+        Self(sha256(token))
     }
 }

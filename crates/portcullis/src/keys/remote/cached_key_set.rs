@@ -5,6 +5,8 @@
 //! file carries out its decisions on tokio.
 
 use std::collections::HashSet;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,9 +16,9 @@ use tokio::runtime::{self, Handle};
 use tokio::task::AbortHandle;
 
 use crate::error::Unavailable;
-use crate::hash::sha256;
 use crate::jose::key_set::NotChosen;
 use crate::jose::{AlgorithmSet, KeySet, VerifyingKey};
+use crate::keys::remote::asked_names::NameHash;
 use crate::keys::remote::coordinator::{Coordinator, Waited};
 use crate::keys::remote::fetch::{FetchError, FetchFailure, Fetched, KeySetSource, Revalidation};
 use crate::keys::remote::fetch_state::{Failed, KeyDates, Later, Lookup, Moment, NewFetch, Request, Step};
@@ -33,6 +35,7 @@ pub(super) struct CachedKeySet {
     settings: Arc<FetchSettings>,
     keys: ArcSwapOption<CachedKeys>,
     coordinator: Coordinator<runtime::Id, AbortHandle>,
+    name_hasher: NameHasher,
     /// The origin of network times.
     created_at: Instant,
 }
@@ -86,6 +89,7 @@ impl CachedKeySet {
         Arc::new(Self {
             keys: ArcSwapOption::new(keys),
             coordinator: Coordinator::new(schedule, overdue_after),
+            name_hasher: NameHasher([RandomState::new(), RandomState::new()]),
             created_at: Instant::now(),
             source,
             client,
@@ -106,7 +110,8 @@ impl CachedKeySet {
                 Cached::NoSuchKey { .. } if query.attempt() > 0 => return Err(KeyError::NotFound),
                 Cached::NoSuchKey { seen, withdrawn } => {
                     let request = self.request(seen, &waiting)?;
-                    let lookup = lookup.get_or_insert_with(|| Lookup::new(name_hash(query)).with_withdrawn(withdrawn));
+                    let lookup = lookup
+                        .get_or_insert_with(|| Lookup::new(self.name_hasher.hash(query)).with_withdrawn(withdrawn));
                     self.coordinator.ask_for_name(lookup, request, self.now())
                 }
             };
@@ -300,7 +305,7 @@ impl CachedKeySet {
                 Unavailable::new()
                     .limited()
                     .with_retry_after(retry_after.max(limits::MIN_CALLER_RETRY_AFTER))
-                    .with_source("the key is not looked up yet, because too many keys are unknown")
+                    .with_source(NotLookedUp)
             }
         }
     }
@@ -384,14 +389,29 @@ impl FetchReports<Result<Fetched, FetchError>> for Reports {
     }
 }
 
-/// The hash of the name and the algorithm that a query asks for.
-fn name_hash(query: &KeyQuery<'_>) -> [u8; 16] {
-    let name = query.key_id().map_or_else(|| "-".to_owned(), |id| format!("+{id}"));
-    let hash = sha256(format!("{} {name}", query.algorithm().name()).as_bytes());
-    let mut short = [0; 16];
-    short.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
-    short
+/// Hashes the names that queries ask for, with two secret keys of this process, so nobody can find two names with one hash.
+struct NameHasher([RandomState; 2]);
+
+impl NameHasher {
+    /// The hash of the name and the algorithm that a query asks for.
+    fn hash(&self, query: &KeyQuery<'_>) -> NameHash {
+        let mut hash = [0; 16];
+        let halves = self.0.each_ref().map(|keys| keys.hash_one((query.key_id(), query.algorithm())).to_ne_bytes());
+        hash.iter_mut().zip(halves.as_flattened()).for_each(|(to, from)| *to = *from);
+        hash
+    }
 }
+
+impl fmt::Debug for NameHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NameHasher")
+    }
+}
+
+/// The error for a key that is not looked up yet. It needs no memory, because strangers cause it.
+#[derive(Debug, thiserror::Error)]
+#[error("the key is not looked up yet, because too many keys are unknown")]
+struct NotLookedUp;
 
 fn too_many() -> Unavailable {
     Unavailable::new()
