@@ -21,6 +21,10 @@ const MAX_KEY_ID_BYTES: usize = 512;
 /// The largest thumbprint, in bytes. SHA-256 in base64url has 43; some issuers encode the hexadecimal form.
 const MAX_THUMBPRINT_BYTES: usize = 128;
 
+/// A header up to these limits takes little time. Up to the limits above, it takes up to a fifth of a signature check.
+const SHORT_BYTES: usize = 384;
+const FEW_MARKS: usize = 40;
+
 /// The text of a header that is within the limits, before it is parsed.
 pub(crate) struct HeaderText {
     bytes: Vec<u8>,
@@ -42,6 +46,11 @@ impl HeaderText {
             return Err(InvalidToken::Malformed { part: "header (too many values)" });
         }
         Ok(Self { bytes, marks })
+    }
+
+    /// Whether parsing takes longer than a refusal may. Headers with a certificate do, and few others.
+    pub(crate) fn takes_long(&self) -> bool {
+        self.bytes.len() > SHORT_BYTES || self.marks > FEW_MARKS
     }
 
     pub(crate) fn parse(self) -> Result<Header, InvalidToken> {
@@ -286,6 +295,25 @@ mod tests {
         let long = format!(r#"{{"alg":"RS256","x5t":"{}","x5t#S256":"ab"}}"#, "a".repeat(129));
         let header = parse(&long).unwrap();
         assert_eq!((header.x5t(), header.x5t_s256()), (None, Some("ab")));
+    }
+
+    #[test]
+    fn long_headers_are_told_from_short_ones() {
+        let takes_long = |more: &str| {
+            let header = format!(r#"{{"alg":"RS256"{more}}}"#);
+            let text = HeaderText::decode(base64url::encode(header.as_bytes()).as_bytes()).unwrap();
+            (header.len(), text.marks, text.takes_long())
+        };
+        let of_bytes = |bytes: usize| takes_long(&format!(r#","kid":"{}""#, "k".repeat(bytes - 24)));
+        assert_eq!(of_bytes(SHORT_BYTES), (SHORT_BYTES, 10, false));
+        assert_eq!(of_bytes(SHORT_BYTES + 1), (SHORT_BYTES + 1, 10, true));
+        // `{`, four quotes, and those of the member.
+        let of_marks = |marks: usize| takes_long(&format!(r#","x":[{}0]"#, "0,".repeat(marks - 9)));
+        assert_eq!(of_marks(FEW_MARKS), (85, FEW_MARKS, false));
+        assert_eq!(of_marks(FEW_MARKS + 1), (87, FEW_MARKS + 1, true));
+        // As Entra ID writes it.
+        let real = format!(r#","typ":"JWT","x5t":"{0}","kid":"{0}","nonce":"{0}{0}""#, "q".repeat(27));
+        assert!(!takes_long(&real).2);
     }
 
     #[test]

@@ -5,19 +5,27 @@ use std::time::{Duration, Instant};
 
 use crate::error::{AuthError, Unavailable};
 
-/// The number of refused tokens in a [`PERIOD`] that may cause such work.
-pub(super) const TOKENS: u32 = 32;
+/// The number of refused tokens in a [`PERIOD`] whose whole payload may be read. It takes about as long as a signature check.
+pub(super) const PAYLOADS: u32 = 32;
+/// The number of refused tokens in a [`PERIOD`] whose long header may be parsed. It takes up to a fifth of a signature check.
+pub(super) const HEADERS: u32 = 1_000;
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
 
 /// What takes long, for the log. It needs no memory, because strangers cause it.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("too many refused tokens have their issuer late in a large payload")]
-struct UsedUp;
+pub(super) enum UsedUp {
+    #[error("too many refused tokens have a long header")]
+    Headers,
+    #[error("too many refused tokens have their issuer late in a large payload")]
+    Payloads,
+}
 
-/// An allowance for work that takes about as long as a signature check, such as reading a whole payload for its issuer. Good
-/// tokens do not count.
-#[derive(Default)]
-pub(super) struct Allowance(Mutex<Option<Left>>);
+/// An allowance for work that takes longer than a refusal should, such as reading a whole payload for its issuer. Good tokens
+/// do not count.
+pub(super) struct Allowance {
+    tokens: u32,
+    left: Mutex<Option<Left>>,
+}
 
 struct Left {
     tokens: u32,
@@ -25,11 +33,16 @@ struct Left {
 }
 
 impl Allowance {
-    /// Takes one from the allowance.
+    /// An allowance of this many tokens in a [`PERIOD`].
+    pub(super) fn of(tokens: u32) -> Self {
+        Self { tokens, left: Mutex::new(None) }
+    }
+
+    /// Takes one from the allowance. `why` says what takes long.
     ///
     /// # Errors
     /// [`AuthError::Unavailable`] until the second is over, when it is used up.
-    pub(super) fn take(&self) -> Result<(), AuthError> {
+    pub(super) fn take(&self, why: UsedUp) -> Result<(), AuthError> {
         let is_left = self.with(|left| {
             let is_left = left.tokens > 0;
             left.tokens = left.tokens.saturating_sub(1);
@@ -38,18 +51,18 @@ impl Allowance {
         if is_left {
             Ok(())
         } else {
-            Err(Unavailable::new().limited().with_retry_after(PERIOD).with_source(UsedUp).into())
+            Err(Unavailable::new().limited().with_retry_after(PERIOD).with_source(why).into())
         }
     }
 
     /// Gives one back, because its token is good.
     pub(super) fn give_back(&self) {
-        self.with(|left| left.tokens = (left.tokens + 1).min(TOKENS));
+        self.with(|left| left.tokens = left.tokens.saturating_add(1).min(self.tokens));
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Left) -> T) -> T {
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Left { tokens: TOKENS, since: Instant::now() };
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Left { tokens: self.tokens, since: Instant::now() };
         let left = left.get_or_insert_with(fresh);
         if left.since.elapsed() >= PERIOD {
             *left = fresh();

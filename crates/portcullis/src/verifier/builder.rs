@@ -14,6 +14,7 @@ use crate::error::{ConfigError, InvalidToken};
 use crate::jose::AlgorithmSet;
 use crate::jose::compact::DEFAULT_MAX_BYTES;
 use crate::keys::KeyProvider;
+use crate::verifier::allowance::{self, Allowance};
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::key_lookup::MAX_TRIES;
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
@@ -304,6 +305,7 @@ impl JwtVerifierBuilder {
             grants: self.grants,
             clock: self.clock,
             headers: HeaderMemo::default(),
+            long_headers: Allowance::of(allowance::HEADERS),
             cache: (self.cached_tokens > 0).then(|| TokenCache::new(self.cached_tokens, self.cached_bytes)),
             leeway: self.time.leeway,
             unnamed_tries: self.unnamed_tries,

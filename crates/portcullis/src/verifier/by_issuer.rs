@@ -111,7 +111,7 @@ impl Verifier for ByIssuer {
             return Ok(verified);
         }
         // An unreadable header is reported before an unreadable payload.
-        token.header()?;
+        self.reader.read_header(&token)?;
         Err(issuer.err().unwrap_or_else(|| InvalidToken::WrongIssuer.into()))
     }
 

@@ -1,10 +1,12 @@
 //! Reads the unverified `iss` that chooses the verifier of a token, at a bounded cost.
 
 use crate::error::{AuthError, InvalidToken};
+use crate::jose::Header;
 use crate::jose::compact::Compact;
 use crate::jose::json::JsonObject;
 use crate::jose::json_start::{End, first_members};
-use crate::verifier::allowance::Allowance;
+use crate::verifier::allowance::{self, Allowance, UsedUp};
+use crate::verifier::header_memo::read_header;
 use crate::verifier::unverified::START_BYTES;
 
 /// The longest `iss` that is looked up, in bytes.
@@ -14,9 +16,9 @@ const MAX_ISSUER_BYTES: usize = 1_024;
 ///
 /// Where `iss` comes later, the whole payload is read, which takes about as long as a signature check. So only a limited
 /// number of tokens that are then refused may cause that. Good tokens do not count.
-#[derive(Default)]
 pub(super) struct IssuerReader {
     payloads: Allowance,
+    headers: Allowance,
 }
 
 /// An unverified `iss`. It may only choose among accepted issuers.
@@ -24,6 +26,12 @@ pub(super) struct UnverifiedIssuer {
     pub(super) name: String,
     /// Whether the whole payload was read.
     slow: bool,
+}
+
+impl Default for IssuerReader {
+    fn default() -> Self {
+        Self { payloads: Allowance::of(allowance::PAYLOADS), headers: Allowance::of(allowance::HEADERS) }
+    }
 }
 
 impl IssuerReader {
@@ -45,6 +53,11 @@ impl IssuerReader {
         Ok(UnverifiedIssuer { name, slow })
     }
 
+    /// Reads the header of a token that may be refused.
+    pub(super) fn read_header(&self, token: &Compact<'_>) -> Result<Header, AuthError> {
+        Ok(read_header(token, &self.headers)?.0)
+    }
+
     /// Tells that the token of this issuer is good.
     pub(super) fn was_good(&self, issuer: &UnverifiedIssuer) {
         if issuer.slow {
@@ -53,7 +66,7 @@ impl IssuerReader {
     }
 
     fn read_all(&self, token: &Compact<'_>) -> Result<String, AuthError> {
-        self.payloads.take()?;
+        self.payloads.take(UsedUp::Payloads)?;
         let claims = JsonObject::parse(token.payload()?).map_err(|_| InvalidToken::Malformed { part: "payload" })?;
         let issuer = claims.optional_string("iss").map_err(|_| InvalidToken::invalid("iss"))?;
         let issuer = issuer.ok_or_else(|| InvalidToken::missing("iss"))?;
@@ -65,7 +78,7 @@ impl IssuerReader {
 mod tests {
     use super::*;
     use crate::jose::base64url;
-    use crate::verifier::allowance::{PERIOD, TOKENS};
+    use crate::verifier::allowance::{PAYLOADS, PERIOD};
 
     fn token(payload: &str) -> String {
         let part = |text: &str| base64url::encode(text.as_bytes());
@@ -114,13 +127,13 @@ mod tests {
         let late = format!(r#"{{"a":"{}","iss":"https://a.example"}}"#, "x".repeat(9_000));
         let reader = IssuerReader::default();
         // Good tokens do not count.
-        for _ in 0..TOKENS * 2 {
+        for _ in 0..PAYLOADS * 2 {
             let issuer = read(&reader, &late).ok().unwrap();
             reader.was_good(&issuer);
         }
-        let refused = (0..TOKENS * 2).map(|_| read(&reader, &late).err()).filter(Option::is_some).count();
+        let refused = (0..PAYLOADS * 2).map(|_| read(&reader, &late).err()).filter(Option::is_some).count();
         assert!(refused >= 1, "the allowance is used up");
-        match (0..TOKENS * 2).find_map(|_| read(&reader, &late).err()) {
+        match (0..PAYLOADS * 2).find_map(|_| read(&reader, &late).err()) {
             Some(AuthError::Unavailable(unavailable)) => assert_eq!(unavailable.retry_after, Some(PERIOD)),
             other => panic!("{other:?}"),
         }

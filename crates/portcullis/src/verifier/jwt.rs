@@ -15,6 +15,7 @@ use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::Compact;
 use crate::jose::{AlgorithmSet, Header, VerifyingKey};
 use crate::keys::{KeyProvider, KeyStatus, status_of};
+use crate::verifier::allowance::Allowance;
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
@@ -48,6 +49,7 @@ pub struct JwtVerifier {
     pub(super) grants: Arc<dyn GrantReader>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) headers: HeaderMemo,
+    pub(super) long_headers: Allowance,
     pub(super) cache: Option<TokenCache>,
     pub(super) leeway: Duration,
     pub(super) unnamed_tries: usize,
@@ -113,8 +115,11 @@ impl JwtVerifier {
     ) -> Result<Verified, AuthError> {
         Self::check_scheme(credential)?;
         token.check_size(self.max_token_bytes)?;
-        let header = self.headers.recall_or_read(token, read)?;
+        let (header, counts) = self.headers.recall_or_read(token, read, &self.long_headers)?;
         let token = self.verify_signed(token, header).await?;
+        if counts {
+            self.long_headers.give_back();
+        }
         let checked = self.check_claims(&token.contents);
         self.update_cache(&token, &checked);
         checked.map(|()| Verified::from_token(token.contents, Arc::clone(&self.grants)))
