@@ -42,11 +42,11 @@ async fn cve_2025_61920_no_part_is_larger_than_the_limit() {
 
     let many = (0..65).fold(issuer.token(), |token, number| token.header(&format!("member-{number}"), 0));
     assert_eq!(refused(&gate, &many.sign()).await.reason(), Reason::Malformed);
-    for length in [1_025, 8_000] {
+    for length in [513, 8_000] {
         let long_kid = issuer.token().header("kid", "k".repeat(length)).sign();
         assert_eq!(refused(&gate, &long_kid).await.reason(), Reason::Malformed);
     }
-    let longest_kid = issuer.token().header("kid", "k".repeat(1_024)).sign();
+    let longest_kid = issuer.token().header("kid", "k".repeat(512)).sign();
     assert_eq!(refused(&gate, &longest_kid).await, InvalidToken::UnknownKey);
     admitted(&gate, &good).await;
 }
