@@ -1,8 +1,8 @@
 //! Measures what a refused request costs that caused no signature check, as a part of the cost of one RS256 verification.
 //!
-//! A refusal is `Gate::admit` with an error, a verification the same with a caller. What the answer costs does not depend on the
-//! token, so it has a row of its own. All figures are ratios within one run. Both take short turns, and the fastest turn of each counts, so that other load
-//! on the machine hardly changes them. The run fails when a refusal costs more than the limit.
+//! A refusal is `Gate::admit` with an error, a verification the same with a caller. The answer is not part of it. All figures
+//! are ratios within one run. Both take short turns, and the fastest turn of each counts, so that other load on the machine
+//! hardly changes them. The run fails when a refusal costs more than the limit.
 //!
 //! `cargo bench -p portcullis-benches --bench reject`, or with words in the names of gates or kinds: `-- "20 Azure" cookies`
 
