@@ -107,7 +107,7 @@ impl Verifier for ByIssuer {
             && let Some(verifier) = self.of_issuer(&issuer.name)
         {
             let verified = verifier.verify_split(credential, &token, None).await?;
-            self.reader.was_good(issuer);
+            self.reader.was_good(issuer, false);
             return Ok(verified);
         }
         // An unreadable header is reported before an unreadable payload.

@@ -53,15 +53,19 @@ impl IssuerReader {
         Ok(UnverifiedIssuer { name, slow })
     }
 
-    /// Reads the header of a token that may be refused.
-    pub(super) fn read_header(&self, token: &Compact<'_>) -> Result<Header, AuthError> {
-        Ok(read_header(token, &self.headers)?.0)
+    /// Reads the header of a token that may be refused. The second value is for [`Self::was_good`].
+    pub(super) fn read_header(&self, token: &Compact<'_>) -> Result<(Header, bool), AuthError> {
+        read_header(token, &self.headers)
     }
 
-    /// Tells that the token of this issuer is good.
-    pub(super) fn was_good(&self, issuer: &UnverifiedIssuer) {
+    /// Tells that the token of this issuer is good. `header_counts` is the second value of [`Self::read_header`], or false
+    /// without it.
+    pub(super) fn was_good(&self, issuer: &UnverifiedIssuer, header_counts: bool) {
         if issuer.slow {
             self.payloads.give_back();
+        }
+        if header_counts {
+            self.headers.give_back();
         }
     }
 
@@ -78,7 +82,7 @@ impl IssuerReader {
 mod tests {
     use super::*;
     use crate::jose::base64url;
-    use crate::verifier::allowance::{PAYLOADS, PERIOD};
+    use crate::verifier::allowance::{HEADERS, PAYLOADS, PERIOD};
 
     fn token(payload: &str) -> String {
         let part = |text: &str| base64url::encode(text.as_bytes());
@@ -123,13 +127,29 @@ mod tests {
     }
 
     #[test]
+    fn long_headers_of_good_tokens_do_not_count() {
+        let header = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(400));
+        let text = format!("{}.{}.", base64url::encode(header.as_bytes()), base64url::encode(br#"{"iss":"a"}"#));
+        let token = Compact::parse(&text, 1_000).unwrap();
+        let reader = IssuerReader::default();
+        let issuer = reader.read(&token).ok().unwrap();
+        for _ in 0..HEADERS * 2 {
+            let (_, counts) = reader.read_header(&token).unwrap();
+            reader.was_good(&issuer, counts);
+        }
+        // A run within a second uses the allowance up.
+        let refused = (0..HEADERS * 5).find_map(|_| reader.read_header(&token).err());
+        assert!(matches!(refused, Some(AuthError::Unavailable(_))), "{refused:?}");
+    }
+
+    #[test]
     fn only_a_limited_number_of_bad_tokens_is_read_whole() {
         let late = format!(r#"{{"a":"{}","iss":"https://a.example"}}"#, "x".repeat(9_000));
         let reader = IssuerReader::default();
         // Good tokens do not count.
         for _ in 0..PAYLOADS * 2 {
             let issuer = read(&reader, &late).ok().unwrap();
-            reader.was_good(&issuer);
+            reader.was_good(&issuer, false);
         }
         let refused = (0..PAYLOADS * 2).map(|_| read(&reader, &late).err()).filter(Option::is_some).count();
         assert!(refused >= 1, "the allowance is used up");

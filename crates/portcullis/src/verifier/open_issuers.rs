@@ -215,11 +215,11 @@ impl<D: IssuerDirectory> Verifier for OpenIssuers<D> {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         let token = Compact::parse(credential.unverified_bytes(), DEFAULT_MAX_BYTES)?;
         // An unreadable header is reported before an unreadable payload.
-        let header = self.reader.read_header(&token)?;
+        let (header, header_counts) = self.reader.read_header(&token)?;
         let issuer = self.reader.read(&token)?;
         let accepted = self.accepted(&issuer.name).await?;
         let verified = accepted.verifier.verify_split(credential, &token, Some(header)).await?;
-        self.reader.was_good(&issuer);
+        self.reader.was_good(&issuer, header_counts);
         Ok(verified)
     }
 
