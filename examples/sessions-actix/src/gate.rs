@@ -7,7 +7,7 @@ use portcullis_actix::keys::RemoteKeys;
 use portcullis_actix::{ConfigError, Gate, JwtVerifier};
 use portcullis_sessions::{CachedSessionCheck, OpenSessionCheck, SessionCookies, Sessions, SqlStore, SuccessorKeys};
 
-use crate::settings::Settings;
+use crate::settings::{Settings, origin};
 
 /// How long an answer of the database is used. With the time of a request, a logout takes effect within 5 seconds.
 const MAX_AGE: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ pub async fn gate(settings: &Settings, own_url: &str) -> Result<Gate, Box<dyn Er
         .with_token_sources(cookies.token_sources())
         .with_public_url(own_url)
         .map_err(|error| error.with_field("PUBLIC_URL"))?
-        .with_allowed_origins([first])
+        .with_allowed_origins([origin(first)])
         .map_err(in_first)?;
     let gate = match &settings.client_origin {
         Some(origin) => gate.with_allowed_origins([origin]).map_err(|error| error.with_field("CLIENT_ORIGIN"))?,
@@ -45,4 +45,17 @@ async fn open_sessions(url: &str, prefix: &str) -> Result<CachedSessionCheck, Bo
     // Sessions are only looked up here, never refreshed, so the keys of the first service are not needed.
     let sessions = Sessions::builder(store, SuccessorKeys::generate()?).build()?;
     Ok(OpenSessionCheck::new(sessions).cached(MAX_AGE)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn first_service_may_have_a_path() {
+        let variables = |name: &str| (name == "SESSIONS_URL").then(|| "http://localhost:8000/auth".to_owned());
+        gate(&Settings::from_variables(variables).unwrap(), "http://localhost:8001").await.unwrap();
+    }
 }

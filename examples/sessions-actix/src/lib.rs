@@ -19,6 +19,7 @@ use portcullis_actix::Gate;
 
 pub use crate::gate::gate;
 pub use crate::settings::Settings;
+use crate::settings::origin;
 
 /// Serves on `listener` until the server is stopped.
 ///
@@ -45,7 +46,7 @@ pub fn serve(settings: &Settings, gate: Gate, listener: TcpListener) -> std::io:
 fn cors(pages: &[String]) -> Cors {
     let cors = Cors::default().supports_credentials().allowed_methods(["GET", "POST"]);
     let cors = cors.allowed_headers(["authorization", "content-type"]).max_age(600);
-    pages.iter().fold(cors, |cors, page| cors.allowed_origin(page.trim_end_matches('/')))
+    pages.iter().fold(cors, |cors, page| cors.allowed_origin(&origin(page)))
 }
 
 /// Says whether keys are cached. Until then, each probe makes the next attempt that is due.

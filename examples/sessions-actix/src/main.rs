@@ -18,6 +18,11 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                eprintln!("  because: {error}");
+                cause = error.source();
+            }
             let is_setting = error.is::<portcullis_actix::ConfigError>();
             ExitCode::from(if is_setting { 2 } else { 1 })
         }

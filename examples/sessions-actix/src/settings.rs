@@ -5,7 +5,6 @@ use portcullis_actix::config::variables;
 use url::Url;
 
 /// What the service needs to know.
-#[derive(Clone)]
 pub struct Settings {
     /// `SESSIONS_URL`: the public URL of the service that issues the tokens, which is their issuer and audience.
     pub sessions_url: String,
@@ -27,7 +26,7 @@ impl Settings {
     /// Reads the settings from the environment.
     ///
     /// # Errors
-    /// [`ConfigError`] with each variable that is wrong.
+    /// [`ConfigError`] with the variables that are wrong.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(variables::environment)
     }
@@ -57,6 +56,12 @@ impl Settings {
     }
 }
 
+/// Returns the origin of a URL as browsers send it: in lowercase, and without the default port. Another text stays as it is;
+/// the gate refuses it.
+pub(crate) fn origin(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.origin().ascii_serialization())
+}
+
 /// Returns `DATABASE_URL`, or the URL of the MySQL or MariaDB server that the parts name.
 fn database_url(lookup: Lookup<'_>) -> Result<Option<String>, ConfigError> {
     let given = |name| variables::given(lookup, name);
@@ -74,15 +79,17 @@ fn database_url(lookup: Lookup<'_>) -> Result<Option<String>, ConfigError> {
         let missing = ConfigError::new("DATABASE_HOST", "not all parts of the address are set", hint);
         return if is_given { Err(missing) } else { Ok(None) };
     };
+    let wrong_port = |_| ConfigError::new("DATABASE_PORT", "not a port", "write 1 to 65535");
+    let port = port.map(|port| port.parse().map_err(wrong_port)).transpose()?;
     let wrong = || ConfigError::new("DATABASE_HOST", "not the address of a server", "write for example `db`");
-    from_parts(&host, port.as_deref(), &database, &user, &password).map(Some).ok_or_else(wrong)
+    from_parts(&host, port, &database, &user, &password).map(Some).ok_or_else(wrong)
 }
 
 /// The setters of [`Url`] escape what cannot be in a URL, for example an `@` in a password.
-fn from_parts(host: &str, port: Option<&str>, database: &str, user: &str, password: &str) -> Option<String> {
+fn from_parts(host: &str, port: Option<u16>, database: &str, user: &str, password: &str) -> Option<String> {
     let mut url = Url::parse("mysql://host").ok()?;
     url.set_host(Some(host)).ok()?;
-    url.set_port(port.map(str::parse).transpose().ok()?).ok()?;
+    url.set_port(port).ok()?;
     url.set_username(user).ok()?;
     url.set_password(Some(password)).ok()?;
     url.path_segments_mut().ok()?.push(database);
@@ -125,6 +132,10 @@ mod tests {
         let settings = read(&parts).unwrap();
         assert_eq!(settings.database_url.as_deref(), Some("mysql://app:p%40ss%2Fword@db:3307/shop"));
         assert_eq!(read(&parts[..4]).err().unwrap().field(), "DATABASE_HOST");
+        for (variable, value) in [("DATABASE_HOST", "a b"), ("DATABASE_PORT", "x"), ("DATABASE_PORT", "65536")] {
+            let wrong = parts.map(|(name, right)| (name, if name == variable { value } else { right }));
+            assert_eq!(read(&wrong).err().unwrap().field(), variable);
+        }
         let both = [&parts[..], &[("DATABASE_URL", "sqlite:sessions.db")]].concat();
         assert_eq!(read(&both).err().unwrap().field(), "DATABASE_URL");
         let settings = read(&[URL, ("DATABASE_URL", "sqlite:sessions.db"), ("DATABASE_PREFIX", "api_")]).unwrap();

@@ -100,8 +100,9 @@ async fn store_that_is_down_is_a_503() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_allowed_pages_change_something_by_cookie() {
     let first = First::start().await;
-    let second =
-        Second::start(Settings { client_origin: Some("https://app.example.com".to_owned()), ..first.settings(true) });
+    // Browsers send it in lowercase, and without the default port.
+    let client_origin = Some("https://APP.example.com:443".to_owned());
+    let second = Second::start(Settings { client_origin, ..first.settings(true) });
     let tokens = first.log_in().await;
     for (page, by_cookie) in [
         (Some(first.url.as_str()), 201),
@@ -114,8 +115,11 @@ async fn only_allowed_pages_change_something_by_cookie() {
         assert_eq!(second.order(&tokens, From::Cookie, page).await, by_cookie, "{page:?}");
         assert_eq!(second.order(&tokens, From::Header, page).await, 201, "{page:?}");
     }
-    let refused = first.http().get(format!("{}/api/orders", second.address)).send().await.unwrap();
+    let refused =
+        first.http().get(format!("{}/api/orders", second.address)).header("origin", "https://app.example.com");
+    let refused = refused.send().await.unwrap();
     assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers().get("access-control-allow-origin").unwrap(), "https://app.example.com");
     let refresh = tokens.cookies.split("refresh_token=").nth(1).unwrap().split(';').next().unwrap();
     let wrong = Tokens { access: refresh.to_owned(), cookies: format!("access_token={refresh}") };
     for from in BOTH {
