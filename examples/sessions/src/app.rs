@@ -10,12 +10,13 @@ use axum::http::header::{
 };
 use axum::http::{HeaderValue, Method};
 use axum::routing::{delete, get, post};
-use portcullis_axum::{ConfigError, Gate, HasGate, TokenSource};
+use portcullis_axum::{ConfigError, Gate, HasGate};
 use portcullis_issuer::Issuer;
 use portcullis_sessions::{OriginRule, SessionCookies, Sessions};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
+use url::Url;
 
 use crate::attempts::Attempts;
 use crate::error::ApiError;
@@ -35,7 +36,6 @@ pub(crate) struct App {
     pub(crate) attempts: Attempts,
     pub(crate) access_lifetime: Duration,
     pub(crate) require_verified: bool,
-    pub(crate) url: String,
 }
 
 /// The longest body, in bytes. The largest request is a registration.
@@ -55,8 +55,7 @@ pub(crate) fn gate(
     cookies: &SessionCookies,
     client_origin: Option<&str>,
 ) -> Result<Gate, ConfigError> {
-    let sources = [TokenSource::authorization(), TokenSource::cookie(cookies.access_name())];
-    let gate = issuer.gate()?.with_token_sources(sources).with_public_url(issuer.url())?;
+    let gate = issuer.gate()?.with_token_sources(cookies.token_sources()).with_public_url(issuer.url())?;
     match client_origin {
         Some(origin) => gate.with_allowed_origins([origin]),
         None => Ok(gate),
@@ -77,6 +76,7 @@ pub(crate) fn router(app: Arc<App>, client_origin: Option<&str>) -> Result<Route
         .route("/api/healthchecker", get(routes::health))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(CatchPanicLayer::custom(|_| ApiError::panicked()))
         // Responses have tokens and personal data.
         .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, HeaderValue::from_static("no-store")));
     let router = Router::new()
@@ -84,7 +84,6 @@ pub(crate) fn router(app: Arc<App>, client_origin: Option<&str>) -> Result<Route
         .merge(portcullis_issuer::axum::documents(&app.issuer))
         .merge(api)
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(CatchPanicLayer::custom(|_| ApiError::panicked()))
         .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .layer(cors(client_origin)?);
     Ok(router.with_state(app))
@@ -93,9 +92,10 @@ pub(crate) fn router(app: Arc<App>, client_origin: Option<&str>) -> Result<Route
 /// Lets the pages of one other origin use the API with cookies. Without one, browsers let only the service's own pages do so.
 fn cors(client_origin: Option<&str>) -> Result<CorsLayer, ConfigError> {
     let Some(origin) = client_origin else { return Ok(CorsLayer::new()) };
-    let origin: HeaderValue = origin.trim_end_matches('/').parse().map_err(|_| {
-        ConfigError::new("CLIENT_ORIGIN", "cannot be in a header field", "write for example https://app.example.com")
-    })?;
+    let wrong = || ConfigError::new("CLIENT_ORIGIN", "not an origin", "write for example https://app.example.com");
+    // As browsers send it: in lowercase, and without the default port.
+    let origin = Url::parse(origin).map(|url| url.origin().ascii_serialization()).map_err(|_| wrong())?;
+    let origin: HeaderValue = origin.parse().map_err(|_| wrong())?;
     Ok(CorsLayer::new()
         .allow_origin(origin)
         .allow_credentials(true)

@@ -59,9 +59,12 @@ impl ApiError {
         tracing::error!("a handler panicked");
         Self::Server.into_response()
     }
+}
 
-    fn parts(&self) -> (StatusCode, &'static str, &'static str) {
-        match self {
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, description) = match self {
+            Self::Gate(rejection) => return rejection.into_response(),
             Self::UserExists => (StatusCode::CONFLICT, "user_exists", "There is an account with this address"),
             Self::InvalidInput(_) => (StatusCode::BAD_REQUEST, "invalid_input", "Some fields are missing or wrong"),
             Self::InvalidCredentials => {
@@ -92,20 +95,13 @@ impl ApiError {
                 "temporarily_unavailable",
                 "The service is unavailable at the moment; try again",
             ),
-            Self::Server | Self::Gate(_) => {
+            Self::Server => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "server_error", "The service could not answer the request")
             }
-        }
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let (status, code, description) = self.parts();
+        };
         let body = json!({"error": code, "error_description": description});
-        let retry = |seconds: u64| [(RETRY_AFTER, seconds.max(1).to_string())];
+        let retry = |seconds: u64| [(RETRY_AFTER, seconds.to_string())];
         match self {
-            Self::Gate(rejection) => rejection.into_response(),
             Self::InvalidInput(fields) => {
                 let body = json!({"error": code, "error_description": description, "fields": fields});
                 (status, Json(body)).into_response()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use axum::Router;
 use portcullis_axum::ConfigError;
 use portcullis_issuer::Issuer;
 use portcullis_sessions::{
@@ -24,14 +25,14 @@ use crate::users::{KnownUsers, Users};
 
 /// The routes that get the refresh cookie.
 const REFRESH_PATH: &str = "/api/auth";
-/// How long a session lives at most, unless it may live longer without any refresh.
+/// How long a session lives at most, however often it is refreshed. A longer `REFRESH_TOKEN_EXPIRES_IN` replaces it.
 const ABSOLUTE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The service, ready to run.
 pub struct Server {
     listener: TcpListener,
     app: Arc<App>,
-    client_origin: Option<String>,
+    router: Router,
 }
 
 /// Why the service could not start.
@@ -117,15 +118,16 @@ impl Server {
             attempts: Attempts::new(settings.attempts_per_minute, settings.client_ip),
             access_lifetime: settings.access_lifetime,
             require_verified: settings.require_verified,
-            url,
         };
-        Ok(Self { listener, app: Arc::new(app), client_origin: settings.client_origin })
+        let app = Arc::new(app);
+        let router = app::router(Arc::clone(&app), settings.client_origin.as_deref())?;
+        Ok(Self { listener, app, router })
     }
 
     /// Returns the URL at which clients reach the service.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.app.url
+        self.app.issuer.url()
     }
 
     /// Returns the address on which the service listens.
@@ -149,9 +151,8 @@ impl Server {
     pub async fn run(self, stopped: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
         // The tasks end when this is dropped.
         let mut tasks = JoinSet::new();
-        tasks.spawn(tidy(Arc::clone(&self.app)));
-        let router = app::router(self.app, self.client_origin.as_deref())?;
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        tasks.spawn(tidy(self.app));
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(self.listener, service).with_graceful_shutdown(stopped).await.map_err(StartError::Server)
     }
 }

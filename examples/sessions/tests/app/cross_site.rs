@@ -93,37 +93,43 @@ async fn bearer_token_needs_no_origin() {
 #[tokio::test]
 async fn front_end_of_another_origin_may_use_cookies() {
     const CLIENT: &str = "https://app.example.com";
-    let folder = TempDir::new().unwrap();
-    let mut with_client = settings(&folder);
-    with_client.client_origin = Some(CLIENT.to_owned());
-    let service = Service::start(with_client).await;
-    let mut browser = service.browser();
-    browser.fields = vec![("origin", CLIENT.to_owned()), ("sec-fetch-site", "cross-site".to_owned())];
-    let preflight = |request: reqwest::RequestBuilder| {
-        request.header("access-control-request-method", "POST").header("access-control-request-headers", "content-type")
-    };
-    let answer = browser.send(Method::OPTIONS, "/api/auth/login", preflight).await.expect(200);
-    for (name, value) in [
-        ("access-control-allow-origin", CLIENT),
-        ("access-control-allow-credentials", "true"),
-        ("access-control-allow-methods", "GET,POST,DELETE"),
-        ("access-control-allow-headers", "authorization,content-type"),
-    ] {
-        assert_eq!(answer.header(name), value);
-    }
-    browser.post("/api/auth/register", crate::service::registration()).await.expect(201);
-    browser.post("/api/auth/login", credentials()).await.expect(200);
-    // The page may read refusals too.
-    for path in ["/api/users/me", "/api/nothing"] {
-        let answer = browser.get(path).await;
-        assert_eq!(answer.header("access-control-allow-origin"), CLIENT, "{path}");
-        assert_eq!(answer.header("access-control-allow-credentials"), "true");
-    }
-    browser.post_empty("/api/auth/refresh").await.expect(200);
+    // Browsers send it in lowercase, and without the default port.
+    for setting in [CLIENT, "https://APP.example.com:443/"] {
+        let folder = TempDir::new().unwrap();
+        let mut with_client = settings(&folder);
+        with_client.client_origin = Some(setting.to_owned());
+        let service = Service::start(with_client).await;
+        let mut browser = service.browser();
+        browser.fields = vec![("origin", CLIENT.to_owned()), ("sec-fetch-site", "cross-site".to_owned())];
+        let preflight = |request: reqwest::RequestBuilder| {
+            request
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "content-type")
+        };
+        let answer = browser.send(Method::OPTIONS, "/api/auth/login", preflight).await.expect(200);
+        for (name, value) in [
+            ("access-control-allow-origin", CLIENT),
+            ("access-control-allow-credentials", "true"),
+            ("access-control-allow-methods", "GET,POST,DELETE"),
+            ("access-control-allow-headers", "authorization,content-type"),
+        ] {
+            assert_eq!(answer.header(name), value, "{setting}");
+        }
+        browser.post("/api/auth/register", crate::service::registration()).await.expect(201);
+        browser.post("/api/auth/login", credentials()).await.expect(200);
+        // The page may read refusals too.
+        for path in ["/api/users/me", "/api/nothing"] {
+            let answer = browser.get(path).await;
+            assert_eq!(answer.header("access-control-allow-origin"), CLIENT, "{path}");
+            assert_eq!(answer.header("access-control-allow-credentials"), "true");
+        }
+        browser.post_empty("/api/auth/refresh").await.expect(200);
 
-    browser.fields = vec![("origin", "https://evil.example".to_owned()), ("sec-fetch-site", "cross-site".to_owned())];
-    let answer = browser.send(Method::OPTIONS, "/api/auth/login", preflight).await;
-    assert!(answer.headers.get("access-control-allow-origin").is_none_or(|origin| origin == CLIENT));
-    let answer = browser.get("/api/users/me").await.expect(200);
-    assert!(answer.headers.get("access-control-allow-origin").is_none_or(|origin| origin == CLIENT));
+        browser.fields =
+            vec![("origin", "https://evil.example".to_owned()), ("sec-fetch-site", "cross-site".to_owned())];
+        let answer = browser.send(Method::OPTIONS, "/api/auth/login", preflight).await;
+        assert!(answer.headers.get("access-control-allow-origin").is_none_or(|origin| origin == CLIENT));
+        let answer = browser.get("/api/users/me").await.expect(200);
+        assert!(answer.headers.get("access-control-allow-origin").is_none_or(|origin| origin == CLIENT));
+    }
 }
