@@ -10,7 +10,6 @@ use openidconnect::{
     Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, TokenResponse as _, url,
 };
 use portcullis::claims::NumericDate;
-use portcullis::clock::{Clock as _, SystemClock};
 use portcullis_sessions::{AuthFacts, Sessions, SessionsError, SignedIn};
 
 /// The provider, with its endpoints from discovery.
@@ -100,7 +99,7 @@ impl OpenIdLogin {
         // A subject is unique at its issuer only. Most services look up their own user here, by both.
         let subject = format!("{}|{}", self.issuer, claims.subject().as_str());
         let logged_in_at = claims.auth_time().map(|time| NumericDate::from_unix(time.timestamp(), 0));
-        let mut facts = AuthFacts::at(logged_in_at.unwrap_or_else(|| SystemClock::new().now()));
+        let mut facts = logged_in_at.map_or_else(AuthFacts::now, AuthFacts::at);
         if let Some(acr) = claims.auth_context_ref() {
             facts = facts.with_acr(acr.as_str());
         }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use portcullis_axum::clock::{Clock as _, SystemClock};
 use portcullis_sessions::AuthFacts;
 use serde::Deserialize;
 
@@ -23,7 +22,7 @@ pub(crate) struct Login {
     email: String,
     #[serde(deserialize_with = "text")]
     password: String,
-    /// By what the user recognizes the session later, for example `Firefox on Linux`.
+    /// The name by which the user recognizes the session later, for example `Firefox on Linux`.
     #[serde(deserialize_with = "text")]
     label: String,
 }
@@ -40,11 +39,11 @@ pub(crate) async fn log_in(
     // The same work for an unknown user and for a wrong password.
     let fits = app.passwords.verify(form.password, hash).await?;
     let user = user.filter(|_| fits).ok_or(ApiError::InvalidCredentials)?;
-    // After the password: otherwise anybody could ask which accounts exist.
+    // After the password: otherwise the response would tell which accounts exist.
     if app.require_verified && !user.is_verified {
         return Err(ApiError::UserUnverified);
     }
-    let facts = AuthFacts::at(SystemClock::new().now()).with_amr(["pwd"]);
+    let facts = AuthFacts::now().with_amr(["pwd"]);
     let signed_in = app.sessions.start_labeled(&user.subject(), facts, &form.label).await?;
     signed_in::respond(&app, client, &signed_in).await
 }

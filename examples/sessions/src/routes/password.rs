@@ -41,6 +41,8 @@ pub(crate) async fn change_password(
         return Err(ApiError::InvalidCredentials);
     }
     let hash = app.passwords.hash(form.password).await?;
+    // The password comes first: otherwise a thief could log in with the old one in between. If ending the other sessions
+    // fails, the new password is set already, and the user can end each session in the list.
     app.users.set_password(&user, &hash).await?;
     app.sessions.log_out_others(&user.subject(), &caller.session).await?;
     Ok(Json(json!({"status": "success"})))

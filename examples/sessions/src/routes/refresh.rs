@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use portcullis_sessions::SessionsError;
 
 use crate::app::App;
@@ -19,7 +19,7 @@ pub(crate) async fn refresh(State(app): State<Arc<App>>, presented: Presented) -
     match app.sessions.refresh(&token).await {
         Ok(signed_in) => signed_in::respond(&app, presented.client, &signed_in).await,
         Err(SessionsError::Refused(_)) => {
-            Ok(signed_in::without_cookies(&app, presented.client, ApiError::SessionEnded).into_response())
+            Ok(signed_in::without_cookies(&app, presented.client, ApiError::SessionEnded))
         }
         Err(error) => Err(error.into()),
     }

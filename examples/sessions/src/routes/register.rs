@@ -67,7 +67,7 @@ impl Registration {
         if email.len() > 254 || !EmailAddress::is_valid(email) {
             fields.insert("email", "Write an e-mail address such as ada@example.com");
         }
-        if self.photo.len() > 2000 {
+        if self.photo.chars().count() > 2000 {
             fields.insert("photo", "Write the address of a picture, up to 2000 characters");
         }
         if fields.is_empty() { Ok(()) } else { Err(ApiError::InvalidInput(fields)) }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use portcullis_axum::Auth;
 use portcullis_axum::claims::NumericDate;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::caller::Caller;
+use crate::caller::Claims;
 use crate::error::ApiError;
 
 /// A session, as its user sees it.
@@ -26,10 +28,13 @@ pub(crate) struct Shown {
 }
 
 /// Lists the open sessions of the caller, the most recently used one first.
-pub(crate) async fn list_sessions(State(app): State<Arc<App>>, caller: Caller) -> Result<Json<Vec<Shown>>, ApiError> {
-    let sessions = app.sessions.list(&caller.user.subject()).await?;
+pub(crate) async fn list_sessions(
+    State(app): State<Arc<App>>,
+    auth: Auth<Claims>,
+) -> Result<Json<Vec<Shown>>, ApiError> {
+    let sessions = app.sessions.list(&auth.claims.sub).await?;
     let shown = sessions.into_iter().map(|session| Shown {
-        current: session.id == caller.session,
+        current: session.id == auth.claims.sid,
         id: session.id,
         label: session.label,
         created_at: time(session.created_at),
@@ -42,10 +47,12 @@ pub(crate) async fn list_sessions(State(app): State<Arc<App>>, caller: Caller) -
 /// Ends one session of the caller.
 pub(crate) async fn end_session(
     State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(id): Path<String>,
+    auth: Auth<Claims>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    match app.sessions.log_out_one(&caller.user.subject(), &id).await? {
+    // A name that is not text, such as `%FF`, is no name of a session.
+    let Ok(Path(id)) = id else { return Err(ApiError::NoSuchSession) };
+    match app.sessions.log_out_one(&auth.claims.sub, &id).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(ApiError::NoSuchSession),
     }

@@ -9,7 +9,6 @@ use portcullis_sessions::UserStatus;
 use super::Users;
 
 /// Tells the gate whether the user of a token still exists and may use the service.
-#[derive(Clone)]
 pub(crate) struct KnownUsers {
     users: Users,
     require_verified: bool,

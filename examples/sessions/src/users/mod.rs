@@ -10,7 +10,7 @@ pub(crate) use self::known::KnownUsers;
 pub(crate) use self::table::Users;
 
 /// An account, as its user sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct User {
     pub(crate) id: i64,
     pub(crate) name: String,

@@ -36,7 +36,13 @@ impl Users {
             _ if is_postgres => include_str!("postgres.sql"),
             _ => include_str!("mysql.sql"),
         };
-        sqlx::raw_sql(AssertSqlSafe(create.replace("{users}", &table))).execute(&pool).await?;
+        let create = create.replace("{users}", &table);
+        let create = || sqlx::raw_sql(AssertSqlSafe(create.clone())).execute(&pool);
+        // On PostgreSQL, two instances that make the table at once can fail although the statement says IF NOT EXISTS. The
+        // table is there at the second attempt.
+        if create().await.is_err() {
+            create().await?;
+        }
         // PostgreSQL numbers its placeholders, the others write `?`.
         let statement = |text: String| -> Arc<str> {
             let mut number = 0;

@@ -108,7 +108,9 @@ async fn sessions_are_listed_and_ended() {
     let of_first = sessions.as_array().unwrap().iter().find(|each| each["current"] == false).unwrap();
     let path = format!("/api/sessions/{}", of_first["id"].as_str().unwrap());
     assert_eq!(second.delete(&path).await.expect(204).text, "");
-    second.delete(&path).await.expect_error(404, "no_such_session");
+    for path in [path.as_str(), "/api/sessions/%FF"] {
+        second.delete(path).await.expect_error(404, "no_such_session");
+    }
     let answer = first.get("/api/users/me").await.expect_error(401, "invalid_token");
     assert_eq!(answer.json()["reason"], "revoked");
     first.post_empty("/api/auth/refresh").await.expect_error(401, "session_ended");
