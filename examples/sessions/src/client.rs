@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::error::ApiError;
 
 /// A client that may begin a session: one of the allowed pages, or a native application. A page of another site is refused,
-/// although it has no cookie yet: otherwise it could log its visitors into an account of the attacker.
+/// also when the browser has no cookie yet: otherwise the page could log its visitors into an account of the attacker.
 pub(crate) struct Allowed(pub(crate) Client);
 
 impl FromRequestParts<Arc<App>> for Allowed {

@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 pub(crate) struct Passwords {
     turns: Arc<Semaphore>,
     hashes: Arc<AtomicU64>,
-    /// The hash of no password.
-    of_nobody: String,
+    /// The hash that is compared when there is no such user.
+    of_unknown_user: String,
 }
 
 /// A password could not be hashed: the system has no random numbers or no memory, or a stored hash is damaged.
@@ -29,9 +29,9 @@ impl Passwords {
         let mut passwords = Self {
             turns: Arc::new(Semaphore::new(turns)),
             hashes: Arc::new(AtomicU64::new(0)),
-            of_nobody: String::new(),
+            of_unknown_user: String::new(),
         };
-        passwords.of_nobody = passwords.hash(String::new()).await?;
+        passwords.of_unknown_user = passwords.hash(String::new()).await?;
         Ok(passwords)
     }
 
@@ -48,7 +48,7 @@ impl Passwords {
     /// that the time does not tell which accounts exist.
     pub(crate) async fn verify(&self, password: String, hash: Option<&str>) -> Result<bool, PasswordError> {
         let is_known = hash.is_some();
-        let hash = hash.unwrap_or(&self.of_nobody).to_owned();
+        let hash = hash.unwrap_or(&self.of_unknown_user).to_owned();
         let fits = self.work(move || {
             let hash = PasswordHash::new(&hash)?;
             match Argon2::default().verify_password(password.as_bytes(), &hash) {

@@ -31,7 +31,7 @@ pub struct Settings {
     pub database_prefix: String,
     /// `REDIS_URL`: where sessions are kept instead of the database.
     pub redis_url: Option<String>,
-    /// `ACCESS_TOKEN_EXPIRES_IN`. A logout does not reach other services before an access token expires.
+    /// `ACCESS_TOKEN_EXPIRES_IN`. Other services accept a token until it expires, also after a logout.
     pub access_lifetime: Duration,
     /// `REFRESH_TOKEN_EXPIRES_IN`: how long a session lives without a refresh.
     pub refresh_lifetime: Duration,
@@ -99,7 +99,7 @@ impl Settings {
         let database_url = database::url(&mut reader).unwrap_or(default.database_url);
         let hint = "write up to 24 lowercase letters, digits and underscores, such as `api_`";
         let database_prefix = reader.value("DATABASE_PREFIX", String::new(), hint, database::prefix);
-        let hint = "write `redis://host:6379`, or `rediss://host:6379` for TLS";
+        let hint = "write `rediss://user:password@host:6379`, or `redis://host:6379`, which is not encrypted";
         let redis_url = reader.value("REDIS_URL", None, hint, |text| {
             ["redis://", "rediss://"].iter().any(|scheme| text.starts_with(scheme)).then(|| Some(text.to_owned()))
         });

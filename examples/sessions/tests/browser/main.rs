@@ -40,21 +40,26 @@ fn main() {
     libtest_mimic::run(&arguments, trials.collect()).exit()
 }
 
+/// Lists tests under their own names.
+macro_rules! trials {
+    ($($module:ident::$test:ident,)*) => { vec![$(trial(stringify!($test), $module::$test)),*] };
+}
+
 fn trials() -> Vec<Trial> {
-    vec![
-        trial("errors_are_shown_next_to_their_fields", forms::errors_are_shown_next_to_their_fields),
-        trial("failures_of_the_service_are_explained", forms::failures_of_the_service_are_explained),
-        trial("user_registers_with_the_keyboard", forms::user_registers_with_the_keyboard),
-        trial("scripts_cannot_read_tokens", account::scripts_cannot_read_tokens),
-        trial("names_and_labels_stay_text", account::names_and_labels_stay_text),
-        trial("ended_session_says_so", account::ended_session_says_so),
-        trial("new_password_ends_other_sessions", account::new_password_ends_other_sessions),
-        trial("two_tabs_share_one_refresh", refresh::two_tabs_share_one_refresh),
-        trial("failed_refresh_keeps_the_login", refresh::failed_refresh_keeps_the_login),
-        trial("refused_requests_are_sent_twice_at_most", refresh::refused_requests_are_sent_twice_at_most),
-        trial("logout_reaches_other_tabs", tabs::logout_reaches_other_tabs),
-        trial("policy_forbids_foreign_content", looks::policy_forbids_foreign_content),
-        trial("page_fits_screens_and_schemes", looks::page_fits_screens_and_schemes),
+    trials![
+        forms::errors_are_shown_next_to_their_fields,
+        forms::failures_of_the_service_are_explained,
+        forms::user_registers_with_the_keyboard,
+        account::scripts_cannot_read_tokens,
+        account::names_and_labels_stay_text,
+        account::ended_session_says_so,
+        account::new_password_ends_other_sessions,
+        refresh::two_tabs_share_one_refresh,
+        refresh::failed_refresh_keeps_the_login,
+        refresh::refused_requests_are_sent_twice_at_most,
+        tabs::logout_reaches_other_tabs,
+        looks::policy_forbids_foreign_content,
+        looks::page_fits_screens_and_schemes,
     ]
 }
 
