@@ -24,23 +24,19 @@ use crate::web::{SessionResponse, WebSessions};
 
 /// Adds the routes `POST {path}/refresh` and `POST {path}/logout` to the service.
 pub fn routes(web: &WebSessions) -> impl FnOnce(&mut ServiceConfig) + use<> {
-    let web = web.clone();
+    let [for_refresh, for_logout] = [web.clone(), web.clone()];
     move |service| {
-        let refresh = {
-            let web = web.clone();
-            move |request: SessionRequest, body: Bytes| {
-                let web = web.clone();
-                async move { answer(web.refresh(&request, &body).await) }
-            }
+        let path = for_refresh.path().to_owned();
+        let refresh = move |request: SessionRequest, body: Bytes| {
+            let sessions = for_refresh.clone();
+            async move { answer(sessions.refresh(&request, &body).await) }
         };
-        let at = |route: &str| format!("{}/{route}", web.path());
-        service.route(&at("refresh"), web::post().to(refresh));
-        let path = at("logout");
         let log_out = move |request: SessionRequest, body: Bytes| {
-            let web = web.clone();
-            async move { answer(web.log_out(&request, &body).await) }
+            let sessions = for_logout.clone();
+            async move { answer(sessions.log_out(&request, &body).await) }
         };
-        service.route(&path, web::post().to(log_out));
+        service.route(&format!("{path}/refresh"), web::post().to(refresh));
+        service.route(&format!("{path}/logout"), web::post().to(log_out));
     }
 }
 

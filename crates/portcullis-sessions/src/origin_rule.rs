@@ -70,7 +70,8 @@ impl OriginRule {
         self
     }
 
-    /// Admits a request that begins, refreshes or ends a session. It must be POST, or [GET](Self::allow_get).
+    /// Admits a request that begins, refreshes or ends a session. GET and HEAD of a browser need
+    /// [`allow_get`](Self::allow_get); its OPTIONS and TRACE are refused.
     ///
     /// A request with the header field `X-Client: native`, and without `Origin` and Fetch Metadata, is not from a page: no
     /// page can send this field to another origin without its consent, and browsers add the others to such requests.

@@ -343,7 +343,7 @@ impl Sessions {
 
     async fn end_one(&self, stored: &StoredSession, ended: Ended) -> Result<(), SessionsError> {
         if ended.reason == EndReason::LoggedOut {
-            self.core.store.end(Which::Session(&stored.id), ended).await?;
+            self.core.store.end(which(stored), ended).await?;
             return Ok(());
         }
         Ok(self.end_with_event(stored, ended).await?)
@@ -351,7 +351,7 @@ impl Sessions {
 
     /// Ends a session and reports it, unless another request has ended it.
     async fn end_with_event(&self, stored: &StoredSession, ended: Ended) -> Result<(), Unavailable> {
-        if self.core.store.end(Which::Session(&stored.id), ended).await? == 0 {
+        if self.core.store.end(which(stored), ended).await? == 0 {
             return Ok(());
         }
         tracing::warn!(reason = ended.reason.as_str(), "a session was ended");
@@ -367,6 +367,11 @@ impl Sessions {
         }
         Ok(())
     }
+}
+
+/// The store finds a session faster by its subject and its name.
+fn which(stored: &StoredSession) -> Which<'_> {
+    Which::SessionOf { subject: &stored.subject, id: &stored.id }
 }
 
 fn read(refresh_token: &str) -> Result<RefreshToken, SessionsError> {

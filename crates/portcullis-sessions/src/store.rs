@@ -13,8 +13,8 @@ use crate::token::TokenHash;
 /// Where sessions, revoked access tokens and purpose tokens are kept. [`MemoryStore`](crate::MemoryStore),
 /// `SqlStore` and `RedisStore` are three.
 ///
-/// Every operation is atomic: it happens completely or not at all, also if the process dies within it, and operations on the
-/// same session happen one after the other. An operation that returned stays done after a crash. When an operation fails, it
+/// Every operation except [`remove_expired`](Self::remove_expired) is atomic: it happens completely or not at all, also if the
+/// process dies within it, and operations on the same session happen one after the other. An operation that returned stays done after a crash. When an operation fails, it
 /// may have happened or not; the callers expect both. A store never decides anything about times: it compares what it is
 /// given, so the clocks of database servers do not matter.
 ///

@@ -19,7 +19,7 @@ use crate::sessions::{Sessions, SignedIn};
 /// Sessions, access tokens, cookies and the rule against cross-site requests, put together for a service that issues its own
 /// tokens. Cheap to clone.
 ///
-/// A service with own response bodies or own claims in its tokens uses the parts: [`Sessions`], [`SessionCookies`] and
+/// A service that has its own response bodies or claims uses the parts: [`Sessions`], [`SessionCookies`] and
 /// [`OriginRule`].
 ///
 /// | | browser | native client (`X-Client: native`) |
@@ -135,7 +135,8 @@ impl WebSessions {
     /// tokens.
     ///
     /// # Errors
-    /// The answer that refuses the request: 503 while the store or the signing key is unavailable.
+    /// The answer that refuses the request: 503 while the store or the signing key is unavailable, and 500 when the subject or
+    /// the facts cannot be stored.
     pub async fn log_in(&self, client: Client, subject: &str, facts: AuthFacts) -> Result<SessionResponse, Refusal> {
         let signed_in = self.0.sessions.start(subject, facts).await.map_err(|error| self.failed(error))?;
         self.respond(client, &signed_in).await
@@ -149,6 +150,9 @@ impl WebSessions {
     /// | there is no refresh token | 400 `no_refresh_token` |
     /// | the token opens nothing | 401 `session_ended`; the cookies are deleted |
     /// | the store or the signing key is unavailable | 503; the client keeps its cookies |
+    ///
+    /// If only the signing key is unavailable, the store has made the next token already. A client that tries again after the
+    /// grace has to log in again.
     ///
     /// # Errors
     /// The answer that refuses the request.
@@ -165,7 +169,8 @@ impl WebSessions {
     }
 
     /// Answers a logout: ends the session of the refresh token, also when the access token has expired. Without a refresh
-    /// token, it ends the session of the access token. `body` is that of the request.
+    /// token, it ends the session of the access token. `body` is that of the request. The answer is 200, or 401 `session_ended`
+    /// when no open session is found; both delete the cookies of a browser.
     ///
     /// # Errors
     /// The answer that refuses the request.

@@ -1,6 +1,6 @@
 //! CORS preflight requests, which a guard answers itself.
 
-use crate::credential::{RequestView, is_token, the_only_field, trim};
+use crate::credential::{RequestView, is_absent, is_token, the_only_field, trim};
 
 /// The answer to a CORS preflight request, without a body. It has no CORS fields: these come from the CORS layer or the
 /// proxy around the guard.
@@ -44,10 +44,6 @@ fn has_no_body(request: &dyn RequestView) -> bool {
 
 fn the_only_value<'a>(request: &'a dyn RequestView, name: &str) -> Option<&'a [u8]> {
     the_only_field(request, name).ok().flatten().map(trim)
-}
-
-fn is_absent(request: &dyn RequestView, name: &str) -> bool {
-    the_only_field(request, name) == Ok(None)
 }
 
 #[cfg(test)]

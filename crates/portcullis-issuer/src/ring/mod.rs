@@ -317,16 +317,13 @@ impl KeyRing {
         unix(&*self.0.clock)
     }
 
-    /// Returns the time since the store was read. Zero without a store.
-    fn age(&self) -> Duration {
-        match self.0.shared {
-            Some(_) => self.0.clock.monotonic().saturating_sub(self.0.state.load().read_at),
-            None => Duration::ZERO,
-        }
+    /// Returns the time since the store was read. `None` without a store.
+    fn age(&self) -> Option<Duration> {
+        self.0.shared.as_ref().map(|_| self.0.clock.monotonic().saturating_sub(self.0.state.load().read_at))
     }
 
     fn is_outdated(&self) -> bool {
-        self.0.shared.is_some() && self.age() > self.longest_age()
+        self.age().is_some_and(|age| age > self.longest_age())
     }
 
     /// Returns how old the state may be when it is used. A key that another machine published after it was read does not
@@ -504,7 +501,7 @@ impl KeyProvider for KeyRing {
     fn status(&self) -> KeyStatus {
         let mut status = KeyStatus::ready();
         status.keys = self.published_in(&self.0.state.load()).len();
-        status.age = self.0.shared.is_some().then(|| self.age());
+        status.age = self.age();
         status
     }
 }

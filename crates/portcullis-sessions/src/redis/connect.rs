@@ -61,8 +61,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Sets how long a command may take: 1 ms to 60 s, and 1 s by default. A session needs up to four commands for each
-    /// operation.
+    /// Sets how long a command may take: 1 ms to 60 s, and 1 s by default. A refresh needs up to four commands, one
+    /// after the other.
     #[must_use]
     pub fn command_timeout(mut self, timeout: Duration) -> Self {
         self.command_timeout = timeout;
@@ -70,11 +70,11 @@ impl RedisStoreBuilder {
     }
 
     /// Accepts a server that may lose writes: one without `appendonly yes` and `appendfsync always`, one that removes keys when
-    /// its memory is full, or one that does not tell.
+    /// its memory is full, or one that refuses `CONFIG GET`. The command `INFO` is always needed.
     ///
     /// After a crash of such a server, the last writes can be undone, up to all since the last snapshot. Then a user whose
     /// refresh was lost has to log in again, a session that had ended may be open again, and a refresh token that was used is
-    /// accepted once more until the client presents its later one. Durations of a loss are in the design notes.
+    /// accepted once more until the client presents its later one. The design notes say what each setting can lose.
     #[must_use]
     pub fn allow_lost_writes(mut self) -> Self {
         self.allow_lost_writes = true;

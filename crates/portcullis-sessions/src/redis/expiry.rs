@@ -1,8 +1,8 @@
 //! When entries expire: one list for each day, so that old ones are found without looking at the others.
 //!
 //! The lists are hints. They may name an entry that is gone, or one that expires later: the entry decides. So a crash between
-//! the change of an entry and the change of a list is harmless. Redis removes every key by itself a day after the entry expired,
-//! lists included, also if nothing is ever removed in batches.
+//! the change of an entry and the change of a list is harmless. Redis removes every entry by itself a day after it expired, and
+//! its names and lists later, also if nothing is ever removed in batches.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -29,7 +29,7 @@ use crate::store::{Ended, SessionStore, StoredPurposeToken, StoredSession, Which
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 
-/// A store in Redis 6.2 or later, or in Valkey: one server or a cluster, for services on many machines.
+/// A store in Redis, tested with version 7.0: one server or a cluster, for services on many machines.
 ///
 /// ```no_run
 /// use portcullis_sessions::{RedisStore, Sessions, SuccessorKeys};
@@ -45,10 +45,12 @@ use crate::token::TokenHash;
 /// keys. It asks the server of the URL for these settings when it connects, and refuses others unless
 /// [`allow_lost_writes`](RedisStoreBuilder::allow_lost_writes) is called.
 ///
-/// A server with `cluster-enabled yes` is used as a cluster: the URL names one of its nodes, and the others are found.
+/// A server with `cluster-enabled yes` is used as a cluster: the URL names one of its nodes, and the others are found. Give
+/// all nodes the same settings. A failover to a replica can still lose the last writes.
 ///
 /// A server that does not answer in time is unavailable (503). The next operation connects again. `rediss` in the URL means
-/// TLS, and the system's root certificates decide about the certificate of the server.
+/// TLS, and the system's root certificates decide about the certificate of the server. `redis` has no TLS: use it only on this
+/// machine or in a private network.
 ///
 /// With the feature `issuer`, it also keeps the signing keys that several machines share, encrypted:
 /// `KeyRing::builder().open(store.clone(), secret)`.
@@ -134,6 +136,27 @@ impl RedisStore {
         std::iter::once(self.keys().subject(tag)).chain(sessions).collect()
     }
 
+    /// Writes a session over the version `before`, or a new one if that is empty. Returns 0 if the session has another version,
+    /// and 2 if its expiry changed.
+    async fn write(
+        &self,
+        place: &Place,
+        session: &StoredSession,
+        before: String,
+        fields: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<i64, Unavailable> {
+        let mut arguments = vec![
+            lifetime(session.expires_at).to_string(),
+            fields::time(session.expires_at),
+            session.id.clone(),
+            u8::from(session.ended.is_none()).to_string(),
+            before,
+        ];
+        push_fields(&mut arguments, fields);
+        let keys = self.keys_of(&place.tag, std::slice::from_ref(&session.id));
+        self.connection().call(&self.scripts().replace, &keys, &arguments[..]).await
+    }
+
     async fn end_one(&self, tag: &str, id: &str, ended: Ended) -> Result<u64, Unavailable> {
         let at = fields::time(ended.at);
         let keys = self.keys_of(tag, &[id.to_owned()]);
@@ -176,17 +199,11 @@ impl SessionStore for RedisStore {
             return Err(error);
         }
         self.schedule(Kind::Session, &place.to_entry(), session.expires_at).await?;
-        let mut arguments = vec![
-            lifetime(session.expires_at).to_string(),
-            fields::time(session.expires_at),
-            session.id.clone(),
-            flag(session.ended.is_none()),
-        ];
-        push_fields(&mut arguments, fields::fixed(session));
-        push_fields(&mut arguments, fields::changing(session));
-        let keys = self.keys_of(&place.tag, std::slice::from_ref(&session.id));
-        let added: i64 = self.connection().call(&self.scripts().insert, &keys, &arguments[..]).await?;
-        if added == 1 { Ok(()) } else { Err(name_is_taken()) }
+        let fields = fields::fixed(session).into_iter().chain(fields::changing(session));
+        match self.write(&place, session, String::new(), fields).await? {
+            0 => Err(name_is_taken()),
+            _ => Ok(()),
+        }
     }
 
     async fn find(&self, id: &str) -> Result<Option<StoredSession>, Unavailable> {
@@ -216,16 +233,8 @@ impl SessionStore for RedisStore {
 
     async fn replace(&self, session: &StoredSession) -> Result<bool, Unavailable> {
         let place = Place::of(session);
-        let mut arguments = vec![
-            lifetime(session.expires_at).to_string(),
-            fields::time(session.expires_at),
-            session.id.clone(),
-            flag(session.ended.is_none()),
-            session.version.saturating_sub(1).to_string(),
-        ];
-        push_fields(&mut arguments, fields::changing(session));
-        let keys = self.keys_of(&place.tag, std::slice::from_ref(&session.id));
-        let replaced: i64 = self.connection().call(&self.scripts().replace, &keys, &arguments[..]).await?;
+        let before = session.version.saturating_sub(1).to_string();
+        let replaced = self.write(&place, session, before, fields::changing(session)).await?;
         if replaced == 2 {
             // It is replaced also if this fails: the removal finds the session at its earlier expiry, and enters the later one.
             let _ = self.schedule(Kind::Session, &place.to_entry(), session.expires_at).await;
@@ -302,12 +311,8 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-fn push_fields(arguments: &mut Vec<String>, fields: Vec<(&'static str, String)>) {
+fn push_fields(arguments: &mut Vec<String>, fields: impl IntoIterator<Item = (&'static str, String)>) {
     arguments.extend(fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
-}
-
-fn flag(value: bool) -> String {
-    u8::from(value).to_string()
 }
 
 fn name_is_taken() -> Unavailable {

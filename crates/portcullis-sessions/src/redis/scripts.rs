@@ -9,7 +9,6 @@ pub(super) struct Script {
 }
 
 pub(super) struct Scripts {
-    pub(super) insert: Script,
     pub(super) replace: Script,
     pub(super) end: Script,
     pub(super) list: Script,
@@ -26,7 +25,6 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            insert: Script::new(include_str!("scripts/insert.lua")),
             replace: Script::new(include_str!("scripts/replace.lua")),
             end: Script::new(include_str!("scripts/end.lua")),
             list: Script::new(include_str!("scripts/list.lua")),

@@ -42,9 +42,9 @@ use crate::token::TokenHash;
 /// private network. Anyone in that network can then read and change the data. Servers on this machine may do without TLS.
 ///
 /// It makes its tables when it connects. With the feature `issuer`, it also keeps the signing keys that several machines
-/// share, encrypted: `KeyRing::builder().open(store.clone(), secret)`. Every operation is a single statement, so none needs a transaction. A database that
-/// acknowledges a commit has to keep it through a crash, as all three do by default; on SQLite this store demands it
-/// (`synchronous = FULL`). A setting that delays commits (`innodb_flush_log_at_trx_commit = 2`, `synchronous_commit = off`)
+/// share, encrypted: `KeyRing::builder().open(store.clone(), secret)`. Every operation on sessions is a single statement, so
+/// none needs a transaction. A database that acknowledges a commit has to keep it through a crash, as all three do by default;
+/// on SQLite this store demands it (`synchronous = FULL`). A setting that delays commits (`innodb_flush_log_at_trx_commit = 2`, `synchronous_commit = off`)
 /// can lose the last rotation in a crash of the machine, and then the session ends at its next refresh.
 #[derive(Clone)]
 pub struct SqlStore {

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis_sessions::{RedisStore, RedisStoreError, Sessions, SessionsError, SuccessorKeys, Verdict};
@@ -23,6 +25,8 @@ async fn killed_redis_loses_nothing_that_it_acknowledged() {
         assert!(sessions.log_out_one("alice", &ended.session.id).await.unwrap());
         // Refreshes go on while the server dies.
         let (writer, first) = (sessions.clone(), told[0].clone());
+        let written = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&written);
         let writing = tokio::spawn(async move {
             let mut acknowledged = Vec::new();
             let mut token = first;
@@ -33,9 +37,12 @@ async fn killed_redis_loses_nothing_that_it_acknowledged() {
                     Err(other) => panic!("{other:?}"),
                 }
                 acknowledged.push(token.clone());
+                count.fetch_add(1, Ordering::SeqCst);
             }
         });
-        tokio::time::sleep(Duration::from_millis(20 + 7 * round)).await;
+        while written.load(Ordering::SeqCst) < 4 + 3 * round && !writing.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         server.kill();
         told.extend(writing.await.unwrap());
         assert!(told.len() > 3, "{}", told.len());

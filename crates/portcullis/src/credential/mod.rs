@@ -13,7 +13,7 @@ pub(crate) use public_url::PublicUrl;
 pub use request::{HeaderList, RequestView};
 pub use scheme::Scheme;
 pub use source::{PresentedToken, TokenSource};
-pub(crate) use syntax::{is_token, the_only_field, trim};
+pub(crate) use syntax::{is_absent, is_token, the_only_field, trim};
 
 use crate::error::InvalidRequest;
 use source::Found;

@@ -18,8 +18,8 @@ use crate::jose::compact;
 /// How long the values of several cookies for one token may be together, in bytes: as long as a token may be by default.
 const MAX_BYTES_OF_COOKIES: usize = compact::DEFAULT_MAX_BYTES;
 
-/// How many cookies a request may have where a token is looked for among them. Browsers keep at most 150 to 180 for a site,
-/// and most servers limit their length before that.
+/// How many cookies a request may have where a token is looked for among them. Empty pairs count. RFC 6265 §6.1 expects
+/// browsers to keep at least 50 for a domain.
 const MAX_COOKIES: usize = 150;
 
 /// How often a cookie with a token may appear. Browsers send it once for each path and domain.
@@ -115,7 +115,8 @@ impl TokenSource {
     /// request with a token from a cookie unless it comes from a page of an allowed origin
     /// ([`Gate::with_allowed_origins`](crate::Gate::with_allowed_origins)).
     ///
-    /// A request with more than 150 cookies of any name is answered with 400. Browsers keep 150 to 180 for a site.
+    /// A request with more than 150 cookies of any name is answered with 400. RFC 6265 §6.1 expects browsers to keep at
+    /// least 50 for a domain.
     pub fn cookie(name: impl Into<Cow<'static, str>>) -> Self {
         Self(Place::Cookie(name.into()))
     }
@@ -128,7 +129,7 @@ impl TokenSource {
     /// not decide anything else.
     ///
     /// Several values that are longer than 16 KiB together are answered with 400, and so are more than 150 cookies of any
-    /// name. Browsers send at most 4 KiB in a cookie, and keep 150 to 180 for a site.
+    /// name. Browsers send at most 4 KiB in a cookie.
     pub fn cookies<S, F>(names: impl IntoIterator<Item = S>, choose: F) -> Self
     where
         S: Into<Cow<'static, str>>,
@@ -191,6 +192,8 @@ impl TokenSource {
     /// Select `bearer` or another name that is not the token: `upgrade.protocols(["bearer"])` on axum, and
     /// `handle_with_protocols(.., &["bearer"])` of `actix-ws` 0.4. The second form offers the real
     /// subprotocol, which is then the one to select.
+    ///
+    /// More than 64 subprotocols, or a name in base64url of more than 4,096 bytes, are answered with 400.
     ///
     /// `EventSource` of browsers cannot set header fields. Give its requests a token in a [cookie](Self::cookie), or use
     /// `fetch`.
@@ -306,7 +309,7 @@ fn lower_case(name: Cow<'static, str>) -> Cow<'static, str> {
 
 /// Reads `credentials = auth-scheme [ 1*SP ( token68 / ... ) ]` (RFC 9110 §11.4). What follows a scheme that the verifier
 /// understands has to be a `b64token`; what follows another scheme is not looked at. A single word that is not one of our
-/// schemes is malformed, because a token without its scheme has this form. So is a longer scheme than any.
+/// schemes is malformed, because a token without its scheme has this form. So is a scheme of more than 64 bytes.
 fn read_credentials<'a>(
     value: &'a [u8],
     schemes: &[Scheme],

@@ -19,6 +19,11 @@ pub(crate) fn the_only_field<'a>(request: &'a dyn RequestView, name: &str) -> Re
     }
 }
 
+/// Whether the request has no field `name`.
+pub(crate) fn is_absent(request: &dyn RequestView, name: &str) -> bool {
+    the_only_field(request, name) == Ok(None)
+}
+
 /// The longest `b64token` of another form than a JWT, in bytes: with `~`, `+`, `/`, or more dots. Opaque tokens are shorter.
 /// It bounds how long the check takes, which is slower for such bytes.
 pub(super) const MAX_BYTES_OF_OTHER_FORM: usize = 8 * 1024;

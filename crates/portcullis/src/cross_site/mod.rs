@@ -4,7 +4,7 @@
 
 mod origin;
 
-use crate::credential::RequestView;
+use crate::credential::{RequestView, is_absent, the_only_field};
 use crate::error::{ConfigError, CrossSiteRequest};
 use origin::Origin;
 
@@ -97,8 +97,8 @@ impl AllowedOrigins {
         }
     }
 
-    /// Like [`Self::check`], and demands `Sec-Fetch-Site: same-origin`: for GET requests that change something, where there
-    /// is no way around them. A link on another site leads to a GET request with cookies and without `Origin`.
+    /// Like [`Self::check`], and demands `Sec-Fetch-Site: same-origin`: for clients that change something with GET and cannot
+    /// use another method. A link on another site leads to a GET request with cookies and without `Origin`.
     ///
     /// # Errors
     /// [`CrossSiteRequest`] if the request may come from another origin.
@@ -114,7 +114,7 @@ impl AllowedOrigins {
     /// site cannot read the response. An upgrade is not safe, because another site can use the connection that it opens.
     pub(crate) fn check_cookie_request(&self, request: &dyn RequestView) -> Result<(), CrossSiteRequest> {
         let is_safe = matches!(&*request.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE");
-        if is_safe && matches!(Field::of(request, "upgrade"), Field::Absent) { Ok(()) } else { self.check(request) }
+        if is_safe && is_absent(request, "upgrade") { Ok(()) } else { self.check(request) }
     }
 
     pub(crate) fn with_own(self, public_url: &str) -> Result<Self, ConfigError> {
@@ -123,12 +123,12 @@ impl AllowedOrigins {
 
     /// Finds the page among the allowed ones.
     fn page(&self, request: &dyn RequestView) -> Result<Page, CrossSiteRequest> {
-        match Field::of(request, "origin") {
-            Field::Absent => Ok(Page::Unknown),
-            Field::One(origin) if self.own.as_ref().is_some_and(|own| own == origin) => Ok(Page::Own),
-            Field::One(origin) if self.others.iter().any(|other| other == origin) => Ok(Page::Other),
+        match the_only_field(request, "origin") {
+            Ok(None) => Ok(Page::Unknown),
+            Ok(Some(origin)) if self.own.as_ref().is_some_and(|own| own == origin) => Ok(Page::Own),
+            Ok(Some(origin)) if self.others.iter().any(|other| other == origin) => Ok(Page::Other),
             _ if self.own.is_none() && self.others.is_empty() => Err(CrossSiteRequest::NoAllowedOrigins),
-            Field::One(_) | Field::Several => Err(CrossSiteRequest::OtherOrigin),
+            Ok(Some(_)) | Err(_) => Err(CrossSiteRequest::OtherOrigin),
         }
     }
 }
@@ -159,30 +159,13 @@ enum FetchSite {
 
 impl FetchSite {
     fn of(request: &dyn RequestView) -> Self {
-        match Field::of(request, "sec-fetch-site") {
-            Field::Absent => Self::Absent,
-            Field::One(b"same-origin") => Self::SameOrigin,
-            Field::One(b"same-site") => Self::SameSite,
-            Field::One(b"cross-site") => Self::CrossSite,
-            Field::One(_) | Field::Several => Self::Unclear,
+        match the_only_field(request, "sec-fetch-site") {
+            Ok(None) => Self::Absent,
+            Ok(Some(b"same-origin")) => Self::SameOrigin,
+            Ok(Some(b"same-site")) => Self::SameSite,
+            Ok(Some(b"cross-site")) => Self::CrossSite,
+            Ok(Some(_)) | Err(_) => Self::Unclear,
         }
-    }
-}
-
-/// The fields of one name.
-enum Field<'a> {
-    Absent,
-    One(&'a [u8]),
-    Several,
-}
-
-impl<'a> Field<'a> {
-    fn of(request: &'a dyn RequestView, name: &str) -> Self {
-        let mut found = Self::Absent;
-        request.header(name, &mut |value| {
-            found = if matches!(found, Self::Absent) { Self::One(value) } else { Self::Several };
-        });
-        found
     }
 }
 

@@ -1,8 +1,9 @@
 //! The origin of a page.
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::error::ConfigError;
+use crate::loopback::is_loopback;
 
 /// An origin as browsers write it into `Origin` (RFC 6454 §6.1): in lower case, IDNs in ASCII, without a default port.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,13 +49,9 @@ fn fault(field: &'static str, problem: &'static str) -> ConfigError {
     ConfigError::new(field, problem, "write scheme, host and port, for example https://app.example.com")
 }
 
+/// Whether the host of `url` is this machine. So are all names under `localhost` (RFC 6761 §6.3).
 fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+    url.host_str().is_some_and(|host| is_loopback(host) || host.ends_with(".localhost"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ mod page;
 mod readiness;
 mod refuse;
 
-use std::sync::{Arc, Once};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 #[cfg(feature = "remote")]
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ struct Inner {
     public_url: Option<PublicUrl>,
     origins: AllowedOrigins,
     /// For the warning that no origin is allowed.
-    warned: Arc<Once>,
+    warned: Arc<AtomicBool>,
     checks: Vec<Arc<dyn SessionCheck>>,
     /// The caller of every request, in tests of handlers.
     assumed: Option<Verified>,
@@ -77,7 +78,7 @@ impl Gate {
             observers: Vec::new(),
             public_url: None,
             origins: AllowedOrigins::default(),
-            warned: Arc::new(Once::new()),
+            warned: Arc::new(AtomicBool::new(false)),
             checks: Vec::new(),
             assumed: None,
         }))
@@ -121,10 +122,10 @@ impl Gate {
     /// [`ConfigError`] unless it is an https URL, or an http URL of this machine, without query, fragment and user
     /// information.
     pub fn with_public_url(self, url: &str) -> Result<Self, ConfigError> {
-        let (own, url) = (self.0.origins.clone().with_own(url), PublicUrl::new(url)?);
-        let origins = own?;
+        let public_url = PublicUrl::new(url)?;
+        let origins = self.0.origins.clone().with_own(url)?;
         Ok(self.with(|inner| {
-            inner.public_url = Some(url);
+            inner.public_url = Some(public_url);
             inner.origins = origins;
         }))
     }

@@ -1,5 +1,7 @@
 //! The page that sent a request, which decides about requests with cookies.
 
+use std::sync::atomic::Ordering;
+
 use crate::credential::{Presented, RequestView};
 use crate::error::CrossSiteRequest;
 use crate::gate::Gate;
@@ -15,8 +17,10 @@ impl Gate {
             return Ok(());
         }
         self.0.origins.check_cookie_request(request).inspect_err(|error| {
-            if let CrossSiteRequest::NoAllowedOrigins = error {
-                self.0.warned.call_once(|| tracing::warn!(detail = %error, "unsafe requests with cookies are refused"));
+            if let CrossSiteRequest::NoAllowedOrigins = error
+                && !self.0.warned.swap(true, Ordering::Relaxed)
+            {
+                tracing::warn!(detail = %error, "unsafe requests with cookies are refused");
             }
         })
     }

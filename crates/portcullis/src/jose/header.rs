@@ -21,7 +21,7 @@ const MAX_KEY_ID_BYTES: usize = 512;
 /// The largest thumbprint, in bytes. SHA-256 in base64url has 43; some issuers encode the hexadecimal form.
 const MAX_THUMBPRINT_BYTES: usize = 128;
 
-/// A header up to these limits takes little time. Up to the limits above, it takes up to a fifth of a signature check.
+/// A header up to these limits takes little time. Up to the limits above, it takes up to a quarter of a signature check.
 const SHORT_BYTES: usize = 384;
 const FEW_MARKS: usize = 40;
 

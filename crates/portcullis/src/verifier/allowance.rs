@@ -7,7 +7,7 @@ use crate::error::{AuthError, Unavailable};
 
 /// The number of refused tokens in a [`PERIOD`] whose whole payload may be read. It takes about as long as a signature check.
 pub(super) const PAYLOADS: u32 = 32;
-/// The number of refused tokens in a [`PERIOD`] whose long header may be parsed. It takes up to a fifth of a signature check.
+/// The number of refused tokens in a [`PERIOD`] whose long header may be parsed. It takes up to a quarter of a signature check.
 pub(super) const HEADERS: u32 = 1_000;
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
 
@@ -24,7 +24,7 @@ pub(super) enum UsedUp {
 /// do not count.
 pub(super) struct Allowance {
     tokens: u32,
-    left: Mutex<Option<Left>>,
+    left: Mutex<Left>,
 }
 
 struct Left {
@@ -35,7 +35,7 @@ struct Left {
 impl Allowance {
     /// An allowance of this many tokens in a [`PERIOD`].
     pub(super) fn of(tokens: u32) -> Self {
-        Self { tokens, left: Mutex::new(None) }
+        Self { tokens, left: Mutex::new(Left { tokens, since: Instant::now() }) }
     }
 
     /// Takes one from the allowance. `why` says what takes long.
@@ -62,11 +62,9 @@ impl Allowance {
 
     fn with<T>(&self, change: impl FnOnce(&mut Left) -> T) -> T {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Left { tokens: self.tokens, since: Instant::now() };
-        let left = left.get_or_insert_with(fresh);
         if left.since.elapsed() >= PERIOD {
-            *left = fresh();
+            *left = Left { tokens: self.tokens, since: Instant::now() };
         }
-        change(left)
+        change(&mut left)
     }
 }

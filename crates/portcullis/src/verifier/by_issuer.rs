@@ -22,7 +22,7 @@ const EXPLAINING: usize = 4;
 /// The token's unverified `iss` chooses one of the verifiers. That verifier checks everything, `iss` included, with its own
 /// keys. Tokens of other issuers are refused at once, without asking for keys.
 ///
-/// `iss` is read from the first 768 bytes of the payload, where most issuers write it. If it comes later, the whole payload
+/// `iss` is read from the first 768 bytes of the payload if about six claims at most precede it. Otherwise the whole payload
 /// is read. At most 32 refused tokens per second may cause that; then such tokens get 503 until the second ends. Good tokens
 /// do not count.
 ///

@@ -88,13 +88,14 @@ impl JwtVerifier {
         self.algorithms
     }
 
-    /// The accepted media types of tokens (`typ`), without `application/`.
+    /// The accepted media types of tokens (`typ`, RFC 7515 §4.1.9), without `application/`. Unless types were configured, a
+    /// token without `typ` is accepted too.
     #[must_use]
     pub fn token_types(&self) -> &[String] {
         self.token_types.accepted()
     }
 
-    /// How far clocks may differ.
+    /// How far the clocks of issuer and service may differ in the checks of `exp`, `nbf` and `iat`.
     #[must_use]
     pub fn leeway(&self) -> Duration {
         self.leeway

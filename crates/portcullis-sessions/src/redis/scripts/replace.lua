@@ -1,8 +1,10 @@
--- Replaces a session if it has the version before. Returns 0 if not, 1, or 2 if the expiry changed.
+-- Replaces a session if it has the version before, or adds one if there is none. Returns 0 if not, 1, or 2 if the expiry
+-- changed.
 -- KEYS: list of the subject, session.
--- ARGV: lifetime, expiry, name, whether it is open (1 or 0), version before, fields and values.
+-- ARGV: lifetime, expiry, name, whether it is open (1 or 0), version before (empty for a new session),
+-- fields and values.
 local stored = redis.call('HMGET', KEYS[2], 'version', 'expires_at')
-if stored[1] ~= ARGV[5] then
+if (stored[1] or '') ~= ARGV[5] then
   return 0
 end
 redis.call('HDEL', KEYS[2], 'previous', 'rotated_at', 'key_version', 'acr', 'label', 'ended_at', 'end_reason')

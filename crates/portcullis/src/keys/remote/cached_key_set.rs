@@ -5,7 +5,6 @@
 //! file carries out its decisions on tokio.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -389,7 +388,8 @@ impl FetchReports<Result<Fetched, FetchError>> for Reports {
     }
 }
 
-/// Hashes the names that queries ask for, with two secret keys of this process, so nobody can find two names with one hash.
+/// Hashes the names that queries ask for, with two secret keys of this process, so a client cannot find two names with one hash.
+#[derive(Debug)]
 struct NameHasher([RandomState; 2]);
 
 impl NameHasher {
@@ -399,12 +399,6 @@ impl NameHasher {
         let halves = self.0.each_ref().map(|keys| keys.hash_one((query.key_id(), query.algorithm())).to_ne_bytes());
         hash.iter_mut().zip(halves.as_flattened()).for_each(|(to, from)| *to = *from);
         hash
-    }
-}
-
-impl fmt::Debug for NameHasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NameHasher")
     }
 }
 
