@@ -79,6 +79,7 @@ impl Server {
         let url = url.trim_end_matches('/').to_owned();
 
         let database = SqlStore::builder(&settings.database_url).table_prefix(&settings.database_prefix);
+        let users_url = database.verified_url().map_err(StartError::Sessions)?;
         let database = database.connect().await.map_err(StartError::Sessions)?;
         let store: Arc<dyn SessionStore> = match &settings.redis_url {
             Some(url) => Arc::new(
@@ -89,7 +90,7 @@ impl Server {
             ),
             None => Arc::new(database.clone()),
         };
-        let users = Users::connect(&settings.database_url, &settings.database_prefix).await;
+        let users = Users::connect(&users_url, &settings.database_prefix).await;
         let users = users.map_err(StartError::Users)?;
 
         let sessions = Sessions::builder(store, keys::successor_keys(&settings.keys)?)

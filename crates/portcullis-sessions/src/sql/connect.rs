@@ -70,6 +70,30 @@ impl SqlStoreBuilder {
         }
     }
 
+    /// Returns the URL for other tables in the same database, with the TLS mode that [`connect`](Self::connect) uses. The default
+    /// mode of sqlx checks no certificate.
+    ///
+    /// # Errors
+    /// [`SqlStoreError`] when the URL cannot be read, or its TLS mode does not check which server answers.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
+    pub fn verified_url(&self) -> Result<String, SqlStoreError> {
+        match self.url.split(':').next().unwrap_or_default() {
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => {
+                let mode = self.mysql_options()?.get_ssl_mode();
+                let is_verified = matches!(mode, sqlx::mysql::MySqlSslMode::VerifyIdentity);
+                Ok(ServerUrl::parse(&self.url)?.with_mode(is_verified, "ssl-mode", "VERIFY_IDENTITY"))
+            }
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let mode = self.postgres_options()?.get_ssl_mode();
+                let is_verified = matches!(mode, sqlx::postgres::PgSslMode::VerifyFull);
+                Ok(ServerUrl::parse(&self.url)?.with_mode(is_verified, "sslmode", "verify-full"))
+            }
+            _ => Ok(self.url.clone()),
+        }
+    }
+
     fn errors(&self) -> Vec<ConfigError> {
         let mut errors = Vec::new();
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -267,5 +291,35 @@ mod tests {
     async fn errors_hide_the_password() {
         let error = error_of(SqlStore::builder("mysql://user:secret@host:port/db")).await;
         assert!(error.starts_with("url: cannot be read") && !error.contains("secret"), "{error}");
+    }
+
+    #[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+    #[test]
+    fn verified_url_has_the_mode_of_the_store() {
+        let url = |text: &str| SqlStore::builder(text).verified_url().map_err(|error| error.to_string());
+        for (given, expected) in [
+            ("sqlite:sessions.db", "sqlite:sessions.db"),
+            ("mysql://u:p@localhost/db", "mysql://u:p@localhost/db"),
+            ("postgres://u:p@127.0.0.1/db", "postgres://u:p@127.0.0.1/db"),
+            ("mysql://u:p@db.example/db", "mysql://u:p@db.example/db?ssl-mode=VERIFY_IDENTITY"),
+            (
+                "mariadb://u:p@db.example/db?charset=utf8mb4",
+                "mariadb://u:p@db.example/db?charset=utf8mb4&ssl-mode=VERIFY_IDENTITY",
+            ),
+            ("postgres://u:p@db.example/db", "postgres://u:p@db.example/db?sslmode=verify-full"),
+            ("postgres://u:p@db.example/db?sslmode=verify-full", "postgres://u:p@db.example/db?sslmode=verify-full"),
+            (
+                "postgres://u:p@db.example/db?sslmode=disable&dangerous_unverified_server=true",
+                "postgres://u:p@db.example/db?sslmode=disable",
+            ),
+        ] {
+            assert_eq!(url(given).as_deref(), Ok(expected), "{given}");
+        }
+        for weak in
+            ["mysql://u:secret@db.example/db?ssl-mode=REQUIRED", "postgres://u:secret@db.example/db?sslmode=require"]
+        {
+            let error = url(weak).unwrap_err();
+            assert!(error.starts_with("url: its TLS mode does not check") && !error.contains("secret"), "{error}");
+        }
     }
 }

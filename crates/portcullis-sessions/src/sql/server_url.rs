@@ -46,6 +46,17 @@ impl ServerUrl {
         Ok(Self { text: url.into(), has_mode, may_be_unverified: true })
     }
 
+    /// The URL for other programs and pools: with the parameter `name` for TLS if the server is verified and the URL has none.
+    pub(super) fn with_mode(self, is_verified: bool, name: &str, value: &str) -> String {
+        match Url::parse(&self.text) {
+            Ok(mut url) if is_verified && !self.has_mode => {
+                url.query_pairs_mut().append_pair(name, value);
+                url.into()
+            }
+            _ => self.text,
+        }
+    }
+
     /// Decides about TLS to `host`, which is a name, an address or the path of a socket. `verifies` says whether the mode in
     /// the URL checks the certificate and its name.
     pub(super) fn tls(&self, host: &str, verifies: bool) -> Result<Tls, ConfigError> {
