@@ -7,7 +7,7 @@ use std::process::Command;
 
 const IN_CHILD: &str = "PORTCULLIS_TEST_IN_CHILD";
 
-/// Runs the calling test again, alone in a new process with these variables, and returns what it printed. In the new
+/// Runs only the calling test again, in a new process with these variables, and returns what it printed. In the new
 /// process it returns `None`, and the test goes on. `test` is the full name of the test.
 ///
 /// # Panics

@@ -67,7 +67,7 @@ async fn passes_on_redis(variable: &str) {
     passes_on(variable, store).await;
 }
 
-/// The server that a variable names. Says so if there is none, also when the output of tests is captured.
+/// The server that a variable names. Prints a line if it is not set, also when the output of tests is captured.
 fn server(variable: &str) -> Option<String> {
     let url = std::env::var(variable).ok();
     if url.is_none() {

@@ -21,7 +21,7 @@ impl PasswordReset {
     }
 
     /// Sends a link. The response of the route is the same if there is no such account. So that its time is the same too,
-    /// call this in a task of its own.
+    /// call this in a separate task.
     pub(crate) async fn request(&self, email: &str) -> Result<(), PurposeTokenError> {
         let Some(account) = self.accounts.by_email(email) else { return Ok(()) };
         let token = self.tokens.issue(&account.subject, account.password_hash.as_bytes()).await?;

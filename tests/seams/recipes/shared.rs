@@ -66,7 +66,7 @@ impl Outcomes {
 
 pub(crate) fn with_metrics(gate: Gate, outcomes: Outcomes) -> Gate {
     gate.with_observer(move |observed| {
-        // Labels come from closed lists, and from the codes of your own verifier. A client cannot make new ones.
+        // Labels come from closed lists, and from the codes of a custom verifier. A client cannot make new ones.
         let label = match observed.outcome {
             Outcome::Accepted(_) => "accepted",
             Outcome::Anonymous => "anonymous",

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 const TASK: &str = "PORTCULLIS_TEST_OF_KILLS";
-/// Before what a child tells its parent. The harness of tests writes lines of its own.
+/// Before what a child tells its parent. The harness of tests writes other lines.
 const MARK: &str = "child says ";
 
 /// What a child has to do. `None` in the parent.

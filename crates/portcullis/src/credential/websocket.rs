@@ -121,7 +121,7 @@ mod tests {
             let name = format!("{prefix}{}", base64url::encode(&vec![b'a'; token]));
             assert_eq!(offered(&[&name]).map(|token| token.unwrap().len()), expected, "{}", name.len());
         }
-        // The other form has no limit of its own.
+        // The other form has no separate limit.
         let long = "a".repeat(16_000);
         assert_eq!(offered(&[&format!("bearer, {long}")]), Ok(Some(long)));
     }

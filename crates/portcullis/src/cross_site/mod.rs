@@ -81,7 +81,7 @@ impl AllowedOrigins {
         Ok(self)
     }
 
-    /// Checks the page that sent `request`, whatever the request does. Routes that begin, refresh or end a session call it
+    /// Checks the page that sent `request`, for any method. Routes that begin, refresh or end a session call it
     /// for every request: another site could otherwise log its visitors into an account of the attacker.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ pub(crate) async fn end_session(
     auth: Auth<Claims>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, ApiError> {
-    // A name that is not text, such as `%FF`, is no name of a session.
+    // No session has a name that is not text, such as `%FF`.
     let Ok(Path(id)) = id else { return Err(ApiError::NoSuchSession) };
     match app.sessions.log_out_one(&auth.claims.sub, &id).await? {
         true => Ok(StatusCode::NO_CONTENT),

@@ -116,7 +116,7 @@ async fn sessions_are_listed_and_ended() {
     first.post_empty("/api/auth/refresh").await.expect_error(401, "session_ended");
     second.get("/api/users/me").await.expect(200);
 
-    // The session of another user is no session of the caller.
+    // The caller cannot end the session of another user.
     let mut other = service.browser();
     let mut body = registration();
     body["email"] = "grace@example.com".into();
