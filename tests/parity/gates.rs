@@ -189,6 +189,7 @@ pub(crate) fn errors_of_checks() -> Vec<InvalidToken> {
         InvalidToken::WrongTokenClass,
         InvalidToken::SessionPending,
         InvalidToken::OpaqueToken,
+        InvalidToken::Inactive,
         InvalidToken::Revoked,
         InvalidToken::UserNotFound,
         InvalidToken::UserUnverified,
