@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""Plants the changes that tests/PROMISES.md lists, one after the other, and sees that the named tests fail.
+"""Plants the changes that a document lists, one after the other, and sees that the named tests fail.
 
-    python3 .ci/planted.py            all rows
-    python3 .ci/planted.py 3 17       the rows with these numbers
+    python3 .ci/planted.py                            all rows of tests/PROMISES.md
+    python3 .ci/planted.py 3 17                       the rows with these numbers
+    python3 .ci/planted.py tests/STANDARDS.md         all rows of this document
+    python3 .ci/planted.py tests/STANDARDS.md DPoP    the rows of its section with this heading
+    python3 .ci/planted.py tests/STANDARDS.md 3 17    its rows with these numbers
 
 The changes are made in a separate work tree, which is removed at the end. A row passes if its tests pass without the
 change, which `.ci/run` shows, and each of them fails with it. Takes about a minute for each row.
@@ -18,15 +21,21 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def rows():
-    """Yields each row's number, tests, and the file, the text and the other text of its change."""
-    lines = (ROOT / "tests/PROMISES.md").read_text().splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("| Promise |"))
-    for number, line in enumerate(lines[start + 2 :], 1):
-        if not line.startswith("|"):
-            return
-        _, tests, change = line.strip("| ").split(" | ")
-        yield number, re.findall(r"`(\S+\.rs)::(\w+)`", tests), re.findall(r"`([^`]*)`", change)
+def rows(document):
+    """Yields each row's number, section, tests, and the file, the text and the other text of its change."""
+    number, section, in_table = 0, None, False
+    for line in (ROOT / document).read_text().splitlines():
+        if line.startswith("## "):
+            section = line[3:]
+        if line.startswith(("| Promise |", "| Demand |")):
+            in_table = True
+        elif not line.startswith("|"):
+            in_table = False
+        elif in_table and not line.startswith("|---"):
+            number += 1
+            _, tests, change = line.strip("| ").split(" | ")
+            found = re.findall(r"`(\S+\.rs)::(\w+)`", tests)
+            yield number, section, found, re.findall(r"`([^`]*)`", change)
 
 
 def command(file, name):
@@ -44,14 +53,17 @@ def command(file, name):
 
 
 def main():
-    chosen = {int(number) for number in sys.argv[1:]}
+    arguments = sys.argv[1:]
+    document = arguments.pop(0) if arguments and arguments[0].endswith(".md") else "tests/PROMISES.md"
+    numbers = {int(argument) for argument in arguments if argument.isdigit()}
+    sections = {argument for argument in arguments if not argument.isdigit()}
     unnoticed = []
     with tempfile.TemporaryDirectory() as folder:
         tree = pathlib.Path(folder) / "tree"
         subprocess.run(["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", tree], check=True)
         try:
-            for number, tests, (file, before, after) in rows():
-                if chosen and number not in chosen:
+            for number, section, tests, (file, before, after) in rows(document):
+                if (numbers or sections) and number not in numbers and section not in sections:
                     continue
                 source = tree / file
                 original = source.read_text()

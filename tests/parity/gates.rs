@@ -14,7 +14,7 @@ use portcullis::{
 };
 use portcullis_testing::{SigningKey, TestIssuer};
 
-use crate::{seams, step_up};
+use crate::seams;
 
 pub(crate) struct Gates {
     pub(crate) issuer: TestIssuer,
@@ -117,7 +117,6 @@ impl Gates {
             Scope::nested("/nested-one-gate", Guard::new(shared.clone()), admin(shared)),
         ];
         scopes.extend(seams::parts(&issuer));
-        scopes.extend(step_up::parts(&issuer));
         Self { issuer, other_issuer, scopes, metadata }
     }
 
@@ -190,7 +189,6 @@ pub(crate) fn errors_of_checks() -> Vec<InvalidToken> {
         InvalidToken::WrongTokenClass,
         InvalidToken::SessionPending,
         InvalidToken::OpaqueToken,
-        InvalidToken::Inactive,
         InvalidToken::Revoked,
         InvalidToken::UserNotFound,
         InvalidToken::UserUnverified,

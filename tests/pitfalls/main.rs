@@ -23,6 +23,7 @@ mod leaks;
 mod promises_md;
 mod providers_md;
 mod rotations;
+mod standards_md;
 mod support;
 mod threats_md;
 mod times;

@@ -12,8 +12,11 @@ struct Row<'d> {
     document: &'d str,
     promise: &'d str,
     tests: BTreeSet<(&'d str, &'d str)>,
-    change: (&'d str, &'d str, &'d str),
+    change: Change<'d>,
 }
+
+/// A file, a text in it, and the text that replaces it.
+pub(crate) type Change<'d> = (&'d str, &'d str, &'d str);
 
 #[test]
 fn documents_make_each_promise() {
@@ -67,12 +70,18 @@ fn rows(document: &str) -> Vec<Row<'_>> {
 }
 
 fn row(line: &str) -> Row<'_> {
+    let (promise, tests, change) = columns(line);
+    let (document, promise) = promise.split_once(": ").unwrap();
+    Row { document, promise, tests, change }
+}
+
+/// The three columns of a row: what is promised, its tests, and the planted change.
+pub(crate) fn columns(line: &str) -> (&str, BTreeSet<(&str, &str)>, Change<'_>) {
     let columns: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
     let [promise, tests, change] = *columns else { panic!("three columns: {line}") };
-    let (document, promise) = promise.split_once(": ").unwrap();
     let code: Vec<&str> = change.split('`').skip(1).step_by(2).collect();
     let [file, from, to] = *code else { panic!("a file and two texts: {change}") };
-    Row { document, promise, tests: promised_tests(tests), change: (file, from, to) }
+    (promise, promised_tests(tests), (file, from, to))
 }
 
 /// The words of a text, without line breaks, marks of Markdown, and the targets of links.

@@ -136,8 +136,8 @@ impl AccessToken {
         self
     }
 
-    /// Binds the token to a key (`cnf`, RFC 7800): a DPoP key or a client certificate. The core refuses a bound token unless
-    /// its verifier checks the binding.
+    /// Binds the token to a key (`cnf`, RFC 7800): a DPoP key, a client certificate, or both. The core refuses a bound token
+    /// unless its gate checks the binding ([`Gate::with_dpop`](portcullis::Gate::with_dpop)).
     pub fn bound_to(mut self, key: SenderConstraint) -> Self {
         self.confirmation = Some(key);
         self
@@ -193,6 +193,8 @@ impl AccessToken {
             None => {}
             Some(SenderConstraint::Certificate { thumbprint } | SenderConstraint::Dpop { thumbprint })
                 if is_thumbprint(thumbprint) => {}
+            Some(SenderConstraint::CertificateAndDpop { certificate, dpop })
+                if is_thumbprint(certificate) && is_thumbprint(dpop) => {}
             Some(_) => return wrong("cnf", "not the SHA-256 thumbprint of a key in base64url"),
         }
         match self.own.keys().find(|name| name.is_empty() || REGISTERED.contains(&name.as_str())) {
@@ -264,21 +266,26 @@ impl Serialize for Payload<'_> {
         if let Some(actor) = &token.actor {
             claims.serialize_entry("act", actor)?;
         }
-        match &token.confirmation {
-            Some(SenderConstraint::Certificate { thumbprint }) => {
-                claims
-                    .serialize_entry("cnf", &Map::from_iter([("x5t#S256".to_owned(), thumbprint.as_str().into())]))?;
-            }
-            Some(SenderConstraint::Dpop { thumbprint }) => {
-                claims.serialize_entry("cnf", &Map::from_iter([("jkt".to_owned(), thumbprint.as_str().into())]))?;
-            }
-            _ => {}
+        if let Some(key) = &token.confirmation {
+            claims.serialize_entry("cnf", &confirmation(key))?;
         }
         for (name, value) in &token.own {
             claims.serialize_entry(name, value)?;
         }
         claims.end()
     }
+}
+
+/// The value of `cnf` (RFC 7800 §3.1).
+fn confirmation(key: &SenderConstraint) -> Map<String, Value> {
+    let (certificate, dpop) = match key {
+        SenderConstraint::Certificate { thumbprint } => (Some(thumbprint), None),
+        SenderConstraint::CertificateAndDpop { certificate, dpop } => (Some(certificate), Some(dpop)),
+        SenderConstraint::Dpop { thumbprint } => (None, Some(thumbprint)),
+        _ => (None, None),
+    };
+    let members = [("x5t#S256", certificate), ("jkt", dpop)];
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.as_str().into()))).collect()
 }
 
 /// Texts with spaces in between, without a copy of them.

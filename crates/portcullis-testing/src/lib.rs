@@ -21,6 +21,7 @@
 //! | issue tokens like those of an identity provider | [`TestIssuer::auth0`], [`TestIssuer::azure`], [`TestIssuer::clerk`], [`TestIssuer::keycloak`] and the other constructors |
 //! | try every kind of token that the clients of an identity provider may send | [`TestIssuer::samples`] |
 //! | try every kind of bad token, each with the reason for its refusal | [`TestIssuer::forgeries`] |
+//! | bind tokens to a key, and make good and damaged DPoP proofs | [`DpopKey`], [`TokenBuilder::bound_to`] |
 //! | give the service a gate or keys without any network access | [`TestIssuer::gate`], [`TestIssuer::verifier`], [`TestIssuer::keys`] |
 //! | serve keys and metadata over HTTP on loopback, and rotate or withdraw keys | [`TestIssuer::serve`], [`IssuerServer`] |
 //! | make that server fail: slow, broken, oversized or missing answers | [`IssuerServer::misbehave`], [`Fault`] |
@@ -48,6 +49,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod dpop;
 #[cfg(feature = "server")]
 mod emulator;
 mod forgery;
@@ -61,6 +63,7 @@ mod shapes;
 mod signing_key;
 mod token;
 
+pub use dpop::{DamagedProof, DpopKey};
 #[cfg(feature = "server")]
 pub use emulator::FirebaseEmulator;
 pub use forgery::Forgery;

@@ -10,6 +10,7 @@ use portcullis::jose::Algorithm;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::dpop::DpopKey;
 use crate::signing_key::SigningKey;
 
 /// A builder of a token. It starts with the header and claims of a valid token, and each method changes one of them.
@@ -45,6 +46,13 @@ impl TokenBuilder {
             .issued_at(now())
     }
 
+    /// Starts a DPoP proof, signed with `key`. Its header names the key by `jwk`, so it has no `kid`.
+    pub(crate) fn of_proof(key: &Arc<SigningKey>) -> Self {
+        let keys = vec![Arc::clone(key)];
+        let builder = Self { keys, key: Arc::clone(key), header: Map::new(), claims: Map::new(), payload: None };
+        builder.signed_with(Arc::clone(key)).without_header("kid").claim("iat", now())
+    }
+
     /// Sets `sub`.
     pub fn subject(self, subject: &str) -> Self {
         self.claim("sub", subject)
@@ -73,6 +81,11 @@ impl TokenBuilder {
     /// Sets `exp` to this long from now.
     pub fn expires_in(self, lifetime: Duration) -> Self {
         self.claim("exp", now().saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)))
+    }
+
+    /// Binds the token to `key` (`cnf`, RFC 9449 §6.1): a gate with DPoP lets it in only with a proof of the key.
+    pub fn bound_to(self, key: &DpopKey) -> Self {
+        self.claim("cnf", serde_json::json!({"jkt": key.thumbprint()}))
     }
 
     /// Makes the token expired: issued two hours ago, with `exp` one hour ago.

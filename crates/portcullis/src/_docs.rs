@@ -9,6 +9,7 @@
 //! [keys]: crate::_docs::keys
 //! [policy]: crate::_docs::policy
 //! [presets]: crate::_docs::presets
+//! [proof_of_possession]: crate::_docs::proof_of_possession
 //! [sessions]: crate::_docs::sessions
 //! [recipes]: crate::_docs::recipes
 //! [tokens]: crate::_docs::tokens
@@ -53,6 +54,9 @@ pub mod policy {}
 ///
 #[doc = include_str!("../docs/presets.md")]
 pub mod presets {}
+
+#[doc = include_str!("../docs/proof_of_possession.md")]
+pub mod proof_of_possession {}
 
 #[doc = include_str!("../docs/sessions.md")]
 pub mod sessions {}

@@ -68,6 +68,7 @@ pub mod keys;
 mod lookups;
 mod loopback;
 pub mod policy;
+pub mod possession;
 mod preflight;
 mod refusal;
 mod resource_metadata;

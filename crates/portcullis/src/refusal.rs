@@ -25,8 +25,10 @@ pub struct Refusal {
 /// What the challenges of a service are made of.
 pub(crate) struct Challenger<'a> {
     pub(crate) realm: &'a str,
-    /// The schemes that the verifier understands.
+    /// The schemes that are accepted.
     pub(crate) schemes: &'a [Scheme],
+    /// The signature algorithms of DPoP proofs, space-delimited (RFC 9449 §7.1).
+    pub(crate) proof_algorithms: Option<&'a str>,
     /// The scheme that the request used, where that is known.
     pub(crate) used: Option<Scheme>,
     pub(crate) guidance: Option<Guidance>,
@@ -68,7 +70,7 @@ impl Refusal {
 
     /// Makes the answer 500 to `error`, which is logged already.
     pub(crate) fn server_error(error: &AuthError) -> Self {
-        Self::new(error, &Challenger { realm: "", schemes: &[], used: None, guidance: None })
+        Self::new(error, &Challenger { realm: "", schemes: &[], proof_algorithms: None, used: None, guidance: None })
     }
 
     /// Makes the answer to `error`.
@@ -83,6 +85,7 @@ impl Refusal {
                 });
                 headers.push(("retry-after".to_owned(), seconds.max(1).to_string()));
             }
+            AuthError::UseDpopNonce { nonce } => headers.push(("dpop-nonce".to_owned(), nonce.clone())),
             _ => {}
         }
         headers.push(("cache-control".to_owned(), "no-store".to_owned()));
@@ -115,7 +118,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 impl Challenger<'_> {
-    /// Makes one challenge for each scheme that the verifier understands. Only the challenge of the scheme that the request
+    /// Makes one challenge for each scheme that is accepted. Only the challenge of the scheme that the request
     /// used names the error. If that scheme is unknown, it is the challenge of `Bearer`.
     fn challenges(&self, error: &AuthError) -> Vec<String> {
         match error {
@@ -130,6 +133,9 @@ impl Challenger<'_> {
 
     fn challenge(&self, scheme: Scheme, error: &AuthError, is_used: bool) -> String {
         let mut challenge = ChallengeText::new(scheme.name()).with("realm", self.realm);
+        if let (Scheme::Dpop, Some(algorithms)) = (scheme, self.proof_algorithms) {
+            challenge = challenge.with("algs", algorithms);
+        }
         if is_used && !matches!(error, AuthError::MissingToken) {
             challenge = challenge.with("error", error.code()).with("error_description", error.description());
         }
@@ -168,7 +174,10 @@ pub(crate) fn logs_explanations() -> bool {
 /// Writes one event for each refusal. The texts of errors hold no token, claim or secret. `explanation` is what the verifier
 /// says about the unverified token: only the log has it.
 pub(crate) fn log(error: &AuthError, explanation: Option<&'static str>) {
-    let reason = error.reason().map_or(error.code(), |reason| reason.as_str());
+    let reason = match error {
+        AuthError::InvalidDpopProof(error) => error.as_str(),
+        _ => error.reason().map_or(error.code(), |reason| reason.as_str()),
+    };
     match error {
         AuthError::Server(_) => tracing::error!(reason, detail = %error, "request refused"),
         AuthError::Unavailable(unavailable) => {
@@ -208,7 +217,8 @@ mod tests {
     use super::*;
     use crate::error::{CrossSiteRequest, InvalidRequest, InvalidToken, Unavailable};
 
-    const BEARER: Challenger<'_> = Challenger { realm: "api", schemes: &[Scheme::Bearer], used: None, guidance: None };
+    const BEARER: Challenger<'_> =
+        Challenger { realm: "api", schemes: &[Scheme::Bearer], proof_algorithms: None, used: None, guidance: None };
 
     fn refusal(error: impl Into<AuthError>) -> (u16, Option<String>, String) {
         let refusal = Refusal::new(&error.into(), &BEARER);

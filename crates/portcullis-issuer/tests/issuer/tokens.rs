@@ -154,6 +154,10 @@ async fn bound_token_names_its_key() {
     for (key, confirmation) in [
         (SenderConstraint::Dpop { thumbprint: thumbprint() }, json!({"jkt": thumbprint()})),
         (SenderConstraint::Certificate { thumbprint: thumbprint() }, json!({"x5t#S256": thumbprint()})),
+        (
+            SenderConstraint::CertificateAndDpop { certificate: thumbprint(), dpop: thumbprint() },
+            json!({"x5t#S256": thumbprint(), "jkt": thumbprint()}),
+        ),
     ] {
         let token = issuer.mint(&AccessToken::new("user-1", "web").bound_to(key)).await.unwrap();
         assert_eq!(part(token.as_str(), 1)["cnf"], confirmation);

@@ -67,6 +67,8 @@ pub struct TokenView<'a> {
     pub(crate) claims: &'a Claims,
     pub(crate) key: &'a VerifyingKey,
     pub(crate) now: NumericDate,
+    /// Whether the gate checks the binding of the token.
+    pub(crate) is_binding_left_to_gate: bool,
 }
 
 impl<'a> TokenView<'a> {
@@ -131,5 +133,6 @@ pub(crate) fn with_view<T>(claims: &str, now: i64, test: impl FnOnce(&TokenView<
     let header = Header::parse(br#"{"alg":"HS256"}"#.to_vec()).unwrap();
     let claims = Claims::parse(claims.as_bytes().to_vec()).unwrap();
     let key = VerifyingKey::from_secret(&[7; 32]).unwrap();
-    test(&TokenView { header: &header, claims: &claims, key: &key, now: NumericDate::from_unix(now, 0) })
+    let now = NumericDate::from_unix(now, 0);
+    test(&TokenView { header: &header, claims: &claims, key: &key, now, is_binding_left_to_gate: false })
 }

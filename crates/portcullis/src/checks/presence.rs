@@ -18,14 +18,15 @@ impl ClaimCheck for RequiredClaims {
     }
 }
 
-/// Refuses tokens with `cnf` (RFC 7800). They are bound to a key that a bearer does not prove, so a thief could present
-/// them.
+/// Refuses tokens with `cnf` (RFC 7800), unless the gate checks bindings. They are bound to a key that a bearer does not
+/// prove, so a thief could present them.
 #[derive(Clone, Debug)]
 pub(crate) struct NotSenderConstrained;
 
 impl ClaimCheck for NotSenderConstrained {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        if token.claims.contains("cnf") { Err(InvalidToken::SenderConstrained) } else { Ok(()) }
+        let is_unproven = token.claims.contains("cnf") && !token.is_binding_left_to_gate;
+        if is_unproven { Err(InvalidToken::SenderConstrained) } else { Ok(()) }
     }
 }
 
@@ -49,5 +50,13 @@ mod tests {
         assert_eq!(check("{}"), Ok(()));
         assert_eq!(check(r#"{"cnf":{"jkt":"x"}}"#), Err(InvalidToken::SenderConstrained));
         assert_eq!(check(r#"{"cnf":{}}"#), Err(InvalidToken::SenderConstrained));
+    }
+
+    #[test]
+    fn a_bound_token_is_left_to_a_gate_that_checks_it() {
+        with_view(r#"{"cnf":{"jkt":"x"}}"#, 0, |token| {
+            let left = TokenView { is_binding_left_to_gate: true, ..*token };
+            assert_eq!(NotSenderConstrained.check(&left), Ok(()));
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! What a request presents: read strictly from the bytes of its header fields, before any token is looked at.
 
+mod normal_uri;
 mod public_url;
 mod request;
 mod scheme;
@@ -9,6 +10,7 @@ mod websocket;
 
 use std::fmt;
 
+pub(crate) use normal_uri::normalize;
 pub(crate) use public_url::PublicUrl;
 pub use request::{HeaderList, RequestView};
 pub use scheme::Scheme;
@@ -25,14 +27,22 @@ pub struct Credential<'a> {
     /// Text. What the gate reads from a request is ASCII.
     token: &'a [u8],
     request: Option<&'a dyn RequestView>,
-    public_url: Option<&'a PublicUrl>,
+    gate: GateRules<'a>,
+}
+
+/// What a gate knows that a credential is verified with.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct GateRules<'a> {
+    pub(crate) public_url: Option<&'a PublicUrl>,
+    /// Whether the gate checks the key that a token is bound to, so that the verifier leaves it alone.
+    pub(crate) checks_bindings: bool,
 }
 
 impl<'a> Credential<'a> {
     /// A bearer token that no HTTP request presents: it comes from a WebSocket message, gRPC metadata or a queue.
     #[must_use]
     pub fn bearer(token: &'a str) -> Self {
-        Self { scheme: Scheme::Bearer, token: token.as_bytes(), request: None, public_url: None }
+        Self { scheme: Scheme::Bearer, token: token.as_bytes(), request: None, gate: GateRules::default() }
     }
 
     /// The scheme under which the token is presented: one of [`Verifier::schemes`](crate::Verifier::schemes).
@@ -65,7 +75,21 @@ impl<'a> Credential<'a> {
     /// `X-Forwarded-*` fields never change it.
     #[must_use]
     pub fn target_uri(&self) -> Option<String> {
-        self.public_url?.of_path(&self.request?.original_path()?)
+        self.gate.public_url?.of_path(&self.request?.original_path()?)
+    }
+
+    /// [`Self::target_uri`] in its normal form.
+    pub(crate) fn normal_target_uri(&self) -> Option<String> {
+        self.gate.public_url?.normal_of_path(&self.request?.original_path()?)
+    }
+
+    /// Whether the gate checks the key that the token is bound to.
+    pub(crate) fn is_binding_left_to_gate(&self) -> bool {
+        self.gate.checks_bindings
+    }
+
+    pub(crate) fn with_gate(self, gate: GateRules<'a>) -> Self {
+        Self { gate, ..self }
     }
 }
 
@@ -113,10 +137,10 @@ impl Presented<'_> {
     }
 
     /// The credential to verify.
-    pub(crate) fn credential<'b>(&'b self, public_url: Option<&'b PublicUrl>) -> Option<Credential<'b>> {
+    pub(crate) fn credential<'b>(&'b self, gate: GateRules<'b>) -> Option<Credential<'b>> {
         match self {
             Self::Token { presented: PresentedToken { scheme, token, .. }, request } => {
-                Some(Credential { scheme: *scheme, token, request: Some(*request), public_url })
+                Some(Credential { scheme: *scheme, token, request: Some(*request), gate })
             }
             Self::Nothing | Self::NotUnderstood => None,
         }
@@ -212,7 +236,8 @@ mod tests {
         let url = PublicUrl::new("https://api.example.com/base").unwrap();
         let target = |path: Option<&str>, url: Option<&PublicUrl>| {
             let (request, sources) = (request(path), [TokenSource::authorization()]);
-            present(&request, &sources, &[Scheme::Bearer]).unwrap().credential(url).unwrap().target_uri()
+            let gate = GateRules { public_url: url, checks_bindings: false };
+            present(&request, &sources, &[Scheme::Bearer]).unwrap().credential(gate).unwrap().target_uri()
         };
         assert_eq!(target(Some("/a"), Some(&url)).as_deref(), Some("https://api.example.com/base/a"));
         assert_eq!(target(None, Some(&url)), None);

@@ -1,11 +1,15 @@
 //! The public URL of a service.
 
+use crate::credential::normal_uri::{normalize, normalize_path};
 use crate::error::ConfigError;
 use crate::web_url;
 
-/// The URL that clients use for the service, without a final slash.
+/// The URL that clients use for the service, without a final slash: as configured, and in its normal form.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct PublicUrl(String);
+pub(crate) struct PublicUrl {
+    text: String,
+    normal: String,
+}
 
 impl PublicUrl {
     /// Accepts an https URL, or an http URL of this machine, without query, fragment, user information and dot segments.
@@ -23,12 +27,19 @@ impl PublicUrl {
         if path.split('/').any(|segment| matches!(segment, "." | "..")) {
             return Err(error("its path has a dot segment"));
         }
-        Ok(Self(url.strip_suffix('/').unwrap_or(url).to_owned()))
+        let normal = normalize(url).ok_or_else(not_a_url)?;
+        let without_slash = |url: &str| url.strip_suffix('/').unwrap_or(url).to_owned();
+        Ok(Self { text: without_slash(url), normal: without_slash(&normal) })
     }
 
     /// The URL of the resource at `path`; `None` when that is not an absolute path, for example `*`.
     pub(super) fn of_path(&self, path: &str) -> Option<String> {
-        path.starts_with('/').then(|| format!("{}{path}", self.0))
+        path.starts_with('/').then(|| format!("{}{path}", self.text))
+    }
+
+    /// The URL of the resource at `path` in its normal form. A dot segment of the path never leaves the path of this URL.
+    pub(super) fn normal_of_path(&self, path: &str) -> Option<String> {
+        path.starts_with('/').then(|| format!("{}{}", self.normal, normalize_path(path)))
     }
 }
 

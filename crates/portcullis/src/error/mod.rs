@@ -5,6 +5,7 @@
 mod config;
 mod invalid_token;
 mod invalid_token_table;
+mod proof;
 mod unavailable;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use config::ConfigError;
 pub use invalid_token::{InvalidToken, Reason};
+pub use proof::ProofError;
 
 pub use unavailable::Unavailable;
 
@@ -45,6 +47,9 @@ pub enum AuthError {
         /// The longest time since the user authenticated; `None` means any.
         max_age: Option<Duration>,
     },
+    /// The DPoP proof of the request is bad (RFC 9449 §7.1, `invalid_dpop_proof`).
+    #[error("{0}")]
+    InvalidDpopProof(#[from] ProofError),
     /// The request presents its credential wrongly (RFC 6750 §3.1, `invalid_request`).
     #[error("{0}")]
     InvalidRequest(#[from] InvalidRequest),
@@ -60,6 +65,12 @@ pub enum AuthError {
     /// The token cannot be checked at the moment, for example because its key is unavailable.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
+    /// The DPoP proof has no nonce of this service, or an old one (RFC 9449 §9, `use_dpop_nonce`).
+    #[error("the DPoP proof has no nonce of this service, or an old one")]
+    UseDpopNonce {
+        /// The nonce for the next proof: the field `DPoP-Nonce` of the response.
+        nonce: String,
+    },
 }
 
 impl AuthError {
@@ -70,13 +81,17 @@ impl AuthError {
             Self::Custom(custom) => custom.status,
             Self::CrossSiteRequest(_) | Self::InsufficientScope { .. } => 403,
             Self::InvalidRequest(_) => 400,
-            Self::InsufficientUserAuthentication { .. } | Self::InvalidToken(_) | Self::MissingToken => 401,
+            Self::InsufficientUserAuthentication { .. }
+            | Self::InvalidDpopProof(_)
+            | Self::InvalidToken(_)
+            | Self::MissingToken
+            | Self::UseDpopNonce { .. } => 401,
             Self::Server(_) => 500,
             Self::Unavailable(_) => 503,
         }
     }
 
-    /// The error code of the body. Challenges have it as well (RFC 6750 §3.1, RFC 9470 §3), except `missing_token`;
+    /// The error code of the body. Challenges have it as well (RFC 6750 §3.1, RFC 9449 §7.1, RFC 9470 §3), except `missing_token`;
     /// `cross_site_request`, `temporarily_unavailable` and `server_error` come without a challenge.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -85,11 +100,13 @@ impl AuthError {
             Self::Custom(custom) => &custom.code,
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
+            Self::InvalidDpopProof(_) => "invalid_dpop_proof",
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidToken(_) => "invalid_token",
             Self::MissingToken => "missing_token",
             Self::Server(_) => "server_error",
             Self::Unavailable(_) => "temporarily_unavailable",
+            Self::UseDpopNonce { .. } => "use_dpop_nonce",
         }
     }
 
@@ -101,11 +118,13 @@ impl AuthError {
             Self::Custom(custom) => &custom.description,
             Self::InsufficientScope { .. } => "The access token does not grant what this resource requires",
             Self::InsufficientUserAuthentication { .. } => "A more recent or stronger authentication is required",
+            Self::InvalidDpopProof(_) => ProofError::DESCRIPTION,
             Self::InvalidRequest(error) => error.description(),
             Self::InvalidToken(error) => error.reason().description(),
             Self::MissingToken => "This resource requires a bearer token",
             Self::Server(_) => "The service is not configured to authenticate requests",
             Self::Unavailable(_) => "The access token cannot be verified at the moment",
+            Self::UseDpopNonce { .. } => "The DPoP proof has to contain the nonce of this response",
         }
     }
 
@@ -216,6 +235,8 @@ mod tests {
             Unavailable::new().into(),
             AuthError::Server("x".into()),
             CrossSiteRequest::OtherOrigin.into(),
+            ProofError::Missing.into(),
+            AuthError::UseDpopNonce { nonce: String::new() },
         ];
         assert!(others.iter().all(|error| allowed(error.description()) && allowed(error.code())));
     }

@@ -137,7 +137,6 @@ impl Gate {
     /// # Errors
     /// The answer that refuses the request.
     pub fn authorize(&self, caller: &Verified, policy: &Policy) -> Result<(), Refusal> {
-        let caller = &self.with_implied_scopes(caller.clone());
         let checked = catch_panic_in(|| readmit(caller, policy)).unwrap_or_else(|_| Err(checks_panicked()));
         checked.map(|_| ()).map_err(|denied| self.answer(denied, None, || policy.named_scopes()))
     }
@@ -148,7 +147,7 @@ impl Gate {
     /// # Errors
     /// Why the caller is not let in, which is logged.
     pub async fn verify(&self, token: &str) -> Result<Verified, Denied> {
-        let (credential, policy) = (Credential::bearer(token), Policy::authenticated());
+        let (credential, policy) = (Credential::bearer(token).with_gate(self.rules()), Policy::authenticated());
         let verified = or_panicked(async {
             if token.trim().is_empty() {
                 return Err(Denied::new(AuthError::MissingToken, None));
@@ -172,17 +171,16 @@ impl Gate {
         policy: &Policy,
     ) -> Result<Option<Verified>, Denied> {
         if let Some(caller) = &self.0.assumed {
-            let caller = self.with_implied_scopes(caller.clone());
-            let checked = self.check(&caller, policy).await.map_err(|error| denied(&caller, error));
-            return checked.map(|()| Some(caller));
+            let checked = self.check(caller, policy).await;
+            return checked.map(|()| Some(caller.clone())).map_err(|error| denied(caller, error));
         }
-        let presented = present(request, &self.0.sources, self.0.verifier.schemes())
+        let presented = present(request, &self.0.sources, self.schemes())
             .map_err(|unreadable| Denied::new(unreadable.error, unreadable.scheme))?;
         if let Presented::Nothing = presented {
             return Ok(None);
         }
         self.check_page(request, &presented).map_err(|error| Denied::new(error, presented.scheme()))?;
-        match presented.credential(self.0.public_url.as_ref()) {
+        match presented.credential(self.rules()) {
             Some(credential) => self.verify_credential(&credential, policy).await.map(Some),
             None => Err(Denied::new(AuthError::MissingToken, presented.scheme())),
         }
@@ -194,16 +192,14 @@ impl Gate {
             let explanation = if logs_explanations() { self.0.verifier.explain(credential, &error) } else { None };
             Denied { explanation, ..Denied::new(error, scheme) }
         })?;
-        let verified = self.with_implied_scopes(verified.presented_by(credential.scheme()));
+        let mut verified = verified.presented_by(credential.scheme());
+        if let Some(possession) = &self.0.possession {
+            // The future is large, and most gates do not need it.
+            let checked = Box::pin(possession.check(verified, credential)).await;
+            verified = checked.map_err(|error| Denied::new(error, scheme))?;
+        }
         self.check(&verified, policy).await.map_err(|error| Denied::new(error, scheme))?;
         Ok(verified)
-    }
-
-    fn with_implied_scopes(&self, caller: Verified) -> Verified {
-        match &self.0.scope_hierarchy {
-            Some(hierarchy) => caller.with_scope_hierarchy(hierarchy),
-            None => caller,
-        }
     }
 
     /// Runs the checks that every admission needs after the token was verified: session checks, then the policy.

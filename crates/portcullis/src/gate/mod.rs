@@ -18,11 +18,11 @@ pub use admission::Admission;
 pub use observe::{Observed, Outcome};
 pub use refuse::{Denied, Refusable, Refused};
 
-use crate::claims::ScopeHierarchy;
-use crate::credential::{Credential, PublicUrl, TokenSource};
+use crate::credential::{Credential, GateRules, PublicUrl, Scheme, TokenSource};
 use crate::cross_site::AllowedOrigins;
 use crate::error::{AuthError, ConfigError};
 use crate::keys::{KeyStatus, status_of};
+use crate::possession::{Dpop, Possession};
 use crate::refusal::Refusal;
 use crate::resource_metadata::{MetadataAnswer, ResourceMetadata};
 use crate::session::SessionCheck;
@@ -62,8 +62,9 @@ struct Inner {
     origins: AllowedOrigins,
     /// For the warning that no origin is allowed.
     warned: Arc<AtomicBool>,
+    /// `None` leaves bound tokens to the verifier.
+    possession: Option<Possession>,
     checks: Vec<Arc<dyn SessionCheck>>,
-    scope_hierarchy: Option<Arc<ScopeHierarchy>>,
     /// The caller of every request, in tests of handlers.
     assumed: Option<Verified>,
 }
@@ -81,8 +82,8 @@ impl Gate {
             public_url: None,
             origins: AllowedOrigins::default(),
             warned: Arc::new(AtomicBool::new(false)),
+            possession: None,
             checks: Vec::new(),
-            scope_hierarchy: None,
             assumed: None,
         }))
     }
@@ -165,32 +166,36 @@ impl Gate {
         Ok(self.with(|inner| inner.origins = origins))
     }
 
-    /// With one more check of verified callers, for example of their sessions. Checks run in the order of these calls.
-    #[must_use]
-    pub fn with_check(self, check: impl SessionCheck + 'static) -> Self {
-        self.with(|inner| inner.checks.push(Arc::new(check)))
-    }
-
-    /// With scopes that imply others: pairs of a scope and the scopes that it implies, space-delimited. An implied scope may imply
-    /// others again. A later call replaces the pairs of an earlier one.
-    ///
-    /// Policies count implied scopes. Challenges still name the scopes that a policy demands, and metadata names those that it
-    /// was given. [`Verified::scopes`] stays what the token says.
+    /// With proofs of possession by DPoP (RFC 9449): a token that is bound to a key is let in only with a proof of that key.
+    /// Set the public URL first ([`Self::with_public_url`]), because a proof names the URI of its request.
     ///
     /// ```
-    /// # fn gate(gate: portcullis::Gate) -> Result<portcullis::Gate, portcullis::ConfigError> {
-    /// gate.with_scope_hierarchy([("admin", "messages:write"), ("messages:write", "messages:read")])
+    /// use portcullis::Gate;
+    /// use portcullis::possession::Dpop;
+    ///
+    /// # fn gate(gate: Gate) -> Result<Gate, portcullis::ConfigError> {
+    /// gate.with_public_url("https://api.example.com")?.with_dpop(Dpop::required())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] when a scope implies itself, also through others, or a name is not one scope.
-    pub fn with_scope_hierarchy<'a>(
-        self,
-        implied: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, ConfigError> {
-        let hierarchy = Arc::new(ScopeHierarchy::new(implied)?);
-        Ok(self.with(|inner| inner.scope_hierarchy = Some(hierarchy)))
+    /// [`ConfigError`] when the gate has no public URL, or when an option of `dpop` cannot be used.
+    pub fn with_dpop(self, dpop: Dpop) -> Result<Self, ConfigError> {
+        if self.0.public_url.is_none() {
+            return Err(ConfigError::new(
+                "public_url",
+                "not set, and a DPoP proof names the URI of its request",
+                "call with_public_url before with_dpop, with the service's URL as clients use it",
+            ));
+        }
+        let dpop = dpop.validate()?;
+        Ok(self.with(|inner| inner.possession.get_or_insert_default().set_dpop(dpop)))
+    }
+
+    /// With one more check of verified callers, for example of their sessions. Checks run in the order of these calls.
+    #[must_use]
+    pub fn with_check(self, check: impl SessionCheck + 'static) -> Self {
+        self.with(|inner| inner.checks.push(Arc::new(check)))
     }
 
     /// With protected resource metadata (RFC 9728): challenges name its URL in `resource_metadata`, and the adapters'
@@ -323,6 +328,23 @@ impl Gate {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The schemes that are read.
+    fn schemes(&self) -> &[Scheme] {
+        let possession = self.0.possession.as_ref();
+        possession.and_then(Possession::schemes).unwrap_or_else(|| self.0.verifier.schemes())
+    }
+
+    /// The schemes that challenges name.
+    fn challenged_schemes(&self) -> &[Scheme] {
+        let possession = self.0.possession.as_ref();
+        possession.and_then(Possession::challenged_schemes).unwrap_or_else(|| self.0.verifier.schemes())
+    }
+
+    /// What the gate knows that a credential is verified with.
+    fn rules(&self) -> GateRules<'_> {
+        GateRules { public_url: self.0.public_url.as_ref(), checks_bindings: self.0.possession.is_some() }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {

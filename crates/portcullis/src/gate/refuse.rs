@@ -144,7 +144,13 @@ impl Gate {
         let written = catch_panic_in(|| {
             let metadata = self.0.resource_metadata.as_ref();
             let guidance = metadata.map(|metadata| Guidance { metadata_url: metadata.url(), scope: scope() });
-            let challenger = Challenger { realm: &self.0.realm, schemes: self.0.verifier.schemes(), used, guidance };
+            let challenger = Challenger {
+                realm: &self.0.realm,
+                schemes: self.challenged_schemes(),
+                proof_algorithms: self.0.possession.as_ref().and_then(|possession| possession.proof_algorithms()),
+                used,
+                guidance,
+            };
             let mut refusal = Refusal::new(error, &challenger);
             for RefusalWriter(change) in &self.0.refusals {
                 change(&Refused { error, request }, &mut refusal);

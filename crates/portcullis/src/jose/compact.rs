@@ -67,6 +67,12 @@ impl<'t> Compact<'t> {
         self.decode_header()?.parse()
     }
 
+    /// Decodes and parses a header of at most `bytes` bytes, encoded: more than a token may have.
+    pub(crate) fn header_of_at_most(&self, bytes: usize) -> Result<Header, InvalidToken> {
+        check_size(self.header, bytes)?;
+        HeaderText::decode_of_any_length(self.header)?.parse()
+    }
+
     /// Checks the signature, and returns its bytes.
     pub(crate) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<Vec<u8>, InvalidToken> {
         let malformed = InvalidToken::Malformed { part: "signature" };
@@ -95,11 +101,6 @@ impl<'t> Compact<'t> {
     pub(crate) fn payload(&self) -> Result<Vec<u8>, InvalidToken> {
         base64url::decode(self.payload).ok_or(InvalidToken::Malformed { part: "payload" })
     }
-}
-
-/// Whether `token` has three parts (RFC 7515 §3.1) or five (RFC 7516 §3.1).
-pub(crate) fn has_form_of_jwt(token: &[u8]) -> bool {
-    matches!(memchr_iter(b'.', token).take(5).count(), 2 | 4)
 }
 
 fn check_size(text: &[u8], max_bytes: usize) -> Result<(), InvalidToken> {

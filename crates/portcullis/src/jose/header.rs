@@ -37,6 +37,11 @@ impl HeaderText {
         if encoded.len() > MAX_ENCODED_BYTES {
             return Err(InvalidToken::Malformed { part: "header (longer than 3,072 bytes)" });
         }
+        Self::decode_of_any_length(encoded)
+    }
+
+    /// Decodes a header whose length the caller has checked.
+    pub(crate) fn decode_of_any_length(encoded: &[u8]) -> Result<Self, InvalidToken> {
         Self::new(base64url::decode(encoded).ok_or(InvalidToken::Malformed { part: "header" })?)
     }
 

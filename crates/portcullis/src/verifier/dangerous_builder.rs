@@ -15,7 +15,7 @@ impl DangerousBuilder {
     }
 
     /// Accepts a token that is bound to a key (`cnf`, RFC 7800) without a proof of that key. A thief of the token can use
-    /// it.
+    /// it. It has no effect behind a gate that checks bindings ([`Gate::with_dpop`](crate::Gate::with_dpop)).
     pub fn accept_sender_constrained_as_bearer(mut self) -> JwtVerifierBuilder {
         self.0.accept_sender_constrained = true;
         self.0

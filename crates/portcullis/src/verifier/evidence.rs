@@ -30,17 +30,24 @@ pub enum SenderConstraint {
         /// Its SHA-256 thumbprint, base64url-encoded: `x5t#S256`.
         thumbprint: String,
     },
+    /// A client certificate and the key of DPoP proofs. The sender has to prove both.
+    CertificateAndDpop {
+        /// The thumbprint of the certificate: `x5t#S256`.
+        certificate: String,
+        /// The thumbprint of the key of proofs: `jkt`.
+        dpop: String,
+    },
     /// The key of DPoP proofs (RFC 9449 §6.1).
     Dpop {
         /// Its SHA-256 JWK thumbprint, base64url-encoded: `jkt`.
         thumbprint: String,
     },
-    /// Another key, several keys, or a `cnf` that cannot be read.
+    /// A key that this crate cannot check, or a `cnf` that cannot be read.
     Other,
 }
 
 impl SenderConstraint {
-    /// Reads `cnf`; `None` when it is absent or null.
+    /// Reads `cnf`; `None` when it is absent or null. Other members next to `jkt` or `x5t#S256` do not matter (RFC 7800 §3.1).
     pub(super) fn read(claims: &Claims) -> Option<Self> {
         let confirmation = match claims.get::<&RawValue>("cnf") {
             Ok(None) => return None,
@@ -52,12 +59,16 @@ impl SenderConstraint {
 
     fn read_members(confirmation: &str) -> Option<Self> {
         let members = JsonObject::parse(confirmation.as_bytes().to_vec()).ok()?;
-        if members.iter().count() != 1 {
-            return None;
+        let text = |name| {
+            let text = members.optional_string(name).ok()?;
+            Some(text.map(|text| text.of(members.text()).to_owned()))
+        };
+        match (text("x5t#S256")?, text("jkt")?) {
+            (Some(certificate), Some(dpop)) => Some(Self::CertificateAndDpop { certificate, dpop }),
+            (Some(thumbprint), None) => Some(Self::Certificate { thumbprint }),
+            (None, Some(thumbprint)) => Some(Self::Dpop { thumbprint }),
+            (None, None) => None,
         }
-        let text = |name| Some(members.optional_string(name).ok()??.of(members.text()).to_owned());
-        let dpop = text("jkt").map(|thumbprint| Self::Dpop { thumbprint });
-        dpop.or_else(|| text("x5t#S256").map(|thumbprint| Self::Certificate { thumbprint }))
     }
 }
 
@@ -74,6 +85,12 @@ mod tests {
         assert_eq!(read(r#"{"cnf":{"jkt":"0Z\u0063f"}}"#), Some(SenderConstraint::Dpop { thumbprint: thumbprint() }));
         let certificate = SenderConstraint::Certificate { thumbprint: thumbprint() };
         assert_eq!(read(r#"{"cnf":{"x5t#S256":"0Zcf"}}"#), Some(certificate));
+        for more in [r#""kid":"b""#, r#""jwk":{"kty":"OKP"}"#, r#""https://issuer.example/key":[1]"#] {
+            let claims = format!(r#"{{"cnf":{{{more},"jkt":"0Zcf"}}}}"#);
+            assert_eq!(read(&claims), Some(SenderConstraint::Dpop { thumbprint: thumbprint() }), "{more}");
+        }
+        let both = SenderConstraint::CertificateAndDpop { certificate: "b".to_owned(), dpop: "a".to_owned() };
+        assert_eq!(read(r#"{"cnf":{"jkt":"a","x5t#S256":"b"}}"#), Some(both));
         for other in [
             "{}",
             "[]",
@@ -83,9 +100,9 @@ mod tests {
             r#"{"jkt":null}"#,
             r#"{"kid":"0Zcf"}"#,
             r#"{"jwk":{"kty":"OKP"}}"#,
-            r#"{"jkt":"a","x5t#S256":"b"}"#,
+            r#"{"jkt":"a","x5t#S256":7}"#,
+            r#"{"jkt":null,"x5t#S256":"b"}"#,
             r#"{"jkt":"a","jkt":"b"}"#,
-            r#"{"jkt":"a","kid":"b"}"#,
         ] {
             assert_eq!(read(&format!(r#"{{"cnf":{other}}}"#)), Some(SenderConstraint::Other), "{other}");
         }

@@ -121,13 +121,15 @@ impl JwtVerifier {
         if counts {
             self.long_headers.give_back();
         }
-        let checked = self.check_claims(&token.contents);
+        let checked = self.check_claims(&token.contents, credential.is_binding_left_to_gate());
         self.update_cache(&token, &checked);
         checked.map(|()| Verified::from_token(token.contents, Arc::clone(&self.grants)))
     }
 
+    /// A gate that checks bindings also understands the scheme `DPoP`.
     fn check_scheme(credential: &Credential<'_>) -> Result<(), AuthError> {
-        if Self::SCHEMES.contains(&credential.scheme()) { Ok(()) } else { Err(AuthError::MissingToken) }
+        let is_understood = Self::SCHEMES.contains(&credential.scheme()) || credential.is_binding_left_to_gate();
+        if is_understood { Ok(()) } else { Err(AuthError::MissingToken) }
     }
 
     /// Checks what does not change over time: the form, the key and the signature of a token. The signature of a cached token
@@ -178,11 +180,12 @@ impl JwtVerifier {
     }
 
     /// Runs the claim checks, whose result can change over time.
-    fn check_claims(&self, contents: &TokenContents) -> Result<(), AuthError> {
+    fn check_claims(&self, contents: &TokenContents, is_binding_left_to_gate: bool) -> Result<(), AuthError> {
         let Some(Signed { header, key, .. }) = &contents.signed else {
             return Err(AuthError::Server("a token without header or key reached the checks".into()));
         };
-        let token = TokenView { header, claims: &contents.claims, key, now: self.clock.now() };
+        let now = self.clock.now();
+        let token = TokenView { header, claims: &contents.claims, key, now, is_binding_left_to_gate };
         self.checks.iter().try_for_each(|check| check.check(&token)).map_err(AuthError::from)
     }
 

@@ -4,7 +4,6 @@
 
 mod allowance;
 mod builder;
-mod by_form;
 mod by_issuer;
 mod dangerous_builder;
 mod evidence;
@@ -25,7 +24,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use builder::JwtVerifierBuilder;
-pub use by_form::{ByForm, ByFormBuilder};
 pub use by_issuer::ByIssuer;
 pub use dangerous_builder::DangerousBuilder;
 pub use evidence::{Evidence, SenderConstraint};
@@ -75,7 +73,8 @@ use crate::keys::KeyStatus;
 )]
 #[async_trait]
 pub trait Verifier: fmt::Debug + Send + Sync {
-    /// Verifies one credential. Its scheme is one of [`Self::schemes`].
+    /// Verifies one credential. Its scheme is one of [`Self::schemes`], or `Bearer` or `DPoP` for a gate with proofs of
+    /// possession ([`Gate::with_dpop`](crate::Gate::with_dpop)).
     ///
     /// # Errors
     /// Why the caller is not let in.
@@ -93,7 +92,8 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// The schemes that this verifier understands, the preferred one first. Default: `Bearer`.
     ///
     /// A gate reads only credentials of these schemes, and sends a challenge for each. A token under another scheme, for
-    /// example `DPoP`, is refused as a missing token. Credentials of other schemes, for example `Basic`, are ignored.
+    /// example `DPoP`, is refused as a missing token. Credentials of other schemes, for example `Basic`, are ignored. A gate
+    /// with proofs of possession ([`Gate::with_dpop`](crate::Gate::with_dpop)) has schemes of its own.
     fn schemes(&self) -> &[Scheme] {
         &[Scheme::Bearer]
     }

@@ -1,0 +1,160 @@
+//! The rules for DPoP proofs (RFC 9449).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::catch_panic::catch_panic;
+use crate::clock::{Clock, SystemClock};
+use crate::credential::Credential;
+use crate::error::{AuthError, ConfigError, InvalidToken, ProofError, Unavailable};
+use crate::hash::sha256;
+use crate::jose::AlgorithmSet;
+use crate::possession::proof::Proof;
+use crate::possession::{Insertion, MemoryReplayStore, ReplayStore, UsedProof};
+
+const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
+/// A proof that is valid for longer would hardly be better than a bearer token.
+const MAX_WINDOW: Duration = Duration::from_secs(300);
+
+/// DPoP for a gate (RFC 9449): whether tokens need a proof, and which proofs are good.
+///
+/// A bound token as a bearer token is always refused, and so is a token with the scheme `DPoP` that is not bound to a key.
+///
+/// Without further options, a proof may be signed with every asymmetric algorithm of this crate and be 60 seconds old, and
+/// the memory of the process remembers used proofs. A service of several processes needs a store that they share
+/// ([`Self::with_replay_store`]).
+///
+/// ```
+/// use std::time::Duration;
+/// use portcullis::Gate;
+/// use portcullis::jose::Algorithm;
+/// use portcullis::possession::Dpop;
+///
+/// # fn gate(gate: Gate) -> Result<Gate, portcullis::ConfigError> {
+/// let dpop = Dpop::accepted().with_algorithms([Algorithm::Es256]).with_window(Duration::from_secs(30));
+/// gate.with_public_url("https://api.example.com")?.with_dpop(dpop)
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "give it to Gate::with_dpop"]
+pub struct Dpop {
+    required: bool,
+    algorithms: AlgorithmSet,
+    /// The names of the algorithms for challenges.
+    names: String,
+    window: Duration,
+    replays: Arc<dyn ReplayStore>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Dpop {
+    /// Accepts bound tokens with a proof, and bearer tokens that are not bound.
+    pub fn accepted() -> Self {
+        Self {
+            required: false,
+            algorithms: AlgorithmSet::ASYMMETRIC,
+            names: String::new(),
+            window: DEFAULT_WINDOW,
+            replays: Arc::new(MemoryReplayStore::default()),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+
+    /// Accepts only bound tokens with a proof.
+    pub fn required() -> Self {
+        Self { required: true, ..Self::accepted() }
+    }
+
+    /// Allows only these signature algorithms for proofs. Default: every asymmetric algorithm of this crate.
+    pub fn with_algorithms(self, algorithms: impl Into<AlgorithmSet>) -> Self {
+        Self { algorithms: algorithms.into(), ..self }
+    }
+
+    /// Sets how far `iat` of a proof may be in the past and in the future. Default: 60 seconds; at most 300 seconds.
+    pub fn with_window(self, window: Duration) -> Self {
+        Self { window, ..self }
+    }
+
+    /// Sets the store of used proofs. Default: [`MemoryReplayStore`].
+    pub fn with_replay_store(self, store: impl ReplayStore + 'static) -> Self {
+        Self { replays: Arc::new(store), ..self }
+    }
+
+    /// Sets another clock, for tests.
+    pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Whether tokens that are not bound are refused.
+    pub(super) fn is_required(&self) -> bool {
+        self.required
+    }
+
+    pub(super) fn algorithm_names(&self) -> &str {
+        &self.names
+    }
+
+    /// Checks the options.
+    pub(crate) fn validate(self) -> Result<Self, ConfigError> {
+        let error =
+            |field: &'static str, problem: String, hint: &'static str| Err(ConfigError::new(field, problem, hint));
+        if self.algorithms.is_empty() {
+            let hint = "allow at least one asymmetric algorithm, for example ES256";
+            return error("dpop_algorithms", "empty".to_owned(), hint);
+        }
+        let symmetric = self.algorithms.intersection(AlgorithmSet::SYMMETRIC);
+        if !symmetric.is_empty() {
+            let hint = "allow only asymmetric algorithms, for example ES256 (RFC 9449 §4.3)";
+            return error("dpop_algorithms", format!("{symmetric} has a shared secret"), hint);
+        }
+        if self.window.is_zero() || self.window > MAX_WINDOW {
+            return error("dpop_window", format!("{:?}", self.window), "write 1 to 300 seconds");
+        }
+        let names = self.algorithms.to_string().replace(',', "");
+        Ok(Self { names, ..self })
+    }
+
+    /// Checks that the request has a good proof of the key with this thumbprint, which was not used before.
+    pub(super) async fn check(&self, credential: &Credential<'_>, thumbprint: &str) -> Result<(), AuthError> {
+        let request = credential.request().ok_or(InvalidToken::SenderConstrained)?;
+        if request.original_path().is_none() {
+            return Err(AuthError::Server("the adapter does not tell the path that a DPoP proof names".into()));
+        }
+        let target = credential.normal_target_uri().ok_or(ProofError::WrongTarget)?;
+        let proof = Proof::read(request, self.algorithms)?;
+        proof.check_request(&request.method(), &target)?;
+        let now = self.clock.now();
+        let expires_at = proof.check_time(now, self.window)?;
+        proof.check_token(credential.unverified_bytes())?;
+        if proof.thumbprint() != thumbprint {
+            // The proof is good, but for another key (RFC 9449 §7.1, the example with `invalid_token`).
+            return Err(InvalidToken::SenderConstrained.into());
+        }
+        let key = sha256(&[sha256(proof.id().as_bytes()), sha256(target.as_bytes())].concat());
+        self.remember(&UsedProof { key, thumbprint, now, expires_at }).await
+    }
+
+    async fn remember(&self, used: &UsedProof<'_>) -> Result<(), AuthError> {
+        let inserted = catch_panic(async { self.replays.insert(used).await }).await;
+        match inserted.map_err(|_| AuthError::Server("the store of used proofs panicked".into()))?? {
+            Insertion::New => Ok(()),
+            Insertion::Replayed => Err(ProofError::Replayed.into()),
+            Insertion::Full => {
+                let full = "the store of used DPoP proofs is full, or the client has used up its part";
+                Err(Unavailable::new().with_source(full).into())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Dpop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dpop")
+            .field("required", &self.required)
+            .field("algorithms", &self.algorithms)
+            .field("window", &self.window)
+            .field("replays", &self.replays)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+//! Proof of possession: a request proves the key that its token is bound to (`cnf`, RFC 7800).
+//!
+//! The gate asks after the token is verified and before the session checks, so tokens of all kinds are treated alike.
+//!
+//! Design notes: [Proof of possession](crate::_docs::proof_of_possession).
+
+mod dpop;
+mod memory;
+mod proof;
+mod replay;
+
+pub use dpop::Dpop;
+pub use memory::MemoryReplayStore;
+pub use replay::{Insertion, ReplayStore, UsedProof};
+
+use crate::credential::{Credential, Scheme};
+use crate::error::{AuthError, InvalidToken};
+use crate::verifier::{SenderConstraint, Verified};
+
+/// What a gate asks of bound tokens, and whether it lets others in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Possession {
+    dpop: Option<Dpop>,
+}
+
+/// The keys that a token is bound to: their thumbprints.
+struct Keys<'a> {
+    certificate: Option<&'a str>,
+    dpop: Option<&'a str>,
+}
+
+impl Possession {
+    pub(crate) fn set_dpop(&mut self, dpop: Dpop) {
+        self.dpop = Some(dpop);
+    }
+
+    /// The schemes that are read; `None` leaves them to the verifier.
+    pub(crate) fn schemes(&self) -> Option<&[Scheme]> {
+        self.dpop.as_ref().map(|_| [Scheme::Dpop, Scheme::Bearer].as_slice())
+    }
+
+    /// The schemes that challenges name; `None` leaves them to the verifier.
+    pub(crate) fn challenged_schemes(&self) -> Option<&[Scheme]> {
+        let dpop = self.dpop.as_ref()?;
+        Some(if dpop.is_required() { &[Scheme::Dpop] } else { &[Scheme::Dpop, Scheme::Bearer] })
+    }
+
+    /// The signature algorithms of proofs, space-delimited.
+    pub(crate) fn proof_algorithms(&self) -> Option<&str> {
+        self.dpop.as_ref().map(Dpop::algorithm_names)
+    }
+
+    /// Checks that the request proves each key that the token of `caller` is bound to.
+    pub(crate) async fn check(&self, caller: Verified, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        let constraint = caller.sender_constraint();
+        let Keys { certificate, dpop } = Keys::of(constraint.as_ref())?;
+        let unproven = || Err(InvalidToken::SenderConstrained.into());
+        let is_bound = certificate.is_some() || dpop.is_some();
+        if !is_bound && self.dpop.as_ref().is_some_and(Dpop::is_required) {
+            return unproven();
+        }
+        if certificate.is_some() {
+            // No gate knows certificates of clients.
+            return unproven();
+        }
+        // A proof is checked last, because it is remembered.
+        match (credential.scheme(), dpop, &self.dpop) {
+            (Scheme::Bearer, None, _) => Ok(caller),
+            (Scheme::Dpop, Some(thumbprint), Some(dpop)) => {
+                dpop.check(credential, thumbprint).await?;
+                Ok(caller)
+            }
+            // A bound token as a bearer token (RFC 9449 §7.2), or an unbound one with a proof.
+            _ => unproven(),
+        }
+    }
+}
+
+impl<'a> Keys<'a> {
+    fn of(constraint: Option<&'a SenderConstraint>) -> Result<Self, AuthError> {
+        let (certificate, dpop) = match constraint {
+            None => (None, None),
+            Some(SenderConstraint::Certificate { thumbprint }) => (Some(thumbprint), None),
+            Some(SenderConstraint::CertificateAndDpop { certificate, dpop }) => (Some(certificate), Some(dpop)),
+            Some(SenderConstraint::Dpop { thumbprint }) => (None, Some(thumbprint)),
+            Some(SenderConstraint::Other) => return Err(InvalidToken::SenderConstrained.into()),
+        };
+        Ok(Self { certificate: certificate.map(String::as_str), dpop: dpop.map(String::as_str) })
+    }
+}
