@@ -143,6 +143,7 @@ impl DpopKey {
             jwk[name] = value;
             start().header("jwk", jwk).sign()
         };
+        let other = if self.0.algorithm() == Algorithm::EdDsa { Algorithm::Es384 } else { Algorithm::EdDsa };
         let secret = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode([7; 32])});
         let mut proofs = vec![
             damaged("no typ", start().without_header("typ").sign(), ProofError::WrongType),
@@ -154,7 +155,7 @@ impl DpopKey {
             damaged("alg none", with("alg", json!("none")), ProofError::AlgorithmNotAllowed),
             damaged("alg of a secret", with("alg", json!("HS256")), ProofError::AlgorithmNotAllowed),
             damaged("alg unknown", with("alg", json!("RS1")), ProofError::AlgorithmNotAllowed),
-            damaged("alg of another key", with("alg", json!("ML-DSA-44")), ProofError::UnusableKey),
+            damaged("alg of another key", with("alg", json!(other.name())), ProofError::UnusableKey),
             damaged("crit", with("crit", json!(["b64"])), ProofError::CriticalHeader),
             damaged("b64", with("b64", json!(true)), ProofError::CriticalHeader),
             damaged("no jwk", start().without_header("jwk").sign(), ProofError::UnusableKey),
