@@ -76,6 +76,8 @@ mod purpose;
 mod redis;
 mod request;
 mod rules;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod server_url;
 mod session;
 mod sessions;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]

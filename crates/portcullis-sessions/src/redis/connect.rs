@@ -11,6 +11,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::RedisStore;
 use super::connection::{Connection, Failure, Limits};
+use crate::server_url::{DANGEROUS, ServerUrl};
 
 /// The settings of a [`RedisStore`]. [`RedisStore::builder`] starts one.
 pub struct RedisStoreBuilder {
@@ -69,8 +70,9 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Accepts a server that may lose writes: one without `appendonly yes` and `appendfsync always`, one that removes keys when
-    /// its memory is full, or one that refuses `CONFIG GET`. The command `INFO` is always needed.
+    /// Accepts a server that may lose writes: one without `appendonly yes`, `appendfsync always` and
+    /// `no-appendfsync-on-rewrite no`, one that removes keys when its memory is full, or one that refuses `CONFIG GET`. The
+    /// command `INFO` is always needed.
     ///
     /// After a crash of such a server, the last writes can be undone, up to all since the last snapshot. Then a user whose
     /// refresh was lost has to log in again, a session that had ended may be open again, and a refresh token that was used is
@@ -84,18 +86,27 @@ impl RedisStoreBuilder {
     /// Connects, and reads the settings of the server.
     ///
     /// # Errors
-    /// [`RedisStoreError`] when a setting is wrong, the server may lose writes and that was not
-    /// [allowed](Self::allow_lost_writes), or Redis is unavailable.
+    /// [`RedisStoreError`] when a setting is wrong, a server on another machine is not verified, the server may lose writes and
+    /// that was not [allowed](Self::allow_lost_writes), or Redis is unavailable.
     pub async fn connect(self) -> Result<RedisStore, RedisStoreError> {
         ConfigError::all(self.errors())?;
-        let info = self.connection_info()?;
+        let url = ServerUrl::parse(&self.url)?;
+        let info = self.connection_info(&url)?;
+        let is_encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
         let limits = Limits { connect: self.connect_timeout, command: self.command_timeout };
         let server = Connection::to_server(Client::open(info.clone()).map_err(unavailable)?, limits);
         let facts = ServerFacts::read(&server).await?;
         if !self.allow_lost_writes {
             facts.check()?;
         }
-        let connection = if facts.is_cluster { open_cluster(info, limits).await? } else { server };
+        let connection = if facts.is_cluster {
+            if !is_encrypted {
+                check_nodes(&url, &server.run::<String>(redis::cmd("CLUSTER").arg("NODES")).await?)?;
+            }
+            open_cluster(info, limits).await?
+        } else {
+            server
+        };
         Ok(RedisStore::new(connection, &self.prefix))
     }
 
@@ -115,16 +126,20 @@ impl RedisStoreBuilder {
     }
 
     /// Reads the URL, which has the password, so the error of the parser is not shown.
-    fn connection_info(&self) -> Result<ConnectionInfo, ConfigError> {
+    fn connection_info(&self, url: &ServerUrl) -> Result<ConnectionInfo, ConfigError> {
         let hint = "write `redis://user:password@host:6379/0`, or `rediss://…` for TLS";
         let unreadable = || ConfigError::new("url", "cannot be read", hint);
-        let info = self.url.as_str().into_connection_info().map_err(|_| unreadable())?;
+        let info = url.text.as_str().into_connection_info().map_err(|_| unreadable())?;
         match info.addr() {
             ConnectionAddr::TcpTls { insecure: true, .. } => {
                 let hint = "remove `#insecure`, and let the system trust the certificate of the server";
                 return Err(ConfigError::new("url", "turns the check of the certificate off", hint));
             }
+            ConnectionAddr::Tcp(_, 0) | ConnectionAddr::TcpTls { port: 0, .. } => return Err(unreadable()),
             ConnectionAddr::TcpTls { .. } => choose_cryptography(),
+            ConnectionAddr::Tcp(host, _) if url.must_verify(host) => {
+                return Err(unencrypted("has no TLS, and the server is on another machine"));
+            }
             ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_) => {}
             _ => return Err(unreadable()),
         }
@@ -144,6 +159,25 @@ fn choose_cryptography() {
     }
 }
 
+/// Checks the nodes of a cluster without TLS, of which `nodes` has one line each (`CLUSTER NODES`). A node that was never part
+/// of a larger cluster does not know its host.
+fn check_nodes(url: &ServerUrl, nodes: &str) -> Result<(), ConfigError> {
+    let address = |line: &str| Some(line.split(' ').nth(1)?.split('@').next()?.rsplit_once(':')?.0.to_owned());
+    let hosts = nodes.lines().filter_map(address).filter(|host| !host.is_empty());
+    match hosts.filter(|host| url.must_verify(host)).count() {
+        0 => Ok(()),
+        _ => Err(unencrypted("has no TLS, and nodes of the cluster are on other machines")),
+    }
+}
+
+fn unencrypted(problem: &'static str) -> ConfigError {
+    let hint = format!(
+        "write `rediss://…`; with `?{DANGEROUS}=true` behind `redis://…`, anyone between the machines can read and change \
+         the data"
+    );
+    ConfigError::new("url", problem, hint)
+}
+
 async fn open_cluster(seed: ConnectionInfo, limits: Limits) -> Result<Connection, Unavailable> {
     let client = ClusterClientBuilder::new([seed])
         .connection_timeout(limits.connect)
@@ -160,6 +194,17 @@ async fn open_cluster(seed: ConnectionInfo, limits: Limits) -> Result<Connection
     Ok(Connection::to_cluster(connection, limits))
 }
 
+fn cannot_connect(failure: Failure) -> RedisStoreError {
+    match failure.unverified() {
+        Some(why) => {
+            let hint = "write the name that is in the certificate of the server, and let the system trust its certificate \
+                        authority, for example with SSL_CERT_FILE";
+            ConfigError::new("url", format!("the server could not be verified: {why}"), hint).into()
+        }
+        None => Unavailable::from(failure).into(),
+    }
+}
+
 fn unavailable(error: redis::RedisError) -> Unavailable {
     Failure::Redis(error).into()
 }
@@ -171,20 +216,26 @@ struct ServerFacts {
     has_log: bool,
     /// When it writes this file to the disk. `None` if it does not tell.
     fsync: Option<String>,
+    /// `yes` if it does not do so while it writes a new file. `None` if it does not tell.
+    pauses_fsync: Option<String>,
     /// Whether it may remove keys when its memory is full.
     evicts: bool,
 }
 
 impl ServerFacts {
-    async fn read(server: &Connection) -> Result<Self, Unavailable> {
-        let info: String = server.run(&redis::cmd("INFO")).await?;
-        let mut command = redis::cmd("CONFIG");
-        // Hosted servers refuse it.
-        let setting = server.run::<Vec<String>>(command.arg("GET").arg("appendfsync")).await;
-        Ok(Self::from_answers(&info, setting.ok().and_then(|pair| pair.into_iter().nth(1))))
+    async fn read(server: &Connection) -> Result<Self, RedisStoreError> {
+        let info: String = server.send(&redis::cmd("INFO")).await.map_err(cannot_connect)?;
+        let setting = async |name: &str| {
+            let mut command = redis::cmd("CONFIG");
+            // Hosted servers refuse it.
+            let pair = server.run::<Vec<String>>(command.arg("GET").arg(name)).await.ok()?;
+            pair.into_iter().nth(1)
+        };
+        let (fsync, pauses_fsync) = (setting("appendfsync").await, setting("no-appendfsync-on-rewrite").await);
+        Ok(Self::from_answers(&info, fsync, pauses_fsync))
     }
 
-    fn from_answers(info: &str, fsync: Option<String>) -> Self {
+    fn from_answers(info: &str, fsync: Option<String>, pauses_fsync: Option<String>) -> Self {
         let value = |name: &str| {
             let of = |line: &str| line.trim_end().strip_prefix(name)?.strip_prefix(':').map(str::to_owned);
             info.lines().find_map(of).unwrap_or_default()
@@ -193,6 +244,7 @@ impl ServerFacts {
             is_cluster: value("cluster_enabled") == "1",
             has_log: value("aof_enabled") == "1",
             fsync,
+            pauses_fsync,
             evicts: value("maxmemory") != "0" && value("maxmemory_policy") != "noeviction",
         }
     }
@@ -207,6 +259,18 @@ impl ServerFacts {
             (true, Some(_)) => Some("loses writes in a crash: `appendfsync` is not `always`"),
         };
         if let Some(problem) = loss {
+            return Err(ConfigError::new("server", problem, hint));
+        }
+        let loss = match self.pauses_fsync.as_deref() {
+            Some("no") => None,
+            Some(_) => {
+                Some("loses writes in a crash while it writes a new file: `no-appendfsync-on-rewrite` is not `no`")
+            }
+            None => Some("does not tell whether `no-appendfsync-on-rewrite` is `no`"),
+        };
+        if let Some(problem) = loss {
+            let hint = "run `CONFIG SET no-appendfsync-on-rewrite no` and write it to redis.conf, or call \
+                        `allow_lost_writes` and accept what its documentation says";
             return Err(ConfigError::new("server", problem, hint));
         }
         if self.evicts {
@@ -245,7 +309,17 @@ mod tests {
             (of("secret"), "url: "),
             (of("http://user:secret@localhost"), "url: "),
             (of("redis://user:secret@localhost:x"), "url: "),
-            (of("rediss://user:secret@localhost/#insecure"), "url: "),
+            (of("rediss://user:secret@localhost/#insecure"), "url: turns the check"),
+            (of("redis://user:secret@localhost:0"), "url: cannot be read"),
+            (of("rediss://user:secret@localhost:0"), "url: cannot be read"),
+            (of("redis://:secret@redis.example:6379/0"), "url: has no TLS"),
+            (of("redis://:secret@10.0.0.7"), "url: has no TLS"),
+            (of("redis://:secret@0.0.0.0"), "url: has no TLS"),
+            (of("redis://:secret@redis.example?dangerous_unverified_server=yes"), "url: the parameter"),
+            (
+                of("rediss://:secret@redis.example/#insecure").key_prefix("x"),
+                "url: turns the check of the certificate off",
+            ),
         ];
         for (builder, expected) in table {
             let error = error_of(builder).await;
@@ -260,6 +334,46 @@ mod tests {
             let error = RedisStore::builder(url).connect().await.unwrap_err();
             assert!(matches!(&error, RedisStoreError::Unavailable(_)), "{error}");
             assert!(!format!("{error} {error:?}").contains("secret"));
+        }
+    }
+
+    /// 0.0.0.0 reaches this machine, and counts as another one.
+    #[tokio::test]
+    async fn password_is_not_sent_to_a_server_without_tls() {
+        use tokio::io::AsyncReadExt as _;
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://user:secret@0.0.0.0:{}", listener.local_addr().unwrap().port());
+        let error = error_of(RedisStore::builder(&url)).await;
+        assert!(error.contains("`rediss://…`; with `?dangerous_unverified_server=true`"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+
+        let dangerous = RedisStore::builder(&format!("{url}/0?dangerous_unverified_server=true"));
+        let connecting = tokio::spawn(dangerous.command_timeout(Duration::from_millis(200)).connect());
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4];
+        connection.read_exact(&mut request).await.unwrap();
+        drop(connection);
+        assert!(matches!(connecting.await.unwrap(), Err(RedisStoreError::Unavailable(_))));
+        let others = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(others.is_err(), "the refused URL led to a connection");
+    }
+
+    #[test]
+    fn nodes_on_other_machines_need_tls() {
+        let nodes = |second: &str| {
+            format!(
+                "a0 127.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-1\nb1 {second} master - 0 0 1 connected\n"
+            )
+        };
+        let check = |url: &str, nodes: &str| check_nodes(&ServerUrl::parse(url).unwrap(), nodes);
+        for good in ["127.0.0.1:7001@17001", "::1:7001@17001,localhost", ":7001@17001", ":0@0"] {
+            assert_eq!(check("redis://localhost", &nodes(good)), Ok(()), "{good}");
+        }
+        for other in ["10.0.0.7:7001@17001", "10.0.0.7:7001@17001,localhost", "fe80::1:7001@17001"] {
+            let error = check("redis://localhost", &nodes(other)).unwrap_err().to_string();
+            assert!(error.starts_with("url: has no TLS, and nodes of the cluster are on other machines"), "{error}");
+            assert_eq!(check("redis://localhost?dangerous_unverified_server=true", &nodes(other)), Ok(()), "{other}");
         }
     }
 
@@ -279,12 +393,17 @@ mod tests {
             (String::new(), None, Some("`appendonly` is `no`")),
         ];
         for (info, fsync, expected) in table {
-            let result = ServerFacts::from_answers(&info, fsync.map(str::to_owned)).check();
+            let result = ServerFacts::from_answers(&info, fsync.map(str::to_owned), Some("no".to_owned())).check();
             match expected {
                 None => assert!(result.is_ok(), "{info} {fsync:?}"),
                 Some(text) => assert!(result.unwrap_err().to_string().contains(text), "{info} {fsync:?}"),
             }
         }
-        assert!(ServerFacts::from_answers("cluster_enabled:1\r\n", None).is_cluster);
+        for (pauses, expected) in [(Some("yes"), "`no-appendfsync-on-rewrite` is not `no`"), (None, "does not tell")] {
+            let (fsync, pauses) = (Some("always".to_owned()), pauses.map(str::to_owned));
+            let error = ServerFacts::from_answers(&info("1", "0", "noeviction"), fsync, pauses).check().unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+        assert!(ServerFacts::from_answers("cluster_enabled:1\r\n", None, None).is_cluster);
     }
 }

@@ -1,8 +1,9 @@
 //! The connection to a server or a cluster: time limits, new connections after failures, and errors without contents.
 
-use std::fmt;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use portcullis::error::Unavailable;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -104,7 +105,7 @@ impl Connection {
         }
     }
 
-    async fn send<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+    pub(super) async fn send<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
         #[cfg(test)]
         self.faults.before()?;
         let result = match &self.target {
@@ -166,6 +167,13 @@ async fn within<T: FromRedisValue>(
 }
 
 impl Failure {
+    /// Whether the server has no certificate that fits its name and that the system trusts. Returns why.
+    pub(super) fn unverified(&self) -> Option<String> {
+        let Self::Redis(error) = self else { return None };
+        let error = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?.downcast_ref::<io::Error>()?;
+        (error.kind() == io::ErrorKind::InvalidData).then(|| error.to_string())
+    }
+
     /// Whether the next command needs a new connection. After most errors of a server it gets one, because the name may lead
     /// to another server now, for example after a failover.
     fn ends_the_connection(&self) -> bool {

@@ -41,16 +41,19 @@ use crate::token::TokenHash;
 /// # Ok(()) }
 /// ```
 ///
-/// It expects a server that keeps every write that it acknowledged: `appendonly yes`, `appendfsync always` and no eviction of
-/// keys. It asks the server of the URL for these settings when it connects, and refuses others unless
+/// It expects a server that keeps every write that it acknowledged: `appendonly yes`, `appendfsync always`,
+/// `no-appendfsync-on-rewrite no` and no eviction of keys. It asks the server of the URL for these settings when it connects, and refuses others unless
 /// [`allow_lost_writes`](RedisStoreBuilder::allow_lost_writes) is called.
 ///
 /// A server with `cluster-enabled yes` is used as a cluster: the URL names one of its nodes, and the others are found. Give
 /// all nodes the same settings. A failover to a replica can still lose the last writes.
 ///
-/// A server that does not answer in time is unavailable (503). The next operation connects again. `rediss` in the URL means
-/// TLS, and the system's root certificates decide about the certificate of the server. `redis` has no TLS: use it only on this
-/// machine or in a private network.
+/// A server that does not answer in time is unavailable (503). The next operation connects again.
+///
+/// `rediss` in the URL means TLS, and the system's root certificates decide about the certificate of the server. `redis` has no
+/// TLS. For a server, or nodes of a cluster, on another machine it is an error, unless the URL also has
+/// `dangerous_unverified_server=true`, for example `redis://cache:6379/0?dangerous_unverified_server=true` in the same private
+/// network. Anyone in that network can then read and change the data.
 ///
 /// With the feature `issuer`, it also keeps the signing keys that several machines share, encrypted:
 /// `KeyRing::builder().open(store.clone(), secret)`.

@@ -9,7 +9,7 @@ use super::SqlStore;
 use super::database::Database;
 use super::schema::{self, SchemaError};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
-use super::server_url::{ServerUrl, Tls, unverified};
+use crate::server_url::{DANGEROUS, ServerUrl};
 
 /// The settings of an [`SqlStore`]. [`SqlStore::builder`] starts one.
 pub struct SqlStoreBuilder {
@@ -142,10 +142,9 @@ impl SqlStoreBuilder {
             return Ok(options);
         }
         let verifies = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
-        Ok(match url.tls(options.get_host(), verifies)? {
-            Tls::AsGiven => options,
-            Tls::Verified => options.ssl_mode(MySqlSslMode::VerifyIdentity),
-        })
+        let must_verify = url.must_verify(options.get_host());
+        check_mode(&url, must_verify && !verifies)?;
+        Ok(if must_verify { options.ssl_mode(MySqlSslMode::VerifyIdentity) } else { options })
     }
 
     #[cfg(feature = "postgres")]
@@ -158,10 +157,9 @@ impl SqlStoreBuilder {
             return Ok(options);
         }
         let verifies = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
-        Ok(match url.tls(options.get_host(), verifies)? {
-            Tls::AsGiven => options,
-            Tls::Verified => options.ssl_mode(PgSslMode::VerifyFull),
-        })
+        let must_verify = url.must_verify(options.get_host());
+        check_mode(&url, must_verify && !verifies)?;
+        Ok(if must_verify { options.ssl_mode(PgSslMode::VerifyFull) } else { options })
     }
 
     #[cfg(feature = "sqlite")]
@@ -190,6 +188,30 @@ impl SqlStoreBuilder {
 fn unreadable_url(_: sqlx::Error) -> SqlStoreError {
     let hint = "write `sqlite:FILE`, `mysql://user:password@host/database` or `postgres://user:password@host/database`";
     ConfigError::new("url", "cannot be read", hint).into()
+}
+
+/// Refuses a mode in the URL that is too weak.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+fn check_mode(url: &ServerUrl, is_too_weak: bool) -> Result<(), ConfigError> {
+    if url.has_mode && is_too_weak {
+        return Err(ConfigError::new("url", "its TLS mode does not check which server answers", hint()));
+    }
+    Ok(())
+}
+
+/// The error of a server that did not prove who it is.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+fn unverified(error: &sqlx::Error) -> ConfigError {
+    ConfigError::new("url", format!("the server could not be verified: {error}"), hint())
+}
+
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+fn hint() -> String {
+    format!(
+        "write `ssl-mode=VERIFY_IDENTITY` (MySQL) or `sslmode=verify-full` (PostgreSQL) or leave it out, and name the file of \
+         your own certificate authority with `ssl-ca` or `sslrootcert`; with `{DANGEROUS}=true`, anyone between the \
+         machines can read and change the data"
+    )
 }
 
 fn cannot_connect(error: sqlx::Error) -> SqlStoreError {

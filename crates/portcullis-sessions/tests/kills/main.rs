@@ -1,4 +1,5 @@
 //! Processes that are killed with SIGKILL: at each step of each request, in the middle of writes, and the Redis server itself.
+//! Also what a store demands of a Redis server: settings and TLS.
 
 #![cfg(unix)]
 #![allow(
@@ -13,6 +14,8 @@ mod at_named_steps;
 mod in_writes;
 mod process;
 mod redis_server;
+mod redis_tls;
 mod requests;
+mod server;
 mod stopping;
 mod stores;

@@ -27,9 +27,15 @@ pub(crate) struct Running {
 impl Running {
     /// Runs the test `name` again, with a task.
     pub(crate) fn test(name: &str, task: &[&str]) -> Self {
+        Self::test_with(name, task, &[])
+    }
+
+    /// Runs the test `name` again, with a task and with variables.
+    pub(crate) fn test_with(name: &str, task: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([name, "--exact", "--nocapture"])
             .env(TASK, task.join("\n"))
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

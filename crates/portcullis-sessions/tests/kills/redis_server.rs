@@ -1,8 +1,5 @@
 //! The Redis server is killed, and stopped, while a service uses it.
 
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -10,10 +7,7 @@ use std::time::{Duration, Instant};
 use portcullis_sessions::{RedisStore, RedisStoreError, Sessions, SessionsError, SuccessorKeys, Verdict};
 
 use crate::requests::facts;
-use crate::stores::skipped;
-
-/// The program `redis-server`.
-const PROGRAM: &str = "PORTCULLIS_TEST_REDIS_SERVER";
+use crate::server::{Server, retried};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_redis_loses_nothing_that_it_acknowledged() {
@@ -87,9 +81,13 @@ async fn redis_that_hangs_is_unavailable_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_that_may_lose_writes_needs_consent() {
-    let table: [(&[&str], &str); 4] = [
+    let table: [(&[&str], &str); 5] = [
         (&["--appendonly", "no"], "`appendonly` is `no`"),
         (&["--appendonly", "yes"], "`appendfsync` is not `always`"),
+        (
+            &["--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "yes"],
+            "`no-appendfsync-on-rewrite` is not `no`",
+        ),
         (
             &[
                 "--appendonly",
@@ -116,79 +114,18 @@ async fn redis_that_may_lose_writes_needs_consent() {
     }
 }
 
-/// A private server, which ends with this value.
-struct Server {
-    program: String,
-    port: u16,
-    settings: Vec<String>,
-    folder: tempfile::TempDir,
-    process: Option<Child>,
-}
-
-impl Server {
-    /// `None` if no variable names the program.
-    async fn start(settings: &[&str]) -> Option<Self> {
-        let Ok(program) = std::env::var(PROGRAM) else {
-            skipped(PROGRAM);
-            return None;
-        };
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let folder = tempfile::tempdir().unwrap();
-        let mut server = Self { program, port, settings, folder, process: None };
-        server.run().await;
-        Some(server)
-    }
-
-    fn store(&self) -> portcullis_sessions::RedisStoreBuilder {
-        RedisStore::builder(&format!("redis://127.0.0.1:{}", self.port))
-    }
-
-    async fn run(&mut self) {
-        let folder: &Path = self.folder.path();
-        let command = Command::new(&self.program)
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-            .arg(folder)
-            .args(&self.settings)
-            .stdout(Stdio::null())
-            .spawn();
-        self.process = Some(command.unwrap());
-        retried(async || tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await).await.unwrap();
-    }
-
-    /// Kills the server with SIGKILL.
-    fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().unwrap();
-            process.wait().unwrap();
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.process.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cluster_without_tls_has_no_nodes_elsewhere() {
+    let settings = ["--appendonly", "yes", "--appendfsync", "always", "--cluster-enabled", "yes"];
+    let settings = [&settings[..], &["--cluster-port", "{free}", "--cluster-announce-ip", "10.255.255.7"]].concat();
+    let Some(server) = Server::start(&settings).await else { return };
+    match server.store().connect().await {
+        Err(RedisStoreError::Config(error)) => assert!(error.to_string().contains("are on other machines"), "{error}"),
+        other => panic!("{other:?}"),
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// Tries for up to ten seconds.
-async fn retried<T, E>(attempt: impl AsyncFn() -> Result<T, E>) -> Result<T, E> {
-    let begun = Instant::now();
-    loop {
-        let result = attempt().await;
-        if result.is_ok() || begun.elapsed() > Duration::from_secs(10) {
-            return result;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn sessions(store: RedisStore) -> Sessions {
+pub(crate) fn sessions(store: RedisStore) -> Sessions {
     let keys = SuccessorKeys::new(1, b"a key of the tests with 32 bytes or more").unwrap();
     Sessions::builder(store, keys).grace(Duration::from_secs(60)).build().unwrap()
 }
