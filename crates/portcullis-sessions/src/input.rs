@@ -19,11 +19,12 @@ pub(crate) fn check_subject(subject: &str) -> Result<(), Wrong> {
 
 /// Checks the facts of a login.
 pub(crate) fn check_facts(facts: &AuthFacts) -> Result<(), Wrong> {
-    if facts.acr.as_ref().is_some_and(|acr| acr.is_empty() || acr.len() > 255) {
-        return Err(("acr", "does not have 1 to 255 bytes"));
+    let fits = |text: &str, limit: usize| (1..=limit).contains(&text.len()) && !text.chars().any(char::is_control);
+    if facts.acr.as_ref().is_some_and(|acr| !fits(acr, 255)) {
+        return Err(("acr", "does not have 1 to 255 bytes without control characters"));
     }
-    if facts.amr.len() > 16 || facts.amr.iter().any(|method| method.is_empty() || method.len() > 64) {
-        return Err(("amr", "has more than 16 methods, or one without 1 to 64 bytes"));
+    if facts.amr.len() > 16 || facts.amr.iter().any(|method| !fits(method, 64)) {
+        return Err(("amr", "has more than 16 methods, or one without 1 to 64 bytes without control characters"));
     }
     Ok(())
 }
@@ -61,7 +62,9 @@ mod tests {
         for wrong in [
             facts.clone().with_acr(""),
             facts.clone().with_acr("a".repeat(256)),
+            facts.clone().with_acr("a\0"),
             facts.clone().with_amr([""]),
+            facts.clone().with_amr(["pwd\n"]),
             facts.clone().with_amr(["a".repeat(65)]),
             facts.with_amr(["a"; 17]),
         ] {

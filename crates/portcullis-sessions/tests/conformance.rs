@@ -11,7 +11,7 @@ async fn passes_on(name: &str, store: impl SessionStore + 'static) {
     let report = conformance::run(store).await;
     println!("{name}\n{report}");
     assert!(report.passed(), "{name}\n{report}");
-    assert!(report.results().count() >= 27);
+    assert!(report.results().count() >= 29);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -71,6 +71,7 @@ pub async fn run(store: impl SessionStore + 'static) -> Report {
             sessions_are_returned_as_stored
             names_are_unique
             names_are_compared_exactly
+            names_with_a_nul_are_unknown
             of_fifty_replacements_one_succeeds
             end_selects_the_right_sessions
             end_beats_a_replacement_from_before
@@ -82,6 +83,7 @@ pub async fn run(store: impl SessionStore + 'static) -> Report {
             unused_successor_makes_the_old_token_orphaned
             logging_out_selects_the_right_sessions
             lifetimes_end_sessions
+            control_characters_are_refused_or_removed
             purpose_tokens_die_with_the_state
             key_rotation_keeps_sessions_in_grace
             clocks_may_differ_by_five_seconds;

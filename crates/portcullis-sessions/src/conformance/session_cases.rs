@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::at_once::{START, builder, clock, expect, facts, machine, subject};
 use super::{Outcome, check};
-use crate::{SessionStore, Sessions, SessionsError, SuccessorKeys, Verdict};
+use crate::{PurposeTokenError, SessionStore, Sessions, SessionsError, SuccessorKeys, Verdict};
 
 type Store = Arc<dyn SessionStore>;
 
@@ -69,6 +69,45 @@ pub(super) async fn lifetimes_end_sessions(store: Store) -> Outcome {
     expect(&sessions, idle.as_str(), Verdict::Expired).await?;
     clock.advance(SECOND * 10);
     expect(&sessions, used.as_str(), Verdict::Expired).await
+}
+
+pub(super) async fn control_characters_are_refused_or_removed(store: Store) -> Outcome {
+    let sessions = machine(&store, &clock())?;
+    let resets = sessions.purpose_tokens("password reset", SECOND * 600)?;
+    let alice = subject()?;
+    for control in ['\0', '\n', '\u{1b}', '\u{7f}', '\u{85}'] {
+        let bad = format!("a{control}b");
+        let results = [
+            sessions.start(&bad, facts()).await,
+            sessions.start(&alice, facts().with_acr(bad.clone())).await,
+            sessions.start(&alice, facts().with_amr([bad.clone()])).await,
+        ];
+        for result in results {
+            check!(matches!(result, Err(SessionsError::InvalidInput { .. })), "{control:?} is not refused");
+        }
+        let issued = resets.issue(&bad, b"state").await;
+        check!(matches!(issued, Err(PurposeTokenError::InvalidInput { .. })), "{control:?} is not refused");
+
+        // A request may have it in these values, and gets the answer for unknown ones.
+        let login = sessions.start_labeled(&alice, facts(), &bad).await?;
+        check!(login.session.label.as_deref() == Some("ab"), "the label has {control:?}");
+        let id = format!("{}{control}", login.session.id);
+        check!(sessions.find_open(&id).await?.is_none(), "a session was found by another name");
+        check!(!sessions.log_out_one(&alice, &id).await?, "a session ended by another name");
+        check!(!sessions.revoke_session(&id).await?, "a session ended by another name");
+        check!(sessions.list(&bad).await?.is_empty(), "another subject has sessions");
+        check!(sessions.log_out_everywhere(&bad).await? == 0, "another subject has sessions");
+        sessions.revoke_token(&bad, facts().auth_time).await?;
+        check!(sessions.is_token_revoked(&bad).await?, "the token is not revoked");
+        let token = login.refresh_token.as_str();
+        expect(&sessions, &format!("{token}{control}"), Verdict::Unknown).await?;
+        let redeemed = resets.redeem(&format!("{token}{control}"), b"state").await;
+        check!(matches!(redeemed, Err(PurposeTokenError::Refused)), "a purpose token was found by another text");
+        let purpose = resets.issue(&alice, bad.as_bytes()).await?;
+        check!(resets.redeem(purpose.as_str(), bad.as_bytes()).await? == alice, "the state is another one");
+        expect(&sessions, token, Verdict::Rotated).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn purpose_tokens_die_with_the_state(store: Store) -> Outcome {

@@ -76,6 +76,34 @@ pub(super) async fn names_are_compared_exactly(store: Store) -> Outcome {
     Ok(())
 }
 
+pub(super) async fn names_with_a_nul_are_unknown(store: Store) -> Outcome {
+    let [one, other] = [session(&subject()?)?, session(&subject()?)?];
+    let other = StoredSession { subject: one.subject.clone(), ..other };
+    for session in [&one, &other] {
+        store.insert(session).await?;
+    }
+    let with_nul = |text: &str| [format!("{text}\0"), format!("\0{text}"), format!("{text}\0x")];
+    for id in with_nul(&one.id) {
+        check!(store.find(&id).await?.is_none(), "a session was found by another name");
+        check!(store.end(Which::Session(&id), ended(1)).await? == 0, "a session ended by another name");
+        let of = Which::SessionOf { subject: &one.subject, id: &id };
+        check!(store.end(of, ended(1)).await? == 0, "a session ended by another name");
+    }
+    for subject in with_nul(&one.subject) {
+        check!(store.open_sessions(&subject, at(0)).await?.is_empty(), "sessions were found by another subject");
+        let others = Which::OthersOf { subject: &subject, keep: &one.id };
+        for which in [Which::AllOf(&subject), Which::SessionOf { subject: &subject, id: &one.id }, others] {
+            check!(store.end(which, ended(1)).await? == 0, "a session ended by another subject");
+        }
+    }
+    check!(store.open_sessions(&one.subject, at(0)).await?.len() == 2, "a session is missing");
+    // No session has the name that stays, so all end.
+    let keep = format!("{}\0", one.id);
+    let count = store.end(Which::OthersOf { subject: &one.subject, keep: &keep }, ended(1)).await?;
+    check!(count == 2, "{count} sessions ended, and none has the name that stays");
+    Ok(())
+}
+
 pub(super) async fn of_fifty_replacements_one_succeeds(store: Store) -> Outcome {
     let first = session(&subject()?)?;
     store.insert(&first).await?;
