@@ -70,6 +70,12 @@ impl Registration {
         if self.photo.chars().count() > 2000 {
             fields.insert("photo", "Write the address of a picture, up to 2000 characters");
         }
+        // Databases differ in what they do with this character.
+        for (field, text) in [("name", self.name.as_str()), ("email", email), ("photo", &self.photo)] {
+            if text.contains('\0') {
+                fields.insert(field, "Write it without the character U+0000");
+            }
+        }
         if fields.is_empty() { Ok(()) } else { Err(ApiError::InvalidInput(fields)) }
     }
 }

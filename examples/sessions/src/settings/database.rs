@@ -1,5 +1,7 @@
 //! Which database: one URL, or the parts of the address of a MySQL or MariaDB server.
 
+use std::num::NonZeroU16;
+
 use portcullis_axum::ConfigError;
 use url::Url;
 
@@ -18,6 +20,9 @@ pub(super) fn url(reader: &mut Reader<'_>) -> Option<String> {
         if is_given {
             let hint = "set either DATABASE_URL, or DATABASE_HOST and the other parts";
             reader.fault(ConfigError::new("DATABASE_URL", "set together with parts of an address", hint));
+        }
+        if has_port_zero(&url) {
+            reader.fault(ConfigError::new("DATABASE_URL", "has the port 0", "write the port of the server, or none"));
         }
         if !is_supported(&url) {
             let hint = "write `sqlite:FILE`, `mysql://user:password@host/database` or \
@@ -56,11 +61,16 @@ fn is_supported(url: &str) -> bool {
     matches!(scheme, "sqlite" | "mysql" | "mariadb" | "postgres" | "postgresql")
 }
 
+/// Whether a URL has the port 0, which no server has.
+pub(super) fn has_port_zero(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.port() == Some(0))
+}
+
 /// The setters of [`Url`] escape what cannot be in a URL, for example an `@` in a password.
-fn from_parts(host: &str, port: Option<u16>, database: &str, user: &str, password: &str) -> Option<String> {
+fn from_parts(host: &str, port: Option<NonZeroU16>, database: &str, user: &str, password: &str) -> Option<String> {
     let mut url = Url::parse("mysql://host").ok()?;
     url.set_host(Some(host)).ok()?;
-    url.set_port(port).ok()?;
+    url.set_port(port.map(NonZeroU16::get)).ok()?;
     url.set_username(user).ok()?;
     url.set_password(Some(password)).ok()?;
     url.path_segments_mut().ok()?.push(database);

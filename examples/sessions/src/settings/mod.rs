@@ -99,9 +99,10 @@ impl Settings {
         let database_url = database::url(&mut reader).unwrap_or(default.database_url);
         let hint = "write up to 24 lowercase letters, digits and underscores, such as `api_`";
         let database_prefix = reader.value("DATABASE_PREFIX", String::new(), hint, database::prefix);
-        let hint = "write `rediss://user:password@host:6379`, or `redis://host:6379`, which is not encrypted";
+        let hint = "write `rediss://user:password@host:6379`, or `redis://localhost:6379`, which is not encrypted";
         let redis_url = reader.value("REDIS_URL", None, hint, |text| {
-            ["redis://", "rediss://"].iter().any(|scheme| text.starts_with(scheme)).then(|| Some(text.to_owned()))
+            let has_scheme = ["redis://", "rediss://"].iter().any(|scheme| text.starts_with(scheme));
+            (has_scheme && !database::has_port_zero(text)).then(|| Some(text.to_owned()))
         });
         let hint = "write minutes such as `15`, or `90s`, from 1 second to 1 hour";
         let access_lifetime = reader.value("ACCESS_TOKEN_EXPIRES_IN", default.access_lifetime, hint, |text| {

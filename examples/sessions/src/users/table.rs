@@ -98,6 +98,10 @@ impl Users {
 
     /// Returns the user with this address, which is in its normal form.
     pub(crate) async fn by_email(&self, email: &str) -> Result<Option<User>, sqlx::Error> {
+        // No account has such an address, and PostgreSQL refuses a statement with this character.
+        if email.contains('\0') {
+            return Ok(None);
+        }
         let query = sqlx::query(AssertSqlSafe(Arc::clone(&self.statements.by_email))).bind(email);
         query.fetch_optional(&self.pool).await?.as_ref().map(user).transpose()
     }

@@ -1,20 +1,26 @@
 //! A client that keeps cookies as a browser does, and shows each field of a response.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use crate::service::Service;
-
 #[derive(Clone)]
 pub(crate) struct Browser {
     client: reqwest::Client,
-    address: String,
+    instances: Arc<Instances>,
     /// The fields that each request has.
     pub(crate) fields: Vec<(&'static str, String)>,
     /// The cookies by name, with their paths.
     pub(crate) cookies: BTreeMap<String, (String, String)>,
+}
+
+/// The instances of a service, which get requests in turn.
+struct Instances {
+    addresses: Vec<String>,
+    turn: AtomicUsize,
 }
 
 pub(crate) struct Answer {
@@ -26,11 +32,11 @@ pub(crate) struct Answer {
 }
 
 impl Browser {
-    /// A page of the service at `url`, which is reached at `address`.
-    pub(crate) fn new(address: &str, url: &str) -> Self {
+    /// A page of the service at `url`, which is reached at these addresses.
+    pub(crate) fn new(addresses: &[String], url: &str) -> Self {
         let fields = vec![("origin", url.to_owned()), ("sec-fetch-site", "same-origin".to_owned())];
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { client, address: address.to_owned(), fields, cookies: BTreeMap::new() }
+        Self { client, instances: Instances::new(addresses), fields, cookies: BTreeMap::new() }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
@@ -54,9 +60,27 @@ impl Browser {
         &mut self,
         method: Method,
         path: &str,
-        change: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        change: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Answer {
-        let mut request = self.client.request(method, format!("{}{path}", self.address));
+        let mut problem = None;
+        // An instance that does not answer is left out, as a load balancer does.
+        for address in self.instances.next() {
+            match self.attempt(&address, method.clone(), path, &change).await {
+                Ok(answer) => return answer,
+                Err(error) => problem = Some(error),
+            }
+        }
+        panic!("no instance answered: {problem:?}")
+    }
+
+    async fn attempt(
+        &mut self,
+        address: &str,
+        method: Method,
+        path: &str,
+        change: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request = self.client.request(method, format!("{address}{path}"));
         for (name, value) in &self.fields {
             request = request.header(*name, value);
         }
@@ -65,13 +89,13 @@ impl Browser {
         if !cookies.is_empty() {
             request = request.header("cookie", cookies.join("; "));
         }
-        let response = change(request).send().await.unwrap();
+        let response = change(request).send().await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let cookies = headers.get_all("set-cookie").iter().map(|field| field.to_str().unwrap().to_owned()).collect();
-        let answer = Answer { status, cookies, headers, text: response.text().await.unwrap() };
+        let answer = Answer { status, cookies, headers, text: response.text().await? };
         self.keep(&answer);
-        answer
+        Ok(answer)
     }
 
     /// The value of a cookie.
@@ -84,9 +108,9 @@ impl Browser {
         self.cookies.insert(name.to_owned(), (value.to_owned(), "/".to_owned()));
     }
 
-    /// Sends further requests to another instance.
-    pub(crate) fn move_to(&mut self, service: &Service) {
-        service.address.clone_into(&mut self.address);
+    /// Sends further requests to one instance.
+    pub(crate) fn move_to(&mut self, address: &str) {
+        self.instances = Instances::new(&[address.to_owned()]);
     }
 
     fn keep(&mut self, answer: &Answer) {
@@ -101,6 +125,19 @@ impl Browser {
                 self.cookies.insert(name.to_owned(), (value.to_owned(), path.to_owned()));
             }
         }
+    }
+}
+
+impl Instances {
+    fn new(addresses: &[String]) -> Arc<Self> {
+        Arc::new(Self { addresses: addresses.to_vec(), turn: AtomicUsize::new(0) })
+    }
+
+    /// The next instance, and the others after it.
+    fn next(&self) -> Vec<String> {
+        let mut addresses = self.addresses.clone();
+        addresses.rotate_left(self.turn.fetch_add(1, Ordering::Relaxed) % self.addresses.len());
+        addresses
     }
 }
 

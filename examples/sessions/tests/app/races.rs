@@ -136,13 +136,13 @@ async fn two_instances_share_sessions_and_keys() {
     };
     let (one, other) = (Service::start(with_url()).await, Service::start(with_url()).await);
     let mut browser = one.logged_in().await;
-    browser.move_to(&other);
+    browser.move_to(&other.address);
     browser.get("/api/users/me").await.expect(200);
     browser.post_empty("/api/auth/refresh").await.expect(200);
-    browser.move_to(&one);
+    browser.move_to(&one.address);
     browser.get("/api/users/me").await.expect(200);
     browser.post_empty("/api/auth/logout").await.expect(200);
-    browser.move_to(&other);
+    browser.move_to(&other.address);
     browser.get("/api/users/me").await.expect(401);
 }
 

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::proxy::Proxy;
 use crate::service::{EMAIL, PASSWORD, Service, credentials, registration, settings};
 
 #[tokio::test]
@@ -41,6 +42,9 @@ async fn each_wrong_field_is_named() {
         (with("name", " ".into()), &["name"]),
         (with("name", "a".repeat(101).into()), &["name"]),
         (with("photo", "a".repeat(2001).into()), &["photo"]),
+        (with("name", "a\0".into()), &["name"]),
+        (with("email", "a\0@example.com".into()), &["email"]),
+        (with("photo", "\0a.png".into()), &["photo"]),
     ] {
         let answer = service.browser().post("/api/auth/register", body).await.expect_error(400, "invalid_input");
         let json = answer.json();
@@ -54,6 +58,38 @@ async fn each_wrong_field_is_named() {
         let body = json!({"name": "A", "email": "a@example.com", "password": password, "passwordConfirm": password});
         service.browser().post("/api/auth/register", body).await.expect(status);
     }
+}
+
+/// PostgreSQL refuses statements with this character. What a client sends is never an error of the database.
+#[tokio::test]
+async fn nul_in_a_request_is_no_outage() {
+    let folder = TempDir::new().unwrap();
+    let service = Service::start(settings(&folder)).await;
+    let mut browser = service.logged_in().await;
+    for email in ["ada\0@example.com", "\0", "ada@example.com\0"] {
+        let body = json!({"email": email, "password": PASSWORD});
+        browser.post("/api/auth/login", body).await.expect_error(400, "invalid_credentials");
+        let answer = browser.post("/api/auth/register", json!({"email": email})).await;
+        assert!(answer.expect_error(400, "invalid_input").json()["fields"]["email"].is_string());
+    }
+    let mut body = credentials();
+    body["label"] = "Fire\0fox".into();
+    browser.post("/api/auth/login", body).await.expect(200);
+    let sessions = browser.get("/api/sessions").await.expect(200).json();
+    let current = sessions.as_array().unwrap().iter().find(|each| each["current"] == true).unwrap();
+    assert_eq!(current["label"], "Firefox");
+    for id in ["%00".to_owned(), format!("{}%00", current["id"].as_str().unwrap())] {
+        browser.delete(&format!("/api/sessions/{id}")).await.expect_error(404, "no_such_session");
+    }
+    let change = json!({"currentPassword": PASSWORD, "password": "a\0 password", "passwordConfirm": "a\0 password"});
+    browser.post("/api/auth/password", change).await.expect(200);
+    let body = json!({"email": EMAIL, "password": "a\0 password"});
+    service.browser().post("/api/auth/login", body).await.expect(200);
+
+    let mut native = service.browser();
+    native.fields = vec![("x-client", "native".to_owned())];
+    let body = json!({"refresh_token": "pcr1_\0"});
+    native.post("/api/auth/refresh", body).await.expect_error(401, "session_ended");
 }
 
 #[tokio::test]
@@ -81,13 +117,13 @@ async fn verification_is_checked_after_the_password() {
     let answer = browser.post("/api/auth/login", credentials()).await.expect_error(401, "user_unverified");
     assert!(answer.cookies.is_empty());
 
-    service.sql("UPDATE users SET verified = 1").await;
+    service.sql("UPDATE {}users SET verified = 1").await;
     browser.post("/api/auth/login", credentials()).await.expect(200);
     browser.get("/api/users/me").await.expect(200);
-    service.sql("UPDATE users SET verified = 0").await;
+    service.sql("UPDATE {}users SET verified = 0").await;
     let answer = browser.get("/api/users/me").await.expect_error(401, "invalid_token");
     assert_eq!(answer.json()["reason"], "user_unverified");
-    service.sql("DELETE FROM users").await;
+    service.sql("DELETE FROM {}users").await;
     let answer = browser.get("/api/users/me").await.expect_error(401, "invalid_token");
     assert_eq!(answer.json()["reason"], "user_not_found");
 }
@@ -197,9 +233,18 @@ async fn missing_and_wrong_tokens_are_refused() {
 #[tokio::test]
 async fn outage_is_503_and_keeps_the_cookies() {
     let folder = TempDir::new().unwrap();
-    let service = Service::start(settings(&folder)).await;
+    let mut settings = settings(&folder);
+    // With Redis, the connections to it break.
+    let redis = match &mut settings.redis_url {
+        Some(url) => Some(Proxy::start(url).await),
+        None => None,
+    };
+    let service = Service::start(settings).await;
     let mut browser = service.logged_in().await;
-    service.sql("ALTER TABLE portcullis_sessions RENAME TO gone").await;
+    match &redis {
+        Some(proxy) => proxy.interrupt(),
+        None => service.sql("ALTER TABLE {}portcullis_sessions RENAME TO {}gone").await,
+    }
     for path in ["/api/auth/refresh", "/api/auth/logout"] {
         let answer = browser.post_empty(path).await.expect_error(503, "temporarily_unavailable");
         assert!(answer.cookies.is_empty());
@@ -207,11 +252,14 @@ async fn outage_is_503_and_keeps_the_cookies() {
     }
     browser.get("/api/users/me").await.expect_error(503, "temporarily_unavailable");
     browser.post("/api/auth/login", credentials()).await.expect_error(503, "temporarily_unavailable");
-    service.sql("ALTER TABLE gone RENAME TO portcullis_sessions").await;
-    service.sql("ALTER TABLE users RENAME TO gone").await;
+    match &redis {
+        Some(proxy) => proxy.go_on().await,
+        None => service.sql("ALTER TABLE {}gone RENAME TO {}portcullis_sessions").await,
+    }
+    service.sql("ALTER TABLE {}users RENAME TO {}gone").await;
     browser.get("/api/users/me").await.expect_error(503, "temporarily_unavailable");
     browser.post("/api/auth/login", json!({"email": EMAIL, "password": PASSWORD})).await.expect(503);
-    service.sql("ALTER TABLE gone RENAME TO users").await;
+    service.sql("ALTER TABLE {}gone RENAME TO {}users").await;
     browser.post_empty("/api/auth/refresh").await.expect(200);
     browser.get("/api/users/me").await.expect(200);
 }
