@@ -14,7 +14,7 @@ use portcullis::{
 };
 use portcullis_testing::{SigningKey, TestIssuer};
 
-use crate::seams;
+use crate::{seams, step_up};
 
 pub(crate) struct Gates {
     pub(crate) issuer: TestIssuer,
@@ -117,6 +117,7 @@ impl Gates {
             Scope::nested("/nested-one-gate", Guard::new(shared.clone()), admin(shared)),
         ];
         scopes.extend(seams::parts(&issuer));
+        scopes.extend(step_up::parts(&issuer));
         Self { issuer, other_issuer, scopes, metadata }
     }
 
@@ -189,6 +190,7 @@ pub(crate) fn errors_of_checks() -> Vec<InvalidToken> {
         InvalidToken::WrongTokenClass,
         InvalidToken::SessionPending,
         InvalidToken::OpaqueToken,
+        InvalidToken::Inactive,
         InvalidToken::Revoked,
         InvalidToken::UserNotFound,
         InvalidToken::UserUnverified,

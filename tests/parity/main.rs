@@ -27,6 +27,7 @@ mod requests;
 mod running;
 mod seams;
 mod servers;
+mod step_up;
 mod two_readers;
 mod unread;
 
@@ -163,6 +164,53 @@ fn gates_with_two_schemes() {
 #[test]
 fn target_uris() {
     answer_as_expected(seams::target_uris);
+}
+
+#[test]
+fn tokens_that_are_too_old() {
+    answer_as_expected(step_up::age_of_the_token);
+}
+
+#[test]
+fn logins_of_the_user() {
+    answer_as_expected(step_up::login_of_the_user);
+}
+
+#[test]
+fn authorization_details() {
+    answer_as_expected(step_up::authorization_details);
+}
+
+#[test]
+fn actors_on_behalf_of_the_subject() {
+    answer_as_expected(step_up::actors);
+}
+
+#[test]
+fn scopes_that_imply_others() {
+    answer_as_expected(step_up::implied_scopes);
+}
+
+#[test]
+fn demands_together() {
+    answer_as_expected(step_up::demands_together);
+}
+
+#[test]
+fn step_up_has_its_rows() {
+    let gates = Gates::new();
+    let tables = [
+        step_up::age_of_the_token,
+        step_up::login_of_the_user,
+        step_up::authorization_details,
+        step_up::actors,
+        step_up::implied_scopes,
+        step_up::demands_together,
+    ];
+    let rows: Vec<Row> = tables.iter().flat_map(|table| table(&gates)).collect();
+    let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
+    println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
+    assert!(accepted >= 5 && rows.len() - accepted >= 40);
 }
 
 /// A server may reuse the memory of a request, so the extensions of one request must not reach the next.

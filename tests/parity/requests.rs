@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::gates::{Gates, errors_of_checks};
-use crate::{guarded, pages, seams};
+use crate::{guarded, pages, seams, step_up};
 
 #[derive(Clone)]
 pub(crate) struct Row {
@@ -16,7 +16,7 @@ pub(crate) struct Row {
 
 pub(crate) type Table = fn(&Gates) -> Vec<Row>;
 
-pub(crate) const ALL: [Table; 25] = [
+pub(crate) const ALL: [Table; 31] = [
     let_in,
     no_credential,
     malformed,
@@ -42,6 +42,12 @@ pub(crate) const ALL: [Table; 25] = [
     seams::step_up,
     seams::schemes,
     seams::target_uris,
+    step_up::age_of_the_token,
+    step_up::login_of_the_user,
+    step_up::authorization_details,
+    step_up::actors,
+    step_up::implied_scopes,
+    step_up::demands_together,
 ];
 
 impl Row {

@@ -10,6 +10,16 @@ pub(crate) type Attempt<'a, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Se
 /// Runs all attempts at the same time, until each has ended. Fails only if all fail, with the error of the last one in
 /// their order.
 pub(crate) async fn run_all<E>(attempts: impl IntoIterator<Item = Attempt<'_, E>>) -> Result<(), E> {
+    let outcomes = outcomes_of(attempts).await;
+    outcomes.reduce(|all, next| if all.is_ok() { all } else { next }).unwrap_or(Ok(()))
+}
+
+/// Like [`run_all`], but fails if one fails, with the first error in their order.
+pub(crate) async fn run_all_or_fail<E>(attempts: impl IntoIterator<Item = Attempt<'_, E>>) -> Result<(), E> {
+    outcomes_of(attempts).await.collect()
+}
+
+async fn outcomes_of<E>(attempts: impl IntoIterator<Item = Attempt<'_, E>>) -> impl Iterator<Item = Result<(), E>> {
     let mut running: Vec<_> = attempts.into_iter().map(|attempt| (attempt, None)).collect();
     poll_fn(|context| {
         let mut all_ended = true;
@@ -24,8 +34,7 @@ pub(crate) async fn run_all<E>(attempts: impl IntoIterator<Item = Attempt<'_, E>
         if all_ended { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    let outcomes = running.into_iter().filter_map(|(_, outcome)| outcome);
-    outcomes.reduce(|all, next| if all.is_ok() { all } else { next }).unwrap_or(Ok(()))
+    running.into_iter().filter_map(|(_, outcome)| outcome)
 }
 
 #[cfg(test)]
@@ -48,6 +57,15 @@ mod tests {
         assert_eq!(run_all([after(0, Ok(())), after(2, b)]).await, Ok(()));
         assert_eq!(run_all([after(3, a), after(1, b)]).await, Err("b"));
         assert_eq!(run_all::<&str>([]).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn one_failure_is_too_much() {
+        let (a, b) = (Err("a"), Err("b"));
+        assert_eq!(run_all_or_fail([after(3, a), after(1, Ok(())), after(0, b)]).await, a);
+        assert_eq!(run_all_or_fail([after(0, Ok(())), after(2, b)]).await, b);
+        assert_eq!(run_all_or_fail([after(1, Ok(())), after(0, Ok(()))]).await, Ok(()));
+        assert_eq!(run_all_or_fail::<&str>([]).await, Ok(()));
     }
 
     #[tokio::test]

@@ -1,7 +1,10 @@
 //! The claims of a token (RFC 7519 §4), and the readers of scopes, permissions, roles and typed claims.
 
+mod actors;
+mod authorization_details;
 mod grants;
 mod numeric_date;
+mod scope_hierarchy;
 mod type_mismatch;
 mod typed;
 
@@ -11,8 +14,10 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use actors::Actor;
 pub use grants::{GrantReader, Grants, StandardGrants};
 pub use numeric_date::NumericDate;
+pub(crate) use scope_hierarchy::ScopeHierarchy;
 pub use typed::{FromClaims, NoClaims};
 
 use self::type_mismatch::TypeMismatch;

@@ -127,6 +127,10 @@ invalid_token_table! {
     SenderConstrained "sender_constrained", "The access token is bound to a key that this request does not prove",
     log "the token is bound to a key (cnf), which a bearer token cannot prove"
 
+    /// The token is opaque, and its issuer does not know it or says that it is not active (RFC 7662 §2.2).
+    Inactive "inactive", "The access token is not active",
+    log "not active"
+
     /// The token was revoked.
     Revoked "revoked", "The access token was revoked",
     log "revoked"

@@ -137,6 +137,7 @@ impl Gate {
     /// # Errors
     /// The answer that refuses the request.
     pub fn authorize(&self, caller: &Verified, policy: &Policy) -> Result<(), Refusal> {
+        let caller = &self.with_implied_scopes(caller.clone());
         let checked = catch_panic_in(|| readmit(caller, policy)).unwrap_or_else(|_| Err(checks_panicked()));
         checked.map(|_| ()).map_err(|denied| self.answer(denied, None, || policy.named_scopes()))
     }
@@ -171,8 +172,9 @@ impl Gate {
         policy: &Policy,
     ) -> Result<Option<Verified>, Denied> {
         if let Some(caller) = &self.0.assumed {
-            let checked = self.check(caller, policy).await;
-            return checked.map(|()| Some(caller.clone())).map_err(|error| denied(caller, error));
+            let caller = self.with_implied_scopes(caller.clone());
+            let checked = self.check(&caller, policy).await.map_err(|error| denied(&caller, error));
+            return checked.map(|()| Some(caller));
         }
         let presented = present(request, &self.0.sources, self.schemes())
             .map_err(|unreadable| Denied::new(unreadable.error, unreadable.scheme))?;
@@ -198,8 +200,16 @@ impl Gate {
             let checked = Box::pin(possession.check(verified, credential)).await;
             verified = checked.map_err(|error| Denied::new(error, scheme))?;
         }
+        let verified = self.with_implied_scopes(verified);
         self.check(&verified, policy).await.map_err(|error| Denied::new(error, scheme))?;
         Ok(verified)
+    }
+
+    fn with_implied_scopes(&self, caller: Verified) -> Verified {
+        match &self.0.scope_hierarchy {
+            Some(hierarchy) => caller.with_scope_hierarchy(hierarchy),
+            None => caller,
+        }
     }
 
     /// Runs the checks that every admission needs after the token was verified: session checks, then the policy.

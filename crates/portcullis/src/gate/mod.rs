@@ -18,6 +18,7 @@ pub use admission::Admission;
 pub use observe::{Observed, Outcome};
 pub use refuse::{Denied, Refusable, Refused};
 
+use crate::claims::ScopeHierarchy;
 use crate::credential::{Credential, GateRules, PublicUrl, Scheme, TokenSource};
 use crate::cross_site::AllowedOrigins;
 use crate::error::{AuthError, ConfigError};
@@ -65,6 +66,7 @@ struct Inner {
     /// `None` leaves bound tokens to the verifier.
     possession: Option<Possession>,
     checks: Vec<Arc<dyn SessionCheck>>,
+    scope_hierarchy: Option<Arc<ScopeHierarchy>>,
     /// The caller of every request, in tests of handlers.
     assumed: Option<Verified>,
 }
@@ -84,6 +86,7 @@ impl Gate {
             warned: Arc::new(AtomicBool::new(false)),
             possession: None,
             checks: Vec::new(),
+            scope_hierarchy: None,
             assumed: None,
         }))
     }
@@ -196,6 +199,28 @@ impl Gate {
     #[must_use]
     pub fn with_check(self, check: impl SessionCheck + 'static) -> Self {
         self.with(|inner| inner.checks.push(Arc::new(check)))
+    }
+
+    /// With scopes that imply others: pairs of a scope and the scopes that it implies, space-delimited. An implied scope may imply
+    /// others again. A later call replaces the pairs of an earlier one.
+    ///
+    /// Policies count implied scopes. Challenges still name the scopes that a policy demands, and metadata names those that it
+    /// was given. [`Verified::scopes`] stays what the token says.
+    ///
+    /// ```
+    /// # fn gate(gate: portcullis::Gate) -> Result<portcullis::Gate, portcullis::ConfigError> {
+    /// gate.with_scope_hierarchy([("admin", "messages:write"), ("messages:write", "messages:read")])
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a scope implies itself, also through others, or a name is not one scope.
+    pub fn with_scope_hierarchy<'a>(
+        self,
+        implied: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ConfigError> {
+        let hierarchy = Arc::new(ScopeHierarchy::new(implied)?);
+        Ok(self.with(|inner| inner.scope_hierarchy = Some(hierarchy)))
     }
 
     /// With protected resource metadata (RFC 9728): challenges name its URL in `resource_metadata`, and the adapters'

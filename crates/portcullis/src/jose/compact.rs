@@ -103,6 +103,11 @@ impl<'t> Compact<'t> {
     }
 }
 
+/// Whether `token` has three parts (RFC 7515 §3.1) or five (RFC 7516 §3.1).
+pub(crate) fn has_form_of_jwt(token: &[u8]) -> bool {
+    matches!(memchr_iter(b'.', token).take(5).count(), 2 | 4)
+}
+
 fn check_size(text: &[u8], max_bytes: usize) -> Result<(), InvalidToken> {
     if text.len() > max_bytes { Err(InvalidToken::TooLarge { limit: max_bytes }) } else { Ok(()) }
 }

@@ -178,6 +178,15 @@ impl KeyStatus {
             next_attempt: self.next_attempt.or(other.next_attempt),
         }
     }
+
+    /// Combines the status of two key providers that are both needed: ready when both are.
+    ///
+    /// The other members are as in [`Self::or`].
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let ready = self.ready && other.ready;
+        Self { ready, ..self.or(other) }
+    }
 }
 
 /// Which key a verifier needs from its [`KeyProvider`].

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::AuthError;
-use crate::policy::{GrantKind, PolicyRule, holds_grant};
+use crate::policy::actors::{are_at_most, is_allowed};
+use crate::policy::details::DetailsDemand;
+use crate::policy::{
+    AllowedActor, GrantKind, PolicyRule, check_token_age, has_acr, holds_grant, is_authenticated_within,
+};
 use crate::verifier::Verified;
 
 /// The alternatives of a policy. The policy allows a caller that meets at least one of them completely.
@@ -25,6 +29,10 @@ pub struct Alternative<'a> {
     roles: Vec<&'a str>,
     max_age: Option<Duration>,
     acr_values: Option<Vec<&'a str>>,
+    max_token_age: Option<Duration>,
+    details: Vec<&'a DetailsDemand>,
+    actors: Vec<&'a [AllowedActor]>,
+    max_actors: Option<usize>,
 }
 
 impl<'a> Alternatives<'a> {
@@ -54,13 +62,9 @@ impl<'a> Alternatives<'a> {
 
     /// Makes the error for a caller that the policy does not allow.
     pub(super) fn unmet(&self, caller: &Verified) -> AuthError {
-        match self.list.iter().find(|alternative| alternative.grants_are_held(caller)) {
-            Some(Alternative { max_age, acr_values, .. }) => AuthError::InsufficientUserAuthentication {
-                acr_values: acr_values.as_ref().map(|values| values.join(" ")),
-                max_age: *max_age,
-            },
-            None => AuthError::InsufficientScope { scope: self.joined_scopes() },
-        }
+        let granted = self.list.iter().find(|alternative| alternative.grants_are_held(caller));
+        let insufficient_scope = || AuthError::InsufficientScope { scope: self.joined_scopes() };
+        granted.and_then(|alternative| alternative.unmet(caller)).unwrap_or_else(insufficient_scope)
     }
 
     /// The named scopes, space-delimited; `None` when the policy names no scope.
@@ -100,11 +104,50 @@ impl<'a> Alternative<'a> {
         self.acr_values.as_deref().unwrap_or_default()
     }
 
+    /// The longest time since the token was issued (claim `iat`); `None` means any.
+    #[must_use]
+    pub fn max_token_age(&self) -> Option<Duration> {
+        self.max_token_age
+    }
+
+    /// The types of the authorization details (RFC 9396) that the caller needs, all of them. What each has to allow is a function
+    /// of the service.
+    pub fn authorization_details(&self) -> impl Iterator<Item = &'a str> {
+        self.details.iter().map(|demand| demand.kind())
+    }
+
+    /// The parties of which one has to act on behalf of the subject. Of several lists, the current actor has to be in each.
+    /// Without a list, the subject may also call itself.
+    #[must_use]
+    pub fn actors(&self) -> &[&'a [AllowedActor]] {
+        &self.actors
+    }
+
+    /// The most actors of the token; `None` means any number.
+    #[must_use]
+    pub fn max_actors(&self) -> Option<usize> {
+        self.max_actors
+    }
+
+    /// Why a caller with all grants is not allowed: a new login would help, or else a new token. `None` if the alternative is
+    /// met.
+    fn unmet(&self, caller: &Verified) -> Option<AuthError> {
+        let is_recent = self.max_age.is_none_or(|max_age| is_authenticated_within(caller, max_age));
+        if !is_recent || !self.acr_values.as_ref().is_none_or(|values| has_acr(caller, values)) {
+            let acr_values = self.acr_values.as_ref().map(|values| values.join(" "));
+            return Some(AuthError::InsufficientUserAuthentication { acr_values, max_age: self.max_age });
+        }
+        check_token_age(caller, self.max_token_age?).err().map(AuthError::from)
+    }
+
     fn grants_are_held(&self, caller: &Verified) -> bool {
         let held = |kind, names: &[&str]| names.iter().all(|name| holds_grant(caller, kind, name));
         held(GrantKind::Scope, &self.scopes)
             && held(GrantKind::Permission, &self.permissions)
             && held(GrantKind::Role, &self.roles)
+            && self.details.iter().all(|demand| demand.is_met(caller))
+            && self.actors.iter().all(|allowed| is_allowed(allowed, caller))
+            && self.max_actors.is_none_or(|max| are_at_most(max, caller))
     }
 
     /// Combines both; `None` when no caller can meet both.
@@ -121,15 +164,24 @@ impl<'a> Alternative<'a> {
                 }
             }
         }
-        both.max_age = match (self.max_age, other.max_age) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        both.max_age = least(self.max_age, other.max_age);
+        both.max_token_age = least(self.max_token_age, other.max_token_age);
+        both.max_actors = least(self.max_actors, other.max_actors);
+        both.details.extend(other.details.iter().filter(|demand| !self.details.contains(demand)));
+        both.actors.extend(other.actors.iter().filter(|allowed| !self.actors.contains(allowed)));
         both.acr_values = match (&self.acr_values, &other.acr_values) {
             (Some(one), Some(other)) => Some(one.iter().copied().filter(|value| other.contains(value)).collect()),
             (one, other) => one.as_ref().or(other.as_ref()).cloned(),
         };
         both.acr_values.as_ref().is_none_or(|values| !values.is_empty()).then_some(both)
+    }
+}
+
+/// The smaller of two limits.
+fn least<T: Ord + Copy>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
@@ -140,12 +192,16 @@ fn expand(rule: &PolicyRule) -> Vec<Alternative<'_>> {
         PolicyRule::Acr(values) => {
             vec![Alternative { acr_values: Some(values.iter().map(String::as_str).collect()), ..none() }]
         }
+        PolicyRule::Actors(allowed) => vec![Alternative { actors: vec![allowed], ..none() }],
         PolicyRule::All(rules) => rules.iter().fold(vec![none()], |all, rule| {
             let more = if all.is_empty() { Vec::new() } else { expand(rule) };
             first_distinct(all.iter().flat_map(|one| more.iter().filter_map(|other| one.and(other))))
         }),
         PolicyRule::Any(rules) => first_distinct(rules.iter().flat_map(expand)),
         PolicyRule::AuthenticatedWithin(max_age) => vec![Alternative { max_age: Some(*max_age), ..none() }],
+        PolicyRule::Details(demand) => vec![Alternative { details: vec![demand], ..none() }],
+        PolicyRule::IssuedWithin(max_age) => vec![Alternative { max_token_age: Some(*max_age), ..none() }],
+        PolicyRule::MaxActors(max) => vec![Alternative { max_actors: Some(*max), ..none() }],
         PolicyRule::Has(kind, name) => {
             let mut one = none();
             match kind {
@@ -191,7 +247,13 @@ fn name_scopes<'a>(rule: &'a PolicyRule, names: &mut Vec<&'a str>) -> bool {
             names.push(name);
             true
         }
-        PolicyRule::Acr(_) | PolicyRule::AuthenticatedWithin(_) | PolicyRule::Has(..) => true,
+        PolicyRule::Acr(_)
+        | PolicyRule::Actors(_)
+        | PolicyRule::AuthenticatedWithin(_)
+        | PolicyRule::Details(_)
+        | PolicyRule::Has(..)
+        | PolicyRule::IssuedWithin(_)
+        | PolicyRule::MaxActors(_) => true,
     }
 }
 

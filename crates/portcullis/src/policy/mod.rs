@@ -2,21 +2,29 @@
 //!
 //! Design notes: [Policy and refusals](crate::_docs::policy).
 
+mod actors;
 mod alternatives;
+#[cfg(test)]
+mod combinations;
+mod details;
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+pub use self::actors::AllowedActor;
 pub use self::alternatives::{Alternative, Alternatives};
+use self::details::DetailsDemand;
 use crate::claims::{Grants, NumericDate};
-use crate::error::AuthError;
+use crate::error::{AuthError, InvalidToken};
 use crate::verifier::Verified;
 
-/// How far in the future `auth_time` may lie, because clocks differ: as far as a verifier's leeway can be set.
+/// How far in the future `auth_time` and `iat` may lie, because clocks differ: as far as a verifier's leeway can be set.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(600);
 
-/// A rule about scopes, permissions, roles and the user's authentication.
+/// A rule about scopes, permissions, roles, authorization details and actors, the user's authentication, and the age of the
+/// token.
 ///
 /// A policy of [`scopes`], [`permissions`], [`roles`] or [`Self::and`] holds if all of its parts hold. A policy of
 /// [`any_scope`], [`any_permission`], [`any_role`] or [`Self::or`] holds if at least one of its parts holds. Claims that cannot
@@ -31,13 +39,14 @@ const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(600);
 /// let policy = scopes("read:messages write:messages").and(any_role(["admin", "editor"])).or(permissions(["root"]));
 /// ```
 ///
-/// A caller that the policy does not allow gets one of two answers:
+/// A caller that the policy does not allow gets one of three answers:
 ///
-/// - 403 `insufficient_scope` (RFC 6750 §3.1) if the caller lacks scopes, permissions or roles. It is also the answer if
-///   the authentication is insufficient as well, because a new login would not help.
+/// - 403 `insufficient_scope` (RFC 6750 §3.1) if the caller lacks scopes, permissions, roles or authorization details, or if
+///   another party acts for it than the policy allows. It is also the answer if the authentication is insufficient as well,
+///   because a new login would not help.
 /// - 401 `insufficient_user_authentication` (RFC 9470 §3) if only the authentication is too old or too weak. The answer
-///   has the demands of one [alternative](Self::alternatives): the first for which the caller has all scopes, permissions
-///   and roles.
+///   has the demands of one [alternative](Self::alternatives): the first for which the caller has all of the above.
+/// - 401 `invalid_token` (RFC 6750 §3.1) if only the token is too old: a new token helps, without a new login.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[must_use = "a policy does nothing until a gate requires it"]
 pub struct Policy(PolicyRule);
@@ -45,10 +54,14 @@ pub struct Policy(PolicyRule);
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum PolicyRule {
     Acr(Vec<String>),
+    Actors(Vec<AllowedActor>),
     All(Vec<PolicyRule>),
     Any(Vec<PolicyRule>),
     AuthenticatedWithin(Duration),
+    Details(DetailsDemand),
     Has(GrantKind, String),
+    IssuedWithin(Duration),
+    MaxActors(usize),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -114,7 +127,104 @@ impl Policy {
     /// 9470 §6.1), the preferred one first. A token without that claim does not pass. Without any class, it allows no caller.
     pub fn acr<S: Into<String>>(values: impl IntoIterator<Item = S>) -> Self {
         let values: Vec<String> = values.into_iter().map(Into::into).filter(|value| !is_blank(value)).collect();
-        if values.is_empty() { Self(PolicyRule::Any(Vec::new())) } else { Self(PolicyRule::Acr(values)) }
+        if values.is_empty() { Self::nobody() } else { Self(PolicyRule::Acr(values)) }
+    }
+
+    /// Requires that the token was issued at most `max_age` ago, by the claim `iat` (RFC 7519 §4.1.6). A token without that claim
+    /// does not pass.
+    ///
+    /// The answer is 401 `invalid_token` with the reason `expired`: the client gets a new token, for example with its refresh
+    /// token, and tries again. `max_age` of RFC 9470 is not in it, because it would demand that the user logs in, and a fresh
+    /// login is the demand of [`Self::authenticated_within`]. Without `iat`, the reason is `missing_claim`.
+    ///
+    /// The time is that of the verifier's clock, as for `auth_time`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use portcullis::{Policy, scopes};
+    ///
+    /// let policy = scopes("payments").and(Policy::max_token_age(Duration::from_secs(300)));
+    /// ```
+    pub const fn max_token_age(max_age: Duration) -> Self {
+        Self(PolicyRule::IssuedWithin(max_age))
+    }
+
+    /// Requires an entry of `authorization_details` with the type `kind` that `allows` accepts (RFC 9396 §2), of a JWT or of an
+    /// introspection answer. A blank type allows no caller.
+    ///
+    /// An entry of another type grants nothing. Neither does the whole claim if an entry has no `type` or a member twice, or if
+    /// an entry of this type does not fit `T`. A member that `T` does not know may limit what the entry allows, so write
+    /// `deny_unknown_fields`.
+    ///
+    /// Two such policies are equal only if one is a clone of the other, because functions cannot be compared. The answer to a
+    /// caller without the entry is 403 `insufficient_scope`: there is no standard challenge that could name the entry.
+    ///
+    /// ```
+    /// use portcullis::Policy;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// #[serde(deny_unknown_fields)]
+    /// struct Payment {
+    ///     #[serde(rename = "type")]
+    ///     _kind: String,
+    ///     creditor: String,
+    ///     amount: u64,
+    /// }
+    ///
+    /// fn may_pay(creditor: String, amount: u64) -> Policy {
+    ///     let is_allowed = move |payment: &Payment| payment.creditor == creditor && payment.amount >= amount;
+    ///     Policy::authorization_details("payment", is_allowed)
+    /// }
+    /// # let claims = serde_json::json!(
+    /// #     {"authorization_details": [{"type": "payment", "creditor": "shop", "amount": 100}]});
+    /// # let caller = portcullis::dangerous::assume_verified(&claims)?;
+    /// assert!(may_pay("shop".to_owned(), 99).check(&caller).is_ok());
+    /// assert!(may_pay("shop".to_owned(), 101).check(&caller).is_err());
+    /// # Ok::<(), portcullis::error::InvalidToken>(())
+    /// ```
+    pub fn authorization_details<T: DeserializeOwned>(
+        kind: impl Into<String>,
+        allows: impl Fn(&T) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let kind = kind.into();
+        if is_blank(&kind) { Self::nobody() } else { Self(PolicyRule::Details(DetailsDemand::new(kind, allows))) }
+    }
+
+    /// Requires that the subject calls itself: a token with an actor (`act`, RFC 8693 §4.1) does not pass.
+    ///
+    /// Without this or another demand about actors, a policy allows every actor, because the issuer let it act.
+    ///
+    /// ```
+    /// use portcullis::{Policy, scopes};
+    ///
+    /// // Agents may read. Only the user may delete.
+    /// let read = scopes("messages:read");
+    /// let delete = scopes("messages:delete").and(Policy::no_actor());
+    /// ```
+    pub const fn no_actor() -> Self {
+        Self::max_actors(0)
+    }
+
+    /// Requires that one of `actors` acts on behalf of the subject (`act`, RFC 8693 §4.1). A text means the `sub` of an actor at
+    /// the issuer of the token. A token without an actor does not pass, unless [`Self::no_actor`] is another option. Without
+    /// any actor, it allows no caller.
+    ///
+    /// Only the current actor counts, never one before it.
+    ///
+    /// ```
+    /// use portcullis::{Policy, scopes};
+    ///
+    /// let policy = scopes("messages:read").and(Policy::no_actor().or(Policy::actors(["agent-7"])));
+    /// ```
+    pub fn actors<A: Into<AllowedActor>>(actors: impl IntoIterator<Item = A>) -> Self {
+        let actors: Vec<AllowedActor> = actors.into_iter().map(Into::into).filter(AllowedActor::is_named).collect();
+        if actors.is_empty() { Self::nobody() } else { Self(PolicyRule::Actors(actors)) }
+    }
+
+    /// Requires that the token has at most `max` actors: the current one, and those before it. It limits how often a token may be
+    /// exchanged and passed on. Actors that cannot be read, and more than 16, do not pass.
+    pub const fn max_actors(max: usize) -> Self {
+        Self(PolicyRule::MaxActors(max))
     }
 
     /// Requires this policy and `other`.
@@ -137,8 +247,8 @@ impl Policy {
     /// Checks whether the policy allows `caller`.
     ///
     /// # Errors
-    /// [`AuthError::InsufficientScope`] with the scopes that the policy names, or
-    /// [`AuthError::InsufficientUserAuthentication`]. [`Policy`] describes both.
+    /// [`AuthError::InsufficientScope`] with the scopes that the policy names,
+    /// [`AuthError::InsufficientUserAuthentication`], or [`AuthError::InvalidToken`]. [`Policy`] describes them.
     pub fn check(&self, caller: &Verified) -> Result<(), AuthError> {
         if self.0.holds(caller) { Ok(()) } else { Err(self.alternatives().unmet(caller)) }
     }
@@ -172,11 +282,16 @@ impl Policy {
         self.alternatives().joined_scopes()
     }
 
+    /// A choice without options.
+    fn nobody() -> Self {
+        Self(PolicyRule::Any(Vec::new()))
+    }
+
     /// Requires all of these names. Without any, or with a blank one, it is a choice without options.
     fn all<S: Into<String>>(kind: GrantKind, names: impl IntoIterator<Item = S>) -> Self {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         if names.is_empty() || names.iter().any(|name| is_blank(name)) {
-            return Self(PolicyRule::Any(Vec::new()));
+            return Self::nobody();
         }
         Self(PolicyRule::All(names.into_iter().map(|name| PolicyRule::Has(kind, name)).collect()))
     }
@@ -217,29 +332,46 @@ pub trait Require {
 impl PolicyRule {
     fn holds(&self, caller: &Verified) -> bool {
         match self {
-            Self::Acr(values) => {
-                let acr = caller.claim::<String>("acr").ok().flatten();
-                acr.is_some_and(|acr| values.contains(&acr))
-            }
+            Self::Acr(values) => has_acr(caller, values),
+            Self::Actors(allowed) => actors::is_allowed(allowed, caller),
             Self::All(rules) => rules.iter().all(|rule| rule.holds(caller)),
             Self::Any(rules) => rules.iter().any(|rule| rule.holds(caller)),
-            Self::AuthenticatedWithin(max_age) => {
-                let auth_time = caller.claim::<&RawValue>("auth_time").ok().flatten();
-                auth_time.and_then(|time| NumericDate::parse(time.get())).is_some_and(|time| {
-                    let now = caller.now();
-                    time <= now.saturating_add(MAX_CLOCK_DIFFERENCE) && now <= time.saturating_add(*max_age)
-                })
-            }
+            Self::AuthenticatedWithin(max_age) => is_authenticated_within(caller, *max_age),
+            Self::Details(demand) => demand.is_met(caller),
             Self::Has(kind, name) => holds_grant(caller, *kind, name),
+            Self::IssuedWithin(max_age) => check_token_age(caller, *max_age).is_ok(),
+            Self::MaxActors(max) => actors::are_at_most(*max, caller),
         }
     }
+}
+
+fn has_acr<S: PartialEq<String>>(caller: &Verified, values: &[S]) -> bool {
+    let acr = caller.claim::<String>("acr").ok().flatten();
+    acr.is_some_and(|acr| values.iter().any(|value| *value == acr))
+}
+
+fn is_authenticated_within(caller: &Verified, max_age: Duration) -> bool {
+    let auth_time = caller.claim::<&RawValue>("auth_time").ok().flatten();
+    auth_time.and_then(|time| NumericDate::parse(time.get())).is_some_and(|time| {
+        let now = caller.now();
+        time <= now.saturating_add(MAX_CLOCK_DIFFERENCE) && now <= time.saturating_add(max_age)
+    })
+}
+
+fn check_token_age(caller: &Verified, max_age: Duration) -> Result<(), InvalidToken> {
+    let issued_at = caller.all_claims().issued_at().ok_or_else(|| InvalidToken::missing("iat"))?;
+    let now = caller.now();
+    if issued_at > now.saturating_add(MAX_CLOCK_DIFFERENCE) {
+        return Err(InvalidToken::IssuedInFuture);
+    }
+    if now > issued_at.saturating_add(max_age) { Err(InvalidToken::Expired) } else { Ok(()) }
 }
 
 fn holds_grant(caller: &Verified, kind: GrantKind, name: &str) -> bool {
     let granted: Grants<'_> = match kind {
         GrantKind::Permission => caller.permissions(),
         GrantKind::Role => caller.roles(),
-        GrantKind::Scope => caller.scopes(),
+        GrantKind::Scope => return caller.holds_scope(name),
     };
     granted.iter().any(|granted| granted == name)
 }

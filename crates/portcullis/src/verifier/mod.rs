@@ -4,6 +4,7 @@
 
 mod allowance;
 mod builder;
+mod by_form;
 mod by_issuer;
 mod dangerous_builder;
 mod evidence;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use builder::JwtVerifierBuilder;
+pub use by_form::{ByForm, ByFormBuilder};
 pub use by_issuer::ByIssuer;
 pub use dangerous_builder::DangerousBuilder;
 pub use evidence::{Evidence, SenderConstraint};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::claims::{Claims, GrantReader, Grants, NumericDate, StandardGrants};
+use crate::claims::{Actor, Claims, GrantReader, Grants, NumericDate, ScopeHierarchy, StandardGrants};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::Scheme;
 use crate::error::InvalidToken;
@@ -20,6 +20,8 @@ pub struct Verified {
     grants: Arc<dyn GrantReader>,
     response_headers: Option<Arc<[(String, String)]>>,
     scheme: Scheme,
+    /// Which scopes imply others, at the gate that let the caller in.
+    scope_hierarchy: Option<Arc<ScopeHierarchy>>,
 }
 
 /// What a token says, and how that was verified.
@@ -66,7 +68,7 @@ impl Signed {
 impl Verified {
     /// A caller whose token has a good signature.
     pub(crate) fn from_token(contents: Arc<TokenContents>, grants: Arc<dyn GrantReader>) -> Self {
-        Self { contents, grants, response_headers: None, scheme: Scheme::Bearer }
+        Self { contents, grants, response_headers: None, scheme: Scheme::Bearer, scope_hierarchy: None }
     }
 
     /// A caller that your own [`Verifier`](crate::Verifier) verified by other means than a JWT: by introspection, by an API
@@ -85,6 +87,7 @@ impl Verified {
             grants: Arc::new(StandardGrants::new()),
             response_headers: None,
             scheme: Scheme::Bearer,
+            scope_hierarchy: None,
         })
     }
 
@@ -124,7 +127,8 @@ impl Verified {
         self.contents.claims.expires_at()
     }
 
-    /// The scopes.
+    /// The scopes that the token names. Policies also count those that they imply
+    /// ([`Gate::with_scope_hierarchy`](crate::Gate::with_scope_hierarchy)).
     #[must_use]
     pub fn scopes(&self) -> Grants<'_> {
         self.grants.scopes(&self.contents.claims)
@@ -140,6 +144,56 @@ impl Verified {
     #[must_use]
     pub fn roles(&self) -> Grants<'_> {
         self.grants.roles(&self.contents.claims)
+    }
+
+    /// The parties that act on behalf of the subject (`act`, RFC 8693 §4.1): the current actor first, then the one before it, at
+    /// most 16. Empty means that the subject calls itself.
+    ///
+    /// Only the current actor may count in decisions about access. The others are for logs.
+    /// [`Policy::actors`](crate::Policy::actors) limits who may act.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), portcullis::error::InvalidToken> {
+    /// # let caller = portcullis::dangerous::assume_verified(
+    /// #     &serde_json::json!({"sub": "alice", "act": {"sub": "agent-7", "act": {"sub": "web"}}}))?;
+    /// let actors = caller.actors()?;
+    /// assert_eq!(caller.subject(), Some("alice"));
+    /// assert_eq!(actors[0].subject(), Some("agent-7"));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidToken::InvalidClaim`] when an actor is not an object, has neither `sub` nor `client_id`, or is one too many.
+    pub fn actors(&self) -> Result<Vec<Actor>, InvalidToken> {
+        self.contents.claims.actors()
+    }
+
+    /// The entries of `authorization_details` with the type `kind` (RFC 9396 §2), of a JWT or of an introspection answer.
+    /// Empty if the claim is absent or has no such entry.
+    ///
+    /// A member that `T` does not know may limit what the entry allows, so write `deny_unknown_fields`.
+    ///
+    /// ```
+    /// #[derive(serde::Deserialize)]
+    /// #[serde(deny_unknown_fields)]
+    /// struct Payment {
+    ///     r#type: String,
+    ///     creditor: String,
+    /// }
+    ///
+    /// # fn main() -> Result<(), portcullis::error::InvalidToken> {
+    /// # let caller = portcullis::dangerous::assume_verified(
+    /// #     &serde_json::json!({"authorization_details": [{"type": "payment", "creditor": "shop"}]}))?;
+    /// let payments = caller.authorization_details::<Payment>("payment")?;
+    /// assert_eq!(payments[0].creditor, "shop");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidToken::InvalidClaim`] when the claim is not a list of objects with a `type`, an object has a member twice, or an
+    /// entry of this type does not fit `T`.
+    pub fn authorization_details<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>, InvalidToken> {
+        self.contents.claims.authorization_details(kind)
     }
 
     /// All claims as one typed value.
@@ -207,6 +261,17 @@ impl Verified {
     pub(crate) fn presented_by(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
         self
+    }
+
+    pub(crate) fn with_scope_hierarchy(mut self, hierarchy: &Arc<ScopeHierarchy>) -> Self {
+        self.scope_hierarchy = Some(Arc::clone(hierarchy));
+        self
+    }
+
+    /// Whether the token has the scope `name`, or another that implies it.
+    pub(crate) fn holds_scope(&self, name: &str) -> bool {
+        let implied = |held: &str| self.scope_hierarchy.as_ref().is_some_and(|scopes| scopes.implies(held, name));
+        self.scopes().iter().any(|held| held == name || implied(held))
     }
 
     /// The time of the verifier's clock.
