@@ -1,7 +1,8 @@
 //! The URL of an issuer (RFC 8414 §2): https, or http of this machine, without query and fragment.
 
 use portcullis::ConfigError;
-use url::{Host, Url};
+use portcullis::loopback::is_this_machine;
+use url::Url;
 
 #[derive(Debug)]
 pub(crate) struct IssuerUrl {
@@ -19,7 +20,7 @@ impl IssuerUrl {
         let url = Url::parse(text).map_err(|_| wrong("not an absolute URL"))?;
         match url.scheme() {
             "https" => {}
-            "http" if is_this_machine(&url) => {}
+            "http" if url.host_str().is_some_and(is_this_machine) => {}
             "http" => return Err(wrong("http, so keys could be replaced on the way")),
             _ => return Err(wrong("its scheme is not https")),
         }
@@ -52,15 +53,6 @@ impl IssuerUrl {
     }
 }
 
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +66,7 @@ mod tests {
             ("http://127.0.0.1:3000/a/b", "http://127.0.0.1:3000", "/a/b"),
             ("http://[::1]:3000", "http://[::1]:3000", ""),
             ("http://localhost", "http://localhost", ""),
+            ("http://app.localhost:3000", "http://app.localhost:3000", ""),
         ] {
             let url = IssuerUrl::parse("issuer", text, false).unwrap();
             assert_eq!((url.as_str(), url.origin(), url.path()), (text, origin, path));
@@ -90,6 +83,7 @@ mod tests {
             "https://:8443",
             "http://api.example.com",
             "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
             "ftp://api.example.com",
             "https://user@api.example.com",
             "https://api.example.com?x",

@@ -1,7 +1,8 @@
 //! The address at which browsers see the service.
 
 use portcullis::ConfigError;
-use url::{Host, Url};
+use portcullis::loopback::is_this_machine;
+use url::Url;
 
 /// A parsed public URL.
 pub(crate) struct PublicUrl(Url);
@@ -18,7 +19,7 @@ impl PublicUrl {
         }
         match url.scheme() {
             "https" => Ok(Self(url)),
-            "http" if is_this_machine(&url) => Ok(Self(url)),
+            "http" if url.host_str().is_some_and(is_this_machine) => Ok(Self(url)),
             "http" => error("is http on another machine than this one"),
             _ => error("is neither https nor http"),
         }
@@ -31,14 +32,5 @@ impl PublicUrl {
     /// The path without the slash at its end.
     pub(crate) fn path(&self) -> &str {
         self.0.path().trim_end_matches('/')
-    }
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }

@@ -1,8 +1,7 @@
 //! The URL of a database or Redis server, and whether the server has to prove who it is.
 
-use std::net::IpAddr;
-
 use portcullis::ConfigError;
+use portcullis::loopback::is_loopback;
 use url::Url;
 
 /// The parameter of a URL that turns the check of the server off.
@@ -44,7 +43,7 @@ impl ServerUrl {
 
     /// Decides whether the server at `host`, which is a name, an address or the path of a socket, has to prove who it is.
     pub(crate) fn must_verify(&self, host: &str) -> bool {
-        if is_this_machine(host) {
+        if host.starts_with('/') || is_loopback(host) {
             return false;
         }
         if self.may_be_unverified {
@@ -66,12 +65,6 @@ impl ServerUrl {
     }
 }
 
-fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    host.starts_with('/') || host.eq_ignore_ascii_case("localhost") || is_loopback
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +75,7 @@ mod tests {
         for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "/var/run/postgresql"] {
             assert!(!must_verify("mysql://u:p@host/db", host), "{host}");
         }
-        for host in ["db.example", "10.0.0.7", "0.0.0.0", "localhost.example", "[fe80::1]", "127.0.0.1.example", ""] {
+        for host in ["db.example", "10.0.0.7", "0.0.0.0", "localhost.example", "db.localhost", "[fe80::1]", "127.0.0.1.example", ""] {
             assert!(must_verify("mysql://u:p@host/db", host), "{host}");
             assert!(!must_verify("mysql://u:p@host/db?dangerous_unverified_server=true", host), "{host}");
         }

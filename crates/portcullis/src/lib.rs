@@ -66,7 +66,7 @@ mod hash;
 pub mod jose;
 pub mod keys;
 mod lookups;
-mod loopback;
+pub mod loopback;
 pub mod policy;
 pub mod possession;
 mod preflight;

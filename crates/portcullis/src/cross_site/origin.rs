@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::error::ConfigError;
-use crate::loopback::is_loopback;
+use crate::loopback::is_this_machine;
 
 /// An origin as browsers write it into `Origin` (RFC 6454 §6.1): in lower case, IDNs in ASCII, without a default port.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,7 +39,7 @@ fn parse(field: &'static str, text: &str) -> Result<Url, ConfigError> {
     }
     match url.scheme() {
         "https" => Ok(url),
-        "http" if is_this_machine(&url) => Ok(url),
+        "http" if url.host_str().is_some_and(is_this_machine) => Ok(url),
         "http" => Err(fault(field, "is http on another machine than this one")),
         _ => Err(fault(field, "is neither https nor http")),
     }
@@ -47,11 +47,6 @@ fn parse(field: &'static str, text: &str) -> Result<Url, ConfigError> {
 
 fn fault(field: &'static str, problem: &'static str) -> ConfigError {
     ConfigError::new(field, problem, "write scheme, host and port, for example https://app.example.com")
-}
-
-/// Whether the host of `url` is this machine. So are all names under `localhost` (RFC 6761 §6.3).
-fn is_this_machine(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| is_loopback(host) || host.ends_with(".localhost"))
 }
 
 #[cfg(test)]
