@@ -18,9 +18,9 @@ use crate::jose::compact;
 /// How long the values of several cookies for one token may be together, in bytes: as long as a token may be by default.
 const MAX_BYTES_OF_COOKIES: usize = compact::DEFAULT_MAX_BYTES;
 
-/// How many cookies a request may have where a token is looked for among them. Empty pairs count. RFC 6265 §6.1 expects
-/// browsers to keep at least 50 for a domain.
-const MAX_COOKIES: usize = 150;
+/// How many cookies a request may have where a token is looked for among them. Empty pairs count. Chrome keeps up to 180 for a
+/// site, and sends all that fit the request.
+const MAX_COOKIES: usize = 200;
 
 /// How often a cookie with a token may appear. Browsers send it once for each path and domain.
 const MAX_EQUAL_COOKIES: u8 = 8;
@@ -115,8 +115,7 @@ impl TokenSource {
     /// request with a token from a cookie unless it comes from a page of an allowed origin
     /// ([`Gate::with_allowed_origins`](crate::Gate::with_allowed_origins)).
     ///
-    /// A request with more than 150 cookies of any name is answered with 400. RFC 6265 §6.1 expects browsers to keep at
-    /// least 50 for a domain.
+    /// A request with more than 200 cookies of any name is answered with 400. Browsers keep up to 180 for a site.
     pub fn cookie(name: impl Into<Cow<'static, str>>) -> Self {
         Self(Place::Cookie(name.into()))
     }
@@ -128,7 +127,7 @@ impl TokenSource {
     /// of the one to verify; any other number means the first. It chooses among unverified tokens, so its choice must
     /// not decide anything else.
     ///
-    /// Several values that are longer than 16 KiB together are answered with 400, and so are more than 150 cookies of any
+    /// Several values that are longer than 16 KiB together are answered with 400, and so are more than 200 cookies of any
     /// name. Browsers send at most 4 KiB in a cookie.
     pub fn cookies<S, F>(names: impl IntoIterator<Item = S>, choose: F) -> Self
     where
@@ -608,6 +607,15 @@ mod tests {
         // A position that does not exist means the first.
         let source = TokenSource::cookies(["a", "b"], |_| 2);
         assert_eq!(read(&source, &[("cookie", b"b=y; a=x")]).as_deref(), Ok("token x"));
+    }
+
+    #[test]
+    fn all_cookies_of_a_browser_are_read() {
+        const OF_CHROME: usize = 180;
+        let source = TokenSource::cookie("__session");
+        let cookies = (1..OF_CHROME).map(|number| format!("cookie-{number}=x"));
+        let field = cookies.chain(["__session=a.b.c".to_owned()]).collect::<Vec<_>>().join("; ");
+        assert_eq!(read(&source, &[("cookie", field.as_bytes())]).as_deref(), Ok("token a.b.c"));
     }
 
     #[test]
