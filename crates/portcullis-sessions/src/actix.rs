@@ -22,9 +22,10 @@ use portcullis::adapter::RequestView;
 use crate::request::SessionRequest;
 use crate::web::{SessionResponse, WebSessions};
 
-/// Adds the routes `POST {path}/refresh` and `POST {path}/logout` to the service.
+/// Adds the routes `POST {path}/refresh` and `POST {path}/logout` to the service. After [`WebSessions::allow_get`] they also
+/// answer GET.
 pub fn routes(web: &WebSessions) -> impl FnOnce(&mut ServiceConfig) + use<> {
-    let [for_refresh, for_logout] = [web.clone(), web.clone()];
+    let ([for_refresh, for_logout], gets_are_allowed) = ([web.clone(), web.clone()], web.gets_are_allowed());
     move |service| {
         let path = for_refresh.path().to_owned();
         let refresh = move |request: SessionRequest, body: Bytes| {
@@ -35,6 +36,10 @@ pub fn routes(web: &WebSessions) -> impl FnOnce(&mut ServiceConfig) + use<> {
             let sessions = for_logout.clone();
             async move { answer(sessions.log_out(&request, &body).await) }
         };
+        if gets_are_allowed {
+            service.route(&format!("{path}/refresh"), web::get().to(refresh.clone()));
+            service.route(&format!("{path}/logout"), web::get().to(log_out.clone()));
+        }
         service.route(&format!("{path}/refresh"), web::post().to(refresh));
         service.route(&format!("{path}/logout"), web::post().to(log_out));
     }

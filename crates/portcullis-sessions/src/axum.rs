@@ -21,13 +21,18 @@ use portcullis::adapter::RequestView;
 use crate::request::SessionRequest;
 use crate::web::{SessionResponse, WebSessions};
 
-/// Returns the routes `POST {path}/refresh` and `POST {path}/logout`, to be merged into the router of the service.
+/// Returns the routes `POST {path}/refresh` and `POST {path}/logout`, to be merged into the router of the service. After
+/// [`WebSessions::allow_get`] they also answer GET.
 pub fn routes<S: Clone + Send + Sync + 'static>(web: &WebSessions) -> Router<S> {
     let (refresh, log_out) = (web.clone(), web.clone());
     let refresh = async move |request: SessionRequest, body: Bytes| answer(refresh.refresh(&request, &body).await);
     let log_out = async move |request: SessionRequest, body: Bytes| answer(log_out.log_out(&request, &body).await);
     let at = |route: &str| format!("{}/{route}", web.path());
-    Router::new().route(&at("refresh"), post(refresh)).route(&at("logout"), post(log_out))
+    let (mut refreshes, mut logouts) = (post(refresh.clone()), post(log_out.clone()));
+    if web.gets_are_allowed() {
+        (refreshes, logouts) = (refreshes.get(refresh), logouts.get(log_out));
+    }
+    Router::new().route(&at("refresh"), refreshes).route(&at("logout"), logouts)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for SessionRequest {

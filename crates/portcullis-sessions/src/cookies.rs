@@ -98,14 +98,18 @@ impl SessionCookies {
         if access_token.is_empty() || !access_token.bytes().all(is_token_byte) {
             return Err(SessionsError::InvalidInput { field: "access_token", problem: "is not a token" });
         }
+        let access = self.access(access_token).max_age(seconds(access_lifetime));
+        let [refresh, flag] = self.of_session(signed_in);
+        Ok([access.to_string(), refresh, flag])
+    }
+
+    /// Makes the `Set-Cookie` fields that do not depend on an access token: the refresh token and the flag.
+    pub(crate) fn of_session(&self, signed_in: &SignedIn) -> [String; 2] {
         let session = &signed_in.session;
         let left = session.expires_at.seconds().saturating_sub(session.last_used_at.seconds());
-        let (access, refresh) = (seconds(access_lifetime), cookie::time::Duration::seconds(left));
-        Ok([
-            self.access(access_token).max_age(access).to_string(),
-            self.refresh(signed_in.refresh_token.as_str()).max_age(refresh).to_string(),
-            self.flag("true").max_age(refresh).to_string(),
-        ])
+        let left = cookie::time::Duration::seconds(left);
+        [self.refresh(signed_in.refresh_token.as_str()), self.flag("true")]
+            .map(|cookie| cookie.max_age(left).to_string())
     }
 
     /// Makes the `Set-Cookie` fields that delete the cookies: after a logout, and when a refresh was

@@ -7,9 +7,9 @@ use portcullis::adapter::RequestView;
 use portcullis::error::{AuthError, CustomRefusal, Unavailable};
 use portcullis::{ConfigError, Gate, Policy, Refusal};
 use portcullis_issuer::{Issuer, MintError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use crate::check::OpenSessionCheck;
+use crate::check::{OpenSessionCheck, Users};
 use crate::cookies::SessionCookies;
 use crate::error::SessionsError;
 use crate::origin_rule::{Client, OriginRule};
@@ -20,7 +20,8 @@ use crate::sessions::{Sessions, SignedIn};
 /// tokens. Cheap to clone.
 ///
 /// A service that has its own response bodies or claims uses the parts: [`Sessions`], [`SessionCookies`] and
-/// [`OriginRule`].
+/// [`OriginRule`]. [`Self::with_users`] also asks about the user, and [`Self::log_in_labeled`] keeps a label for the list of
+/// sessions.
 ///
 /// | | browser | native client (`X-Client: native`) |
 /// |---|---|---|
@@ -63,6 +64,10 @@ struct Inner {
     sessions: Sessions,
     cookies: SessionCookies,
     rule: OriginRule,
+    gets_are_allowed: bool,
+    check: OpenSessionCheck,
+    /// Without the check.
+    unchecked: Gate,
     gate: Gate,
     path: String,
 }
@@ -88,9 +93,13 @@ impl WebSessions {
     pub fn new(issuer: &Issuer, sessions: Sessions, path: &str) -> Result<Self, ConfigError> {
         let cookies = SessionCookies::new(issuer.url(), path)?;
         let gate = issuer.gate()?.with_token_sources(cookies.token_sources()).with_public_url(issuer.url())?;
+        let check = OpenSessionCheck::new(sessions.clone());
         Ok(Self(Arc::new(Inner {
-            gate: gate.with_check(OpenSessionCheck::new(sessions.clone())),
+            gate: gate.clone().with_check(check.clone()),
+            unchecked: gate,
+            check,
             rule: OriginRule::new(issuer.url())?,
+            gets_are_allowed: false,
             path: path.trim_end_matches('/').to_owned(),
             issuer: issuer.clone(),
             sessions,
@@ -105,8 +114,72 @@ impl WebSessions {
     pub fn with_client(self, origin: &str) -> Result<Self, ConfigError> {
         let inner = Arc::unwrap_or_clone(self.0);
         let rule = inner.rule.with_client(origin)?;
-        let gate = inner.gate.with_allowed_origins([origin])?;
-        Ok(Self(Arc::new(Inner { rule, gate, ..inner })))
+        let unchecked = inner.unchecked.with_allowed_origins([origin])?;
+        let gate = unchecked.clone().with_check(inner.check.clone());
+        Ok(Self(Arc::new(Inner { rule, unchecked, gate, ..inner })))
+    }
+
+    /// Lets the gate also ask about the user, after the session ([`OpenSessionCheck::with_users`]).
+    ///
+    /// ```
+    /// # use portcullis_issuer::{Issuer, KeyRing};
+    /// # use portcullis_sessions::{MemoryStore, Sessions, SuccessorKeys};
+    /// use portcullis_sessions::{UserStatus, Users, WebSessions};
+    ///
+    /// #[derive(Debug)]
+    /// struct Accounts;
+    ///
+    /// #[portcullis::async_trait]
+    /// impl Users for Accounts {
+    ///     async fn status(&self, subject: &str) -> Result<UserStatus, portcullis::error::Unavailable> {
+    ///         Ok(if subject == "alice" { UserStatus::Active } else { UserStatus::Gone })
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = "https://api.example.com";
+    /// # let issuer = Issuer::builder(url, url, KeyRing::builder().build()?).build()?;
+    /// # let sessions = Sessions::builder(MemoryStore::new(), SuccessorKeys::generate()?).build()?;
+    /// let web = WebSessions::new(&issuer, sessions, "/auth")?.with_users(Accounts);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_users(self, users: impl Users + 'static) -> Self {
+        let inner = Arc::unwrap_or_clone(self.0);
+        let check = inner.check.with_users(users);
+        let gate = inner.unchecked.clone().with_check(check.clone());
+        Self(Arc::new(Inner { check, gate, ..inner }))
+    }
+
+    /// Also answers refreshes and logouts by GET, if they have `Sec-Fetch-Site: same-origin` ([`OriginRule::allow_get`]), for
+    /// existing clients. The routes of the modules `axum` and `actix` have the method then.
+    ///
+    /// ```
+    /// # use portcullis::adapter::HeaderList;
+    /// # use portcullis_issuer::{Issuer, KeyRing};
+    /// # use portcullis_sessions::{MemoryStore, Sessions, SuccessorKeys, WebSessions};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = "https://api.example.com";
+    /// # let issuer = Issuer::builder(url, url, KeyRing::builder().build()?).build()?;
+    /// # let sessions = Sessions::builder(MemoryStore::new(), SuccessorKeys::generate()?).build()?;
+    /// let web = WebSessions::new(&issuer, sessions, "/auth")?.allow_get();
+    ///
+    /// // A page of the service, and a link on another site.
+    /// for (site, status) in [("same-origin", 400), ("cross-site", 403), ("none", 403)] {
+    ///     let request = HeaderList::new("GET", [("sec-fetch-site", site)]);
+    ///     assert_eq!(web.refresh(&request, b"").await.unwrap_err().status, status);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn allow_get(self) -> Self {
+        let inner = Arc::unwrap_or_clone(self.0);
+        Self(Arc::new(Inner { rule: inner.rule.allow_get(), gets_are_allowed: true, ..inner }))
+    }
+
+    #[cfg(any(feature = "actix", feature = "axum"))]
+    pub(crate) fn gets_are_allowed(&self) -> bool {
+        self.0.gets_are_allowed
     }
 
     /// Returns the gate for access tokens. It reads `Authorization`, then the cookie, asks whether the session is open, and
@@ -142,27 +215,50 @@ impl WebSessions {
         self.respond(client, &signed_in).await
     }
 
+    /// Begins a session as [`log_in`](Self::log_in) does, with a label by which the user recognizes it in a list of sessions
+    /// ([`Sessions::start_labeled`]).
+    ///
+    /// # Errors
+    /// See [`log_in`](Self::log_in).
+    pub async fn log_in_labeled(
+        &self,
+        client: Client,
+        subject: &str,
+        facts: AuthFacts,
+        label: &str,
+    ) -> Result<SessionResponse, Refusal> {
+        let signed_in = self.0.sessions.start_labeled(subject, facts, label).await;
+        self.respond(client, &signed_in.map_err(|error| self.failed(error))?).await
+    }
+
     /// Answers a refresh: exchanges the refresh token for the next one, and makes an access token. `body` is that of the
     /// request.
     ///
     /// | case | status |
     /// |---|---|
-    /// | there is no refresh token | 400 `no_refresh_token` |
+    /// | there is no refresh token, or several | 400 `no_refresh_token` |
     /// | the token opens nothing | 401 `session_ended`; the cookies are deleted |
-    /// | the store or the signing key is unavailable | 503; the client keeps its cookies |
+    /// | the store is unavailable | 503; the client keeps its cookies |
+    /// | the signing key is unavailable | 503, with the next refresh token: in its cookie, or for a native client in the body |
     ///
-    /// If only the signing key is unavailable, the store has made the next token already. A client that tries again after the
-    /// grace has to log in again.
+    /// In the last case the store has the next token already, and the client needs it to try again after the grace.
     ///
     /// # Errors
     /// The answer that refuses the request.
     pub async fn refresh(&self, request: &dyn RequestView, body: &[u8]) -> Result<SessionResponse, Refusal> {
         let client = self.client(request)?;
         let Some(token) = self.refresh_token(client, request, body) else {
-            return Err(self.refuse(CustomRefusal::new(400, "no_refresh_token", "The request has no refresh token")));
+            return Err(self.refuse(CustomRefusal::new(
+                400,
+                "no_refresh_token",
+                "The request has no refresh token, or several",
+            )));
         };
         match self.0.sessions.refresh(&token).await {
-            Ok(signed_in) => self.respond(client, &signed_in).await,
+            Ok(signed_in) => {
+                let answer = self.respond(client, &signed_in).await;
+                answer.map_err(|refusal| self.with_refresh_token(client, &signed_in, refusal))
+            }
             Err(SessionsError::Refused(_)) => Ok(self.ended(client)),
             Err(error) => Err(self.failed(error)),
         }
@@ -187,7 +283,7 @@ impl WebSessions {
         if !was_open {
             return Ok(self.ended(client));
         }
-        Ok(self.without_cookies(client, 200, r#"{"status":"success"}"#.to_owned()))
+        Ok(self.without_cookies(client, 200, tokens(&[])))
     }
 
     async fn log_out_by_access_token(&self, request: &dyn RequestView) -> Result<bool, Refusal> {
@@ -217,19 +313,38 @@ impl WebSessions {
         let is_native = client == Client::Native;
         let token = signed_in.session.access_token(if is_native { "native" } else { "web" });
         let token = self.0.issuer.mint(&token).await.map_err(|error| self.not_minted(error))?;
+        let access_token = token.as_str();
         if is_native {
             let refresh_token = signed_in.refresh_token.as_str();
-            let body = json!({"status": "success", "access_token": token.as_str(), "refresh_token": refresh_token});
-            return Ok(SessionResponse::new(200, [], body.to_string()));
+            return Ok(SessionResponse::new(
+                200,
+                [],
+                tokens(&[("access_token", access_token), ("refresh_token", refresh_token)]),
+            ));
         }
         let lifetime = Duration::from_secs(u64::try_from(token.expires_in()).unwrap_or_default());
-        let cookies = self.0.cookies.set(token.as_str(), lifetime, signed_in).map_err(|error| self.failed(error))?;
-        let body = json!({"status": "success", "access_token": token.as_str()});
-        Ok(SessionResponse::new(200, cookies, body.to_string()))
+        let cookies = self.0.cookies.set(access_token, lifetime, signed_in).map_err(|error| self.failed(error))?;
+        Ok(SessionResponse::new(200, cookies, tokens(&[("access_token", access_token)])))
+    }
+
+    /// Adds the next refresh token to the answer of a refresh that made no access token.
+    fn with_refresh_token(&self, client: Client, signed_in: &SignedIn, mut refusal: Refusal) -> Refusal {
+        match client {
+            Client::Browser => {
+                let cookies = self.0.cookies.of_session(signed_in);
+                refusal.headers.extend(cookies.map(|cookie| ("set-cookie".to_owned(), cookie)));
+            }
+            Client::Native => {
+                let mut body: Map<String, Value> = serde_json::from_str(&refusal.body).unwrap_or_default();
+                body.insert("refresh_token".to_owned(), signed_in.refresh_token.as_str().into());
+                refusal.body = Value::Object(body).to_string();
+            }
+        }
+        refusal
     }
 
     fn ended(&self, client: Client) -> SessionResponse {
-        let refusal = self.refuse(CustomRefusal::new(401, "session_ended", "The session has ended"));
+        let refusal = self.refuse(CustomRefusal::new(401, "session_ended", "The session has ended; log in again"));
         self.without_cookies(client, refusal.status, refusal.body)
     }
 
@@ -246,17 +361,31 @@ impl WebSessions {
 
     fn failed(&self, error: SessionsError) -> Refusal {
         match error {
-            SessionsError::Unavailable(unavailable) => self.refuse(unavailable),
+            SessionsError::Unavailable(unavailable) => self.unavailable(unavailable),
             error => self.refuse(AuthError::Server(error.to_string().into())),
         }
     }
 
+    /// Clients try again soon, because the grace is short.
+    fn unavailable(&self, unavailable: Unavailable) -> Refusal {
+        let delay = unavailable.retry_after.unwrap_or(Duration::from_secs(1));
+        self.refuse(unavailable.with_retry_after(delay))
+    }
+
     fn not_minted(&self, error: MintError) -> Refusal {
         match error {
-            error @ (MintError::Ring(_) | MintError::Sign(_)) => self.refuse(Unavailable::new().with_source(error)),
+            error @ (MintError::Ring(_) | MintError::Sign(_)) => {
+                self.unavailable(Unavailable::new().with_source(error))
+            }
             error => self.refuse(AuthError::Server(error.to_string().into())),
         }
     }
+}
+
+/// Makes the body of a success. Its members have this order.
+fn tokens(tokens: &[(&str, &str)]) -> String {
+    let members: String = tokens.iter().map(|(name, token)| format!(r#","{name}":{}"#, Value::from(*token))).collect();
+    format!(r#"{{"status":"success"{members}}}"#)
 }
 
 impl SessionResponse {

@@ -55,8 +55,30 @@ use crate::token::TokenHash;
 /// `dangerous_unverified_server=true`, for example `redis://cache:6379/0?dangerous_unverified_server=true` in the same private
 /// network. Anyone in that network can then read and change the data.
 ///
-/// With the feature `issuer`, it also keeps the signing keys that several machines share, encrypted:
-/// `KeyRing::builder().open(store.clone(), secret)`.
+/// With the feature `issuer`, it also keeps the signing keys that several machines share, encrypted. Here with a hosted server,
+/// which does not tell its settings and is further away:
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use portcullis_issuer::{Issuer, KeyRing, RingSecret};
+/// use portcullis_sessions::{RedisStore, Sessions, SuccessorKeys};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = RedisStore::builder("rediss://user:password@redis.example.com:6379")
+///     .allow_lost_writes()
+///     .connect_timeout(Duration::from_secs(5))
+///     .command_timeout(Duration::from_secs(2))
+///     .connect()
+///     .await?;
+/// // All machines have the same secrets, which are not in Redis.
+/// let secret = RingSecret::from_env()?.ok_or("set JWT_RING_SECRET")?;
+/// let keys = SuccessorKeys::from_env()?.ok_or("set REFRESH_TOKEN_KEYS")?;
+///
+/// let ring = KeyRing::builder().open(store.clone(), secret).await?;
+/// let issuer = Issuer::builder("https://api.example.com", "https://api.example.com", ring).build()?;
+/// let sessions = Sessions::builder(store, keys).build()?;
+/// # Ok(()) }
+/// ```
 ///
 /// Redis removes each entry by itself a day after it expired. [`Sessions::remove_expired`](crate::Sessions::remove_expired)
 /// removes it earlier.

@@ -15,6 +15,7 @@ mod browser;
 mod first_route_actix;
 #[path = "../../docs/first_route_axum.rs"]
 mod first_route_axum;
+mod refreshes;
 mod services;
 #[path = "../../../../tests/issuing/serving.rs"]
 mod serving;
