@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, Method};
 use axum::routing::{delete, get, post};
 use portcullis_axum::{ConfigError, Gate, HasGate};
 use portcullis_issuer::Issuer;
-use portcullis_sessions::{OriginRule, SessionCookies, Sessions};
+use portcullis_sessions::{Sessions, WebSessions};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -26,15 +26,13 @@ use crate::{page, routes};
 
 /// The state of the router.
 pub(crate) struct App {
-    pub(crate) gate: Gate,
     pub(crate) issuer: Issuer,
     pub(crate) sessions: Sessions,
-    pub(crate) cookies: SessionCookies,
-    pub(crate) origins: OriginRule,
+    /// Logs in, refreshes and logs out over HTTP, and has the gate.
+    pub(crate) web: WebSessions,
     pub(crate) users: Users,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
-    pub(crate) access_lifetime: Duration,
     pub(crate) require_verified: bool,
 }
 
@@ -44,21 +42,7 @@ const MAX_BODY: usize = 16 * 1024;
 /// The extractors of portcullis-axum find the gate here.
 impl HasGate for App {
     fn gate(&self) -> Option<&Gate> {
-        Some(&self.gate)
-    }
-}
-
-/// Makes the gate, which accepts an access token in the field `Authorization` or in the cookie. With a cookie, requests that
-/// change something must come from a page of the service or of the client origin.
-pub(crate) fn gate(
-    issuer: &Issuer,
-    cookies: &SessionCookies,
-    client_origin: Option<&str>,
-) -> Result<Gate, ConfigError> {
-    let gate = issuer.gate()?.with_token_sources(cookies.token_sources()).with_public_url(issuer.url())?;
-    match client_origin {
-        Some(origin) => gate.with_allowed_origins([origin]),
-        None => Ok(gate),
+        Some(self.web.gate())
     }
 }
 

@@ -32,7 +32,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         let auth = Auth::<Claims>::from_request_parts(parts, app).await?;
         let user = app.users.by_subject(&auth.claims.sub).await?;
         // The gate asked about the user too, but the account can be removed in between.
-        let gone = || Rejection::from(app.gate.refuse(&AuthError::from(InvalidToken::UserNotFound)));
+        let gone = || Rejection::from(app.web.gate().refuse(&AuthError::from(InvalidToken::UserNotFound)));
         let user = user.ok_or_else(gone)?;
         Ok(Self { user, session: auth.claims.sid })
     }

@@ -5,11 +5,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use portcullis_axum::Rejection;
-use portcullis_axum::error::AuthError;
-use portcullis_sessions::Client;
+use portcullis_sessions::{Client, SessionRequest};
 use portcullis_tower::PartsView;
-use serde::Deserialize;
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -22,20 +19,14 @@ impl FromRequestParts<Arc<App>> for Allowed {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let client = app.origins.admit(&PartsView::new(parts));
-        client.map(Self).map_err(|error| Rejection::from(app.gate.refuse(&AuthError::from(error))).into())
+        Ok(Self(app.web.client(&PartsView::new(parts))?))
     }
 }
 
-/// An allowed client with its refresh token: a browser has it in a cookie, a native application in the body.
+/// The request of an allowed client, with its body if it is a native application: it has the refresh token there.
 pub(crate) struct Presented {
-    pub(crate) client: Client,
-    pub(crate) refresh_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct NativeBody {
-    refresh_token: Option<String>,
+    pub(crate) request: SessionRequest,
+    pub(crate) body: Bytes,
 }
 
 impl FromRequest<Arc<App>> for Presented {
@@ -44,13 +35,14 @@ impl FromRequest<Arc<App>> for Presented {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let Allowed(client) = Allowed::from_request_parts(&mut parts, app).await?;
-        let refresh_token = if client == Client::Native {
-            let request = Request::from_parts(parts, body);
-            let body = Bytes::from_request(request, app).await.map_err(|_| ApiError::BodyTooLarge)?;
-            serde_json::from_slice::<NativeBody>(&body).ok().and_then(|body| body.refresh_token)
-        } else {
-            app.cookies.refresh_token(&PartsView::new(&parts)).map(str::to_owned)
+        let request = SessionRequest::of(&PartsView::new(&parts));
+        let body = match client {
+            Client::Native => {
+                let read = Bytes::from_request(Request::from_parts(parts, body), app).await;
+                read.map_err(|_| ApiError::BodyTooLarge)?
+            }
+            _ => Bytes::new(),
         };
-        Ok(Self { client, refresh_token })
+        Ok(Self { request, body })
     }
 }

@@ -8,10 +8,8 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
-use portcullis_axum::Rejection;
 use portcullis_axum::error::Unavailable;
-use portcullis_issuer::MintError;
-use portcullis_sessions::SessionsError;
+use portcullis_axum::{Refusal, Rejection};
 use serde_json::json;
 
 use crate::passwords::PasswordError;
@@ -26,15 +24,13 @@ pub(crate) enum ApiError {
     UserUnverified,
     /// With the time after which another attempt is allowed.
     RateLimited(Duration),
-    NoRefreshToken,
-    SessionEnded,
     NoSuchSession,
     InvalidJson,
     UnsupportedMediaType,
     BodyTooLarge,
     NotFound,
     MethodNotAllowed,
-    /// The gate's own response.
+    /// The response of the gate, or about a session.
     Gate(Rejection),
     /// A database is unavailable. Clients try again.
     Unavailable,
@@ -74,10 +70,6 @@ impl IntoResponse for ApiError {
             Self::RateLimited(_) => {
                 (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "There were too many attempts; try again later")
             }
-            Self::NoRefreshToken => {
-                (StatusCode::BAD_REQUEST, "no_refresh_token", "The request has no refresh token, or several")
-            }
-            Self::SessionEnded => (StatusCode::UNAUTHORIZED, "session_ended", "The session has ended; log in again"),
             Self::NoSuchSession => {
                 (StatusCode::NOT_FOUND, "no_such_session", "You have no open session with this name")
             }
@@ -119,14 +111,9 @@ impl From<Rejection> for ApiError {
     }
 }
 
-/// Only a refused token means that the session has ended. In all other cases it may be as good as before.
-impl From<SessionsError> for ApiError {
-    fn from(error: SessionsError) -> Self {
-        match error {
-            SessionsError::Refused(_) => Self::SessionEnded,
-            SessionsError::Unavailable(error) => error.into(),
-            error => Self::server(&error),
-        }
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Gate(refusal.into())
     }
 }
 
@@ -139,15 +126,6 @@ impl From<Unavailable> for ApiError {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         Self::unavailable(&error)
-    }
-}
-
-impl From<MintError> for ApiError {
-    fn from(error: MintError) -> Self {
-        match error {
-            MintError::Ring(_) | MintError::Sign(_) => Self::unavailable(&error),
-            error => Self::server(&error),
-        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! | `app.rs` | the parts of the service, and its routes |
 //! | `routes/` | one file for each route |
 //! | `client.rs`, `caller.rs`, `attempts.rs`, `body.rs` | what the routes take from a request |
-//! | `signed_in.rs`, `error.rs` | what they answer |
+//! | `error.rs` | how they refuse |
 //! | `users/`, `passwords.rs` | the accounts, which are the service's own |
 //! | `keys.rs` | where the keys come from |
 //! | `page.rs` | the page for browsers |
@@ -26,7 +26,6 @@ mod passwords;
 mod routes;
 mod server;
 mod settings;
-mod signed_in;
 mod users;
 
 pub use server::{Server, StartError};

@@ -9,10 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use portcullis_axum::ConfigError;
 use portcullis_issuer::Issuer;
-use portcullis_sessions::{
-    OpenSessionCheck, OriginRule, RedisStore, RedisStoreError, SessionCookies, SessionStore, Sessions, SqlStore,
-    SqlStoreError,
-};
+use portcullis_sessions::{RedisStore, RedisStoreError, SessionStore, Sessions, SqlStore, SqlStoreError, WebSessions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -100,24 +97,19 @@ impl Server {
             .build()?;
         let ring = keys::key_ring(settings.keys, database).await?;
         let issuer = Issuer::builder(&url, &url, ring).lifetime(settings.access_lifetime).build()?;
-        let cookies = SessionCookies::new(&url, REFRESH_PATH)?;
-        let origins = OriginRule::new(&url)?;
-        let origins = match &settings.client_origin {
-            Some(origin) => origins.with_client(origin)?,
-            None => origins,
+        let web = WebSessions::new(&issuer, sessions.clone(), REFRESH_PATH)?
+            .with_users(KnownUsers::new(users.clone(), settings.require_verified));
+        let web = match &settings.client_origin {
+            Some(origin) => web.with_client(origin)?,
+            None => web,
         };
-        let check = OpenSessionCheck::new(sessions.clone());
-        let check = check.with_users(KnownUsers::new(users.clone(), settings.require_verified));
         let app = App {
-            gate: app::gate(&issuer, &cookies, settings.client_origin.as_deref())?.with_check(check),
             issuer,
             sessions,
-            cookies,
-            origins,
+            web,
             users,
             passwords: Passwords::new().await?,
             attempts: Attempts::new(settings.attempts_per_minute, settings.client_ip),
-            access_lifetime: settings.access_lifetime,
             require_verified: settings.require_verified,
         };
         let app = Arc::new(app);

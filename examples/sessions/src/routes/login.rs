@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use portcullis_sessions::AuthFacts;
+use portcullis_sessions::{AuthFacts, SessionResponse};
 use serde::Deserialize;
 
 use crate::app::App;
@@ -12,7 +11,6 @@ use crate::attempts::Attempt;
 use crate::body::{Body, text};
 use crate::client::Allowed;
 use crate::error::ApiError;
-use crate::signed_in;
 use crate::users::normal_email;
 
 #[derive(Default, Deserialize)]
@@ -33,7 +31,7 @@ pub(crate) async fn log_in(
     Allowed(client): Allowed,
     _: Attempt,
     Body(form): Body<Login>,
-) -> Result<Response, ApiError> {
+) -> Result<SessionResponse, ApiError> {
     let user = app.users.by_email(&normal_email(&form.email)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.as_str());
     // The same work for an unknown user and for a wrong password.
@@ -44,6 +42,5 @@ pub(crate) async fn log_in(
         return Err(ApiError::UserUnverified);
     }
     let facts = AuthFacts::now().with_amr(["pwd"]);
-    let signed_in = app.sessions.start_labeled(&user.subject(), facts, &form.label).await?;
-    signed_in::respond(&app, client, &signed_in).await
+    Ok(app.web.log_in_labeled(client, &user.subject(), facts, &form.label).await?)
 }
