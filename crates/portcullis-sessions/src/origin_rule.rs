@@ -30,7 +30,7 @@ use portcullis::error::CrossSiteRequest;
 #[derive(Clone, Debug)]
 pub struct OriginRule {
     origins: AllowedOrigins,
-    get_is_allowed: bool,
+    pub(crate) get_is_allowed: bool,
 }
 
 /// How the client of an admitted request keeps its tokens.

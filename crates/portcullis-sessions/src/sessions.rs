@@ -187,6 +187,18 @@ impl Sessions {
 
     /// Revokes all sessions of `subject`, for example because the account is locked. Returns their number.
     ///
+    /// ```
+    /// # use portcullis_sessions::{AuthFacts, MemoryStore, Sessions, SuccessorKeys};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = Sessions::builder(MemoryStore::new(), SuccessorKeys::generate()?).build()?;
+    /// let [phone, _laptop] = [sessions.start("alice", AuthFacts::now()).await?, sessions.start("alice", AuthFacts::now()).await?];
+    ///
+    /// // An administrator ends the session on a lost phone, and later locks the account.
+    /// assert!(sessions.revoke_session(&phone.session.id).await?);
+    /// assert_eq!(sessions.revoke_subject("alice").await?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Unavailable`] when the store is.
     pub async fn revoke_subject(&self, subject: &str) -> Result<u64, Unavailable> {

@@ -64,7 +64,6 @@ struct Inner {
     sessions: Sessions,
     cookies: SessionCookies,
     rule: OriginRule,
-    gets_are_allowed: bool,
     check: OpenSessionCheck,
     /// Without the check.
     unchecked: Gate,
@@ -99,7 +98,6 @@ impl WebSessions {
             unchecked: gate,
             check,
             rule: OriginRule::new(issuer.url())?,
-            gets_are_allowed: false,
             path: path.trim_end_matches('/').to_owned(),
             issuer: issuer.clone(),
             sessions,
@@ -174,12 +172,12 @@ impl WebSessions {
     #[must_use]
     pub fn allow_get(self) -> Self {
         let inner = Arc::unwrap_or_clone(self.0);
-        Self(Arc::new(Inner { rule: inner.rule.allow_get(), gets_are_allowed: true, ..inner }))
+        Self(Arc::new(Inner { rule: inner.rule.allow_get(), ..inner }))
     }
 
     #[cfg(any(feature = "actix", feature = "axum"))]
     pub(crate) fn gets_are_allowed(&self) -> bool {
-        self.0.gets_are_allowed
+        self.0.rule.get_is_allowed
     }
 
     /// Returns the gate for access tokens. It reads `Authorization`, then the cookie, asks whether the session is open, and
