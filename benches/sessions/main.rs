@@ -1,0 +1,226 @@
+//! Measures how many sessions each store refreshes in a second, next to the bare operations of its driver: one read and one
+//! compare-and-set of one row. Then the same with 100,000 sessions stored.
+//!
+//! All contenders of a store take turns in one run. Of many short turns, the fastest tenth counts, because other processes make
+//! turns slower, also those that write to the disk. Only the ratios mean something. The run fails when a limit is broken. A limit
+//! that seems broken is measured again, at most twice, because other processes can only break it.
+//!
+//! Memory and SQLite are always measured, and the servers that `PORTCULLIS_TEST_MYSQL_URL`, `PORTCULLIS_TEST_POSTGRES_URL` and
+//! `PORTCULLIS_TEST_REDIS_URL` name. Name empty servers: tables and keys stay there.
+//!
+//! `cargo bench -p portcullis-benches --bench sessions`, or with names of stores: `-- memory sqlite`
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a bench may fail by panicking"
+)]
+
+mod bare;
+mod stores;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use portcullis_sessions::{AuthFacts, Sessions};
+
+use crate::bare::Bare;
+use crate::stores::Stores;
+
+/// How many sessions are measured in each store. They are the only ones in the small store.
+const SESSIONS: usize = 100;
+/// How many sessions the large store has.
+const STORED: usize = 100_000;
+/// The number of turns of each contender.
+const ROUNDS: usize = 300;
+/// How long a turn takes, in nanoseconds.
+const TURN: f64 = 4_000_000.0;
+/// How many callers there are at once.
+const CALLERS: usize = 32;
+/// The number of turns of each contender with many callers, and how long a turn takes.
+const ROUNDS_AT_ONCE: usize = 9;
+const TURN_AT_ONCE: Duration = Duration::from_millis(300);
+/// The largest ratio of a refresh to the bare operations. Memory has none: the hashes of the tokens cost more than its
+/// operations.
+const REFRESH_LIMIT: f64 = 1.5;
+/// The largest ratio of a refresh in the large store to one in the small store.
+const GROWTH_LIMIT: f64 = 1.3;
+/// How often a store is measured that seems to break a limit.
+const TRIES: usize = 3;
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(measure())
+}
+
+async fn measure() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let folder = tempfile::tempdir().unwrap();
+    println!(
+        "| store | bare | refresh | ratio | 100,000 stored | growth | {CALLERS} callers: bare | refresh | 100,000 stored |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let mut broken = Vec::new();
+    for name in ["memory", "sqlite", "mysql", "postgres", "redis"] {
+        if !words.is_empty() && !words.iter().any(|word| word == name) {
+            continue;
+        }
+        let Some(stores) = Stores::open(name, folder.path()).await else { continue };
+        let contest = Arc::new(Contest::new(stores).await);
+        for tried in 1..=TRIES {
+            let costs = contest.one_by_one().await;
+            let [bare, small, large] = costs;
+            let (ratio, growth) = (small / bare, large / small);
+            let mut limits = Vec::new();
+            if name != "memory" && ratio > REFRESH_LIMIT {
+                limits.push(format!("{name}: a refresh costs {ratio:.3} of the bare operations"));
+            }
+            if growth > GROWTH_LIMIT {
+                limits.push(format!("{name}: with {STORED} sessions, a refresh costs {growth:.3} times as much"));
+            }
+            if !limits.is_empty() && tried < TRIES {
+                continue;
+            }
+            let [bare, small, large] = costs.map(|nanos| 1e9 / nanos);
+            let at_once = contest.at_once().await.map(|rate| format!("{rate:.0}")).join(" | ");
+            println!("| {name} | {bare:.0} | {small:.0} | {ratio:.2} | {large:.0} | {growth:.2} | {at_once} |");
+            broken.extend(limits);
+            break;
+        }
+    }
+    for limit in &broken {
+        println!("LIMIT BROKEN: {limit}");
+    }
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The contenders of one kind of store. Each session has a lock, so that one caller at a time uses it.
+struct Contest {
+    bare: Bare,
+    small: Refreshing,
+    large: Refreshing,
+}
+
+/// Sessions, and the current refresh token of each.
+struct Refreshing {
+    sessions: Sessions,
+    tokens: Vec<tokio::sync::Mutex<String>>,
+}
+
+#[derive(Clone, Copy)]
+enum Contender {
+    Bare,
+    Small,
+    Large,
+}
+
+const CONTENDERS: [Contender; 3] = [Contender::Bare, Contender::Small, Contender::Large];
+
+impl Contest {
+    async fn new(stores: Stores) -> Self {
+        let Stores { bare, small, large } = stores;
+        Self { bare, small: Refreshing::begin(small).await, large: Refreshing::begin(large).await }
+    }
+
+    /// Replaces the token of the session with this number.
+    async fn run(&self, contender: Contender, number: usize) {
+        match contender {
+            Contender::Bare => self.bare.rotate(number).await,
+            Contender::Small => self.small.refresh(number).await,
+            Contender::Large => self.large.refresh(number).await,
+        }
+    }
+
+    /// Measures what each contender costs one caller, in nanoseconds.
+    async fn one_by_one(&self) -> [f64; 3] {
+        let mut next = [0; 3];
+        let mut turns = [0; 3];
+        for contender in CONTENDERS {
+            // These fill caches.
+            self.turn(contender, SESSIONS, &mut next).await;
+            let cost = self.turn(contender, 20, &mut next).await;
+            turns[contender as usize] = (TURN / cost).clamp(1.0, 2_000.0) as usize;
+        }
+        let mut samples: [Vec<f64>; 3] = Default::default();
+        for _ in 0..ROUNDS {
+            for contender in CONTENDERS {
+                let place = contender as usize;
+                samples[place].push(self.turn(contender, turns[place], &mut next).await);
+            }
+        }
+        samples.map(|samples| at(samples, 0.1))
+    }
+
+    async fn turn(&self, contender: Contender, times: usize, next: &mut [usize; 3]) -> f64 {
+        let next = &mut next[contender as usize];
+        let start = Instant::now();
+        for _ in 0..times {
+            self.run(contender, *next % SESSIONS).await;
+            *next += 1;
+        }
+        start.elapsed().as_nanos() as f64 / times as f64
+    }
+
+    /// Measures how often each contender runs in a second with many callers.
+    async fn at_once(self: &Arc<Self>) -> [f64; 3] {
+        let mut samples: [Vec<f64>; 3] = Default::default();
+        for _ in 0..ROUNDS_AT_ONCE {
+            for contender in CONTENDERS {
+                samples[contender as usize].push(self.turn_at_once(contender).await);
+            }
+        }
+        samples.map(|samples| at(samples, 0.5))
+    }
+
+    async fn turn_at_once(self: &Arc<Self>, contender: Contender) -> f64 {
+        let (count, is_over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let start = Instant::now();
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|number| {
+                let (contest, count, is_over) = (Arc::clone(self), Arc::clone(&count), Arc::clone(&is_over));
+                tokio::spawn(async move {
+                    while !is_over.load(Ordering::Relaxed) {
+                        contest.run(contender, number).await;
+                        count.fetch_add(1, Ordering::Relaxed);
+                        // Memory never waits, and the task that ends the turn needs a thread.
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        tokio::time::sleep(TURN_AT_ONCE).await;
+        is_over.store(true, Ordering::Relaxed);
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        count.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64()
+    }
+}
+
+impl Refreshing {
+    async fn begin(sessions: Sessions) -> Self {
+        let mut tokens = Vec::new();
+        for number in 0..SESSIONS {
+            let login = sessions.start(&format!("caller-{number}"), AuthFacts::now().with_amr(["pwd"])).await.unwrap();
+            tokens.push(login.refresh_token.as_str().to_owned().into());
+        }
+        Self { sessions, tokens }
+    }
+
+    async fn refresh(&self, number: usize) {
+        let mut token = self.tokens[number].lock().await;
+        let next = self.sessions.refresh(&token).await.unwrap().refresh_token;
+        next.as_str().clone_into(&mut token);
+    }
+}
+
+/// Returns the sample below which this part of all samples is.
+fn at(mut samples: Vec<f64>, part: f64) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[(samples.len() as f64 * part) as usize]
+}
