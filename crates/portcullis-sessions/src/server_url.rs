@@ -75,7 +75,16 @@ mod tests {
         for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "/var/run/postgresql"] {
             assert!(!must_verify("mysql://u:p@host/db", host), "{host}");
         }
-        for host in ["db.example", "10.0.0.7", "0.0.0.0", "localhost.example", "db.localhost", "[fe80::1]", "127.0.0.1.example", ""] {
+        for host in [
+            "db.example",
+            "10.0.0.7",
+            "0.0.0.0",
+            "localhost.example",
+            "db.localhost",
+            "[fe80::1]",
+            "127.0.0.1.example",
+            "",
+        ] {
             assert!(must_verify("mysql://u:p@host/db", host), "{host}");
             assert!(!must_verify("mysql://u:p@host/db?dangerous_unverified_server=true", host), "{host}");
         }
