@@ -28,6 +28,7 @@ impl Running {
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 started.send(listener.local_addr().unwrap()).unwrap();
+                let app = app.into_make_service_with_connect_info::<SocketAddr>();
                 let server = axum::serve(listener, app).into_future();
                 tokio::select! {
                     ended = server => ended.unwrap(),

@@ -14,7 +14,7 @@ use portcullis::{
 };
 use portcullis_testing::{SigningKey, TestIssuer};
 
-use crate::{seams, step_up};
+use crate::{mtls, seams, step_up};
 
 pub(crate) struct Gates {
     pub(crate) issuer: TestIssuer,
@@ -118,6 +118,7 @@ impl Gates {
         ];
         scopes.extend(seams::parts(&issuer));
         scopes.extend(step_up::parts(&issuer));
+        scopes.extend(mtls::parts(&issuer));
         Self { issuer, other_issuer, scopes, metadata }
     }
 

@@ -20,6 +20,7 @@ mod gates;
 mod guarded;
 mod http2;
 mod metadata_routes;
+mod mtls;
 mod on_tiny_http;
 mod pages;
 mod requests;
@@ -208,6 +209,35 @@ fn step_up_has_its_rows() {
         step_up::demands_together,
     ];
     let rows: Vec<Row> = tables.iter().flat_map(|table| table(&gates)).collect();
+    let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
+    println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
+    assert!(accepted >= 5 && rows.len() - accepted >= 40);
+}
+
+#[test]
+fn bound_tokens_with_their_certificate() {
+    answer_as_expected(mtls::let_in);
+}
+
+#[test]
+fn bound_tokens_without_their_certificate() {
+    answer_as_expected(mtls::refused);
+}
+
+#[test]
+fn bindings_that_no_certificate_proves() {
+    answer_as_expected(mtls::unproven);
+}
+
+#[test]
+fn metadata_of_certificate_bound_tokens() {
+    answer_as_expected(mtls::metadata);
+}
+
+#[test]
+fn mutual_tls_has_its_rows() {
+    let gates = Gates::new();
+    let rows: Vec<Row> = [mtls::let_in, mtls::refused, mtls::unproven].iter().flat_map(|table| table(&gates)).collect();
     let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
     println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
     assert!(accepted >= 5 && rows.len() - accepted >= 40);

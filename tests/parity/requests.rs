@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::gates::{Gates, errors_of_checks};
-use crate::{guarded, pages, seams, step_up};
+use crate::{guarded, mtls, pages, seams, step_up};
 
 #[derive(Clone)]
 pub(crate) struct Row {
@@ -16,7 +16,7 @@ pub(crate) struct Row {
 
 pub(crate) type Table = fn(&Gates) -> Vec<Row>;
 
-pub(crate) const ALL: [Table; 31] = [
+pub(crate) const ALL: &[Table] = &[
     let_in,
     no_credential,
     malformed,
@@ -48,6 +48,10 @@ pub(crate) const ALL: [Table; 31] = [
     step_up::actors,
     step_up::implied_scopes,
     step_up::demands_together,
+    mtls::let_in,
+    mtls::refused,
+    mtls::unproven,
+    mtls::metadata,
 ];
 
 impl Row {

@@ -10,6 +10,9 @@
     reason = "tests may fail by panic; clippy can't tell that these functions are tests"
 )]
 
+#[path = "../certificates.rs"]
+mod certificates;
+mod client_certificates;
 mod evidence;
 mod policies;
 mod recipes;

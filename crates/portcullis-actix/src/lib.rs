@@ -62,6 +62,31 @@
 //! [`Gate::with_public_url`] names the URL of the service. The path of a request is the one that the server received, also
 //! within a `scope`. A middleware outside that changes the URI hides it, for example `NormalizePath`.
 //!
+//! # Tokens that are bound to a client certificate
+//!
+//! Such a token is let in only with its certificate (RFC 8705), here from nginx with
+//! `proxy_set_header X-Client-Cert $ssl_client_escaped_cert;`:
+//!
+//! ```
+//! use actix_web::{App, HttpServer, web};
+//! use portcullis_actix::possession::{ClientCertificates, TrustedProxies};
+//! use portcullis_actix::{Auth, Gate};
+//!
+//! async fn me(auth: Auth) -> String {
+//!     format!("hello, {}", auth.subject().unwrap_or("stranger"))
+//! }
+//!
+//! # async fn serve(gate: Gate) -> Result<(), Box<dyn std::error::Error>> {
+//! let certificates = ClientCertificates::nginx("X-Client-Cert", TrustedProxies::at(["10.0.0.0/24"])?)?;
+//! let gate = gate.with_client_certificates(certificates);
+//! let app = move || App::new().app_data(gate.clone()).route("/me", web::get().to(me));
+//! HttpServer::new(app).bind("0.0.0.0:8080")?.run().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Other proxies, and a service that ends TLS itself:
+//! [Proof of possession](https://docs.rs/portcullis/latest/portcullis/_docs/proof_of_possession/).
+//!
 //! # Tests of handlers
 //!
 //! `portcullis_testing::gate_admitting(&claims)` makes a gate that admits every request with these claims, without a
@@ -86,7 +111,9 @@
 //!
 //! # Features and re-exports
 //!
-//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default.
+//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `rustls` adds
+//! `keep_client_certificate`, for tokens that are bound to a client certificate; it goes with the feature `rustls-0_23` of
+//! actix-web.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.
@@ -101,6 +128,8 @@ mod middleware;
 mod payload;
 mod rejection;
 mod state;
+#[cfg(feature = "rustls")]
+mod tls;
 mod view;
 
 pub use portcullis::{
@@ -108,12 +137,16 @@ pub use portcullis::{
     ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
     roles, scopes,
 };
-pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, session, verifier};
+pub use portcullis::{
+    adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, possession, session, verifier,
+};
 
 pub use extract::{Auth, Authorized, MaybeAuth};
 pub use metadata::{resource_metadata, resource_metadata_routes};
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
 pub use rejection::Rejection;
+#[cfg(feature = "rustls")]
+pub use tls::keep_client_certificate;
 
 /// Compiles the examples of `README.md`.
 #[cfg(doctest)]

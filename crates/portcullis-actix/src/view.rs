@@ -1,24 +1,33 @@
 //! An Actix request as the core sees it.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, Uri};
-use portcullis::adapter::RequestView;
+use portcullis::adapter::{ClientCertificate, RequestView};
 
 /// The parts of a request that the core reads. They can be shared between threads, which the whole request cannot.
 pub(crate) struct HttpRequestView<'a> {
     headers: &'a HeaderMap,
     method: &'a Method,
     uri: &'a Uri,
+    client_certificate: Option<ClientCertificate>,
+    peer_address: Option<IpAddr>,
     has_unannounced_body: bool,
 }
 
 /// Returns the view of a request. Its URI is the one that the server received: a scope does not change it.
 pub(crate) fn view(request: &HttpRequest) -> HttpRequestView<'_> {
-    let (headers, method, uri) = (request.headers(), request.method(), request.uri());
-    HttpRequestView { headers, method, uri, has_unannounced_body: false }
+    HttpRequestView {
+        headers: request.headers(),
+        method: request.method(),
+        uri: request.uri(),
+        client_certificate: request.conn_data().copied(),
+        peer_address: request.peer_addr().map(|address| address.ip()),
+        has_unannounced_body: false,
+    }
 }
 
 impl HttpRequestView<'_> {
@@ -43,5 +52,13 @@ impl RequestView for HttpRequestView<'_> {
 
     fn may_have_unannounced_body(&self) -> bool {
         self.has_unannounced_body
+    }
+
+    fn client_certificate(&self) -> Option<ClientCertificate> {
+        self.client_certificate
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        self.peer_address
     }
 }

@@ -5,7 +5,7 @@ use portcullis::{Gate, Policy};
 use portcullis_tower::AuthService;
 use tower_layer::Layer;
 
-use crate::view::original_uri;
+use crate::view::{original_uri, peer_address};
 
 /// Guards the routes of a router: verified callers reach them, other requests are refused.
 ///
@@ -123,7 +123,8 @@ impl AuthLayer {
 
 impl From<Guard> for AuthLayer {
     fn from(guard: Guard) -> Self {
-        Self(portcullis_tower::AuthLayer::from(guard).with_original_uri(original_uri))
+        let layer = portcullis_tower::AuthLayer::from(guard);
+        Self(layer.with_original_uri(original_uri).with_peer_address(peer_address))
     }
 }
 

@@ -60,6 +60,33 @@
 //! [`Gate::with_public_url`] names the URL of the service. The path of a request is the one that the server received, also
 //! within `nest`. A layer outside of the router that changes the URI hides it, for example `NormalizePathLayer`.
 //!
+//! # Tokens that are bound to a client certificate
+//!
+//! Such a token is let in only with its certificate (RFC 8705), here from nginx with
+//! `proxy_set_header X-Client-Cert $ssl_client_escaped_cert;`. The address of the proxy comes from
+//! `ConnectInfo<SocketAddr>`.
+//!
+//! ```
+//! use std::net::SocketAddr;
+//!
+//! use axum::{Router, routing::get};
+//! use portcullis_axum::possession::{ClientCertificates, TrustedProxies};
+//! use portcullis_axum::{Auth, Gate};
+//!
+//! async fn me(auth: Auth) -> String {
+//!     format!("hello, {}", auth.subject().unwrap_or("stranger"))
+//! }
+//!
+//! # async fn serve(gate: Gate, listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+//! let certificates = ClientCertificates::nginx("X-Client-Cert", TrustedProxies::at(["10.0.0.0/24"])?)?;
+//! let app = Router::new().route("/me", get(me)).with_state(gate.with_client_certificates(certificates));
+//! axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Other proxies, and a service that ends TLS itself:
+//! [Proof of possession](https://docs.rs/portcullis/latest/portcullis/_docs/proof_of_possession/).
+//!
 //! # Tests of handlers
 //!
 //! `portcullis_testing::gate_admitting(&claims)` makes a gate that admits every request with these claims, without a
@@ -86,7 +113,8 @@
 //!
 //! # Features and re-exports
 //!
-//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default.
+//! `jsonwebtoken` and `remote` are those of portcullis. `connect-info` reads the address of a request's peer from
+//! `ConnectInfo<SocketAddr>`, for client certificates that a proxy forwards. All are on by default.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.
@@ -107,7 +135,9 @@ pub use portcullis::{
     ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
     roles, scopes,
 };
-pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, session, verifier};
+pub use portcullis::{
+    adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, possession, session, verifier,
+};
 
 pub use extract::{Auth, Authorized};
 pub use layer::AuthLayer;

@@ -1,5 +1,11 @@
 //! An axum request as the core sees it.
 
+use std::net::IpAddr;
+#[cfg(feature = "connect-info")]
+use std::net::SocketAddr;
+
+#[cfg(feature = "connect-info")]
+use axum::extract::ConnectInfo;
 use axum::extract::OriginalUri;
 use http::request::Parts;
 use http::{Extensions, Uri};
@@ -8,12 +14,28 @@ use portcullis_tower::PartsView;
 /// Returns the view of a request, with the URI as the server received it. A nested router removes its prefix from the
 /// request's URI, and axum keeps the whole URI as an extension.
 pub(crate) fn view(parts: &Parts) -> PartsView<'_> {
-    match original_uri(&parts.extensions) {
-        Some(uri) => PartsView::new(parts).with_original_uri(uri),
-        None => PartsView::new(parts),
+    let view = PartsView::new(parts);
+    let view = match original_uri(&parts.extensions) {
+        Some(uri) => view.with_original_uri(uri),
+        None => view,
+    };
+    match peer_address(&parts.extensions) {
+        Some(address) => view.with_peer_address(address),
+        None => view,
     }
 }
 
 pub(crate) fn original_uri(extensions: &Extensions) -> Option<&Uri> {
     extensions.get::<OriginalUri>().map(|original| &original.0)
+}
+
+/// The address that the server accepted the connection from, if it was started with `ConnectInfo<SocketAddr>`.
+#[cfg(feature = "connect-info")]
+pub(crate) fn peer_address(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip())
+}
+
+#[cfg(not(feature = "connect-info"))]
+pub(crate) fn peer_address(_: &Extensions) -> Option<IpAddr> {
+    None
 }

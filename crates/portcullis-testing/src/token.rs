@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::jose::Algorithm;
@@ -91,6 +92,24 @@ impl TokenBuilder {
     /// Makes the token expired: issued two hours ago, with `exp` one hour ago.
     pub fn expired(self) -> Self {
         self.issued_at(now() - 7200)
+    }
+
+    /// Binds the token to the client certificate with this DER encoding: the member `x5t#S256` of `cnf` (RFC 8705 §3.1). Other
+    /// members of `cnf` stay.
+    ///
+    /// ```
+    /// let certificate = b"the DER encoding of a certificate";
+    /// let token = portcullis_testing::TestIssuer::new().token().bound_to_certificate(certificate);
+    /// assert_eq!(token.claims()["cnf"]["x5t#S256"].as_str().map(str::len), Some(43));
+    /// ```
+    pub fn bound_to_certificate(self, der: impl AsRef<[u8]>) -> Self {
+        let thumbprint = digest(&SHA256, der.as_ref());
+        let mut confirmation = match self.claims.get("cnf") {
+            Some(Value::Object(members)) => members.clone(),
+            _ => Map::new(),
+        };
+        confirmation.insert("x5t#S256".to_owned(), URL_SAFE_NO_PAD.encode(thumbprint).into());
+        self.claim("cnf", confirmation)
     }
 
     /// Sets this claim.

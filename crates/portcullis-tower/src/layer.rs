@@ -1,5 +1,6 @@
 //! The guard as a tower layer.
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,9 +57,11 @@ use crate::view::PartsView;
 pub struct AuthLayer {
     guard: Arc<Guard>,
     original_uri: OriginalUri,
+    peer_address: PeerAddress,
 }
 
 type OriginalUri = fn(&Extensions) -> Option<&Uri>;
+type PeerAddress = fn(&Extensions) -> Option<IpAddr>;
 
 impl AuthLayer {
     /// Lets verified callers through.
@@ -101,14 +104,39 @@ impl AuthLayer {
         Self { original_uri: find, ..self }
     }
 
+    /// With the address of the connection's peer, which `find` finds among the request's extensions. It is for client
+    /// certificates that a proxy writes into a header field
+    /// ([`ClientCertificates`](portcullis::possession::ClientCertificates)). The layer of `portcullis-axum` does this.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    ///
+    /// use portcullis_tower::{AuthLayer, Gate};
+    ///
+    /// // The server adds it to each request.
+    /// #[derive(Clone)]
+    /// struct Peer(SocketAddr);
+    ///
+    /// fn layer(gate: Gate) -> AuthLayer {
+    ///     AuthLayer::new(gate).with_peer_address(|extensions| extensions.get().map(|Peer(address)| address.ip()))
+    /// }
+    /// ```
+    pub fn with_peer_address(self, find: fn(&Extensions) -> Option<IpAddr>) -> Self {
+        Self { peer_address: find, ..self }
+    }
+
     fn with(self, change: impl FnOnce(Guard) -> Guard) -> Self {
         Self { guard: Arc::new(change(Arc::unwrap_or_clone(self.guard))), ..self }
     }
 
     fn view<'a>(&self, parts: &'a Parts, body: &impl Body) -> PartsView<'a> {
         let view = PartsView::new(parts).with_body(body);
-        match (self.original_uri)(&parts.extensions) {
+        let view = match (self.original_uri)(&parts.extensions) {
             Some(uri) => view.with_original_uri(uri),
+            None => view,
+        };
+        match (self.peer_address)(&parts.extensions) {
+            Some(address) => view.with_peer_address(address),
             None => view,
         }
     }
@@ -116,7 +144,7 @@ impl AuthLayer {
 
 impl From<Guard> for AuthLayer {
     fn from(guard: Guard) -> Self {
-        Self { guard: Arc::new(guard), original_uri: |_| None }
+        Self { guard: Arc::new(guard), original_uri: |_| None, peer_address: |_| None }
     }
 }
 
@@ -157,9 +185,9 @@ where
         Box::pin(async move {
             let guard = &layer.guard;
             let (mut parts, body) = request.into_parts();
-            // `with_original_uri` calls the user's code. A panic would drop the connection.
+            // `with_original_uri` and `with_peer_address` call the user's code. A panic would drop the connection.
             let Ok(view) = catch_unwind(AssertUnwindSafe(|| layer.view(&parts, &body))) else {
-                let refusal = Refusal::misconfigured("the function of with_original_uri panicked");
+                let refusal = Refusal::misconfigured("a function that finds the URI or the peer of a request panicked");
                 return Ok(response(refusal).map(AuthBody::of_refusal));
             };
             let decision = guard.admit(&view, parts.extensions.get()).await;

@@ -61,7 +61,9 @@ pub use portcullis::{
     ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
     roles, scopes,
 };
-pub use portcullis::{adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, session, verifier};
+pub use portcullis::{
+    adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, possession, session, verifier,
+};
 
 pub use body::AuthBody;
 pub use layer::{AuthLayer, AuthService};

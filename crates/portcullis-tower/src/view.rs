@@ -1,13 +1,16 @@
 //! An `http` request as the core sees it.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use http::request::Parts;
 use http::{Uri, Version};
 use http_body::Body;
-use portcullis::adapter::RequestView;
+use portcullis::adapter::{ClientCertificate, RequestView};
 
 /// The head of an `http` request, as the core reads it. Nothing is copied.
+///
+/// A [`ClientCertificate`] among the extensions of the request is that of its connection.
 ///
 /// ```
 /// use portcullis_tower::adapter::RequestView;
@@ -19,6 +22,7 @@ use portcullis::adapter::RequestView;
 pub struct PartsView<'a> {
     parts: &'a Parts,
     uri: &'a Uri,
+    peer_address: Option<IpAddr>,
     has_unannounced_body: bool,
 }
 
@@ -26,7 +30,7 @@ impl<'a> PartsView<'a> {
     /// The view of a request.
     #[must_use]
     pub fn new(parts: &'a Parts) -> Self {
-        Self { parts, uri: &parts.uri, has_unannounced_body: false }
+        Self { parts, uri: &parts.uri, peer_address: None, has_unannounced_body: false }
     }
 
     /// With the request's body, which over HTTP/2 needs no header field. A guard has to know of it, because a CORS
@@ -42,6 +46,12 @@ impl<'a> PartsView<'a> {
     #[must_use]
     pub fn with_original_uri(self, uri: &'a Uri) -> Self {
         Self { uri, ..self }
+    }
+
+    /// With the address of the peer of the connection, as the server accepted it.
+    #[must_use]
+    pub fn with_peer_address(self, address: IpAddr) -> Self {
+        Self { peer_address: Some(address), ..self }
     }
 }
 
@@ -60,5 +70,13 @@ impl RequestView for PartsView<'_> {
 
     fn may_have_unannounced_body(&self) -> bool {
         self.has_unannounced_body
+    }
+
+    fn client_certificate(&self) -> Option<ClientCertificate> {
+        self.parts.extensions.get().copied()
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        self.peer_address
     }
 }

@@ -3,7 +3,7 @@
 //! Design notes: [Adapters](crate::_docs::adapters).
 
 pub use crate::challenge::Challenge;
-pub use crate::credential::{Credential, HeaderList, PresentedToken, RequestView, Scheme};
+pub use crate::credential::{ClientCertificate, Credential, HeaderList, PresentedToken, RequestView, Scheme};
 pub use crate::gate::{Admission, Denied, Observed, Outcome, Refusable, Refused};
 pub use crate::guard::{Decision, Guard};
 pub use crate::preflight::PreflightAnswer;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::checks::{Audience, Issuer};
 use crate::error::InvalidToken;
 use crate::gate::Gate;
+use crate::possession::TrustedProxies;
 pub use crate::verifier::DangerousBuilder;
 use crate::verifier::{Evidence, Verified};
 
@@ -58,6 +59,21 @@ pub fn assume_verified(claims: &impl Serialize) -> Result<Verified, InvalidToken
 pub fn admit_everyone_as(caller: Verified) -> Gate {
     tracing::error!("a gate lets every request in without a token: it is for tests, never for production");
     Gate::admitting(caller)
+}
+
+/// Trusts the header field with a client certificate from every peer: for a service that only its proxy can reach, for
+/// example on a Unix socket. If a client can reach it too, that client can name any certificate, and a stolen token that is
+/// bound to one is of use to it.
+///
+/// ```
+/// use portcullis::possession::ClientCertificates;
+/// use portcullis::dangerous;
+///
+/// let certificates = ClientCertificates::rfc9440(dangerous::every_peer_is_a_proxy());
+/// ```
+#[must_use]
+pub fn every_peer_is_a_proxy() -> TrustedProxies {
+    TrustedProxies::every_peer()
 }
 
 /// Allows fetching `keys` from `host` over plain HTTP, for an issuer inside a cluster. An attacker that can change data on

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::error::ConfigError;
+use crate::possession::Possession;
 use crate::web_url::split;
 
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
@@ -28,6 +29,8 @@ pub struct ResourceMetadata {
     resource_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_documentation: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tls_client_certificate_bound_access_tokens: bool,
 }
 
 /// The answer to a request for the metadata, which every adapter sends alike.
@@ -92,6 +95,7 @@ impl ResourceMetadata {
             bearer_methods_supported: vec!["header"],
             resource_name: None,
             resource_documentation: None,
+            tls_client_certificate_bound_access_tokens: false,
         })
     }
 
@@ -153,6 +157,11 @@ impl ResourceMetadata {
     pub fn to_json(&self) -> String {
         // Strings and lists of strings always serialize, so the default is never used.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Says which proofs of possession the gate checks.
+    pub(crate) fn describe(&mut self, possession: &Possession) {
+        self.tls_client_certificate_bound_access_tokens = possession.has_certificates();
     }
 
     pub(crate) fn or_issuers(mut self, issuers: Vec<String>) -> Self {

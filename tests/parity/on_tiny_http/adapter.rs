@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::io::Cursor;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 use portcullis::adapter::{Admission, Decision, Guard, RequestView};
@@ -131,11 +132,13 @@ struct View<'a> {
     headers: &'a [Header],
     method: &'a Method,
     url: &'a str,
+    peer_address: Option<IpAddr>,
 }
 
 impl<'a> View<'a> {
     fn of(request: &'a Request) -> Self {
-        Self { headers: request.headers(), method: request.method(), url: request.url() }
+        let peer_address = request.remote_addr().map(|address| address.ip());
+        Self { headers: request.headers(), method: request.method(), url: request.url(), peer_address }
     }
 }
 
@@ -151,6 +154,10 @@ impl RequestView for View<'_> {
 
     fn original_path(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(path(self.url)))
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        self.peer_address
     }
 }
 

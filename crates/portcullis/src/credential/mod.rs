@@ -1,5 +1,6 @@
 //! What a request presents: read strictly from the bytes of its header fields, before any token is looked at.
 
+mod client_certificate;
 mod normal_uri;
 mod public_url;
 mod request;
@@ -10,6 +11,8 @@ mod websocket;
 
 use std::fmt;
 
+pub use client_certificate::ClientCertificate;
+pub(crate) use client_certificate::Thumbprint;
 pub(crate) use normal_uri::normalize;
 pub(crate) use public_url::PublicUrl;
 pub use request::{HeaderList, RequestView};

@@ -1,6 +1,9 @@
 //! A request as the core sees it, independent of the web framework.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::credential::ClientCertificate;
 
 /// The parts of a request that authentication may look at.
 ///
@@ -53,6 +56,22 @@ pub trait RequestView: Sync {
     fn may_have_unannounced_body(&self) -> bool {
         false
     }
+
+    /// The client's certificate of the TLS connection that the request came on. `None` where the server does not tell, which
+    /// is something else than [`ClientCertificate::absent`]. Default: `None`.
+    ///
+    /// Only what the server put there counts. Header fields never do.
+    fn client_certificate(&self) -> Option<ClientCertificate> {
+        None
+    }
+
+    /// The address of the peer of the connection that the request came on: of the client, or of the proxy in front of this
+    /// service. `None` where the server does not tell. Default: `None`.
+    ///
+    /// `Forwarded` and `X-Forwarded-For` fields never change it, because a client can set them.
+    fn peer_address(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 /// A list of header fields as a request: for tests, and for code that has no request type.
@@ -69,6 +88,8 @@ pub trait RequestView: Sync {
 pub struct HeaderList {
     method: String,
     original_path: Option<String>,
+    client_certificate: Option<ClientCertificate>,
+    peer_address: Option<IpAddr>,
     fields: Vec<(String, Vec<u8>)>,
 }
 
@@ -79,13 +100,27 @@ impl HeaderList {
         fields: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let fields = fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { method: method.into(), original_path: None, fields }
+        Self { method: method.into(), fields, ..Self::default() }
     }
 
     /// With this path, as the server received it.
     #[must_use]
     pub fn with_original_path(mut self, path: impl Into<String>) -> Self {
         self.original_path = Some(path.into());
+        self
+    }
+
+    /// On a TLS connection with this client certificate.
+    #[must_use]
+    pub fn with_client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.client_certificate = Some(certificate);
+        self
+    }
+
+    /// From a peer with this address.
+    #[must_use]
+    pub fn with_peer_address(mut self, address: IpAddr) -> Self {
+        self.peer_address = Some(address);
         self
     }
 }
@@ -103,6 +138,14 @@ impl RequestView for HeaderList {
 
     fn original_path(&self) -> Option<Cow<'_, str>> {
         self.original_path.as_deref().map(Cow::Borrowed)
+    }
+
+    fn client_certificate(&self) -> Option<ClientCertificate> {
+        self.client_certificate
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        self.peer_address
     }
 }
 

@@ -127,6 +127,13 @@ invalid_token_table! {
     SenderConstrained "sender_constrained", "The access token is bound to a key that this request does not prove",
     log "the token is bound to a key (cnf), which a bearer token cannot prove"
 
+    /// The token is bound to a client certificate (RFC 8705 §3), and the request does not have that certificate.
+    WrongCertificate "wrong_certificate", "The access token is bound to a client certificate that this request does not have",
+    log "the client certificate of the token is not proven: {problem}" {
+        /// What is wrong with the certificate of the request.
+        problem: &'static str
+    }
+
     /// The token is opaque, and its issuer does not know it or says that it is not active (RFC 7662 §2.2).
     Inactive "inactive", "The access token is not active",
     log "not active"

@@ -23,7 +23,7 @@ use crate::credential::{Credential, GateRules, PublicUrl, Scheme, TokenSource};
 use crate::cross_site::AllowedOrigins;
 use crate::error::{AuthError, ConfigError};
 use crate::keys::{KeyStatus, status_of};
-use crate::possession::{Dpop, Possession};
+use crate::possession::{ClientCertificates, Dpop, Possession};
 use crate::refusal::Refusal;
 use crate::resource_metadata::{MetadataAnswer, ResourceMetadata};
 use crate::session::SessionCheck;
@@ -193,6 +193,26 @@ impl Gate {
         }
         let dpop = dpop.validate()?;
         Ok(self.with(|inner| inner.possession.get_or_insert_default().set_dpop(dpop)))
+    }
+
+    /// With tokens that are bound to a client certificate of mutual TLS (RFC 8705): such a token is let in only if the request
+    /// has that certificate, where `certificates` says. Other tokens are not affected, unless
+    /// [`ClientCertificates::required`] refuses them.
+    ///
+    /// Without this, a token that is bound to a certificate is refused as `sender_constrained`. With it, another certificate,
+    /// or none, is `wrong_certificate`. The protected resource metadata says that such tokens are accepted.
+    ///
+    /// ```
+    /// use portcullis::Gate;
+    /// use portcullis::possession::ClientCertificates;
+    ///
+    /// fn gate(gate: Gate) -> Gate {
+    ///     gate.with_client_certificates(ClientCertificates::from_tls())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn with_client_certificates(self, certificates: ClientCertificates) -> Self {
+        self.with(|inner| inner.possession.get_or_insert_default().set_certificates(certificates))
     }
 
     /// With one more check of verified callers, for example of their sessions. Checks run in the order of these calls.
@@ -373,7 +393,12 @@ impl Gate {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        change(Arc::make_mut(&mut self.0));
+        let inner = Arc::make_mut(&mut self.0);
+        change(inner);
+        // The document depends on both, and they can be set in any order.
+        if let (Some(metadata), Some(possession)) = (&mut inner.resource_metadata, &inner.possession) {
+            metadata.describe(possession);
+        }
         self
     }
 }

@@ -4,15 +4,18 @@
 //!
 //! Design notes: [Proof of possession](crate::_docs::proof_of_possession).
 
+mod certificates;
 mod dpop;
 mod memory;
 mod proof;
 mod replay;
 
+pub use certificates::{ClientCertificates, TrustedProxies};
 pub use dpop::Dpop;
 pub use memory::MemoryReplayStore;
 pub use replay::{Insertion, ReplayStore, UsedProof};
 
+pub use crate::credential::ClientCertificate;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
 use crate::verifier::{SenderConstraint, Verified};
@@ -20,6 +23,7 @@ use crate::verifier::{SenderConstraint, Verified};
 /// What a gate asks of bound tokens, and whether it lets others in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Possession {
+    certificates: Option<ClientCertificates>,
     dpop: Option<Dpop>,
 }
 
@@ -32,6 +36,15 @@ struct Keys<'a> {
 impl Possession {
     pub(crate) fn set_dpop(&mut self, dpop: Dpop) {
         self.dpop = Some(dpop);
+    }
+
+    pub(crate) fn set_certificates(&mut self, certificates: ClientCertificates) {
+        self.certificates = Some(certificates);
+    }
+
+    /// Whether tokens may be bound to client certificates.
+    pub(crate) fn has_certificates(&self) -> bool {
+        self.certificates.is_some()
     }
 
     /// The schemes that are read; `None` leaves them to the verifier.
@@ -56,12 +69,14 @@ impl Possession {
         let Keys { certificate, dpop } = Keys::of(constraint.as_ref())?;
         let unproven = || Err(InvalidToken::SenderConstrained.into());
         let is_bound = certificate.is_some() || dpop.is_some();
-        if !is_bound && self.dpop.as_ref().is_some_and(Dpop::is_required) {
+        if !is_bound && self.is_binding_required() {
             return unproven();
         }
-        if certificate.is_some() {
-            // No gate knows certificates of clients.
-            return unproven();
+        if let Some(thumbprint) = certificate {
+            let (Some(certificates), Some(request)) = (&self.certificates, credential.request()) else {
+                return unproven();
+            };
+            certificates.prove(thumbprint, request)?;
         }
         // A proof is checked last, because it is remembered.
         match (credential.scheme(), dpop, &self.dpop) {
@@ -73,6 +88,11 @@ impl Possession {
             // A bound token as a bearer token (RFC 9449 §7.2), or an unbound one with a proof.
             _ => unproven(),
         }
+    }
+
+    fn is_binding_required(&self) -> bool {
+        let by_certificates = self.certificates.as_ref().is_some_and(ClientCertificates::is_required);
+        by_certificates || self.dpop.as_ref().is_some_and(Dpop::is_required)
     }
 }
 
