@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::API;
 use crate::debian::Packages;
 use crate::http::{self, Answer};
-use crate::process::{Port, Process, guarded};
+use crate::process::{Port, Process, guarded, with_libraries};
 use crate::provider::{IdentityProvider, ProviderKind, TokenRequest};
 use crate::scenarios::Live;
 
@@ -181,7 +181,7 @@ impl IdentityProvider for Glewlwyd {
 
     fn start_again(&mut self) {
         let number = self.port.number;
-        let mut glewlwyd = with_libraries(guarded(program("glewlwyd")));
+        let mut glewlwyd = with_libraries(guarded(program("glewlwyd")), installed());
         glewlwyd.arg("--env-variables").envs([
             ("GLWD_PORT", number.to_string().as_str()),
             ("GLWD_BIND_ADDRESS", "127.0.0.1"),
@@ -266,19 +266,11 @@ fn installed() -> &'static Path {
 }
 
 fn command(name: &str) -> Command {
-    with_libraries(Command::new(program(name)))
+    with_libraries(Command::new(program(name)), installed())
 }
 
 /// Returns the path of a program: of the installation if it has it, otherwise of the system.
 fn program(name: &str) -> PathBuf {
     let installed = installed().join("usr/bin").join(name);
     if installed.exists() { installed } else { name.into() }
-}
-
-/// Makes a command use the libraries of the installation before those of the system.
-fn with_libraries(mut command: Command) -> Command {
-    let libraries = fs::read_dir(installed().join("usr/lib")).unwrap().map(|entry| entry.unwrap().path());
-    let libraries = libraries.filter(|path| path.to_string_lossy().contains("-linux-"));
-    command.env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap());
-    command
 }

@@ -71,7 +71,7 @@ fn exchange(address: &str, method: &str, target: &str, headers: &[(&str, &str)],
     parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, answer))
 }
 
-fn parse(answer: &str) -> Option<Answer> {
+pub(crate) fn parse(answer: &str) -> Option<Answer> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
@@ -82,7 +82,7 @@ fn parse(answer: &str) -> Option<Answer> {
 }
 
 /// Percent-encodes everything except letters and digits (RFC 3986 §2.1).
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),

@@ -19,9 +19,12 @@ macro_rules! named {
     };
 }
 
+#[path = "../certificates.rs"]
+mod certificates;
 mod debian;
 mod glewlwyd;
 mod http;
+mod nginx;
 mod node;
 mod npm;
 mod outage;
@@ -29,6 +32,8 @@ mod presets;
 mod process;
 mod provider;
 mod rotation;
+#[path = "../running.rs"]
+mod running;
 mod scenarios;
 mod services;
 mod table;
@@ -81,6 +86,13 @@ fn main() {
     let required = std::env::var_os("PORTCULLIS_LIVE").is_some_and(|value| value == "1");
 
     let mut trials: Vec<_> = PRESETS.into_iter().map(|(name, test)| trial(name.to_owned(), test)).collect();
+    let missing = if required { None } else { nginx::missing() };
+    if let Some(missing) = &missing {
+        eprintln!("SKIPPED live: nginx: {missing}");
+    }
+    trials.extend(
+        nginx::TESTS.map(|(name, test)| trial(format!("nginx::{name}"), test).with_ignored_flag(missing.is_some())),
+    );
     for kind in PROVIDER_KINDS {
         let missing = if required { None } else { (kind.missing)() };
         if let Some(missing) = &missing {

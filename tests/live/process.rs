@@ -89,6 +89,14 @@ pub(crate) fn guarded(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Makes a command use the libraries of unpacked packages before those of the system.
+pub(crate) fn with_libraries(mut command: Command, packages: &Path) -> Command {
+    let folders = fs::read_dir(packages.join("usr/lib")).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let libraries = folders.filter(|path| path.to_string_lossy().contains("-linux-"));
+    command.env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap());
+    command
+}
+
 /// A port that is reserved for a provider.
 #[derive(Debug)]
 pub(crate) struct Port {
