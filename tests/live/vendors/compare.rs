@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::process::Command;
 
-use portcullis::{Gate, Policy};
+use portcullis::{AuthError, Gate, Policy};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -43,30 +43,22 @@ pub(crate) fn compare(vendor: &str, program: impl Fn() -> Command, corpora: Vec<
             assert!(names.insert(name), "two tokens of {} are named {}", corpus.name, case.name);
         }
     }
-    println!(
-        "{vendor}: {} tokens, judged {} times: {} accepted by both, {} refused by both, {} deviations",
-        tokens.len(),
-        names.len(),
-        tally.accepted,
-        tally.refused,
-        tally.deviations.len()
-    );
+    println!("{vendor}: {} tokens", tokens.len());
     assert!(tokens.len() >= enough, "{} tokens are too few", tokens.len());
-    assert!(tally.accepted >= enough / 20, "{} good tokens are too few", tally.accepted);
-    let faults = Deviations::of(vendor).faults(&tally.deviations);
-    assert!(faults.is_empty(), "{vendor}: {} do not agree with DEVIATIONS.md:\n{}", faults.len(), faults.join("\n"));
+    tally.check(vendor, enough);
+}
+
+fn ours(runtime: &Runtime, corpus: &Corpus, token: &str) -> String {
+    let verdict = runtime.block_on(corpus.gate.verify(token)).map_err(AuthError::from);
+    our_verdict(verdict.and_then(|caller| corpus.policy.check(&caller)))
 }
 
 /// Returns `accepted` or the reason of our refusal.
-fn ours(runtime: &Runtime, corpus: &Corpus, token: &str) -> String {
-    let verdict = runtime
-        .block_on(corpus.gate.verify(token))
-        .map_err(portcullis::AuthError::from)
-        .and_then(|caller| corpus.policy.check(&caller));
+pub(crate) fn our_verdict<T>(verdict: Result<T, AuthError>) -> String {
     match verdict {
-        Ok(()) => "accepted".to_owned(),
+        Ok(_) => "accepted".to_owned(),
         // The keys were fetched before, and do not have the token's key. A service answers 503 until the next fetch.
-        Err(portcullis::AuthError::Unavailable(unavailable)) if unavailable.limited => "unknown_key".to_owned(),
+        Err(AuthError::Unavailable(unavailable)) if unavailable.limited => "unknown_key".to_owned(),
         Err(error) => {
             assert!(error.status() < 500, "no verdict of ours: {error}");
             error.reason().map_or_else(|| error.code().to_owned(), |reason| reason.as_str().to_owned())
@@ -74,8 +66,9 @@ fn ours(runtime: &Runtime, corpus: &Corpus, token: &str) -> String {
     }
 }
 
+/// The verdicts of both sides.
 #[derive(Debug, Default)]
-struct Tally {
+pub(crate) struct Tally {
     accepted: usize,
     refused: usize,
     /// The deviations, each with the vendor's message.
@@ -83,11 +76,26 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, verdicts: Deviation, why: &str) {
+    pub(crate) fn count(&mut self, verdicts: Deviation, why: &str) {
         match (verdicts.accepted, verdicts.ours == "accepted") {
             (true, true) => self.accepted += 1,
             (false, false) => self.refused += 1,
             _ => self.deviations.push((verdicts, why.to_owned())),
         }
+    }
+
+    /// Panics if the verdicts do not differ exactly as the list of deviations says, or if there are fewer than `enough`.
+    pub(crate) fn check(&self, vendor: &str, enough: usize) {
+        let Self { accepted, refused, deviations } = self;
+        let all = accepted + refused + deviations.len();
+        let deviating = deviations.len();
+        println!(
+            "{vendor}: {all} verdicts: {accepted} accepted by both, {refused} refused by both, {deviating} deviations"
+        );
+        assert!(all >= enough, "{all} verdicts are too few");
+        assert!(*accepted >= enough / 20, "{accepted} accepted by both are too few");
+        let faults = Deviations::of(vendor).faults(deviations);
+        let (count, faults_text) = (faults.len(), faults.join("\n"));
+        assert!(faults.is_empty(), "{vendor}: {count} do not agree with DEVIATIONS.md:\n{faults_text}");
     }
 }

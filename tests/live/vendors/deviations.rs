@@ -5,7 +5,7 @@ use std::cell::Cell;
 const TEXT: &str = include_str!("../DEVIATIONS.md");
 
 /// The headings of the list.
-const VENDORS: [&str; 5] = ["Auth0", "Amazon Cognito", "Clerk", "Clerk claims", "Entra ID"];
+const VENDORS: [&str; 6] = ["Auth0", "Amazon Cognito", "Clerk", "Clerk claims", "DPoP", "Entra ID"];
 
 /// A token about which the verdicts differ.
 #[derive(Debug)]

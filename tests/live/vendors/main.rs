@@ -25,6 +25,7 @@ mod clerk_claims;
 mod cognito;
 mod compare;
 mod deviations;
+mod dpop;
 mod judge;
 mod node;
 #[path = "../npm.rs"]
@@ -43,11 +44,12 @@ fn main() {
     let node = unless_required(node::missing);
     let python = unless_required(python::missing);
 
-    let vendors: [Vendor<'_>; 5] = [
+    let vendors: [Vendor<'_>; 6] = [
         ("auth0_verifier_agrees", auth0::agrees, &node),
         ("clerk_verifier_agrees", clerk::agrees, &node),
         ("clerk_sdk_reads_the_same_claims", clerk_claims::agrees, &node),
         ("cognito_verifier_agrees", cognito::agrees, &node),
+        ("dpop_proofs_have_the_same_verdicts", dpop::agrees, &node),
         ("entra_id_verifier_agrees", azure::agrees, &python),
     ];
     let mut trials: Vec<Trial> = vendors

@@ -7,7 +7,7 @@ use crate::npm::Packages;
 const PACKAGES: Packages = Packages {
     source: concat!(env!("CARGO_MANIFEST_DIR"), "/live/vendors"),
     folder: concat!(env!("CARGO_TARGET_TMPDIR"), "/vendors"),
-    programs: &["auth0.mjs", "clerk.mjs", "cognito.mjs", "judge.mjs"],
+    programs: &["auth0.mjs", "clerk.mjs", "cognito.mjs", "dpop.mjs", "judge.mjs"],
 };
 
 /// Returns why they cannot run without an installation. `None` means that they can.
