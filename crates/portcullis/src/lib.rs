@@ -71,6 +71,8 @@ pub mod policy;
 pub mod possession;
 mod preflight;
 mod refusal;
+#[cfg(feature = "remote")]
+mod requests;
 mod resource_metadata;
 mod sentence;
 pub mod session;

@@ -5,19 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, Proxy, Url};
+use reqwest::Client;
 
 use crate::clock::Clock;
-use crate::endpoint;
 use crate::error::ConfigError;
 use crate::hash::sha256;
 use crate::jose::KeySet;
 use crate::keys::remote::cached_key_set::CachedKeySet;
 use crate::keys::remote::fetch::KeySetSource;
-use crate::keys::remote::metadata::InternalIssuer;
-use crate::keys::remote::request_headers::RequestHeaders;
 use crate::keys::remote::settings::FetchSettings;
-use crate::keys::remote::{KeyLoader, KeySetCache, RemoteKeys, environment_proxy, limits, metadata};
+use crate::keys::remote::{KeyLoader, KeySetCache, RemoteKeys, limits};
+use crate::requests::{MetadataLocation, MetadataUrl, RequestOptions};
 
 /// The options of [`RemoteKeys`]; from [`RemoteKeys::builder`].
 ///
@@ -35,23 +33,15 @@ use crate::keys::remote::{KeyLoader, KeySetCache, RemoteKeys, environment_proxy,
 #[must_use = "call at(), discover() or loaded_by()"]
 pub struct RemoteKeysBuilder {
     settings: FetchSettings,
-    client: Option<Client>,
-    root_certificates: Vec<Vec<u8>>,
-    proxy: Option<String>,
-    headers: Vec<(String, String)>,
+    requests: RequestOptions,
     metadata: MetadataLocation,
-    internal_issuer: Option<String>,
     seed: Option<String>,
     cache: Option<KeySetCache>,
 }
 
-#[derive(Clone, Debug, Default)]
-enum MetadataLocation {
-    Oauth,
-    #[default]
-    OpenId,
-    Url(String),
-}
+/// The default `Accept`. Some servers offer a key set only as `application/jwk-set+json` (RFC 7517 §8.5.2), and answer 406
+/// to a request that does not accept it. The `Content-Type` of the response does not matter.
+const ACCEPT: &str = "application/jwk-set+json, application/json, */*;q=0.1";
 
 impl RemoteKeysBuilder {
     pub(super) fn new() -> Self {
@@ -101,7 +91,7 @@ impl RemoteKeysBuilder {
     /// Trusts root certificates, in PEM, in addition to those of the system. They are enough if the system has none, as in
     /// many small container images.
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificates.push(pem.into());
+        self.requests.root_certificates.push(pem.into());
         self
     }
 
@@ -111,7 +101,7 @@ impl RemoteKeysBuilder {
     /// to them must not depend on variables that are set for other programs. One log event (`warn`) says so if a proxy
     /// variable is set and this option is not.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.proxy = Some(url.into());
+        self.requests.proxy = Some(url.into());
         self
     }
 
@@ -126,7 +116,7 @@ impl RemoteKeysBuilder {
     /// The build fails for a field that the HTTP client or a fetch sets itself, for example `host`, `content-length`,
     /// `accept-encoding` or `if-none-match`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.requests.headers.push((name.into(), value.into()));
         self
     }
 
@@ -136,20 +126,20 @@ impl RemoteKeysBuilder {
     /// Setting header fields, certificates or a proxy on this builder as well is an error. The limits on size and time
     /// still apply, and only status 200 is accepted.
     pub fn client(mut self, client: Client) -> Self {
-        self.client = Some(client);
+        self.requests.client = Some(client);
         self
     }
 
     /// Fetches the metadata from the URL of RFC 8414 §3, `/.well-known/oauth-authorization-server`.
     pub fn oauth_metadata(mut self) -> Self {
-        self.metadata = MetadataLocation::Oauth;
+        self.metadata.kind = MetadataUrl::Oauth;
         self
     }
 
     /// Fetches the metadata from `url`, for example an address inside the cluster. Its `issuer` must still be the one
     /// that is passed to [`Self::discover`].
     pub fn metadata_at(mut self, url: impl Into<String>) -> Self {
-        self.metadata = MetadataLocation::Url(url.into());
+        self.metadata.kind = MetadataUrl::Url(url.into());
         self
     }
 
@@ -170,7 +160,7 @@ impl RemoteKeysBuilder {
     /// # Ok::<(), portcullis::ConfigError>(())
     /// ```
     pub fn issuer_at(mut self, url: impl Into<String>) -> Self {
-        self.internal_issuer = Some(url.into());
+        self.metadata.internal_issuer = Some(url.into());
         self
     }
 
@@ -210,7 +200,7 @@ impl RemoteKeysBuilder {
     /// # Errors
     /// [`ConfigError`] names the option that can't be used and what to write instead.
     pub fn at(self, url: &str) -> Result<RemoteKeys, ConfigError> {
-        let url = self.endpoint("jwks_url", url)?;
+        let url = self.requests.endpoint("jwks_url", url)?;
         self.build(KeySetSource::Url(url))
     }
 
@@ -219,23 +209,8 @@ impl RemoteKeysBuilder {
     /// # Errors
     /// [`ConfigError`] names the option that can't be used and what to write instead.
     pub fn discover(self, issuer: &str) -> Result<RemoteKeys, ConfigError> {
-        let internal = match &self.internal_issuer {
-            Some(url) => Some(InternalIssuer {
-                issuer: public_issuer_url(issuer)?,
-                internal: checked_issuer_url("internal_issuer_url", self.endpoint("internal_issuer_url", url)?)?,
-            }),
-            None => None,
-        };
-        let reached_at = || match &internal {
-            Some(internal) => Ok(internal.internal.clone()),
-            None => checked_issuer_url("issuer", self.endpoint("issuer", issuer)?),
-        };
-        let metadata = match &self.metadata {
-            MetadataLocation::Oauth => metadata::oauth_url(&reached_at()?),
-            MetadataLocation::OpenId => metadata::openid_url(&reached_at()?),
-            MetadataLocation::Url(url) => self.endpoint("metadata_url", url)?,
-        };
-        self.build(KeySetSource::Discovery { issuer: issuer.to_owned(), metadata, internal })
+        let metadata = self.metadata.of(issuer, &self.requests)?;
+        self.build(KeySetSource::Discovery(metadata))
     }
 
     /// Builds the keys that `loader` loads. Their lifetime is the default of [`Self::lifetime`], and [`Self::timeout`] is the
@@ -245,8 +220,8 @@ impl RemoteKeysBuilder {
     /// [`ConfigError`] names the option that can't be used and what to write instead. The options of HTTP requests are among
     /// them, because a loader makes its own requests.
     pub fn loaded_by(self, loader: impl KeyLoader + 'static) -> Result<RemoteKeys, ConfigError> {
-        let requests = self.client.is_some() || self.has_client_options() || self.cache.is_some();
-        if requests || self.internal_issuer.is_some() || !matches!(self.metadata, MetadataLocation::OpenId) {
+        let options = self.requests.client.is_some() || self.requests.has_client_options() || self.cache.is_some();
+        if options || !self.metadata.is_default() {
             return Err(ConfigError::new(
                 "loader",
                 "options of HTTP requests are set as well, and a loader would not use them",
@@ -268,35 +243,21 @@ impl RemoteKeysBuilder {
     }
 
     pub(crate) fn allow_http(mut self, host: String) -> Self {
-        self.settings.http_hosts.push(host);
+        self.requests.http_hosts.push(host);
         self
-    }
-
-    fn endpoint(&self, field: &'static str, url: &str) -> Result<Url, ConfigError> {
-        endpoint::parse(url, &self.settings.http_hosts).map_err(|problem| {
-            ConfigError::new(
-                field,
-                problem,
-                "write an https URL, for example https://issuer.example/; plain http is only for this machine, and for \
-                 hosts that dangerous_allow_http_hosts or portcullis::dangerous::allow_http names",
-            )
-        })
     }
 
     fn build(mut self, source: KeySetSource) -> Result<RemoteKeys, ConfigError> {
         let options = ConfigError::both(self.validate(), self.seed_keys());
-        let headers = match &self.client {
-            Some(_) => Ok(RequestHeaders::default()),
-            None => RequestHeaders::of(&self.headers, source.named_urls()),
+        let requests = match &source {
+            KeySetSource::Loader(_) => Ok(None),
+            _ => self.requests.build(ACCEPT, source.named_urls(), source.needs_https()).map(Some),
         };
-        let client = match (&self.client, &source) {
-            (_, KeySetSource::Loader(_)) => Ok(None),
-            (Some(client), _) => Ok(Some(client.clone())),
-            (None, _) => self.build_client(&source).map(Some),
-        };
-        let (((), seed), (headers, client)) = ConfigError::both(options, ConfigError::both(headers, client))?;
-        self.settings.headers = headers;
-        let cache = self.cache.as_ref().filter(|_| self.client.is_none());
+        let (((), seed), requests) = ConfigError::both(options, requests)?;
+        let (client, headers) = requests.map(|requests| (requests.client, requests.headers)).unzip();
+        self.settings.headers = headers.unwrap_or_default();
+        self.settings.http_hosts.clone_from(&self.requests.http_hosts);
+        let cache = self.cache.as_ref().filter(|_| self.requests.client.is_none());
         let cache = cache.map(|cache| (cache.clone(), self.cache_key(&source)));
         let settings = Arc::new(self.settings);
         let new = || CachedKeySet::new(source, client, settings, seed);
@@ -316,9 +277,7 @@ impl RemoteKeysBuilder {
     /// Header fields are part of it, because one URL may return different keys for different credentials, as Clerk's
     /// Backend API does. They are hashed, because they may be secrets.
     fn cache_key(&self, source: &KeySetSource) -> String {
-        let options =
-            format!("{:?} {:?} {:?} {:?}", self.headers, self.root_certificates, self.proxy, self.settings.http_hosts);
-        format!("{source:?} {:?}", sha256(options.as_bytes()))
+        format!("{source:?} {:?}", sha256(self.requests.fingerprint().as_bytes()))
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
@@ -352,18 +311,8 @@ impl RemoteKeysBuilder {
             let instead = format!("write at most {}", limits::MAX_BODY_BYTES);
             faults.push(ConfigError::new("max_body_bytes", "more than the largest key set", instead));
         }
-        if self.client.is_some() && self.has_client_options() {
-            faults.push(ConfigError::new(
-                "client",
-                "header fields, certificates or a proxy are set as well, and the client would not use them",
-                "set them on the client",
-            ));
-        }
+        faults.extend(self.requests.validate().err());
         ConfigError::all(faults)
-    }
-
-    fn has_client_options(&self) -> bool {
-        !self.headers.is_empty() || !self.root_certificates.is_empty() || self.proxy.is_some()
     }
 
     fn seed_keys(&self) -> Result<Option<KeySet>, ConfigError> {
@@ -372,103 +321,6 @@ impl RemoteKeysBuilder {
             |problem: String| ConfigError::new("seed", problem, "write the text of a JWK Set with usable keys");
         let keys = KeySet::from_json(json).map_err(|error| invalid(error.to_string()))?;
         if keys.is_empty() { Err(invalid("no key of it can be used".to_owned())) } else { Ok(Some(keys)) }
-    }
-
-    fn build_client(&self, source: &KeySetSource) -> Result<Client, ConfigError> {
-        let client = self.client_options()?;
-        match client.build() {
-            Ok(client) => Ok(client),
-            Err(error) if !self.root_certificates.is_empty() => Err(ConfigError::new(
-                "root_certificate",
-                format!("a certificate cannot be used: {}", deepest_cause(&error)),
-                "write certificates of certificate authorities in PEM",
-            )),
-            // Everything else is checked before, so the certificates of the system are missing.
-            Err(error) if source.needs_https() => Err(no_certificates(&error)),
-            Err(error) => {
-                tracing::warn!(
-                    because = %deepest_cause(&error),
-                    "the system has no CA store, so keys cannot be fetched over https; plain http is not affected"
-                );
-                // Without any trusted certificate, each https request fails.
-                self.client_options()?.tls_certs_only([]).build().map_err(|error| no_certificates(&error))
-            }
-        }
-    }
-
-    fn client_options(&self) -> Result<ClientBuilder, ConfigError> {
-        // Redirects are off, because only the URL is configured, not where it leads. Proxies of the environment are off.
-        // The time limit is that of the fetch, for all its requests together.
-        let mut client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(limits::IDLE_CONNECTIONS)
-            // The rest is the default of reqwest, unless another crate of the program enables its features.
-            .http1_only()
-            .no_brotli()
-            .no_deflate()
-            .no_gzip()
-            .no_hickory_dns()
-            .no_zstd()
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .tls_backend_rustls();
-        if self.proxy.is_none() {
-            environment_proxy::warn_once();
-        }
-        if let Some(proxy) = &self.proxy {
-            let proxy = Proxy::all(proxy.as_str()).map_err(|_| {
-                ConfigError::new("proxy", "not a URL", "write the proxy's URL, for example http://proxy:3128")
-            })?;
-            client = client.proxy(proxy);
-        }
-        for pem in &self.root_certificates {
-            let certificates =
-                Certificate::from_pem_bundle(pem).ok().filter(|all| !all.is_empty()).ok_or_else(|| {
-                    ConfigError::new("root_certificate", "no certificate in it", "write a certificate in PEM")
-                })?;
-            client = client.tls_certs_merge(certificates);
-        }
-        Ok(client)
-    }
-}
-
-/// Returns the error that https has no root certificates to trust.
-fn no_certificates(error: &reqwest::Error) -> ConfigError {
-    ConfigError::new(
-        "root_certificate",
-        format!("the system has no CA store, which https needs: {}", deepest_cause(error)),
-        "install the package ca-certificates, or copy /etc/ssl/certs into the container image, or set SSL_CERT_FILE to a PEM \
-         file; root_certificates_file and RemoteKeysBuilder::root_certificate name such a file as well",
-    )
-}
-
-fn deepest_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
-}
-
-/// Returns the URL in the name of an issuer from which nothing is fetched.
-fn public_issuer_url(issuer: &str) -> Result<Url, ConfigError> {
-    let url = Url::parse(issuer).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url = url.ok_or_else(|| {
-        ConfigError::new("issuer", "not an absolute URL", "write a URL, for example https://issuer.example/")
-    })?;
-    checked_issuer_url("issuer", url)
-}
-
-/// Checks that `url` has the form of an issuer's URL (RFC 8414 §2).
-fn checked_issuer_url(field: &'static str, url: Url) -> Result<Url, ConfigError> {
-    if url.path().contains("/.well-known/") {
-        let instead = "write the issuer, as iss and the metadata have it: the part before /.well-known/";
-        return Err(ConfigError::new(field, "it is the URL of the metadata", instead));
-    }
-    match url.query() {
-        None => Ok(url),
-        Some(_) => Err(ConfigError::new(field, "it has a query", "write an issuer as RFC 8414 section 2 has it")),
     }
 }
 

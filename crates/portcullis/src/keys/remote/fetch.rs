@@ -4,24 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{
-    ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
-};
+use reqwest::header::{ETAG, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::time::Instant;
 
 use crate::error::Unavailable;
 use crate::jose::{AlgorithmSet, KeySet, KeySetError};
 use crate::keys::remote::loader::{KeyLoader, LoadError};
-use crate::keys::remote::metadata::{self, InternalIssuer, MetadataError};
 use crate::keys::remote::settings::FetchSettings;
 use crate::keys::remote::{freshness, limits};
+use crate::requests::{Metadata, MetadataError, RequestFailure, full_text, http_error, read_body, without_query};
 
 /// Where a key set is.
 #[derive(Clone, Debug)]
 pub(super) enum KeySetSource {
-    /// The issuer's metadata at `metadata` names its URL.
-    Discovery { issuer: String, metadata: Url, internal: Option<InternalIssuer> },
+    /// The issuer's metadata names its URL.
+    Discovery(Metadata),
     /// Code of the user loads it. There is no client.
     Loader(Arc<dyn KeyLoader>),
     /// The URL is configured.
@@ -83,8 +81,6 @@ pub(super) enum FetchedDocument {
 /// Why a request failed. Its text contains nothing of a response except an issuer's name.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchFailure {
-    #[error("the request failed: {0}")]
-    Http(String),
     #[error("not a key set: {0}")]
     KeySet(#[from] KeySetError),
     #[error("the loader failed: {}", full_text(&**.0))]
@@ -95,12 +91,8 @@ pub(super) enum FetchFailure {
     NoUsableKey { keys: KeySet },
     #[error("the fetch panicked")]
     Panicked,
-    #[error("status {status} instead of 200{}", advice(*status, .location.as_deref()))]
-    Status { status: u16, location: Option<String>, retry_after: Option<Duration> },
-    #[error("no answer within {0:?}")]
-    Timeout(Duration),
-    #[error("the body is larger than {0} bytes")]
-    TooLarge(usize),
+    #[error("{0}")]
+    Request(#[from] RequestFailure),
     #[error("the body is not UTF-8")]
     Utf8,
 }
@@ -113,14 +105,14 @@ impl FetchError {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match &self.failure {
             FetchFailure::Loader(error) => error.downcast_ref::<Unavailable>().and_then(|error| error.retry_after),
-            FetchFailure::Status { retry_after, .. } => *retry_after,
+            FetchFailure::Request(RequestFailure::Status { retry_after, .. }) => *retry_after,
             _ => None,
         }
     }
 
     pub(super) fn status(&self) -> Option<u16> {
         match self.failure {
-            FetchFailure::Status { status, .. } => Some(status),
+            FetchFailure::Request(RequestFailure::Status { status, .. }) => Some(status),
             _ => None,
         }
     }
@@ -166,7 +158,7 @@ impl KeySetSource {
     /// The first request of a fetch.
     pub(super) fn first_request(&self) -> (FetchedDocument, Option<&Url>) {
         match self {
-            Self::Discovery { metadata, .. } => (FetchedDocument::Metadata, Some(metadata)),
+            Self::Discovery(metadata) => (FetchedDocument::Metadata, Some(&metadata.url)),
             Self::Loader(_) => (FetchedDocument::LoadedKeySet, None),
             Self::Url(url) => (FetchedDocument::KeySet, Some(url)),
         }
@@ -181,7 +173,7 @@ impl KeySetSource {
     pub(super) fn algorithms(&self) -> AlgorithmSet {
         match self {
             Self::Loader(loader) => loader.algorithms(),
-            Self::Discovery { .. } | Self::Url(_) => AlgorithmSet::ASYMMETRIC,
+            Self::Discovery(_) | Self::Url(_) => AlgorithmSet::ASYMMETRIC,
         }
     }
 
@@ -193,10 +185,7 @@ impl KeySetSource {
     /// The URLs that the configuration names.
     pub(super) fn named_urls(&self) -> Vec<Url> {
         match self {
-            Self::Discovery { issuer, metadata, internal } => {
-                let internal = internal.iter().map(|internal| internal.internal.clone());
-                [metadata.clone()].into_iter().chain(internal).chain(Url::parse(issuer).ok()).collect()
-            }
+            Self::Discovery(metadata) => metadata.named_urls(),
             Self::Loader(_) => Vec::new(),
             Self::Url(url) => vec![url.clone()],
         }
@@ -219,12 +208,16 @@ impl KeySetSource {
             }
             (_, None) => {
                 let (document, url) = self.first_request();
-                return Err(FetchError::new(document, url, FetchFailure::Http("there is no client".to_owned())));
+                return Err(FetchError::new(
+                    document,
+                    url,
+                    RequestFailure::Http("there is no client".to_owned()).into(),
+                ));
             }
             (Self::Url(url), Some(client)) => (client, url.clone(), None),
-            (Self::Discovery { issuer, metadata, internal }, Some(client)) => {
-                let request = fetch_metadata(client, settings, cached, issuer, metadata, internal.as_ref());
-                let failed = |failure| FetchError::new(FetchedDocument::Metadata, Some(metadata), failure);
+            (Self::Discovery(metadata), Some(client)) => {
+                let request = fetch_metadata(client, settings, cached, metadata);
+                let failed = |failure| FetchError::new(FetchedDocument::Metadata, Some(&metadata.url), failure);
                 let current = within(deadline, settings, request).await.map_err(failed)?;
                 (client, current.jwks_uri.clone(), Some(current))
             }
@@ -244,13 +237,6 @@ async fn load(loader: &dyn KeyLoader, settings: &FetchSettings) -> Result<Fetche
     Ok(Fetched { keys: Some(keys), lifetime: settings.lifetime, revalidation: Revalidation::default() })
 }
 
-/// Removes the query, which may contain a credential, so that the URL can be shown.
-fn without_query(url: &Url) -> Url {
-    let mut url = url.clone();
-    url.set_query(None);
-    url
-}
-
 async fn within<T>(
     deadline: Option<Instant>,
     settings: &FetchSettings,
@@ -258,7 +244,7 @@ async fn within<T>(
 ) -> Result<T, FetchFailure> {
     match deadline {
         Some(deadline) => {
-            tokio::time::timeout_at(deadline, request).await.map_err(|_| FetchFailure::Timeout(settings.timeout))?
+            tokio::time::timeout_at(deadline, request).await.map_err(|_| RequestFailure::Timeout(settings.timeout))?
         }
         None => request.await,
     }
@@ -269,9 +255,7 @@ async fn fetch_metadata(
     client: &Client,
     settings: &FetchSettings,
     cached: Option<CachedMetadata>,
-    issuer: &str,
-    metadata: &Url,
-    internal: Option<&InternalIssuer>,
+    metadata: &Metadata,
 ) -> Result<CachedMetadata, FetchFailure> {
     let now = settings.clock.monotonic();
     if let Some(cached) = cached
@@ -279,8 +263,8 @@ async fn fetch_metadata(
     {
         return Ok(cached);
     }
-    let (_, body) = read_body(get(client, settings, metadata, None).await?, settings).await?;
-    let jwks_uri = metadata::key_set_url(&body, metadata, issuer, internal, &settings.http_hosts)?;
+    let (_, body) = read_body(get(client, settings, &metadata.url, None).await?, settings.max_body_bytes).await?;
+    let jwks_uri = metadata.key_set_url(&body, &settings.http_hosts)?;
     Ok(CachedMetadata { jwks_uri, fetched_at: now })
 }
 
@@ -301,7 +285,7 @@ async fn fetch_key_set(
     {
         return Ok((None, lifetime, validators));
     }
-    let (headers, body) = read_body(response, settings).await?;
+    let (headers, body) = read_body(response, settings.max_body_bytes).await?;
     let body = std::str::from_utf8(&body).map_err(|_| FetchFailure::Utf8)?;
     let keys = KeySet::from_json(body)?;
     if keys.is_empty() {
@@ -327,69 +311,5 @@ async fn get(
     if let Some(date) = validators.and_then(|validators| validators.last_modified.clone()) {
         request = request.header(IF_MODIFIED_SINCE, date);
     }
-    request.send().await.map_err(http_error)
-}
-
-/// Reads the whole body of a response with status 200, before any of it is parsed.
-async fn read_body(mut response: Response, settings: &FetchSettings) -> Result<(HeaderMap, Vec<u8>), FetchFailure> {
-    if response.status() != StatusCode::OK {
-        let retry_after = freshness::retry_after(response.headers());
-        let location = response.headers().get(LOCATION).and_then(|location| shown_location(response.url(), location));
-        return Err(FetchFailure::Status { status: response.status().as_u16(), location, retry_after });
-    }
-    let too_large = FetchFailure::TooLarge(settings.max_body_bytes);
-    if response.content_length().is_some_and(|length| length > settings.max_body_bytes as u64) {
-        return Err(too_large);
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(http_error)? {
-        if body.len() + chunk.len() > settings.max_body_bytes {
-            return Err(too_large);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok((response.headers().clone(), body))
-}
-
-/// What to do about a status, in the words of the error.
-fn advice(status: u16, location: Option<&str>) -> String {
-    match (status, location) {
-        (301 | 302 | 303 | 307 | 308, Some(location)) => {
-            format!(": a redirect to {location}, which is not followed; configure the final URL")
-        }
-        (301 | 302 | 303 | 307 | 308, None) => ": a redirect without a readable Location".to_owned(),
-        (401 | 403, _) => {
-            ": it needs a credential; the option header sends one to hosts that the configuration names".to_owned()
-        }
-        (404 | 410, _) => ": there is nothing at this URL".to_owned(),
-        (406, _) => ": it has no format that the request accepts; set the field accept by the option header".to_owned(),
-        (407, _) => ": the proxy needs a credential; write it in the URL of the proxy".to_owned(),
-        (429, _) => ": there were too many requests".to_owned(),
-        _ => String::new(),
-    }
-}
-
-/// Returns the absolute URL of a `Location`, without what may be a credential, and not too long.
-fn shown_location(base: &Url, location: &HeaderValue) -> Option<String> {
-    let mut url = without_query(&base.join(location.to_str().ok()?).ok()?);
-    url.set_fragment(None);
-    let _without_user = url.set_username("").and_then(|()| url.set_password(None));
-    Some(String::from(url).chars().take(limits::MAX_SHOWN_LOCATION_CHARS).collect())
-}
-
-/// Formats the error without URLs, because they may contain credentials.
-fn http_error(error: reqwest::Error) -> FetchFailure {
-    FetchFailure::Http(full_text(&error.without_url()))
-}
-
-/// Formats an error with all its sources, because its own text is often only "error sending request".
-fn full_text(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
+    Ok(request.send().await.map_err(http_error)?)
 }

@@ -1,9 +1,9 @@
-//! The lifetime of a response by its `Cache-Control` (RFC 9111), within configured bounds, and its `Retry-After`.
+//! The lifetime of a response by its `Cache-Control` (RFC 9111), within configured bounds.
 
 use std::time::Duration;
 
 use headers::{CacheControl, HeaderMapExt as _};
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 
 use crate::keys::remote::settings::FetchSettings;
 
@@ -17,18 +17,6 @@ pub(super) fn lifetime(headers: &HeaderMap, settings: &FetchSettings) -> Duratio
         None => settings.lifetime,
     };
     requested.clamp(settings.min_lifetime, settings.max_lifetime)
-}
-
-/// Returns the `Retry-After` (RFC 9110 §10.2.3): seconds, or a date relative to the response's own `Date`. `None` means
-/// that it is missing or can't be read.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = httpdate::parse_http_date(text).ok()?;
-    let now = headers.get(DATE)?.to_str().ok().and_then(|date| httpdate::parse_http_date(date).ok())?;
-    Some(until.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -70,19 +58,5 @@ mod tests {
         assert_eq!(lifetime(&HeaderMap::new(), &FetchSettings::default()).as_secs(), 600);
         let old = headers(&[("cache-control", "max-age=3600"), ("age", "3000"), ("expires", "0")]);
         assert_eq!(lifetime(&old, &FetchSettings::default()).as_secs(), 3_600);
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let seconds = |value: &str| {
-            let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
-            retry_after(&headers(&[("retry-after", value), date])).map(|delay| delay.as_secs())
-        };
-        assert_eq!(seconds("120"), Some(120));
-        assert_eq!(seconds("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
-        assert_eq!(seconds("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
-        for unreadable in ["-1", "soon", "", "1.5", "99999999999999999999999"] {
-            assert_eq!(seconds(unreadable), None, "{unreadable:?}");
-        }
     }
 }

@@ -105,10 +105,6 @@ pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 /// The shortest `Retry-After` that callers are sent: the header has no fractions of a second.
 pub(super) const MIN_CALLER_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Idle connections kept per host. A kept connection belongs to one runtime. When that runtime stops, a later fetch on
-/// the connection would hang.
-pub(super) const IDLE_CONNECTIONS: usize = 0;
-
 // Where does a fetch run, and what if it hangs?
 
 /// How often a fetch task shows that its runtime is running, and how often another runtime with waiting callers looks.
@@ -127,12 +123,6 @@ pub(super) const OVERDUE_MARGIN: Duration = Duration::from_secs(1);
 ///
 /// A key set that moves while its old URL still answers is found after this time.
 pub(super) const METADATA_LIFETIME: Duration = Duration::from_secs(60 * 60);
-
-/// The longest part of a wrong issuer that is shown in an error, in characters.
-pub(super) const MAX_SHOWN_ISSUER_CHARS: usize = 200;
-
-/// The longest part of a redirect's target that is shown in an error, in characters.
-pub(super) const MAX_SHOWN_LOCATION_CHARS: usize = 200;
 
 // How are cache validators used?
 

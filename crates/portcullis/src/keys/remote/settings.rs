@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::keys::remote::limits;
-use crate::keys::remote::request_headers::RequestHeaders;
+use crate::requests::RequestHeaders;
 
 /// The options of a cached key set; [`limits`] has their defaults.
 #[derive(Clone, Debug)]

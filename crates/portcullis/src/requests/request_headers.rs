@@ -1,13 +1,9 @@
-//! The header fields of requests for keys and metadata: ours, and those that the user sets.
+//! The header fields of requests: ours, and those that the user sets.
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{RequestBuilder, Url};
 
 use crate::error::ConfigError;
-
-/// The default `Accept`. Some servers offer a key set only as `application/jwk-set+json` (RFC 7517 §8.5.2), and answer 406
-/// to a request that does not accept it. The `Content-Type` of the response does not matter.
-const DEFAULT_ACCEPT: HeaderValue = HeaderValue::from_static("application/jwk-set+json, application/json, */*;q=0.1");
 
 const DEFAULT_USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
 
@@ -37,9 +33,9 @@ const RESERVED: [(&str, &str); 19] = [
 const BY_THE_CLIENT: &str = "the HTTP client sets it";
 const BY_PORTCULLIS: &str = "it is set from the response before";
 
-/// The header fields of the requests of one key set.
+/// The header fields of all requests of one client.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RequestHeaders {
+pub(crate) struct RequestHeaders {
     /// What goes to every host.
     general: HeaderMap,
     /// What the user sets, which may be a credential. It goes only to hosts that the configuration names.
@@ -49,11 +45,11 @@ pub(super) struct RequestHeaders {
 }
 
 impl RequestHeaders {
-    /// Reads the fields that the user sets. `Accept` and `User-Agent` replace ours.
+    /// Reads the fields that the user sets. `Accept` and `User-Agent` replace ours; `accept` is the default.
     ///
     /// # Errors
     /// [`ConfigError`] when a field is not one, or can't be set.
-    pub(super) fn of(fields: &[(String, String)], named: Vec<Url>) -> Result<Self, ConfigError> {
+    pub(crate) fn of(fields: &[(String, String)], accept: &'static str, named: Vec<Url>) -> Result<Self, ConfigError> {
         let (mut general, mut private) = (HeaderMap::new(), HeaderMap::new());
         for (name, value) in fields {
             let invalid = |_| ConfigError::new("header", "not a header field", "write a name and a value of RFC 9110");
@@ -66,14 +62,14 @@ impl RequestHeaders {
             let fields = if name == ACCEPT || name == USER_AGENT { &mut general } else { &mut private };
             fields.append(name, value);
         }
-        for (name, default) in [(ACCEPT, DEFAULT_ACCEPT), (USER_AGENT, DEFAULT_USER_AGENT)] {
+        for (name, default) in [(ACCEPT, HeaderValue::from_static(accept)), (USER_AGENT, DEFAULT_USER_AGENT)] {
             general.entry(name).or_insert(default);
         }
         Ok(Self { general, private, named })
     }
 
     /// Adds the fields to a request for `url`.
-    pub(super) fn add_to(&self, request: RequestBuilder, url: &Url) -> RequestBuilder {
+    pub(crate) fn add_to(&self, request: RequestBuilder, url: &Url) -> RequestBuilder {
         let request = request.headers(self.general.clone());
         if self.named.iter().any(|named| named.origin() == url.origin()) {
             request.headers(self.private.clone())
@@ -89,7 +85,7 @@ mod tests {
 
     fn of(fields: &[(&str, &str)]) -> Result<RequestHeaders, ConfigError> {
         let fields: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        RequestHeaders::of(&fields, vec![Url::parse("https://issuer.example/realms/one").unwrap()])
+        RequestHeaders::of(&fields, "*/*", vec![Url::parse("https://issuer.example/realms/one").unwrap()])
     }
 
     #[test]

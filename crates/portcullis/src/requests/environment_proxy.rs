@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Logs one warning per process if the environment names a proxy, which other programs would use.
-pub(super) fn warn_once() {
+pub(crate) fn warn_once() {
     // No `Once`: it would be locked while the event is emitted.
     static WARNED: AtomicBool = AtomicBool::new(false);
     if let Some(variable) = set_variable(|name| std::env::var_os(name))
