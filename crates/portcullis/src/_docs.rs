@@ -5,6 +5,7 @@
 //! [dependencies]: crate::_docs::dependencies
 //! [entra_id]: crate::_docs::entra_id
 //! [flow]: crate::_docs::flow
+//! [introspection]: crate::_docs::introspection
 //! [issuing]: crate::_docs::issuing
 //! [keys]: crate::_docs::keys
 //! [policy]: crate::_docs::policy
@@ -39,6 +40,12 @@ pub mod entra_id {}
 
 #[doc = include_str!("../docs/flow.md")]
 pub mod flow {}
+
+/// [keys]: crate::_docs::keys
+/// [proof_of_possession]: crate::_docs::proof_of_possession
+///
+#[doc = include_str!("../docs/introspection.md")]
+pub mod introspection {}
 
 #[doc = include_str!("../docs/issuing.md")]
 pub mod issuing {}

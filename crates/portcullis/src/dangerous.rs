@@ -76,8 +76,10 @@ pub fn every_peer_is_a_proxy() -> TrustedProxies {
     TrustedProxies::every_peer()
 }
 
-/// Allows fetching `keys` from `host` over plain HTTP, for an issuer inside a cluster. An attacker that can change data on
-/// that network can replace the keys, and then forge any token.
+/// Allows requests of `options` to `host` over plain HTTP, for an issuer inside a cluster: those of
+/// [`RemoteKeysBuilder`](crate::keys::RemoteKeysBuilder) or
+/// [`IntrospectionBuilder`](crate::introspection::IntrospectionBuilder). An attacker that can change data on that network can
+/// replace keys and answers, and then forge any token.
 ///
 /// ```
 /// let keys = portcullis::dangerous::allow_http(portcullis::keys::RemoteKeys::builder(), "keycloak.cluster")
@@ -85,6 +87,35 @@ pub fn every_peer_is_a_proxy() -> TrustedProxies {
 /// # Ok::<(), portcullis::ConfigError>(())
 /// ```
 #[cfg(feature = "remote")]
-pub fn allow_http(keys: crate::keys::RemoteKeysBuilder, host: impl Into<String>) -> crate::keys::RemoteKeysBuilder {
-    keys.allow_http(host.into())
+pub fn allow_http<B: AllowsHttp>(options: B, host: impl Into<String>) -> B {
+    options.allow_http(host.into())
+}
+
+/// The options of requests for which [`allow_http`] is.
+#[cfg(feature = "remote")]
+pub trait AllowsHttp: sealed::AllowsHttp {}
+
+#[cfg(feature = "remote")]
+impl<B: sealed::AllowsHttp> AllowsHttp for B {}
+
+#[cfg(feature = "remote")]
+mod sealed {
+    use crate::introspection::IntrospectionBuilder;
+    use crate::keys::RemoteKeysBuilder;
+
+    pub trait AllowsHttp {
+        fn allow_http(self, host: String) -> Self;
+    }
+
+    impl AllowsHttp for RemoteKeysBuilder {
+        fn allow_http(self, host: String) -> Self {
+            self.allow_http_to(host)
+        }
+    }
+
+    impl AllowsHttp for IntrospectionBuilder {
+        fn allow_http(self, host: String) -> Self {
+            self.allow_http_to(host)
+        }
+    }
 }

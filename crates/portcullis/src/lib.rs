@@ -38,8 +38,8 @@
 //!
 //! - `jsonwebtoken` (default): converts to and from the types of the crate jsonwebtoken.
 //! - `presets`: adds `config::values`, with which presets of identity providers read their fields. `remote` includes it.
-//! - `remote` (default): adds `keys::RemoteKeys`, which fetches keys with reqwest on tokio. Without it, this crate never
-//!   touches the network.
+//! - `remote` (default): adds `keys::RemoteKeys`, which fetches keys with reqwest on tokio, and `introspection`. Without it,
+//!   this crate never touches the network.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -63,6 +63,8 @@ pub mod error;
 mod gate;
 mod guard;
 mod hash;
+#[cfg(feature = "remote")]
+pub mod introspection;
 pub mod jose;
 pub mod keys;
 mod lookups;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::checks::{ClaimCheck, TokenView, validate_names};
+use crate::claims::Claims;
 use crate::error::{ConfigError, InvalidToken};
 
 /// The accepted audiences: the APIs that a token must be issued for.
@@ -81,21 +82,23 @@ impl<S: Into<String>> From<S> for Audience {
 
 impl ClaimCheck for Audience {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        self.check_claims(token.claims)
+    }
+}
+
+impl Audience {
+    pub(crate) fn check_claims(&self, claims: &Claims) -> Result<(), InvalidToken> {
         let wrong_unless = |holds: bool| if holds { Ok(()) } else { Err(InvalidToken::WrongAudience) };
         match &self.0 {
             AudienceRule::Any => Ok(()),
             // Ory Hydra and Kinde write an empty list where there is no audience.
-            AudienceRule::NotIssued => {
-                wrong_unless(!token.claims.contains("aud") || token.claims.audiences().next().is_none())
-            }
-            AudienceRule::AnyOf { claim, .. } if !token.claims.contains(claim) => {
-                Err(InvalidToken::missing(claim.clone()))
-            }
+            AudienceRule::NotIssued => wrong_unless(!claims.contains("aud") || claims.audiences().next().is_none()),
+            AudienceRule::AnyOf { claim, .. } if !claims.contains(claim) => Err(InvalidToken::missing(claim.clone())),
             AudienceRule::AnyOf { claim, accepted } if claim == "aud" => {
-                wrong_unless(token.claims.audiences().any(|audience| is_one_of(accepted, audience)))
+                wrong_unless(claims.audiences().any(|audience| is_one_of(accepted, audience)))
             }
             AudienceRule::AnyOf { claim, accepted } => {
-                let values = token.claims.string_or_strings(claim)?;
+                let values = claims.string_or_strings(claim)?;
                 wrong_unless(values.iter().any(|value| is_one_of(accepted, value)))
             }
         }

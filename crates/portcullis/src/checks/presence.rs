@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::checks::{ClaimCheck, TokenView};
-use crate::error::InvalidToken;
+use crate::claims::Claims;
+use crate::error::{ConfigError, InvalidToken};
 
 /// Checks that these claims are present and not null.
 #[derive(Clone, Debug, Default)]
@@ -11,7 +12,22 @@ pub(crate) struct RequiredClaims(pub(crate) Vec<Cow<'static, str>>);
 
 impl ClaimCheck for RequiredClaims {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        match self.0.iter().find(|name| !token.claims.contains(name)) {
+        self.check_claims(token.claims)
+    }
+}
+
+impl RequiredClaims {
+    pub(crate) fn validate(&self) -> Result<(), ConfigError> {
+        match self.0.iter().find(|name| name.is_empty()) {
+            None => Ok(()),
+            Some(name) => {
+                Err(ConfigError::new("require_claims", format!("a claim has no name ({name:?})"), "name the claim"))
+            }
+        }
+    }
+
+    pub(crate) fn check_claims(&self, claims: &Claims) -> Result<(), InvalidToken> {
+        match self.0.iter().find(|name| !claims.contains(name)) {
             None => Ok(()),
             Some(name) => Err(InvalidToken::missing(name.clone())),
         }
@@ -25,7 +41,13 @@ pub(crate) struct NotSenderConstrained;
 
 impl ClaimCheck for NotSenderConstrained {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        let is_unproven = token.claims.contains("cnf") && !token.is_binding_left_to_gate;
+        Self::check_claims(token.claims, token.is_binding_left_to_gate)
+    }
+}
+
+impl NotSenderConstrained {
+    pub(crate) fn check_claims(claims: &Claims, is_binding_left_to_gate: bool) -> Result<(), InvalidToken> {
+        let is_unproven = claims.contains("cnf") && !is_binding_left_to_gate;
         if is_unproven { Err(InvalidToken::SenderConstrained) } else { Ok(()) }
     }
 }

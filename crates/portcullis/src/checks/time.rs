@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::checks::{ClaimCheck, TokenView};
+use crate::claims::{Claims, NumericDate};
 use crate::error::{ConfigError, InvalidToken};
 
 /// The leeway of the SDKs of Auth0 and Clerk.
@@ -33,18 +34,24 @@ impl TimeCheck {
 
 impl ClaimCheck for TimeCheck {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        match token.claims.expires_at() {
-            Some(expires_at) if expires_at.saturating_add(self.leeway) <= token.now => {
+        self.check_claims(token.claims, token.now)
+    }
+}
+
+impl TimeCheck {
+    pub(crate) fn check_claims(&self, claims: &Claims, now: NumericDate) -> Result<(), InvalidToken> {
+        match claims.expires_at() {
+            Some(expires_at) if expires_at.saturating_add(self.leeway) <= now => {
                 return Err(InvalidToken::Expired);
             }
             None if self.expiration_required => return Err(InvalidToken::missing("exp")),
             _ => {}
         }
-        let latest = token.now.saturating_add(self.leeway);
-        if token.claims.not_before().is_some_and(|not_before| not_before > latest) {
+        let latest = now.saturating_add(self.leeway);
+        if claims.not_before().is_some_and(|not_before| not_before > latest) {
             return Err(InvalidToken::NotYetValid);
         }
-        if token.claims.issued_at().is_some_and(|issued_at| issued_at > latest) {
+        if claims.issued_at().is_some_and(|issued_at| issued_at > latest) {
             return Err(InvalidToken::IssuedInFuture);
         }
         Ok(())

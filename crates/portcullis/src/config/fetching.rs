@@ -42,7 +42,7 @@ impl Config {
         let mut faults = Vec::new();
         for host in self.dangerous_allow_http_hosts.iter().flatten() {
             faults.extend(check_host(host).err());
-            keys = keys.allow_http(host.clone());
+            keys = keys.allow_http_to(host.clone());
         }
         for header in self.request_headers(&mut faults) {
             keys = keys.header(header.0, header.1);
@@ -92,7 +92,7 @@ impl Config {
     }
 }
 
-fn read(field: &'static str, path: &Path) -> Result<String, ConfigError> {
+pub(super) fn read(field: &'static str, path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|error| {
         ConfigError::new(field, format!("{}: {error}", path.display()), "name a file that can be read")
     })

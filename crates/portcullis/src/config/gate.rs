@@ -29,7 +29,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names each field that is wrong, and what to write instead.
     pub fn gate(&self) -> Result<Gate, ConfigError> {
-        self.gate.build(self.verifier()).map_err(|error| self.named(error))
+        self.gate.build(self.verifier_of_all()).map_err(|error| self.named(error))
     }
 
     /// Builds the verifier of `builder`, for example that of a preset, and the gate around it, with the options that are

@@ -75,16 +75,17 @@ impl IssuersConfig {
         }
     }
 
-    /// Builds the verifier: that of the one configuration, or a [`ByIssuer`] over those of the list.
+    /// Builds the verifier: that of the one configuration, or a [`ByIssuer`] over those of the list. With `introspection_url`,
+    /// the one configuration accepts opaque tokens too, and the verifier is a [`ByForm`](crate::verifier::ByForm).
     ///
     /// # Errors
     /// [`ConfigError`] names each member that is wrong, and what to write instead. Two entries of a list that have the
     /// same issuer are an error.
     pub fn verifier(&self) -> Result<Arc<dyn Verifier>, ConfigError> {
-        self.verifier_with(Config::verifier)
+        self.verifier_with(Config::jwt_verifier)
     }
 
-    /// Builds the verifier, with `build` for the verifier of each issuer: for options that a configuration does not have.
+    /// Builds the verifier, with `build` for the verifier of the JWTs of each issuer: for options that a configuration does not have.
     ///
     /// ```
     /// # use portcullis::config::IssuersConfig;
@@ -105,13 +106,14 @@ impl IssuersConfig {
     ) -> Result<Arc<dyn Verifier>, ConfigError> {
         let build = |config: &Config| build(config).map_err(|error| config.named(error));
         let issuers = match &self.0 {
-            Form::One(config) => return Ok(Arc::new(build(config)?)),
+            Form::One(config) => return config.with_introspection(build(config)),
             Form::List { issuers, .. } => issuers,
         };
         let mut faults: Vec<_> = repeated_issuers(issuers.iter().enumerate()).collect();
         faults.extend(issuers.is_empty().then(empty_list));
         let mut verifiers = Vec::new();
         for (index, config) in issuers.iter().enumerate() {
+            faults.extend(config.refuse_introspection().err().map(|error| in_entry(index, error)));
             match build(config) {
                 Ok(verifier) => verifiers.push(verifier),
                 Err(error) => faults.push(in_entry(index, error)),

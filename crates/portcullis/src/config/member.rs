@@ -40,6 +40,8 @@ pub enum MemberGroup {
     Fetch,
     /// How the gate reads and refuses requests, for all issuers.
     Gate,
+    /// How opaque tokens are verified, by introspection.
+    Introspection,
     /// The names that tokens must have: issuer and audience.
     Issuer,
     /// A source of keys. A configuration has at most one.

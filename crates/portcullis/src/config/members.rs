@@ -177,6 +177,30 @@ members! {
             mistaken: ["KEY_SEED"],
         }
 
+        /// The introspection endpoint of the issuer (RFC 7662). With it, opaque tokens are accepted next to JWTs. It needs
+        /// `client_id` and `client_secret_file`, and exactly one issuer.
+        introspection_url: Option<String>, Introspection {
+            variable: "PORTCULLIS_INTROSPECTION_URL",
+            hint: "write the URL of the issuer's introspection endpoint, as its metadata has it in introspection_endpoint",
+            mistaken: ["INTROSPECTION_ENDPOINT", "INTROSPECTION"],
+        }
+
+        /// The identifier of this service at the issuer, for introspection.
+        client_id: Option<String>, Introspection {
+            variable: "PORTCULLIS_CLIENT_ID",
+            hint: "write the identifier that this service has as a client of the issuer",
+            mistaken: ["CLIENT", "INTROSPECTION_CLIENT_ID"],
+        }
+
+        /// A file with the secret of this service at the issuer, for introspection. A line break at its end does not count. The
+        /// secret is sent as `client_secret_basic`.
+        client_secret_file: Option<PathBuf>, Introspection {
+            variable: "PORTCULLIS_CLIENT_SECRET_FILE",
+            hint: "write the path of a file with the client's secret",
+            options: ["client_secret"],
+            mistaken: ["CLIENT_SECRET", "INTROSPECTION_CLIENT_SECRET", "INTROSPECTION_CLIENT_SECRET_FILE"],
+        }
+
         /// The allowed algorithms. Default: all that the keys serve.
         algorithms: Option<Vec<Algorithm>>, Token {
             variable: "PORTCULLIS_ALGORITHMS",

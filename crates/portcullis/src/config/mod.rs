@@ -11,6 +11,7 @@ mod document;
 #[cfg(feature = "remote")]
 mod fetching;
 mod gate;
+mod introspection;
 mod issuers;
 mod member;
 mod members;
@@ -47,11 +48,17 @@ impl Config {
         Self { issuer: vec![issuer.into()], audience: vec![audience.into()], ..Self::empty() }
     }
 
-    /// Builds the verifier.
+    /// Builds the verifier of JWTs.
     ///
     /// # Errors
-    /// [`ConfigError`] names each field that is wrong, and what to write instead.
+    /// [`ConfigError`] names each field that is wrong, and what to write instead. `introspection_url` is among them, because
+    /// this verifier would refuse opaque tokens: [`Self::gate`] and [`IssuersConfig::verifier`] accept them.
     pub fn verifier(&self) -> Result<JwtVerifier, ConfigError> {
+        let (verifier, ()) = ConfigError::both(self.jwt_verifier(), self.refuse_introspection())?;
+        Ok(verifier)
+    }
+
+    fn jwt_verifier(&self) -> Result<JwtVerifier, ConfigError> {
         self.builder()?.build().map_err(|error| self.named(error))
     }
 

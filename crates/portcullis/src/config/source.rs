@@ -72,7 +72,11 @@ impl Config {
             Some(KeySource::JwksUrl(_)) => group == MemberGroup::Discovery,
             Some(_) => matches!(group, MemberGroup::Discovery | MemberGroup::Fetch),
         };
-        let unused = MEMBERS.iter().filter(|member| is_unused(member.group) && self.is_set(member.name));
+        let serves_introspection =
+            |name| self.introspection_url.is_some() && super::introspection::REQUEST_OPTIONS.contains(&name);
+        let unused = MEMBERS
+            .iter()
+            .filter(|member| is_unused(member.group) && self.is_set(member.name) && !serves_introspection(member.name));
         let mut faults: Vec<_> = unused
             .map(|member| {
                 let [problem, hint] = match member.group {
@@ -89,6 +93,7 @@ impl Config {
             let [field, other] = ["metadata_kind", "metadata_url"].map(|member| self.name(member));
             faults.push(ConfigError::new(field, format!("{other} is set as well"), "set only one of them"));
         }
+        faults.extend(self.faults_of_introspection());
         faults
     }
 

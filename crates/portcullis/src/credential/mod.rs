@@ -91,6 +91,12 @@ impl<'a> Credential<'a> {
         self.gate.checks_bindings
     }
 
+    /// Whether a verifier of `schemes` understands the credential. A gate that checks bindings also understands the scheme
+    /// `DPoP`.
+    pub(crate) fn is_understood_by(&self, schemes: &[Scheme]) -> bool {
+        schemes.contains(&self.scheme) || self.is_binding_left_to_gate()
+    }
+
     pub(crate) fn with_gate(self, gate: GateRules<'a>) -> Self {
         Self { gate, ..self }
     }

@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 use crate::error::ConfigError;
 use crate::jose::{AlgorithmSet, VerifyingKey};
 use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
-use crate::lookups::{Answer, Lifetimes, Lookups, Name, NoValue};
+use crate::lookups::{Answer, Lifetimes, Lookups, MAX_REFUSED_LIFETIME, Name, NoValue, Options};
 
 /// A cache in front of a slow key provider, for example of a table with one key per row.
 ///
@@ -57,8 +57,9 @@ impl<P: KeyProvider> CachedKeys<P> {
                 "write how long a withdrawn key may be accepted, for example a minute",
             ));
         }
-        let lifetimes = Lifetimes { confirmed: lifetime, stale: Duration::ZERO, turn: None };
-        Ok(Self { provider, keys: Lookups::new(capacity, lifetimes) })
+        let refused = lifetime.min(MAX_REFUSED_LIFETIME);
+        let lifetimes = Lifetimes { confirmed: lifetime, stale: Duration::ZERO, refused, turn: None };
+        Ok(Self { provider, keys: Lookups::new(Options::new(capacity, lifetimes)) })
     }
 }
 

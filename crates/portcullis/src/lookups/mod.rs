@@ -54,12 +54,43 @@ pub(crate) struct Lifetimes {
     pub(crate) confirmed: Duration,
     /// The time for which a value is used after that while the source cannot tell.
     pub(crate) stale: Duration,
+    /// The time for which a name is remembered as refused: a name that the source gets later is accepted after this time.
+    pub(crate) refused: Duration,
     /// The longest time that a caller waits for its turn; `None` means no limit.
     pub(crate) turn: Option<Duration>,
 }
 
+/// How often the source is asked, and how many callers wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The number of questions about names that the source does not have: this many at once, then one per `cooldown`. It is also
+    /// the number of questions about unknown names that are asked at the same time.
+    pub(crate) burst: u32,
+    /// The time in which the budget for unknown names gains one question.
+    pub(crate) cooldown: Duration,
+    /// The number of callers that wait for known names, and the number of those that wait for other names. More callers are
+    /// told to come back.
+    pub(crate) waiting: usize,
+    /// The number of refused names that are remembered. An entry is a hash and a time.
+    pub(crate) refused: u64,
+}
+
+/// The options of [`Lookups`].
+pub(crate) struct Options<T> {
+    /// The sum of the weights of all values that are kept.
+    pub(crate) capacity: u64,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) limits: Limits,
+    /// The weight of a value.
+    pub(crate) weight: fn(&T) -> u32,
+    /// The longest time that a value is used. After it the source is asked again; the value is not used if it cannot tell.
+    pub(crate) longest: fn(&T) -> Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
 pub(crate) struct Lookups<T> {
     lifetimes: Lifetimes,
+    longest: fn(&T) -> Duration,
     clock: Arc<dyn Clock>,
     known: Cache<Name, Arc<Known<T>>>,
     refused: Cache<Name, Refused>,
@@ -75,6 +106,8 @@ pub(crate) struct Lookups<T> {
 #[derive(Clone, Debug)]
 struct Known<T> {
     value: T,
+    /// The longest time that this value is used.
+    longest: Duration,
     confirmed_at: Duration,
     /// When the source is asked again.
     ask_at: Duration,
@@ -91,25 +124,13 @@ struct Refused {
 
 // What is remembered?
 
-/// The longest time for which a name is remembered as refused: a name that the source gets later is accepted after at most
-/// this time.
+/// The longest time for which a name is remembered as refused.
 pub(crate) const MAX_REFUSED_LIFETIME: Duration = Duration::from_secs(30);
-
-/// The number of refused names that are remembered. An entry is a hash and a time.
-const MAX_REFUSED: u64 = 1_024;
 
 /// The part of the lifetime after which one caller asks again, while the others continue with the value.
 const ASK_AFTER: f64 = 0.75;
 
 // How often is the source asked?
-
-/// The number of questions about names that the source does not have: this many at once, then one per [`COOLDOWN`].
-///
-/// One such question is far cheaper than a fetch, but it answers for one name only.
-const BURST: u32 = 10;
-
-/// The time in which the budget for unknown names gains one question.
-const COOLDOWN: Duration = Duration::from_secs(1);
 
 /// The pause after a question that the source could not answer, while a value is used; it doubles up to [`MAX_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(1);
@@ -120,31 +141,28 @@ const MAX_DOUBLINGS: u32 = 6;
 
 // How many callers wait?
 
-/// The number of callers that wait for known names, and the number of those that wait for other names. More callers are
-/// told to come back.
-const MAX_WAITING: usize = 1_000;
-
 /// The shortest `Retry-After` that callers are sent: the header has no fractions of a second.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl<T: Clone + Send + Sync + 'static> Lookups<T> {
-    /// Keeps at most `capacity` values.
-    pub(crate) fn new(capacity: u64, lifetimes: Lifetimes) -> Self {
-        Self::with_clock(capacity, lifetimes, Arc::new(SystemClock::new()))
-    }
-
-    fn with_clock(capacity: u64, lifetimes: Lifetimes, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(options: Options<T>) -> Self {
+        let Options { capacity, lifetimes, limits, weight, longest, clock } = options;
         // Only names that the source has are kept, so the least recently used one is the one to drop.
-        let known = Cache::builder().max_capacity(capacity).eviction_policy(EvictionPolicy::lru()).build();
+        let known = Cache::builder()
+            .max_capacity(capacity)
+            .eviction_policy(EvictionPolicy::lru())
+            .weigher(move |_: &Name, known: &Arc<Known<T>>| weight(&known.value))
+            .build();
         Self {
             lifetimes,
+            longest,
             known,
-            refused: Cache::new(MAX_REFUSED),
+            refused: Cache::new(limits.refused),
             in_flight: Mutex::default(),
-            budget: Mutex::new(Budget::new(BURST, COOLDOWN, clock.monotonic())),
-            turns: Semaphore::new(BURST as usize),
-            places_for_known: Semaphore::new(MAX_WAITING),
-            places_for_unknown: Semaphore::new(MAX_WAITING),
+            budget: Mutex::new(Budget::new(limits.burst, limits.cooldown, clock.monotonic())),
+            turns: Semaphore::new(limits.burst as usize),
+            places_for_known: Semaphore::new(limits.waiting),
+            places_for_unknown: Semaphore::new(limits.waiting),
             clock,
         }
     }
@@ -269,9 +287,12 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
         match (answer, before) {
             (Answer::Found { value, .. }, _) => {
                 self.refused.invalidate(&name);
+                let longest = (self.longest)(value);
                 let ask_at = started_at.saturating_add(self.lifetimes.confirmed.mul_f64(ASK_AFTER));
-                let known = Known { value: value.clone(), confirmed_at: started_at, ask_at, failures: 0 };
+                let known = Known { value: value.clone(), longest, confirmed_at: started_at, ask_at, failures: 0 };
                 self.known.insert(name, Arc::new(known));
+                // The cache drops surplus values only now and then, so it could exceed its capacity for a while.
+                self.known.run_pending_tasks();
             }
             (Answer::Unavailable { why, .. }, Some(before)) => {
                 tracing::warn!(error = why, "the source of a known name did not answer");
@@ -280,9 +301,9 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
             (Answer::Unavailable { .. }, None) => {}
             (Answer::Absent | Answer::Ambiguous, _) => {
                 self.known.invalidate(&name);
-                let lifetime = self.lifetimes.confirmed.min(MAX_REFUSED_LIFETIME);
                 let is_ambiguous = matches!(answer, Answer::Ambiguous);
-                self.refused.insert(name, Refused { is_ambiguous, until: started_at.saturating_add(lifetime) });
+                let until = started_at.saturating_add(self.lifetimes.refused);
+                self.refused.insert(name, Refused { is_ambiguous, until });
             }
         }
         if !flight.is_current() {
@@ -322,16 +343,38 @@ impl<T> Lookups<T> {
     }
 }
 
+impl<T> Options<T> {
+    /// Keeps at most `capacity` values.
+    pub(crate) fn new(capacity: u64, lifetimes: Lifetimes) -> Self {
+        Self {
+            capacity,
+            lifetimes,
+            limits: Limits::default(),
+            weight: |_| 1,
+            longest: |_| Duration::MAX,
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+}
+
+impl Default for Limits {
+    /// One question is far cheaper than a fetch of keys, but it answers for one name only.
+    fn default() -> Self {
+        Self { burst: 10, cooldown: Duration::from_secs(1), waiting: 1_000, refused: 1_024 }
+    }
+}
+
 impl<T: Clone> Known<T> {
     /// Whether the value is used without a question.
     fn serves(&self, now: Duration, lifetimes: Lifetimes) -> bool {
         let age = now.saturating_sub(self.confirmed_at);
-        age < lifetimes.confirmed || (self.failures > 0 && self.may_serve(now, lifetimes))
+        age < lifetimes.confirmed.min(self.longest) || (self.failures > 0 && self.may_serve(now, lifetimes))
     }
 
     /// Whether the value is used if the source cannot tell.
     fn may_serve(&self, now: Duration, lifetimes: Lifetimes) -> bool {
-        now.saturating_sub(self.confirmed_at) < lifetimes.confirmed.saturating_add(lifetimes.stale)
+        let age = now.saturating_sub(self.confirmed_at);
+        age < lifetimes.confirmed.saturating_add(lifetimes.stale).min(self.longest)
     }
 
     fn after_failure(&self, now: Duration) -> Self {

@@ -57,8 +57,10 @@ struct Scene {
 impl Scene {
     fn with(values: impl IntoIterator<Item = (u8, u32)>) -> Self {
         let clock = Arc::new(ManualClock::at_unix(0));
-        let lifetimes = Lifetimes { confirmed: LIFETIME, stale: STALE, turn: None };
-        let lookups = Arc::new(Lookups::with_clock(100, lifetimes, Arc::clone(&clock) as Arc<dyn Clock>));
+        let lifetimes =
+            Lifetimes { confirmed: LIFETIME, stale: STALE, refused: LIFETIME.min(MAX_REFUSED_LIFETIME), turn: None };
+        let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..Options::new(100, lifetimes) };
+        let lookups = Arc::new(Lookups::new(options));
         Self { source: Arc::new(Source::with(values)), lookups, clock }
     }
 
@@ -272,7 +274,7 @@ async fn waiting_callers_are_bounded() {
         let scene = Arc::clone(&scene);
         tokio::spawn(async move { scene.get(name).await })
     };
-    let waiting: Vec<_> = (0..MAX_WAITING + 200).map(|_| wait_for(2)).collect();
+    let waiting: Vec<_> = (0..Limits::default().waiting + 200).map(|_| wait_for(2)).collect();
     while scene.lookups.places_for_unknown.available_permits() > 0 {
         tokio::task::yield_now().await;
     }

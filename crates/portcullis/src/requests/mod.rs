@@ -7,7 +7,7 @@ mod metadata;
 mod request_headers;
 mod response;
 
-pub(crate) use client::RequestOptions;
+pub(crate) use client::{RequestOptions, Requests};
 pub(crate) use metadata::{Metadata, MetadataError, MetadataLocation, MetadataUrl};
 pub(crate) use request_headers::RequestHeaders;
 pub(crate) use response::{RequestFailure, full_text, http_error, read_body, without_query};

@@ -21,6 +21,16 @@ pub(crate) enum RequestFailure {
     TooLarge(usize),
 }
 
+impl RequestFailure {
+    /// When another attempt makes sense, if the response says so.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
 /// Reads the whole body of a response with status 200, before any of it is parsed.
 pub(crate) async fn read_body(
     mut response: Response,

@@ -280,13 +280,7 @@ impl JwtVerifierBuilder {
                 "write the memory for cached tokens in bytes, for example 67108864, or leave cache_tokens out",
             ));
         }
-        if let Some(name) = self.required_claims.0.iter().find(|name| name.is_empty()) {
-            return Err(ConfigError::new(
-                "require_claims",
-                format!("a claim has no name ({name:?})"),
-                "name the claim",
-            ));
-        }
+        self.required_claims.validate()?;
         let mut checks: Vec<Box<dyn ClaimCheck>> =
             vec![Box::new(self.issuer.clone()), Box::new(self.audience.clone()), Box::new(self.time.clone())];
         if !self.accept_sender_constrained {

@@ -48,7 +48,7 @@ pub enum SenderConstraint {
 
 impl SenderConstraint {
     /// Reads `cnf`; `None` when it is absent or null. Other members next to `jkt` or `x5t#S256` do not matter (RFC 7800 §3.1).
-    pub(super) fn read(claims: &Claims) -> Option<Self> {
+    pub(crate) fn read(claims: &Claims) -> Option<Self> {
         let confirmation = match claims.get::<&RawValue>("cnf") {
             Ok(None) => return None,
             Ok(Some(confirmation)) => confirmation.get(),

@@ -126,10 +126,8 @@ impl JwtVerifier {
         checked.map(|()| Verified::from_token(token.contents, Arc::clone(&self.grants)))
     }
 
-    /// A gate that checks bindings also understands the scheme `DPoP`.
     fn check_scheme(credential: &Credential<'_>) -> Result<(), AuthError> {
-        let is_understood = Self::SCHEMES.contains(&credential.scheme()) || credential.is_binding_left_to_gate();
-        if is_understood { Ok(()) } else { Err(AuthError::MissingToken) }
+        if credential.is_understood_by(Self::SCHEMES) { Ok(()) } else { Err(AuthError::MissingToken) }
     }
 
     /// Checks what does not change over time: the form, the key and the signature of a token. The signature of a cached token

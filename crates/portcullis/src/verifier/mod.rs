@@ -32,6 +32,7 @@ pub use evidence::{Evidence, SenderConstraint};
 pub use jwt::JwtVerifier;
 pub use open_issuers::{IssuerDirectory, OpenIssuers};
 pub use unverified::{UnverifiedOrigin, UnverifiedToken};
+pub(crate) use verified::TokenContents;
 pub use verified::Verified;
 
 use crate::credential::{Credential, Scheme};

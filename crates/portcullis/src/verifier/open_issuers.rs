@@ -12,7 +12,7 @@ use crate::error::{AuthError, ConfigError, InvalidToken, Unavailable};
 use crate::hash::sha256;
 use crate::jose::compact::{Compact, DEFAULT_MAX_BYTES};
 use crate::keys::KeyStatus;
-use crate::lookups::{Answer, Lifetimes, Lookups, NoValue};
+use crate::lookups::{Answer, Lifetimes, Lookups, MAX_REFUSED_LIFETIME, NoValue, Options};
 use crate::time_limit;
 use crate::verifier::issuer_reader::IssuerReader;
 use crate::verifier::{JwtVerifier, Verified, Verifier};
@@ -149,8 +149,10 @@ impl<D: IssuerDirectory> OpenIssuers<D> {
                 "write how long tokens of a removed issuer may be accepted, for example five minutes",
             ));
         }
-        let lifetimes = Lifetimes { confirmed: recheck, stale: STALE, turn: Some(TIME_LIMIT) };
-        Ok(Self { directory, issuers: Lookups::new(capacity, lifetimes), reader: IssuerReader::default() })
+        let refused = recheck.min(MAX_REFUSED_LIFETIME);
+        let lifetimes = Lifetimes { confirmed: recheck, stale: STALE, refused, turn: Some(TIME_LIMIT) };
+        let issuers = Lookups::new(Options::new(capacity, lifetimes));
+        Ok(Self { directory, issuers, reader: IssuerReader::default() })
     }
 
     /// Forgets what is remembered about `issuer`: its verifier with its keys, or that it is not accepted. The next token asks

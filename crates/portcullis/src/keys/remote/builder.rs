@@ -242,7 +242,12 @@ impl RemoteKeysBuilder {
         self.lifetime(min, default, max)
     }
 
-    pub(crate) fn allow_http(mut self, host: String) -> Self {
+    /// The options of requests.
+    pub(crate) fn request_options(&self) -> &RequestOptions {
+        &self.requests
+    }
+
+    pub(crate) fn allow_http_to(mut self, host: String) -> Self {
         self.requests.http_hosts.push(host);
         self
     }
@@ -409,6 +414,6 @@ mod tests {
             assert_eq!(error.field(), "metadata_url", "{url}");
         }
         assert_eq!(with().discover("https://issuer.example?tenant=1").unwrap_err().field(), "issuer");
-        assert!(with().allow_http("issuer.example".to_owned()).at("http://issuer.example/keys").is_ok());
+        assert!(with().allow_http_to("issuer.example".to_owned()).at("http://issuer.example/keys").is_ok());
     }
 }

@@ -105,7 +105,7 @@ impl FetchError {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match &self.failure {
             FetchFailure::Loader(error) => error.downcast_ref::<Unavailable>().and_then(|error| error.retry_after),
-            FetchFailure::Request(RequestFailure::Status { retry_after, .. }) => *retry_after,
+            FetchFailure::Request(failure) => failure.retry_after(),
             _ => None,
         }
     }

@@ -1,0 +1,260 @@
+//! Opaque tokens: the issuer's introspection endpoint says what a token means (RFC 7662).
+//!
+//! Design notes: [Opaque tokens](crate::_docs::introspection).
+
+mod answer;
+mod builder;
+mod client;
+mod endpoint;
+mod signed;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use builder::IntrospectionBuilder;
+pub use client::{AssertionError, AssertionSigner, ClientAuthentication};
+
+use crate::checks::{Audience, NotSenderConstrained, RequiredClaims, TimeCheck};
+use crate::claims::{Claims, GrantReader};
+use crate::clock::Clock;
+use crate::credential::{Credential, Scheme};
+use crate::error::{AuthError, InvalidToken};
+use crate::hash::sha256;
+use crate::introspection::answer::Answer;
+use crate::introspection::endpoint::{Endpoint, NoAnswer};
+use crate::jose::compact::has_form_of_jwt;
+use crate::keys::KeyStatus;
+use crate::lookups::{self, Lookups, Name, NoValue};
+use crate::verifier::{Evidence, TokenContents, Verified, Verifier};
+
+/// Verifies opaque tokens by asking the introspection endpoint of their issuer (RFC 7662).
+///
+/// The claims of the answer are judged like those of a JWT: issuer, audience, `exp`, `nbf`, `iat`, and the checks of the
+/// builder. An answer without `iss` is about a token of the configured issuer. `exp` and `aud` are required, unless the
+/// [builder](IntrospectionBuilder) and the audience rule say otherwise.
+///
+/// ```
+/// use portcullis::Gate;
+/// use portcullis::introspection::{ClientAuthentication, IntrospectionVerifier};
+///
+/// # fn secret() -> String { "from a vault".to_owned() }
+/// let client = ClientAuthentication::client_secret_basic("orders-api", secret());
+/// // The issuer's metadata names the endpoint, unless `endpoint` does.
+/// let verifier = IntrospectionVerifier::builder("https://issuer.example", "https://api.example.com", client).build()?;
+/// let gate = Gate::new(verifier);
+/// # Ok::<(), portcullis::ConfigError>(())
+/// ```
+///
+/// # What is remembered
+///
+/// A good answer is used for 30 seconds and never after the token's `exp`; "not active" is used for 5 seconds
+/// ([`IntrospectionBuilder::cache`]). So a revoked token is refused after at most 30 seconds. The claim checks, the session
+/// checks, the proof of a bound token and the policy run on every request.
+///
+/// Requests with the same token share one question, and made-up tokens cause a limited number of questions
+/// ([`IntrospectionBuilder::made_up_tokens`]). Tokens whose answer is known are not affected by either.
+///
+/// # Outages
+///
+/// Where there is no usable answer, the request is answered with 503 and `Retry-After`, and the log says why. Such an answer is
+/// also one that refuses the credentials of this service, or in which `active` is not a boolean. While the endpoint is
+/// down, answers are used for as long as otherwise.
+///
+/// # JWTs
+///
+/// A token of the form of a JWT is not sent to the endpoint, but refused as `wrong_token_class`. To accept both kinds, use
+/// [`ByForm`](crate::verifier::ByForm); to ask the endpoint about JWTs, [`IntrospectionBuilder::accept_jwts`].
+pub struct IntrospectionVerifier {
+    endpoint: Endpoint,
+    audience: Audience,
+    time: TimeCheck,
+    required_claims: RequiredClaims,
+    checks: Vec<Box<AnswerCheck>>,
+    grants: Arc<dyn GrantReader>,
+    clock: Arc<dyn Clock>,
+    accepts_jwts: bool,
+    max_token_bytes: usize,
+    /// The hash of the endpoint and of the client, for the names of tokens.
+    origin: [u8; 32],
+    answers: Lookups<Arc<ActiveToken>>,
+}
+
+/// A check of an answer by a closure, and its name for the log.
+type AnswerCheck = dyn Fn(&Claims) -> Result<(), InvalidToken> + Send + Sync;
+
+/// What the endpoint said about an active token.
+struct ActiveToken {
+    contents: Result<Arc<TokenContents>, InvalidToken>,
+    class: Result<(), InvalidToken>,
+    /// How long the answer may be used.
+    longest: Duration,
+}
+
+impl IntrospectionVerifier {
+    const SCHEMES: &'static [Scheme] = &[Scheme::Bearer];
+
+    /// Starts a verifier for opaque tokens of `issuer`, written as its metadata has it. `client` authenticates this service.
+    ///
+    /// The audience is required in answers, as in JWTs. For issuers whose answers have none, use
+    /// [`Audience::not_issued`].
+    pub fn builder(
+        issuer: impl Into<String>,
+        audience: impl Into<Audience>,
+        client: ClientAuthentication,
+    ) -> IntrospectionBuilder {
+        IntrospectionBuilder::new(issuer.into(), audience.into(), client)
+    }
+
+    /// Forgets what the endpoint said about `token`, for example after this service revoked it.
+    pub fn forget(&self, token: &str) {
+        self.answers.forget(&self.name_of(token.as_bytes()));
+    }
+
+    /// The name under which the answer about a token is remembered. It depends on the endpoint and the client as well, because
+    /// the answer does.
+    fn name_of(&self, token: &[u8]) -> Name {
+        let mut text = Vec::with_capacity(self.origin.len() + token.len());
+        text.extend_from_slice(&self.origin);
+        text.extend_from_slice(token);
+        sha256(&text)
+    }
+
+    /// Refuses tokens that are never sent to the endpoint.
+    fn check_form(&self, token: &[u8]) -> Result<(), InvalidToken> {
+        if token.len() > self.max_token_bytes {
+            return Err(InvalidToken::TooLarge { limit: self.max_token_bytes });
+        }
+        if !self.accepts_jwts && has_form_of_jwt(token) {
+            return Err(InvalidToken::WrongTokenClass);
+        }
+        Ok(())
+    }
+
+    async fn active_token(&self, credential: &Credential<'_>) -> Result<Arc<ActiveToken>, AuthError> {
+        let token = credential.unverified_bytes();
+        self.check_form(token)?;
+        let name = self.name_of(token);
+        let found = match self.answers.recall(&name) {
+            Some(found) => found,
+            None => self.answers.get(name, |_| self.ask(credential.unverified_token())).await,
+        };
+        found.map_err(|missing| match missing {
+            NoValue::Absent | NoValue::Ambiguous => InvalidToken::Inactive.into(),
+            NoValue::Unavailable(unavailable) => unavailable.into(),
+        })
+    }
+
+    /// Asks the endpoint. Many requests may share the answer.
+    async fn ask(&self, token: &str) -> lookups::Answer<Arc<ActiveToken>> {
+        match self.endpoint.ask(token).await {
+            Ok(Answer::Inactive) => lookups::Answer::Absent,
+            Ok(Answer::Active { claims, class }) => self.found(Ok(claims), class),
+            Ok(Answer::Unusable(invalid)) => self.found(Err(invalid), Ok(())),
+            Err(failure) => self.no_answer(&failure),
+        }
+    }
+
+    fn found(
+        &self,
+        claims: Result<Claims, InvalidToken>,
+        class: Result<(), InvalidToken>,
+    ) -> lookups::Answer<Arc<ActiveToken>> {
+        let now = self.clock.now();
+        let expires_at = claims.as_ref().ok().and_then(Claims::expires_at);
+        // RFC 7662 §4: no answer is used after `exp`, not even for the leeway.
+        let longest = expires_at.map_or(Duration::MAX, |expires_at| expires_at.saturating_since(now));
+        let (evidence, clock) = (Evidence::Introspection, Some(Arc::clone(&self.clock)));
+        let contents = claims.map(|claims| Arc::new(TokenContents { claims, evidence, signed: None, clock }));
+        lookups::Answer::Found { value: Arc::new(ActiveToken { contents, class, longest }), is_named: true }
+    }
+
+    fn no_answer(&self, failure: &NoAnswer) -> lookups::Answer<Arc<ActiveToken>> {
+        let (why, url) = (failure.text(), self.endpoint.shown_url());
+        if failure.is_of_the_operator() {
+            tracing::error!(url, error = why, "introspection is not possible, so opaque tokens are answered with 503");
+        } else {
+            tracing::warn!(url, error = why, "introspection failed");
+        }
+        lookups::Answer::Unavailable { retry_after: failure.retry_after(), why: Some(why), limited: false }
+    }
+
+    /// Runs the claim checks, in the order of their reasons. Their result can change over time.
+    fn check_claims(
+        &self,
+        token: &ActiveToken,
+        claims: &Claims,
+        is_binding_left_to_gate: bool,
+    ) -> Result<(), InvalidToken> {
+        if claims.issuer() != Some(self.endpoint.issuer.as_str()) {
+            return Err(InvalidToken::WrongIssuer);
+        }
+        self.audience.check_claims(claims)?;
+        self.time.check_claims(claims, self.clock.now())?;
+        token.class.clone()?;
+        NotSenderConstrained::check_claims(claims, is_binding_left_to_gate)?;
+        self.required_claims.check_claims(claims)?;
+        self.checks.iter().try_for_each(|check| check(claims))
+    }
+}
+
+#[async_trait]
+impl Verifier for IntrospectionVerifier {
+    async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        if !credential.is_understood_by(Self::SCHEMES) {
+            return Err(AuthError::MissingToken);
+        }
+        let token = self.active_token(credential).await?;
+        let contents = token.contents.as_ref().map_err(Clone::clone)?;
+        self.check_claims(&token, &contents.claims, credential.is_binding_left_to_gate())?;
+        Ok(Verified::from_token(Arc::clone(contents), Arc::clone(&self.grants)))
+    }
+
+    fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
+        let is_jwt = || !self.accepts_jwts && has_form_of_jwt(credential.unverified_bytes());
+        match refused {
+            AuthError::InvalidToken(InvalidToken::WrongTokenClass) if is_jwt() => Some(
+                "this has the form of a JWT: ByForm verifies it without the endpoint, and accept_jwts asks about it",
+            ),
+            _ => None,
+        }
+    }
+
+    fn schemes(&self) -> &[Scheme] {
+        Self::SCHEMES
+    }
+
+    fn issuers(&self) -> Vec<String> {
+        vec![self.endpoint.issuer.clone()]
+    }
+
+    /// Reads the metadata, unless the endpoint is configured, and gets the keys of signed answers. No token is sent.
+    async fn warm_up(&self) -> Result<(), AuthError> {
+        self.endpoint.warm_up().await
+    }
+
+    /// Ready when the endpoint is known, and the keys of signed answers.
+    fn status(&self) -> KeyStatus {
+        self.endpoint.status()
+    }
+}
+
+impl fmt::Debug for IntrospectionVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrospectionVerifier")
+            .field("endpoint", &self.endpoint)
+            .field("audience", &self.audience)
+            .field("answers", &self.answers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much memory an answer takes in the cache, in bytes.
+fn weight(token: &Arc<ActiveToken>) -> u32 {
+    /// What the cache needs for an entry in addition to its contents: the key, links, counters, and parts that allocators add.
+    const ENTRY_BYTES: usize = 512;
+    let contents = token.contents.as_ref().map_or(0, |contents| contents.memory());
+    u32::try_from(ENTRY_BYTES + size_of::<ActiveToken>() + contents).unwrap_or(u32::MAX)
+}
