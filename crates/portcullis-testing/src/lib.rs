@@ -24,6 +24,7 @@
 //! | bind tokens to a key, and make good and damaged DPoP proofs | [`DpopKey`], [`TokenBuilder::bound_to`] |
 //! | give the service a gate or keys without any network access | [`TestIssuer::gate`], [`TestIssuer::verifier`], [`TestIssuer::keys`] |
 //! | serve keys and metadata over HTTP on loopback, and rotate or withdraw keys | [`TestIssuer::serve`], [`IssuerServer`] |
+//! | issue opaque tokens, and answer introspection plain and signed | [`IssuerServer::opaque_token`] |
 //! | make that server fail: slow, broken, oversized or missing answers | [`IssuerServer::misbehave`], [`Fault`] |
 //! | test a handler without any token | [`gate_admitting`] |
 //! | accept the unsigned tokens of a Firebase emulator on this machine | [`FirebaseEmulator`] |

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub enum Endpoint {
     /// All requests, except those to an endpoint with its own fault.
     All,
+    /// Requests to the introspection endpoint.
+    Introspection,
     /// Requests for the key set.
     Jwks,
     /// Requests for the metadata, at both paths.

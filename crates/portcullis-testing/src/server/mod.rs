@@ -1,6 +1,7 @@
 //! Serves the issuer on loopback, with faults if a test wants them.
 
 mod fault;
+mod introspection;
 mod site;
 mod wire;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use portcullis::jose::Algorithm;
+use portcullis::keys::VerifyingKey;
 use tokio::net::TcpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -20,6 +22,7 @@ pub use site::RequestHead;
 
 use crate::issuer::TestIssuer;
 use crate::server::site::Site;
+use crate::token::TokenBuilder;
 
 /// A [`TestIssuer`] that serves its metadata and keys over HTTP on `127.0.0.1`, on a free port. **For tests only.**
 ///
@@ -48,7 +51,8 @@ use crate::server::site::Site;
 ///
 /// The server has its own thread and runtime, so it answers even if the test blocks its runtime. It stops when it is
 /// dropped. The metadata is at `{issuer}/.well-known/openid-configuration` and at
-/// `/.well-known/oauth-authorization-server` with the issuer's path. The keys are at `{issuer}/.well-known/jwks.json`.
+/// `/.well-known/oauth-authorization-server` with the issuer's path. The keys are at `{issuer}/.well-known/jwks.json`, and
+/// the introspection endpoint is at `{issuer}/introspect` (RFC 7662).
 pub struct IssuerServer {
     address: SocketAddr,
     site: Arc<Site>,
@@ -84,6 +88,11 @@ impl TestIssuer {
 }
 
 impl IssuerServer {
+    /// The identifier of the client that may ask the introspection endpoint.
+    pub const CLIENT_ID: &'static str = "api";
+    /// The secret of that client.
+    pub const CLIENT_SECRET: &'static str = "introspection-secret";
+
     fn start(issuer: TestIssuer, path: &str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -126,6 +135,66 @@ impl IssuerServer {
     #[must_use]
     pub fn issuer(&self) -> TestIssuer {
         self.site.issuer()
+    }
+
+    /// Returns the URL of the introspection endpoint.
+    #[must_use]
+    pub fn introspection_url(&self) -> String {
+        self.url_of(&self.site.introspection_path())
+    }
+
+    /// Makes an opaque token with the claims of `token`. The introspection endpoint says that it is active until its `exp`.
+    ///
+    /// The endpoint answers a client that authenticates with [`Self::CLIENT_ID`] and [`Self::CLIENT_SECRET`], in the
+    /// Authorization field or in the body. It signs an answer that is asked for by `Accept` (RFC 9701).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis::Gate;
+    /// use portcullis::introspection::{ClientAuthentication, IntrospectionVerifier};
+    /// use portcullis_testing::{IssuerServer, TestIssuer};
+    ///
+    /// let server = TestIssuer::new().serve();
+    /// let client = ClientAuthentication::client_secret_basic(IssuerServer::CLIENT_ID, IssuerServer::CLIENT_SECRET);
+    /// let verifier = IntrospectionVerifier::builder(server.url(), "https://api.test", client).build()?;
+    /// let gate = Gate::new(verifier);
+    ///
+    /// let token = server.opaque_token(&server.issuer().token().subject("user-7"));
+    /// assert_eq!(gate.verify(&token).await?.subject(), Some("user-7"));
+    /// assert_eq!(gate.verify("made-up").await.unwrap_err().reason().unwrap().as_str(), "inactive");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn opaque_token(&self, token: &TokenBuilder) -> String {
+        self.site.introspection(|known| known.add(token.claims().clone()))
+    }
+
+    /// Makes an opaque token about which the introspection endpoint says exactly this.
+    #[must_use]
+    pub fn opaque_token_answering(&self, answer: impl Into<Vec<u8>>) -> String {
+        self.site.introspection(|known| known.add_answer(answer.into()))
+    }
+
+    /// Revokes an opaque token: the introspection endpoint says that it is not active.
+    pub fn revoke_opaque_token(&self, token: &str) {
+        self.site.introspection(|known| known.revoke(token));
+    }
+
+    /// Sets the client that may ask the introspection endpoint.
+    pub fn set_introspection_client(&self, id: &str, secret: &str) {
+        self.site.introspection(|known| known.set_client(id, secret));
+    }
+
+    /// Sets the public key with which that client may sign assertions (`private_key_jwt`).
+    pub fn set_introspection_client_key(&self, key: impl Into<Arc<VerifyingKey>>) {
+        let key = key.into();
+        self.site.introspection(|known| known.set_client_key(key));
+    }
+
+    /// Returns the number of requests to the introspection endpoint.
+    #[must_use]
+    pub fn introspection_hits(&self) -> usize {
+        self.hits(&self.site.introspection_path())
     }
 
     /// Adds a key for `algorithm`, which signs all later tokens. The old keys stay published. Returns the new `kid`.

@@ -9,13 +9,15 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::issuer::TestIssuer;
+use crate::server::IssuerServer;
 use crate::server::fault::{Endpoint, Fault};
+use crate::server::introspection::{self, Introspected, Introspection};
 use crate::signing_key::SigningKey;
 
 /// The number of requests that are remembered.
 const REQUESTS_MAX: usize = 1_000;
 
-/// The head of a request that the server got.
+/// The head of a request that the server got, and its body.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RequestHead {
@@ -25,6 +27,8 @@ pub struct RequestHead {
     pub target: String,
     /// The header fields: names in lower case, and values.
     pub headers: Vec<(String, String)>,
+    /// The body; empty for most requests.
+    pub body: Vec<u8>,
 }
 
 impl RequestHead {
@@ -38,6 +42,12 @@ impl RequestHead {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the names and values of a form in the body (`application/x-www-form-urlencoded`).
+    #[must_use]
+    pub fn form(&self) -> Vec<(String, String)> {
+        introspection::form(&self.body)
     }
 }
 
@@ -66,6 +76,7 @@ pub(super) struct Site {
 struct State {
     issuer: TestIssuer,
     generation: u32,
+    introspection: Introspection,
     bodies: HashMap<String, Vec<u8>>,
     headers: Vec<(String, String)>,
     faults: HashMap<Endpoint, Fault>,
@@ -87,6 +98,7 @@ impl Site {
             state: Mutex::new(State {
                 issuer,
                 generation: 1,
+                introspection: Introspection::of_client(IssuerServer::CLIENT_ID, IssuerServer::CLIENT_SECRET),
                 bodies: HashMap::new(),
                 headers: own_headers(),
                 faults: HashMap::new(),
@@ -104,6 +116,10 @@ impl Site {
         format!("{}/.well-known/jwks.json", self.base)
     }
 
+    pub(super) fn introspection_path(&self) -> String {
+        format!("{}/introspect", self.base)
+    }
+
     /// Returns the paths of the metadata (OpenID Connect Discovery §4, RFC 8414 §3).
     pub(super) fn metadata_paths(&self) -> [String; 2] {
         [
@@ -117,8 +133,11 @@ impl Site {
         let mut state = self.state();
         let path = request.path().to_owned();
         let endpoint = self.endpoint(&path);
-        let mut plan =
-            PlannedAnswer { answer: self.answer(&state, &request, &path), fault: state.fault_at(endpoint), hold: None };
+        let mut plan = PlannedAnswer {
+            answer: self.answer(&mut state, &request, &path),
+            fault: state.fault_at(endpoint),
+            hold: None,
+        };
         if matches!(plan.fault, Some(Fault::Hold)) {
             let (release, hold) = oneshot::channel();
             state.held.push(release);
@@ -136,6 +155,8 @@ impl Site {
     fn endpoint(&self, path: &str) -> Endpoint {
         if path == self.jwks_path() {
             Endpoint::Jwks
+        } else if path == self.introspection_path() {
+            Endpoint::Introspection
         } else if self.metadata_paths().iter().any(|metadata| metadata == path) {
             Endpoint::Metadata
         } else {
@@ -143,10 +164,16 @@ impl Site {
         }
     }
 
-    fn answer(&self, state: &State, request: &RequestHead, path: &str) -> Answer {
+    fn answer(&self, state: &mut State, request: &RequestHead, path: &str) -> Answer {
         let headers = state.headers.clone();
         let body = match (state.bodies.get(path), self.endpoint(path)) {
             (Some(body), _) => body.clone(),
+            (None, Endpoint::Introspection) => {
+                let Introspected(status, content_type, body) = state.introspection.answer(request, &state.issuer);
+                let other = headers.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+                let headers = other.chain([("content-type".to_owned(), content_type.to_owned())]).collect();
+                return Answer { status, headers, body };
+            }
             (None, Endpoint::Jwks) => state.issuer.jwks().into_bytes(),
             (None, Endpoint::Metadata) => self.metadata(&state.issuer).into_bytes(),
             (None, Endpoint::All) => return Answer { status: 404, headers, body: b"not found".to_vec() },
@@ -167,6 +194,7 @@ impl Site {
             "issuer": issuer.url(),
             "authorization_endpoint": format!("{}{}/authorize", self.origin, self.base),
             "token_endpoint": format!("{}{}/token", self.origin, self.base),
+            "introspection_endpoint": format!("{}{}", self.origin, self.introspection_path()),
             "jwks_uri": format!("{}{}", self.origin, self.jwks_path()),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
@@ -177,6 +205,11 @@ impl Site {
 
     pub(super) fn issuer(&self) -> TestIssuer {
         self.state().issuer.clone()
+    }
+
+    /// Calls `change` with the introspection endpoint.
+    pub(super) fn introspection<T>(&self, change: impl FnOnce(&mut Introspection) -> T) -> T {
+        change(&mut self.state().introspection)
     }
 
     pub(super) fn rotate(&self, algorithm: Algorithm) -> String {

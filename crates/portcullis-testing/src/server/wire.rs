@@ -13,6 +13,9 @@ use crate::server::site::{Answer, PlannedAnswer, RequestHead, Site};
 /// The largest request head that is read, in bytes.
 const HEAD_MAX: usize = 64 * 1024;
 
+/// The largest request body that is read, in bytes.
+const BODY_MAX: usize = 1024 * 1024;
+
 /// Answers the requests of one connection until either side closes it.
 pub(super) async fn serve_connection(mut stream: TcpStream, site: Arc<Site>) -> io::Result<()> {
     stream.set_nodelay(true)?;
@@ -31,7 +34,15 @@ async fn read_head(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Opt
     loop {
         if let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let head: Vec<u8> = read.drain(..end + 4).collect();
-            return Ok(parse_head(&String::from_utf8_lossy(&head)));
+            let Some(mut request) = parse_head(&String::from_utf8_lossy(&head)) else { return Ok(None) };
+            let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0_usize);
+            while read.len() < length.min(BODY_MAX) {
+                if stream.read_buf(read).await? == 0 {
+                    return Ok(None);
+                }
+            }
+            request.body = read.drain(..length.min(BODY_MAX)).collect();
+            return Ok(Some(request));
         }
         if read.len() > HEAD_MAX || stream.read_buf(read).await? == 0 {
             return Ok(None);
@@ -47,7 +58,7 @@ fn parse_head(head: &str) -> Option<RequestHead> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    Some(RequestHead { method, target, headers })
+    Some(RequestHead { method, target, headers, body: Vec::new() })
 }
 
 /// Answers one request, with its fault. Returns whether the connection stays open.
