@@ -41,6 +41,8 @@
 //!
 //! # Features
 //!
+//! - `introspection`: [`SigningKey`] and [`Signer`] sign the assertions with which a service authenticates itself at an
+//!   introspection endpoint ([`portcullis::introspection::ClientAuthentication::private_key_jwt`]).
 //! - `actix`: the documents as routes of Actix Web.
 //! - `axum`: the documents as routes of Axum.
 //!
@@ -53,6 +55,8 @@ mod access_token;
 pub mod actix;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(feature = "introspection")]
+mod client_assertion;
 mod documents;
 mod encoding;
 mod environment;
