@@ -87,6 +87,29 @@
 //! Other proxies, and a service that ends TLS itself:
 //! [Proof of possession](https://docs.rs/portcullis/latest/portcullis/_docs/proof_of_possession/).
 //!
+//! # Opaque tokens
+//!
+//! The issuer's introspection endpoint (RFC 7662) says what an opaque token means. Its metadata names the endpoint:
+//!
+//! ```
+//! use actix_web::{App, web};
+//! use portcullis_actix::introspection::{ClientAuthentication, IntrospectionVerifier};
+//! use portcullis_actix::{Auth, ConfigError, Gate};
+//!
+//! async fn me(auth: Auth) -> String {
+//!     format!("hello, {}", auth.subject().unwrap_or("stranger"))
+//! }
+//!
+//! # fn app(secret: String) -> Result<(), ConfigError> {
+//! let client = ClientAuthentication::client_secret_basic("orders-api", secret);
+//! let verifier = IntrospectionVerifier::builder("https://issuer.example", "https://api.example.com", client).build()?;
+//! let gate = Gate::new(verifier);
+//! let app = App::new().app_data(gate).route("/me", web::get().to(me));
+//! # Ok(()) }
+//! ```
+//!
+//! [`ByForm`](verifier::ByForm) accepts JWTs and opaque tokens behind one gate.
+//!
 //! # Tests of handlers
 //!
 //! `portcullis_testing::gate_admitting(&claims)` makes a gate that admits every request with these claims, without a
@@ -132,6 +155,9 @@ mod state;
 mod tls;
 mod view;
 
+#[cfg(feature = "remote")]
+#[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
+pub use portcullis::introspection;
 pub use portcullis::{
     Audience, AuthError, Config, ConfigError, Gate, Issuer, JwtVerifier, KeyProvider, Policy, Reason, Refusal, Require,
     ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
