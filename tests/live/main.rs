@@ -24,6 +24,7 @@ mod certificates;
 mod debian;
 mod glewlwyd;
 mod http;
+mod introspection;
 mod nginx;
 mod node;
 mod npm;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::introspection;
 use crate::npm::Packages;
 use crate::process::{Port, Process};
 use crate::provider::{IdentityProvider, ProviderKind, TokenRequest};
@@ -29,7 +30,12 @@ pub(crate) const OIDC_PROVIDER: ProviderKind = ProviderKind {
     greeting: "hello, service",
     // The token is opaque.
     without_audience: "not_compact_jws",
-    own: &[],
+    own: &named![
+        introspection::opaque_tokens_are_accepted_by_both_servers,
+        introspection::revoked_opaque_token_is_refused,
+        introspection::signed_answers_are_verified,
+        introspection::signed_answer_is_no_access_token,
+    ],
 };
 
 /// <https://github.com/axa-group/oauth2-mock-server>, made for tests.

@@ -7,7 +7,8 @@
 //   withdraw  publish the newest keys only
 //
 // A resource indicator (RFC 8707) says which access token is wanted. Its origin is the audience; its query may name the
-// signature algorithm: https://api.test/?alg=ES256.
+// signature algorithm: https://api.test/?alg=ES256. The algorithm "opaque" asks for an opaque token. The introspection
+// endpoint answers the client "api", plain and signed (RFC 9701).
 
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -20,13 +21,9 @@ const scopes = ['read:messages', 'write:messages'];
 
 function resourceServer(_context, indicator) {
   const { origin, searchParams } = new URL(indicator);
-  return {
-    accessTokenFormat: 'jwt',
-    accessTokenTTL: lifetime,
-    audience: origin,
-    jwt: { sign: { alg: searchParams.get('alg') ?? 'RS256' } },
-    scope: scopes.join(' '),
-  };
+  const alg = searchParams.get('alg') ?? 'RS256';
+  const format = alg === 'opaque' ? { accessTokenFormat: 'opaque' } : { accessTokenFormat: 'jwt', jwt: { sign: { alg } } };
+  return { ...format, accessTokenTTL: lifetime, audience: origin, scope: scopes.join(' ') };
 }
 
 // The RSA and the Ed25519 key are published without alg, because they serve several, as many providers' keys are.
@@ -54,11 +51,22 @@ function requestHandler() {
       redirect_uris: [],
       response_types: [],
       token_endpoint_auth_method: 'client_secret_post',
+    }, {
+      client_id: 'api',
+      client_secret: 'the secret: of the API',
+      grant_types: [],
+      introspection_signed_response_alg: 'ES256',
+      redirect_uris: [],
+      response_types: [],
+      token_endpoint_auth_method: 'client_secret_basic',
     }],
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      introspection: { enabled: true },
+      jwtIntrospection: { enabled: true },
       resourceIndicators: { enabled: true, getResourceServerInfo: resourceServer },
+      revocation: { enabled: true },
     },
     jwks: { keys: generations.flat() },
     scopes,

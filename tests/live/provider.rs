@@ -97,7 +97,7 @@ impl dyn IdentityProvider + '_ {
     }
 
     /// Returns a member of its metadata (OpenID Connect Discovery 1.0 §4).
-    fn endpoint(&self, member: &str) -> String {
+    pub(crate) fn endpoint(&self, member: &str) -> String {
         let metadata = format!("{}/.well-known/openid-configuration", self.issuer().trim_end_matches('/'));
         let metadata = http::get_url(&metadata).unwrap().json();
         assert_eq!(metadata["issuer"], self.issuer());

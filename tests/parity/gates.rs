@@ -14,7 +14,7 @@ use portcullis::{
 };
 use portcullis_testing::{SigningKey, TestIssuer};
 
-use crate::{mtls, seams, step_up};
+use crate::{introspection, mtls, seams, step_up};
 
 pub(crate) struct Gates {
     pub(crate) issuer: TestIssuer,
@@ -119,6 +119,7 @@ impl Gates {
         scopes.extend(seams::parts(&issuer));
         scopes.extend(step_up::parts(&issuer));
         scopes.extend(mtls::parts(&issuer));
+        scopes.extend(introspection::parts(&issuer));
         Self { issuer, other_issuer, scopes, metadata }
     }
 

@@ -19,6 +19,7 @@ mod differences;
 mod gates;
 mod guarded;
 mod http2;
+mod introspection;
 mod metadata_routes;
 mod mtls;
 mod on_tiny_http;
@@ -195,6 +196,31 @@ fn scopes_that_imply_others() {
 #[test]
 fn demands_together() {
     answer_as_expected(step_up::demands_together);
+}
+
+#[test]
+fn opaque_tokens_that_are_let_in() {
+    answer_as_expected(introspection::let_in);
+}
+
+#[test]
+fn opaque_tokens_that_are_refused() {
+    answer_as_expected(introspection::refused);
+}
+
+#[test]
+fn outages_of_introspection() {
+    answer_as_expected(introspection::outages);
+}
+
+#[test]
+fn introspection_has_its_rows() {
+    let gates = Gates::new();
+    let tables = [introspection::let_in, introspection::refused, introspection::outages];
+    let rows: Vec<Row> = tables.iter().flat_map(|table| table(&gates)).collect();
+    let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
+    println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
+    assert!(accepted >= 5 && rows.len() - accepted >= 40);
 }
 
 #[test]

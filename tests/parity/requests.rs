@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::gates::{Gates, errors_of_checks};
-use crate::{guarded, mtls, pages, seams, step_up};
+use crate::{guarded, introspection, mtls, pages, seams, step_up};
 
 #[derive(Clone)]
 pub(crate) struct Row {
@@ -52,6 +52,9 @@ pub(crate) const ALL: &[Table] = &[
     mtls::refused,
     mtls::unproven,
     mtls::metadata,
+    introspection::let_in,
+    introspection::refused,
+    introspection::outages,
 ];
 
 impl Row {
