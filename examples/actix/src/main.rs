@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p example-actix` starts it with an embedded issuer and prints commands to try. With the variables of an
 //! identity provider, for example `AUTH0_DOMAIN` and `AUTH0_AUDIENCE`, it accepts the tokens of that provider.
+//! With `PORTCULLIS_INTROSPECTION_URL`, `PORTCULLIS_CLIENT_ID` and `PORTCULLIS_CLIENT_SECRET_FILE` next to `PORTCULLIS_ISSUER`
+//! and `PORTCULLIS_AUDIENCE`, it accepts opaque tokens too.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
