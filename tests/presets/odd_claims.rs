@@ -305,3 +305,27 @@ async fn odd_header_members_are_refused_or_harmless() {
         }
     }
 }
+
+/// Logout tokens (OpenID Connect Back-Channel Logout) and security event tokens (RFC 8417) that are like access tokens in all
+/// else.
+#[tokio::test]
+async fn no_preset_takes_reports_for_access_tokens() {
+    let mut presets = 0;
+    for Subject { name, gate, token, .. } in of_clerk().into_iter().chain(of_azure()).chain(of_others()) {
+        presets += 1;
+        assert!(gate.verify(&token.sign()).await.is_ok(), "{name}");
+        let logout = "http://schemas.openid.net/event/backchannel-logout";
+        let revoked = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+        for events in [json!({logout: {}}), json!({revoked: {"event_timestamp": 1}}), json!({})] {
+            let report = token.clone().claim("events", events);
+            for report in [report.clone(), report.clone().header("typ", "JWT"), report.without_header("typ")] {
+                assert!(gate.verify(&report.sign()).await.is_err(), "{name}");
+            }
+        }
+        for typ in ["secevent+jwt", "application/secevent+jwt", "logout+jwt", "Logout+JWT"] {
+            let refused = gate.verify(&token.clone().header("typ", typ).sign()).await.unwrap_err();
+            assert_eq!(refused.reason(), Some(portcullis::Reason::WrongType), "{name}: {typ}");
+        }
+    }
+    assert!(presets > 15, "{presets}");
+}

@@ -19,6 +19,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use portcullis::Refusal;
 use portcullis::adapter::RequestView;
 
+use crate::events::{BackchannelLogout, EventReceiver, EventRequest, EventResponse, MAX_BODY_BYTES, TOO_LONG};
 use crate::request::SessionRequest;
 use crate::web::{SessionResponse, WebSessions};
 
@@ -42,6 +43,58 @@ pub fn routes(web: &WebSessions) -> impl FnOnce(&mut ServiceConfig) + use<> {
         }
         service.route(&format!("{path}/refresh"), web::post().to(refresh));
         service.route(&format!("{path}/logout"), web::post().to(log_out));
+    }
+}
+
+/// Adds the route `POST {path}` for logout tokens (OpenID Connect Back-Channel Logout 1.0).
+///
+/// ```
+#[doc = include_str!("../docs/first_receivers_actix.rs")]
+/// ```
+pub fn backchannel_logout(path: &str, logout: &BackchannelLogout) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let (path, logout) = (path.to_owned(), logout.clone());
+    move |service| {
+        let receive = move |request: EventRequest, body: web::Payload| {
+            let logout = logout.clone();
+            async move { logout.receive(&request, &bounded(body).await).await }
+        };
+        service.route(&path, web::post().to(receive));
+    }
+}
+
+/// Adds the route `POST {path}` for pushed security events (RFC 8935).
+pub fn security_events(path: &str, receiver: &EventReceiver) -> impl FnOnce(&mut ServiceConfig) + use<> {
+    let (path, receiver) = (path.to_owned(), receiver.clone());
+    move |service| {
+        let receive = move |request: EventRequest, body: web::Payload| {
+            let receiver = receiver.clone();
+            async move { receiver.receive(&request, &bounded(body).await).await }
+        };
+        service.route(&path, web::post().to(receive));
+    }
+}
+
+async fn bounded(body: web::Payload) -> Bytes {
+    match body.to_bytes_limited(MAX_BODY_BYTES).await {
+        Ok(Ok(body)) => body,
+        _ => Bytes::from_static(&TOO_LONG),
+    }
+}
+
+impl FromRequest for EventRequest {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(&View { headers: request.headers(), method: request.method() })))
+    }
+}
+
+impl Responder for EventResponse {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        response(self.status, self.headers, self.body)
     }
 }
 

@@ -18,6 +18,7 @@ use ::axum::routing::post;
 use portcullis::Refusal;
 use portcullis::adapter::RequestView;
 
+use crate::events::{BackchannelLogout, EventReceiver, EventRequest, EventResponse, MAX_BODY_BYTES, TOO_LONG};
 use crate::request::SessionRequest;
 use crate::web::{SessionResponse, WebSessions};
 
@@ -33,6 +34,42 @@ pub fn routes<S: Clone + Send + Sync + 'static>(web: &WebSessions) -> Router<S> 
         (refreshes, logouts) = (refreshes.get(refresh), logouts.get(log_out));
     }
     Router::new().route(&at("refresh"), refreshes).route(&at("logout"), logouts)
+}
+
+/// Returns the route `POST {path}` for logout tokens (OpenID Connect Back-Channel Logout 1.0).
+///
+/// ```
+#[doc = include_str!("../docs/first_receivers_axum.rs")]
+/// ```
+pub fn backchannel_logout<S: Clone + Send + Sync + 'static>(path: &str, logout: &BackchannelLogout) -> Router<S> {
+    let logout = logout.clone();
+    let receive = async move |request: EventRequest, body: Body| logout.receive(&request, &bounded(body).await).await;
+    Router::new().route(path, post(receive))
+}
+
+/// Returns the route `POST {path}` for pushed security events (RFC 8935).
+pub fn security_events<S: Clone + Send + Sync + 'static>(path: &str, receiver: &EventReceiver) -> Router<S> {
+    let receiver = receiver.clone();
+    let receive = async move |request: EventRequest, body: Body| receiver.receive(&request, &bounded(body).await).await;
+    Router::new().route(path, post(receive))
+}
+
+async fn bounded(body: Body) -> Bytes {
+    ::axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_else(|_| Bytes::from_static(&TOO_LONG))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for EventRequest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&View(parts)))
+    }
+}
+
+impl IntoResponse for EventResponse {
+    fn into_response(self) -> Response {
+        response(self.status, self.headers, self.body)
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for SessionRequest {

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
 use portcullis::async_trait;
 use portcullis::error::Unavailable;
 use portcullis::session::{SessionCheck, SessionError};
 use portcullis::{ConfigError, Verified};
 
+use crate::answers::Answers;
 use crate::sessions::Sessions;
 use crate::token::TokenHash;
 
@@ -90,8 +90,8 @@ impl OpenSessionCheck {
     /// Makes a check that uses each answer for up to `max_age`: 1 ms to 60 s. So a session that ended is refused after at
     /// most this time.
     ///
-    /// The age counts from when the store was asked. Answers are kept for each access token, up to 100,000 of them. A failure
-    /// is never kept, and no older answer replaces it: while the store is down, callers whose answers are too old get a 503.
+    /// The age counts from when the store was asked. Requests with the same access token ask once. Answers are kept for each
+    /// access token, up to 100,000 of them. A failure is never kept, and no older answer replaces it: while the store is down, callers whose answers are too old get a 503.
     ///
     /// # Errors
     /// [`ConfigError`] when the age is not from 1 ms to 60 s.
@@ -132,21 +132,12 @@ impl SessionCheck for OpenSessionCheck {
 #[derive(Clone)]
 pub struct CachedSessionCheck {
     check: OpenSessionCheck,
-    max_age: Duration,
-    /// When the store was asked, by the monotonic clock, and what it answered.
-    answers: Cache<TokenHash, (Duration, Answer)>,
+    answers: Arc<Answers<Answer>>,
 }
-
-const MOST_ANSWERS: u64 = 100_000;
 
 impl CachedSessionCheck {
     fn new(check: OpenSessionCheck, max_age: Duration) -> Result<Self, ConfigError> {
-        if max_age < Duration::from_millis(1) || max_age > Duration::from_secs(60) {
-            let hint = "write for example 5 s, or leave the cache out";
-            return Err(ConfigError::new("max_age", "not from 1 ms to 60 s", hint));
-        }
-        let answers = Cache::builder().max_capacity(MOST_ANSWERS).time_to_live(max_age).build();
-        Ok(Self { check, max_age, answers })
+        Ok(Self { check, answers: Arc::new(Answers::new(max_age)?) })
     }
 }
 
@@ -154,15 +145,8 @@ impl CachedSessionCheck {
 impl SessionCheck for CachedSessionCheck {
     async fn check(&self, caller: &Verified) -> Result<(), SessionError> {
         let caller = Caller::read(caller)?;
-        let (key, now) = (caller.key(), self.check.sessions.clock().monotonic());
-        if let Some((asked_at, answer)) = self.answers.get(&key)
-            && now.saturating_sub(asked_at) < self.max_age
-        {
-            return answer.into();
-        }
-        let answer = self.check.answer(&caller).await?;
-        self.answers.insert(key, (now, answer));
-        answer.into()
+        let ask = self.check.answer(&caller);
+        self.answers.get(caller.key(), self.check.sessions.clock(), ask).await?.into()
     }
 }
 
@@ -170,7 +154,7 @@ impl fmt::Debug for CachedSessionCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedSessionCheck")
             .field("check", &self.check)
-            .field("max_age", &self.max_age)
+            .field("max_age", &self.answers.max_age())
             .finish_non_exhaustive()
     }
 }

@@ -33,6 +33,12 @@
 //!
 //! `WebSessions` puts all of this together, and the modules `axum` and `actix` have a whole service with a login in 30 lines.
 //!
+//! # Tokens of any issuer
+//!
+//! [`DenyList`] refuses tokens before they expire, also those of identity providers. [`BackchannelLogout`] and [`EventReceiver`]
+//! fill it with the logouts and security events that a provider reports. How it works:
+//! [the design notes](https://docs.rs/portcullis/latest/portcullis/_docs/revocation/).
+//!
 //! # Stores
 //!
 //! `MemoryStore` is for tests and single processes. `SqlStore` keeps sessions in SQLite, and with the features `mysql` and
@@ -49,6 +55,7 @@
 //! - `conformance`: the module `conformance`.
 //! - `issuer` (default): `Session::access_token`, `WebSessions` and signing keys in `SqlStore` and `RedisStore`, for the issuer of `portcullis-issuer`.
 //! - `mysql`, `postgres`, `sqlite` (default): `SqlStore` for each of these databases.
+//! - `poll`: `EventPoller`.
 //! - `redis`: `RedisStore`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -57,6 +64,7 @@
 mod access_token;
 #[cfg(feature = "actix")]
 pub mod actix;
+mod answers;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod builder;
@@ -64,8 +72,10 @@ mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cookies;
+mod deny_list;
 mod environment;
 mod error;
+mod events;
 mod input;
 mod keys;
 mod memory;
@@ -74,6 +84,8 @@ mod public_url;
 mod purpose;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod replay;
 mod request;
 mod rules;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
@@ -91,7 +103,14 @@ mod web;
 pub use crate::builder::SessionsBuilder;
 pub use crate::check::{CachedSessionCheck, OpenSessionCheck, UserStatus, Users};
 pub use crate::cookies::SessionCookies;
+pub use crate::deny_list::{DenyList, DenyListCheck, DenyListStore, StoredDenial};
 pub use crate::error::{PurposeTokenError, SessionsError};
+pub use crate::events::{
+    Affected, BackchannelLogout, EventEffect, EventError, EventReceiver, EventReceiverBuilder, EventRequest,
+    EventResponse, EventStatus, EventSubject, EventSubjects, LoggedOut, LogoutError, ReceivedEvent, Verification,
+};
+#[cfg(feature = "poll")]
+pub use crate::events::{EventPoller, EventPollerBuilder, PollError, Polled};
 pub use crate::keys::SuccessorKeys;
 pub use crate::memory::MemoryStore;
 pub use crate::origin_rule::{Client, OriginRule};

@@ -7,13 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
+use crate::deny_list::{DenyListStore, StoredDenial};
 use crate::store::{Ended, SessionStore, StoredPurposeToken, StoredSession, Which};
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 
 /// A store in memory, for tests and for a single process whose users log in again after a restart.
 ///
-/// It holds up to 100,000 sessions, and as many revoked access tokens and purpose tokens. When it is full, it refuses more
+/// It holds up to 100,000 sessions, and as many purpose tokens and entries of a deny-list. When it is full, it refuses more
 /// until expired ones are [removed](crate::Sessions::remove_expired), so that a flood does not end the sessions of others.
 pub struct MemoryStore {
     capacity: usize,
@@ -25,7 +26,7 @@ struct State {
     sessions: Table<String, StoredSession>,
     ids_by_family: HashMap<TokenHash, String>,
     ids_by_subject: HashMap<String, BTreeSet<String>>,
-    revoked_tokens: Table<TokenHash, Timestamp>,
+    denials: Table<TokenHash, StoredDenial>,
     purpose_tokens: Table<TokenHash, StoredPurposeToken>,
 }
 
@@ -36,7 +37,7 @@ impl MemoryStore {
         Self::with_capacity(100_000)
     }
 
-    /// Makes an empty store for up to `capacity` sessions, and as many revoked access tokens and purpose tokens.
+    /// Makes an empty store for up to `capacity` sessions, and as many purpose tokens and entries of a deny-list.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self { capacity, state: Mutex::default() }
@@ -116,20 +117,6 @@ impl SessionStore for MemoryStore {
         Ok(count)
     }
 
-    async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable> {
-        let mut state = self.state();
-        let known = state.revoked_tokens.get(token).copied();
-        if known.is_none() {
-            self.check_room(state.revoked_tokens.len())?;
-        }
-        state.revoked_tokens.set(*token, known.map_or(expires_at, |known| known.max(expires_at)));
-        Ok(())
-    }
-
-    async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable> {
-        Ok(self.state().revoked_tokens.get(token).is_some())
-    }
-
     async fn insert_purpose_token(&self, token: &StoredPurposeToken) -> Result<(), Unavailable> {
         let mut state = self.state();
         self.check_room(state.purpose_tokens.len())?;
@@ -157,9 +144,31 @@ impl SessionStore for MemoryStore {
                 }
             }
         }
-        let tokens = state.revoked_tokens.remove_expired(before, limit).len();
+        let tokens = state.denials.remove_expired(before, limit).len();
         let purposes = state.purpose_tokens.remove_expired(before, limit).len();
         Ok((sessions.len() + tokens + purposes) as u64)
+    }
+}
+
+#[async_trait]
+impl DenyListStore for MemoryStore {
+    async fn deny(&self, denial: &StoredDenial) -> Result<(), Unavailable> {
+        let mut state = self.state();
+        let known = state.denials.get(&denial.name).copied();
+        if known.is_none() {
+            self.check_room(state.denials.len())?;
+        }
+        state.denials.set(denial.name, known.map_or(*denial, |known| known.and(*denial)));
+        Ok(())
+    }
+
+    async fn denials(&self, names: &[TokenHash]) -> Result<Vec<StoredDenial>, Unavailable> {
+        let state = self.state();
+        Ok(names.iter().filter_map(|name| state.denials.get(name)).copied().collect())
+    }
+
+    async fn remove_expired_denials(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
+        Ok(self.state().denials.remove_expired(before, limit).len() as u64)
     }
 }
 
@@ -191,9 +200,9 @@ impl Expires for StoredPurposeToken {
     }
 }
 
-impl Expires for Timestamp {
+impl Expires for StoredDenial {
     fn expires_at(&self) -> Timestamp {
-        *self
+        self.expires_at
     }
 }
 

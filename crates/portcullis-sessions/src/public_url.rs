@@ -18,8 +18,7 @@ impl PublicUrl {
             return error("has more than scheme, host, port and path");
         }
         match url.scheme() {
-            "https" => Ok(Self(url)),
-            "http" if url.host_str().is_some_and(is_this_machine) => Ok(Self(url)),
+            _ if is_private(&url) => Ok(Self(url)),
             "http" => error("is http on another machine than this one"),
             _ => error("is neither https nor http"),
         }
@@ -33,4 +32,9 @@ impl PublicUrl {
     pub(crate) fn path(&self) -> &str {
         self.0.path().trim_end_matches('/')
     }
+}
+
+/// Whether a request to the URL cannot be read on its way: it is https, or stays on this machine.
+pub(crate) fn is_private(url: &Url) -> bool {
+    url.scheme() == "https" || url.scheme() == "http" && url.host_str().is_some_and(is_this_machine)
 }

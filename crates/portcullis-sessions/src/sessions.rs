@@ -11,6 +11,7 @@ use portcullis::clock::Clock;
 use portcullis::error::Unavailable;
 
 use crate::builder::{EventHandler, SessionsBuilder};
+use crate::deny_list::StoredDenial;
 use crate::error::SessionsError;
 use crate::input::{self, Wrong};
 use crate::keys::SuccessorKeys;
@@ -210,7 +211,8 @@ impl Sessions {
     /// # Errors
     /// [`Unavailable`] when the store is.
     pub async fn revoke_token(&self, token_id: &str, expires_at: NumericDate) -> Result<(), Unavailable> {
-        self.core.store.revoke_token(&token_id_hash(token_id), expires_at.into()).await
+        let (name, expires_at) = (token_id_hash(token_id), expires_at.into());
+        self.core.store.deny(&StoredDenial { name, issued_before: None, expires_at }).await
     }
 
     /// Returns the open sessions of `subject`, the most recently used one first.
@@ -237,7 +239,7 @@ impl Sessions {
     /// # Errors
     /// [`Unavailable`] when the store is.
     pub async fn is_token_revoked(&self, token_id: &str) -> Result<bool, Unavailable> {
-        self.core.store.is_token_revoked(&token_id_hash(token_id)).await
+        Ok(!self.core.store.denials(&[token_id_hash(token_id)]).await?.is_empty())
     }
 
     /// Makes the tokens for one purpose, for example `password reset`, in the same store. `lifetime` is at most 24 hours.
@@ -248,7 +250,7 @@ impl Sessions {
         PurposeTokens::new(self.core.store.clone(), self.core.clock.clone(), purpose, lifetime)
     }
 
-    /// Removes entries that expired more than an hour ago: up to 1,000 sessions, revoked tokens and purpose tokens each.
+    /// Removes entries that expired more than an hour ago: up to 1,000 sessions, purpose tokens and entries of a deny-list each.
     /// Returns their number. Call it again if it is not zero.
     ///
     /// Expired entries are never accepted, so this only frees space. Any machine may call it at any time:

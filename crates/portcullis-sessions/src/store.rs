@@ -6,11 +6,12 @@ use std::sync::Arc;
 use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
+use crate::deny_list::DenyListStore;
 use crate::session::{AuthFacts, EndReason, debug_without_contents};
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 
-/// Where sessions, revoked access tokens and purpose tokens are kept. [`MemoryStore`](crate::MemoryStore),
+/// Where sessions and purpose tokens are kept, and revoked access tokens as a [`DenyListStore`]. [`MemoryStore`](crate::MemoryStore),
 /// `SqlStore` and `RedisStore` are three.
 ///
 /// Every operation except [`remove_expired`](Self::remove_expired) is atomic: it happens completely or not at all, also if the
@@ -20,7 +21,7 @@ use crate::token::TokenHash;
 ///
 /// The module `conformance` tests this, except crashes of the database itself. Run it on your own store.
 #[async_trait]
-pub trait SessionStore: fmt::Debug + Send + Sync {
+pub trait SessionStore: DenyListStore {
     /// Adds a session.
     ///
     /// # Errors
@@ -60,19 +61,6 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// See [`insert`](Self::insert).
     async fn end(&self, which: Which<'_>, ended: Ended) -> Result<u64, Unavailable>;
 
-    /// Remembers that an access token was revoked. `token` is the hash of its `jti`. If it is known already, the later
-    /// `expires_at` counts.
-    ///
-    /// # Errors
-    /// See [`insert`](Self::insert).
-    async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable>;
-
-    /// Returns whether [`revoke_token`](Self::revoke_token) was called for the token and its entry was not removed.
-    ///
-    /// # Errors
-    /// See [`insert`](Self::insert).
-    async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable>;
-
     /// Adds a purpose token.
     ///
     /// # Errors
@@ -91,7 +79,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     /// See [`insert`](Self::insert).
     async fn take_purpose_token(&self, token: &TokenHash) -> Result<bool, Unavailable>;
 
-    /// Removes sessions, revoked access tokens and purpose tokens that expired before `before`: at most `limit` of each,
+    /// Removes sessions, purpose tokens and entries of the [`DenyListStore`] that expired before `before`: at most `limit` of each kind,
     /// those that expired first. Returns the number of all that it removed. The cost does not depend on the number of the
     /// others.
     ///
@@ -226,14 +214,6 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
     async fn end(&self, which: Which<'_>, ended: Ended) -> Result<u64, Unavailable> {
         (**self).end(which, ended).await
-    }
-
-    async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable> {
-        (**self).revoke_token(token, expires_at).await
-    }
-
-    async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable> {
-        (**self).is_token_revoked(token).await
     }
 
     async fn insert_purpose_token(&self, token: &StoredPurposeToken) -> Result<(), Unavailable> {

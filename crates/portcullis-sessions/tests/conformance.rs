@@ -11,7 +11,7 @@ async fn passes_on(name: &str, store: impl SessionStore + 'static) {
     let report = conformance::run(store).await;
     println!("{name}\n{report}");
     assert!(report.passed(), "{name}\n{report}");
-    assert!(report.results().count() >= 29);
+    assert!(report.results().count() >= 34);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -104,6 +104,10 @@ async fn faulty_stores_fail() {
         (Fault::IgnoresTheLimit, "expired_rows_are_removed_in_batches"),
         (Fault::LosesRevocations, "later_expiry_of_a_revoked_token_counts"),
         (Fault::ReportsNoEnd, "one_theft_is_reported_once"),
+        (Fault::LosesRevocations, "fifty_machines_deny_at_once"),
+        (Fault::ForgetsTheLaterTime, "later_times_of_an_entry_count"),
+        (Fault::ReadsFiveNames, "entries_are_found_by_their_names"),
+        (Fault::IgnoresTheLimit, "expired_entries_are_removed_in_batches"),
     ];
     for (fault, case) in table {
         let report = conformance::run(faulty::Faulty::new(fault)).await;
@@ -118,7 +122,8 @@ mod faulty {
     use portcullis::async_trait;
     use portcullis::error::Unavailable;
     use portcullis_sessions::{
-        Ended, MemoryStore, SessionStore, StoredPurposeToken, StoredSession, Timestamp, TokenHash, Which,
+        DenyListStore, Ended, MemoryStore, SessionStore, StoredDenial, StoredPurposeToken, StoredSession, Timestamp,
+        TokenHash, Which,
     };
 
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,6 +138,8 @@ mod faulty {
         IgnoresTheLimit,
         LosesRevocations,
         ReportsNoEnd,
+        ForgetsTheLaterTime,
+        ReadsFiveNames,
     }
 
     /// A store in memory with one fault.
@@ -214,17 +221,6 @@ mod faulty {
             Ok(if self.fault == Fault::ReportsNoEnd { 0 } else { count })
         }
 
-        async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable> {
-            if self.fault == Fault::LosesRevocations && self.inner.is_token_revoked(token).await? {
-                return Ok(());
-            }
-            self.inner.revoke_token(token, expires_at).await
-        }
-
-        async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable> {
-            self.inner.is_token_revoked(token).await
-        }
-
         async fn insert_purpose_token(&self, token: &StoredPurposeToken) -> Result<(), Unavailable> {
             self.inner.insert_purpose_token(token).await
         }
@@ -243,6 +239,32 @@ mod faulty {
         async fn remove_expired(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
             let limit = if self.fault == Fault::IgnoresTheLimit { u32::MAX } else { limit };
             self.inner.remove_expired(before, limit).await
+        }
+    }
+
+    #[async_trait]
+    impl DenyListStore for Faulty {
+        async fn deny(&self, denial: &StoredDenial) -> Result<(), Unavailable> {
+            let known = self.inner.denials(&[denial.name]).await?;
+            match (self.fault, known.first()) {
+                (Fault::LosesRevocations, Some(_)) => Ok(()),
+                (Fault::ForgetsTheLaterTime, Some(known)) => {
+                    let expires_at = known.expires_at.max(denial.expires_at);
+                    self.inner.remove_expired_denials(Timestamp::from_unix_millis(i64::MAX), u32::MAX).await?;
+                    self.inner.deny(&StoredDenial { expires_at, ..*denial }).await
+                }
+                _ => self.inner.deny(denial).await,
+            }
+        }
+
+        async fn denials(&self, names: &[TokenHash]) -> Result<Vec<StoredDenial>, Unavailable> {
+            let limit = if self.fault == Fault::ReadsFiveNames { 5 } else { names.len() };
+            self.inner.denials(names.get(..limit.min(names.len())).unwrap_or_default()).await
+        }
+
+        async fn remove_expired_denials(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
+            let limit = if self.fault == Fault::IgnoresTheLimit { u32::MAX } else { limit };
+            self.inner.remove_expired_denials(before, limit).await
         }
     }
 }

@@ -9,8 +9,9 @@ use portcullis::claims::NumericDate;
 use portcullis::clock::ManualClock;
 use portcullis::error::Unavailable;
 use portcullis_sessions::{
-    AuthFacts, EndReason, Ended, MemoryStore, SessionEvent, SessionStore, Sessions, SessionsBuilder, SessionsError,
-    StoredPurposeToken, StoredSession, SuccessorKeys, Timestamp, TokenHash, Verdict, Which,
+    AuthFacts, DenyListStore, EndReason, Ended, MemoryStore, SessionEvent, SessionStore, Sessions, SessionsBuilder,
+    SessionsError, StoredDenial, StoredPurposeToken, StoredSession, SuccessorKeys, Timestamp, TokenHash, Verdict,
+    Which,
 };
 
 const START: i64 = 1_700_000_000;
@@ -278,12 +279,6 @@ impl SessionStore for Down {
     async fn end(&self, _: Which<'_>, _: Ended) -> Result<u64, Unavailable> {
         down()
     }
-    async fn revoke_token(&self, _: &TokenHash, _: Timestamp) -> Result<(), Unavailable> {
-        down()
-    }
-    async fn is_token_revoked(&self, _: &TokenHash) -> Result<bool, Unavailable> {
-        down()
-    }
     async fn insert_purpose_token(&self, _: &StoredPurposeToken) -> Result<(), Unavailable> {
         down()
     }
@@ -294,6 +289,19 @@ impl SessionStore for Down {
         down()
     }
     async fn remove_expired(&self, _: Timestamp, _: u32) -> Result<u64, Unavailable> {
+        down()
+    }
+}
+
+#[portcullis::async_trait]
+impl DenyListStore for Down {
+    async fn deny(&self, _: &StoredDenial) -> Result<(), Unavailable> {
+        down()
+    }
+    async fn denials(&self, _: &[TokenHash]) -> Result<Vec<StoredDenial>, Unavailable> {
+        down()
+    }
+    async fn remove_expired_denials(&self, _: Timestamp, _: u32) -> Result<u64, Unavailable> {
         down()
     }
 }

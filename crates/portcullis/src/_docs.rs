@@ -11,6 +11,7 @@
 //! [policy]: crate::_docs::policy
 //! [presets]: crate::_docs::presets
 //! [proof_of_possession]: crate::_docs::proof_of_possession
+//! [revocation]: crate::_docs::revocation
 //! [sessions]: crate::_docs::sessions
 //! [recipes]: crate::_docs::recipes
 //! [tokens]: crate::_docs::tokens
@@ -64,6 +65,11 @@ pub mod presets {}
 
 #[doc = include_str!("../docs/proof_of_possession.md")]
 pub mod proof_of_possession {}
+
+/// [sessions]: crate::_docs::sessions
+///
+#[doc = include_str!("../docs/revocation.md")]
+pub mod revocation {}
 
 #[doc = include_str!("../docs/sessions.md")]
 pub mod sessions {}

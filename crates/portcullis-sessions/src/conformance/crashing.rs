@@ -10,7 +10,9 @@ use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
 use super::Outcome;
-use crate::{Ended, SessionStore, StoredPurposeToken, StoredSession, Timestamp, TokenHash, Which};
+use crate::{
+    DenyListStore, Ended, SessionStore, StoredDenial, StoredPurposeToken, StoredSession, Timestamp, TokenHash, Which,
+};
 
 /// Runs `work` on a machine that dies at one step, once for each step that the work has. After each death, and also after the
 /// work was completed, runs `afterwards` on the unharmed store.
@@ -135,14 +137,6 @@ impl SessionStore for Dying {
         self.step(self.inner.end(which, ended)).await
     }
 
-    async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable> {
-        self.step(self.inner.revoke_token(token, expires_at)).await
-    }
-
-    async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable> {
-        self.step(self.inner.is_token_revoked(token)).await
-    }
-
     async fn insert_purpose_token(&self, token: &StoredPurposeToken) -> Result<(), Unavailable> {
         self.step(self.inner.insert_purpose_token(token)).await
     }
@@ -157,6 +151,21 @@ impl SessionStore for Dying {
 
     async fn remove_expired(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
         self.step(self.inner.remove_expired(before, limit)).await
+    }
+}
+
+#[async_trait]
+impl DenyListStore for Dying {
+    async fn deny(&self, denial: &StoredDenial) -> Result<(), Unavailable> {
+        self.step(self.inner.deny(denial)).await
+    }
+
+    async fn denials(&self, names: &[TokenHash]) -> Result<Vec<StoredDenial>, Unavailable> {
+        self.step(self.inner.denials(names)).await
+    }
+
+    async fn remove_expired_denials(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
+        self.step(self.inner.remove_expired_denials(before, limit)).await
     }
 }
 

@@ -16,14 +16,18 @@
 mod at_once;
 mod crash_cases;
 mod crashing;
+mod deny_cases;
 mod race_cases;
+mod replay_cases;
 mod session_cases;
 mod store_cases;
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::SessionStore;
+use portcullis::possession::ReplayStore;
+
+use crate::{DenyListStore, SessionStore};
 
 /// The results of all cases, in the order in which they ran. Prints one line for each.
 #[derive(Clone, Debug)]
@@ -56,17 +60,20 @@ impl fmt::Display for Report {
     }
 }
 
+/// Runs cases on a store, one after the other.
+macro_rules! cases {
+    ($store:ident, $results:ident, $($module:ident: $($case:ident)*;)*) => {$($(
+        let result = $module::$case($store.clone()).await.map_err(|problem| with_causes(&*problem));
+        $results.push((stringify!($case), result));
+    )*)*};
+}
+
 /// Runs all cases on `store`, one after the other.
 pub async fn run(store: impl SessionStore + 'static) -> Report {
     let store: Arc<dyn SessionStore> = Arc::new(store);
     let mut results = Vec::new();
-    macro_rules! cases {
-        ($($module:ident: $($case:ident)*;)*) => {$($(
-            let result = $module::$case(store.clone()).await.map_err(|problem| with_causes(&*problem));
-            results.push((stringify!($case), result));
-        )*)*};
-    }
     cases! {
+        store, results,
         store_cases:
             sessions_are_returned_as_stored
             names_are_unique
@@ -100,6 +107,58 @@ pub async fn run(store: impl SessionStore + 'static) -> Report {
             crash_in_a_log_out_opens_nothing
             crash_in_a_theft_admits_no_old_token
             crash_in_a_redemption_never_redeems_twice;
+    }
+    results.extend(run_on_deny_list(store).await.results);
+    Report { results }
+}
+
+/// Runs the cases about deny-lists, which are among those of [`run`], on a store that has no sessions.
+///
+/// ```
+/// use portcullis_sessions::{MemoryStore, conformance};
+///
+/// # #[tokio::main] async fn main() {
+/// let report = conformance::run_on_deny_list(MemoryStore::new()).await;
+/// assert!(report.passed(), "{report}");
+/// # }
+/// ```
+pub async fn run_on_deny_list(store: impl DenyListStore + 'static) -> Report {
+    let store: Arc<dyn DenyListStore> = Arc::new(store);
+    let mut results = Vec::new();
+    cases! {
+        store, results,
+        deny_cases:
+            later_times_of_an_entry_count
+            entries_are_found_by_their_names
+            fifty_machines_deny_at_once
+            expired_entries_are_removed_in_batches
+            denied_token_is_refused_on_other_machines;
+    }
+    Report { results }
+}
+
+/// Runs the cases of stores of used DPoP proofs that several machines share, on `SqlStore`, `RedisStore` or your own
+/// [`ReplayStore`].
+///
+/// ```
+/// use portcullis::possession::ReplayStore;
+/// use portcullis_sessions::conformance;
+///
+/// async fn test(store: impl ReplayStore + 'static) {
+///     let report = conformance::run_on_replay_store(store).await;
+///     assert!(report.passed(), "{report}");
+/// }
+/// ```
+pub async fn run_on_replay_store(store: impl ReplayStore + 'static) -> Report {
+    let store: Arc<dyn ReplayStore> = Arc::new(store);
+    let mut results = Vec::new();
+    cases! {
+        store, results,
+        replay_cases:
+            of_fifty_uses_of_a_proof_one_is_new
+            proofs_are_told_apart
+            used_proof_stays_until_its_last_moment
+            clocks_of_gates_may_differ;
     }
     Report { results }
 }

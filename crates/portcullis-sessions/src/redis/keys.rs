@@ -52,6 +52,10 @@ impl Keys {
         format!("{}purpose:{hash}", self.prefix)
     }
 
+    pub(super) fn used_proof(&self, name: &str) -> String {
+        format!("{}proof:{name}", self.prefix)
+    }
+
     /// The signing keys.
     #[cfg(feature = "issuer")]
     pub(super) fn key_ring(&self) -> String {

@@ -2,6 +2,7 @@
 
 mod connect;
 mod connection;
+mod deny_list;
 mod expiry;
 #[cfg(test)]
 mod faults;
@@ -9,6 +10,7 @@ mod fields;
 #[cfg(feature = "issuer")]
 mod key_ring;
 mod keys;
+mod replay;
 mod scripts;
 #[cfg(test)]
 mod tests;
@@ -80,7 +82,10 @@ use crate::token::TokenHash;
 /// # Ok(()) }
 /// ```
 ///
-/// Redis removes each entry by itself a day after it expired. [`Sessions::remove_expired`](crate::Sessions::remove_expired)
+/// It is a [`ReplayStore`](portcullis::possession::ReplayStore) of DPoP proofs: `Dpop::required().with_replay_store(store)`. Redis
+/// removes them 10 seconds after their window, for clocks that differ. When its memory is full, the gate answers 503.
+///
+/// Redis removes each other entry by itself a day after it expired. [`Sessions::remove_expired`](crate::Sessions::remove_expired)
 /// removes it earlier.
 ///
 /// The tokio runtime needs its timers and its network.
@@ -277,22 +282,6 @@ impl SessionStore for RedisStore {
             Which::AllOf(subject) => self.end_all(subject, "", ended).await,
             Which::OthersOf { subject, keep } => self.end_all(subject, keep, ended).await,
         }
-    }
-
-    async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable> {
-        let hash = token.to_text();
-        let arguments = [lifetime(expires_at).to_string(), fields::time(expires_at)];
-        let keys = [self.keys().revoked_token(&hash)];
-        let counts: i64 = self.connection().call(&self.scripts().revoke, &keys, &arguments[..]).await?;
-        if counts == 1 {
-            // It is revoked also if this fails, and Redis removes it later.
-            let _ = self.schedule(Kind::RevokedToken, &hash, expires_at).await;
-        }
-        Ok(())
-    }
-
-    async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable> {
-        self.connection().run(redis::cmd("EXISTS").arg(self.keys().revoked_token(&token.to_text()))).await
     }
 
     async fn insert_purpose_token(&self, token: &StoredPurposeToken) -> Result<(), Unavailable> {

@@ -2,13 +2,16 @@
 
 mod connect;
 mod database;
+mod deny_list;
 #[cfg(feature = "issuer")]
 mod key_ring;
+mod replay;
 mod schema;
 mod statements;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use portcullis::async_trait;
 use portcullis::error::Unavailable;
@@ -16,6 +19,7 @@ use portcullis::error::Unavailable;
 pub use self::connect::{SqlStoreBuilder, SqlStoreError};
 use self::database::{Database, Row, Value};
 use self::statements::Statements;
+use crate::deny_list::DenyListStore;
 use crate::session::{AuthFacts, EndReason};
 use crate::store::{Ended, PreviousToken, SessionStore, StoredPurposeToken, StoredSession, Which};
 use crate::timestamp::Timestamp;
@@ -39,6 +43,9 @@ use crate::token::TokenHash;
 /// URL is an error, unless it also has `dangerous_unverified_server=true`, for example for a database without TLS in the same
 /// private network. Anyone in that network can then read and change the data. Servers on this machine may do without TLS.
 ///
+/// It is a [`ReplayStore`](portcullis::possession::ReplayStore) of DPoP proofs: `Dpop::required().with_replay_store(store)`. It removes
+/// them itself, from 10 seconds after their window on, for clocks that differ.
+///
 /// It makes its tables when it connects. With the feature `issuer`, it also keeps the signing keys that several machines
 /// share, encrypted: `KeyRing::builder().open(store.clone(), secret)`. Every operation on sessions is a single statement, so
 /// none needs a transaction. A database that acknowledges a commit has to keep it through a crash, as all three do by default;
@@ -48,6 +55,8 @@ use crate::token::TokenHash;
 pub struct SqlStore {
     database: Database,
     statements: Arc<Statements>,
+    /// The number of DPoP proofs that were presented.
+    proofs: Arc<AtomicU32>,
 }
 
 impl SqlStore {
@@ -60,11 +69,20 @@ impl SqlStore {
 
     fn new(database: Database, prefix: &str) -> Self {
         let statements = Arc::new(Statements::new(database.dialect(), prefix));
-        Self { database, statements }
+        Self { database, statements, proofs: Arc::default() }
     }
 
     async fn execute(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<u64, Unavailable> {
         self.database.execute(statement, values).await.map_err(unavailable)
+    }
+
+    /// Runs statements that remove what expired before `before`, at most `limit` rows each.
+    async fn remove_of(&self, statements: &[Arc<str>], before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
+        let mut removed = 0;
+        for statement in statements {
+            removed += self.execute(statement, &[time(before), Value::Int(limit.into())]).await?;
+        }
+        Ok(removed)
     }
 
     async fn fetch(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<Vec<Row>, Unavailable> {
@@ -133,15 +151,6 @@ impl SessionStore for SqlStore {
         self.execute(statement, &values).await
     }
 
-    async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable> {
-        let values = [Value::Text(&token.to_text()), time(expires_at)];
-        self.execute(&self.statements.revoke_token, &values).await.map(drop)
-    }
-
-    async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable> {
-        Ok(!self.fetch(&self.statements.revoked_token, &[Value::Text(&token.to_text())]).await?.is_empty())
-    }
-
     async fn insert_purpose_token(&self, token: &StoredPurposeToken) -> Result<(), Unavailable> {
         let values = [
             Value::Text(&token.hash.to_text()),
@@ -163,11 +172,8 @@ impl SessionStore for SqlStore {
     }
 
     async fn remove_expired(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
-        let mut removed = 0;
-        for statement in &self.statements.remove_expired {
-            removed += self.execute(statement, &[time(before), Value::Int(limit.into())]).await?;
-        }
-        Ok(removed)
+        let removed = self.remove_of(&self.statements.remove_expired, before, limit).await?;
+        Ok(removed + self.remove_expired_denials(before, limit).await?)
     }
 }
 
@@ -296,6 +302,7 @@ fn unavailable(error: sqlx::Error) -> Unavailable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deny_list::StoredDenial;
 
     async fn store() -> (SqlStore, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
@@ -316,13 +323,16 @@ mod tests {
             &statements.end_session_of,
             &statements.end_all_of,
             &statements.end_others_of,
-            &statements.revoked_token,
+            &statements.denials,
             &statements.purpose_token,
             &statements.take_purpose_token,
+            &statements.renew_proof,
+            &statements.remove_expired_proofs,
         ];
         #[cfg(feature = "issuer")]
         let single = single.into_iter().chain([&statements.key_ring, &statements.replace_key_ring]);
-        for statement in single.into_iter().chain(&statements.remove_expired) {
+        let removals = statements.remove_expired.iter().chain(&statements.remove_expired_denials);
+        for statement in single.into_iter().chain(removals) {
             let plan: Arc<str> = format!("EXPLAIN QUERY PLAN {statement}").into();
             let marks = vec![Value::Int(1); statement.matches('?').count()];
             let steps = store.fetch(&plan, &marks).await.unwrap();
@@ -370,13 +380,14 @@ mod tests {
         for statement in ["DROP TABLE portcullis_key_ring", "UPDATE portcullis_schema SET version = 1"] {
             store.execute(&Arc::from(statement), &[]).await.unwrap();
         }
-        let token = TokenHash::of("test", &[b"a token"]);
-        store.revoke_token(&token, Timestamp::from_unix_millis(0)).await.unwrap();
+        let name = TokenHash::of("test", &[b"a token"]);
+        let denial = StoredDenial { name, issued_before: None, expires_at: Timestamp::from_unix_millis(0) };
+        store.deny(&denial).await.unwrap();
 
         let upgraded = SqlStore::builder(&url).connect().await.unwrap();
-        assert_eq!(versions(&upgraded).await, [1, 2]);
+        assert_eq!(versions(&upgraded).await, [1, 3]);
         assert_eq!(upgraded.fetch(&tables, &[]).await.unwrap().len(), 1);
-        assert!(upgraded.is_token_revoked(&token).await.unwrap(), "what was stored is still there");
+        assert_eq!(upgraded.denials(&[name]).await.unwrap(), [denial], "what was stored is still there");
 
         // Tables of this version are not made again, because the account may lack the right to do that.
         store.execute(&Arc::from("DROP TABLE portcullis_key_ring"), &[]).await.unwrap();
@@ -396,10 +407,10 @@ mod tests {
     #[tokio::test]
     async fn tables_of_a_later_version_are_refused() {
         let (store, folder) = store().await;
-        store.execute(&Arc::from("INSERT INTO portcullis_schema (version) VALUES (3)"), &[]).await.unwrap();
+        store.execute(&Arc::from("INSERT INTO portcullis_schema (version) VALUES (4)"), &[]).await.unwrap();
         let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
         let error = SqlStore::builder(&url).connect().await.unwrap_err().to_string();
-        assert!(error.starts_with("database: the tables have version 3"), "{error}");
+        assert!(error.starts_with("database: the tables have version 4"), "{error}");
     }
 
     #[tokio::test]

@@ -7,8 +7,9 @@ use portcullis::error::Unavailable;
 use super::database::{Database, Dialect, Value};
 use super::statements::{placeholders, tables};
 
-/// The version of the tables below. Version 2 added the table of the key ring.
-const VERSION: i64 = 2;
+/// The version of the tables below. Version 2 added the table of the key ring, version 3 those of subjects whose earlier
+/// tokens are denied, and of used proofs.
+const VERSION: i64 = 3;
 
 /// Why the tables of a database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,7 @@ struct Table {
 /// The versions whose tables a database has.
 const SCHEMA: Table = Table { name: "schema", columns: "version BIGINT NOT NULL PRIMARY KEY", indexes: &[] };
 
-const TABLES: [Table; 4] = [
+const TABLES: [Table; 6] = [
     Table {
         name: "sessions",
         columns: "id {session} NOT NULL PRIMARY KEY, family {hash} NOT NULL UNIQUE, subject {subject} NOT NULL, \
@@ -76,6 +77,16 @@ const TABLES: [Table; 4] = [
     Table {
         name: "revoked_tokens",
         columns: "token {hash} NOT NULL PRIMARY KEY, expires_at BIGINT NOT NULL",
+        indexes: &[BY_EXPIRY],
+    },
+    Table {
+        name: "used_proofs",
+        columns: "proof {hash} NOT NULL PRIMARY KEY, expires_at BIGINT NOT NULL",
+        indexes: &[BY_EXPIRY],
+    },
+    Table {
+        name: "revoked_before",
+        columns: "token {hash} NOT NULL PRIMARY KEY, issued_before BIGINT NOT NULL, expires_at BIGINT NOT NULL",
         indexes: &[BY_EXPIRY],
     },
     Table {

@@ -14,13 +14,19 @@ pub(super) struct Statements {
     pub(super) end_session_of: Arc<str>,
     pub(super) end_all_of: Arc<str>,
     pub(super) end_others_of: Arc<str>,
-    pub(super) revoke_token: Arc<str>,
-    pub(super) revoked_token: Arc<str>,
+    pub(super) deny: Arc<str>,
+    pub(super) deny_before: Arc<str>,
+    pub(super) denials: Arc<str>,
     pub(super) insert_purpose_token: Arc<str>,
     pub(super) purpose_token: Arc<str>,
     pub(super) take_purpose_token: Arc<str>,
+    pub(super) insert_proof: Arc<str>,
+    pub(super) renew_proof: Arc<str>,
+    pub(super) remove_expired_proofs: Arc<str>,
     /// One for each table whose rows expire.
-    pub(super) remove_expired: [Arc<str>; 3],
+    pub(super) remove_expired: [Arc<str>; 2],
+    /// The same for the tables of deny-lists.
+    pub(super) remove_expired_denials: [Arc<str>; 2],
     #[cfg(feature = "issuer")]
     pub(super) key_ring: Arc<str>,
     #[cfg(feature = "issuer")]
@@ -48,6 +54,9 @@ pub(super) const CHANGING: [&str; 13] = [
     "end_reason",
 ];
 
+/// How many entries of a deny-list one statement looks for.
+pub(super) const DENIALS_AT_ONCE: usize = 5;
+
 impl Statements {
     pub(super) fn new(dialect: Dialect, prefix: &str) -> Self {
         let sql = |template: &str| -> Arc<str> { placeholders(dialect, &tables(template, prefix)).into() };
@@ -57,19 +66,28 @@ impl Statements {
         let select = format!("SELECT {names} FROM {{sessions}} WHERE");
         let end = "UPDATE {sessions} SET ended_at = ?, end_reason = ?, version = version + 1 \
                    WHERE ended_at IS NULL AND expires_at > ? AND";
-        let revoke = "INSERT INTO {revoked_tokens} (token, expires_at) VALUES (?, ?)";
-        let revoke = match dialect {
-            Dialect::MySql => {
-                format!("{revoke} ON DUPLICATE KEY UPDATE expires_at = GREATEST(expires_at, VALUES(expires_at))")
-            }
-            Dialect::Postgres => format!(
-                "{revoke} ON CONFLICT (token) DO UPDATE \
-                 SET expires_at = GREATEST({{revoked_tokens}}.expires_at, excluded.expires_at)"
-            ),
-            Dialect::Sqlite => {
-                format!("{revoke} ON CONFLICT (token) DO UPDATE SET expires_at = MAX(expires_at, excluded.expires_at)")
-            }
+        // Adds a row, or keeps the later of the times in these columns.
+        let later = |table: &str, columns: &[&str]| {
+            let (names, marks) = (columns.join(", "), vec!["?"; columns.len() + 1].join(", "));
+            let insert = format!("INSERT INTO {table} (token, {names}) VALUES ({marks}) ");
+            let each = |of: &dyn Fn(&str) -> String| columns.iter().map(|name| of(name)).collect::<Vec<_>>().join(", ");
+            let update = match dialect {
+                Dialect::MySql => {
+                    let greatest = each(&|name| format!("{name} = GREATEST({name}, VALUES({name}))"));
+                    format!("ON DUPLICATE KEY UPDATE {greatest}")
+                }
+                Dialect::Postgres => {
+                    let greatest = each(&|name| format!("{name} = GREATEST({table}.{name}, excluded.{name})"));
+                    format!("ON CONFLICT (token) DO UPDATE SET {greatest}")
+                }
+                Dialect::Sqlite => {
+                    let greatest = each(&|name| format!("{name} = MAX({name}, excluded.{name})"));
+                    format!("ON CONFLICT (token) DO UPDATE SET {greatest}")
+                }
+            };
+            sql(&(insert + &update))
         };
+        let marks_of_denials = vec!["?"; DENIALS_AT_ONCE].join(", ");
         let remove = |table: &str, key: &str| {
             let expired = "WHERE expires_at < ? ORDER BY expires_at LIMIT ?";
             sql(&match dialect {
@@ -89,18 +107,27 @@ impl Statements {
             end_session_of: sql(&format!("{end} subject = ? AND id = ?")),
             end_all_of: sql(&format!("{end} subject = ?")),
             end_others_of: sql(&format!("{end} subject = ? AND id <> ?")),
-            revoke_token: sql(&revoke),
-            revoked_token: sql("SELECT token FROM {revoked_tokens} WHERE token = ?"),
+            deny: later("{revoked_tokens}", &["expires_at"]),
+            deny_before: later("{revoked_before}", &["issued_before", "expires_at"]),
+            denials: sql(&format!(
+                "SELECT token, issued_before, expires_at FROM {{revoked_before}} WHERE token IN ({marks_of_denials}) \
+                 UNION ALL SELECT token, NULL, expires_at FROM {{revoked_tokens}} WHERE token IN ({marks_of_denials})"
+            )),
             insert_purpose_token: sql(
                 "INSERT INTO {purpose_tokens} (token, purpose, subject, binding, expires_at) VALUES (?, ?, ?, ?, ?)",
             ),
             purpose_token: sql("SELECT purpose, subject, binding, expires_at FROM {purpose_tokens} WHERE token = ?"),
             take_purpose_token: sql("DELETE FROM {purpose_tokens} WHERE token = ?"),
-            remove_expired: [
-                remove("{sessions}", "id"),
-                remove("{revoked_tokens}", "token"),
-                remove("{purpose_tokens}", "token"),
-            ],
+            insert_proof: sql(match dialect {
+                Dialect::MySql => "INSERT IGNORE INTO {used_proofs} (proof, expires_at) VALUES (?, ?)",
+                Dialect::Postgres | Dialect::Sqlite => {
+                    "INSERT INTO {used_proofs} (proof, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+                }
+            }),
+            renew_proof: sql("UPDATE {used_proofs} SET expires_at = ? WHERE proof = ? AND expires_at < ?"),
+            remove_expired_proofs: remove("{used_proofs}", "proof"),
+            remove_expired: [remove("{sessions}", "id"), remove("{purpose_tokens}", "token")],
+            remove_expired_denials: [remove("{revoked_tokens}", "token"), remove("{revoked_before}", "token")],
             #[cfg(feature = "issuer")]
             key_ring: sql("SELECT version, sealed FROM {key_ring} WHERE id = 1"),
             #[cfg(feature = "issuer")]
@@ -113,7 +140,7 @@ impl Statements {
 
 /// Puts in the names of the tables.
 pub(super) fn tables(template: &str, prefix: &str) -> String {
-    let names = ["sessions", "revoked_tokens", "purpose_tokens", "key_ring", "schema"];
+    let names = ["sessions", "revoked_tokens", "revoked_before", "used_proofs", "purpose_tokens", "key_ring", "schema"];
     names.iter().fold(template.to_owned(), |sql, table| {
         sql.replace(&format!("{{{table}}}"), &format!("{prefix}portcullis_{table}"))
     })
@@ -138,17 +165,18 @@ mod tests {
         let of = |dialect| Statements::new(dialect, "api_");
         let remove = "DELETE FROM api_portcullis_revoked_tokens WHERE";
         assert_eq!(
-            &*of(Dialect::MySql).remove_expired[1],
+            &*of(Dialect::MySql).remove_expired_denials[0],
             format!("{remove} expires_at < ? ORDER BY expires_at LIMIT ?")
         );
         let inner = "SELECT token FROM api_portcullis_revoked_tokens WHERE";
         assert_eq!(
-            &*of(Dialect::Postgres).remove_expired[1],
+            &*of(Dialect::Postgres).remove_expired_denials[0],
             format!("{remove} token IN ({inner} expires_at < $1 ORDER BY expires_at LIMIT $2)")
         );
         let marks = |sql: &str| sql.matches('?').count();
         let sqlite = of(Dialect::Sqlite);
         assert_eq!((marks(&sqlite.insert_session), marks(&sqlite.replace_session)), (18, 15));
+        assert_eq!((marks(&sqlite.deny), marks(&sqlite.deny_before), marks(&sqlite.denials)), (2, 3, 10));
         assert!(of(Dialect::Postgres).insert_session.ends_with("$17, $18)"));
     }
 }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use portcullis::async_trait;
 use portcullis::error::Unavailable;
-use portcullis_sessions::{Ended, SessionStore, StoredPurposeToken, StoredSession, Timestamp, TokenHash, Which};
+use portcullis_sessions::{
+    DenyListStore, Ended, SessionStore, StoredDenial, StoredPurposeToken, StoredSession, Timestamp, TokenHash, Which,
+};
 
 use crate::process::tell;
 
@@ -63,14 +65,6 @@ impl SessionStore for Stopping {
         self.around("end", self.inner.end(which, ended)).await
     }
 
-    async fn revoke_token(&self, token: &TokenHash, expires_at: Timestamp) -> Result<(), Unavailable> {
-        self.around("revoke_token", self.inner.revoke_token(token, expires_at)).await
-    }
-
-    async fn is_token_revoked(&self, token: &TokenHash) -> Result<bool, Unavailable> {
-        self.around("is_token_revoked", self.inner.is_token_revoked(token)).await
-    }
-
     async fn insert_purpose_token(&self, token: &StoredPurposeToken) -> Result<(), Unavailable> {
         self.around("insert_purpose_token", self.inner.insert_purpose_token(token)).await
     }
@@ -85,5 +79,20 @@ impl SessionStore for Stopping {
 
     async fn remove_expired(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
         self.around("remove_expired", self.inner.remove_expired(before, limit)).await
+    }
+}
+
+#[async_trait]
+impl DenyListStore for Stopping {
+    async fn deny(&self, denial: &StoredDenial) -> Result<(), Unavailable> {
+        self.around("deny", self.inner.deny(denial)).await
+    }
+
+    async fn denials(&self, names: &[TokenHash]) -> Result<Vec<StoredDenial>, Unavailable> {
+        self.around("denials", self.inner.denials(names)).await
+    }
+
+    async fn remove_expired_denials(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
+        self.around("remove_expired_denials", self.inner.remove_expired_denials(before, limit)).await
     }
 }

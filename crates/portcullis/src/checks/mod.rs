@@ -15,7 +15,7 @@ use std::fmt;
 pub use audience::Audience;
 pub use issuer::Issuer;
 pub use parties::AuthorizedParties;
-pub(crate) use presence::{NotSenderConstrained, RequiredClaims};
+pub(crate) use presence::{NotSecurityEvent, NotSenderConstrained, RequiredClaims};
 pub(crate) use time::TimeCheck;
 pub(crate) use token_type::TokenTypes;
 

@@ -1,4 +1,4 @@
-//! Checks of claims that must be present, and of `cnf`, which must be absent.
+//! Checks of claims that must be present, and of `cnf` and `events`, which must be absent.
 
 use std::borrow::Cow;
 
@@ -52,6 +52,18 @@ impl NotSenderConstrained {
     }
 }
 
+/// Refuses tokens with `events` (RFC 8417 §2.2). They report events, for example a logout, and give no access.
+///
+/// Their `typ` says so as well, unless the issuer writes none (RFC 8417 §4.6).
+#[derive(Clone, Debug)]
+pub(crate) struct NotSecurityEvent;
+
+impl ClaimCheck for NotSecurityEvent {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        if token.claims.is_object("events") { Err(InvalidToken::WrongTokenClass) } else { Ok(()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +92,16 @@ mod tests {
             let left = TokenView { is_binding_left_to_gate: true, ..*token };
             assert_eq!(NotSenderConstrained.check(&left), Ok(()));
         });
+    }
+
+    #[test]
+    fn token_with_events_is_refused() {
+        let check = |claims: &str| with_view(claims, 0, |token| NotSecurityEvent.check(token));
+        for claims in ["{}", r#"{"events":null}"#, r#"{"events":["read"]}"#, r#"{"events":"all"}"#] {
+            assert_eq!(check(claims), Ok(()), "{claims}");
+        }
+        for claims in [r#"{"events":{}}"#, r#"{ "events" : { "https://event.example": {} } }"#] {
+            assert_eq!(check(claims), Err(InvalidToken::WrongTokenClass), "{claims}");
+        }
     }
 }

@@ -125,6 +125,11 @@ impl Claims {
         self.object.raw(name).is_some_and(|value| value != "null")
     }
 
+    /// Whether the claim `name` is a JSON object.
+    pub(crate) fn is_object(&self, name: &str) -> bool {
+        self.object.raw(name).is_some_and(|value| value.starts_with('{'))
+    }
+
     /// Reads the claim `name`. Returns `None` when it is absent or null.
     ///
     /// # Errors

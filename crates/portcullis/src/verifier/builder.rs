@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::checks::{
-    Audience, ClaimCheck, Issuer, NamedCheck, NotSenderConstrained, RequiredClaims, TimeCheck, TokenTypes, TokenView,
+    Audience, ClaimCheck, Issuer, NamedCheck, NotSecurityEvent, NotSenderConstrained, RequiredClaims, TimeCheck,
+    TokenTypes, TokenView,
 };
 use crate::claims::{GrantReader, StandardGrants};
 use crate::clock::{Clock, SystemClock};
@@ -108,6 +109,9 @@ impl JwtVerifierBuilder {
     }
 
     /// Requires these claims to be present and not null.
+    ///
+    /// `events` makes it a verifier of security events (RFC 8417), for example of logout tokens. Other verifiers refuse tokens with
+    /// events as `wrong_token_class`.
     pub fn require_claims<S: Into<Cow<'static, str>>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.required_claims.0.extend(names.into_iter().map(Into::into));
         self
@@ -285,6 +289,9 @@ impl JwtVerifierBuilder {
             vec![Box::new(self.issuer.clone()), Box::new(self.audience.clone()), Box::new(self.time.clone())];
         if !self.accept_sender_constrained {
             checks.push(Box::new(NotSenderConstrained));
+        }
+        if !self.required_claims.0.iter().any(|name| name == "events") {
+            checks.push(Box::new(NotSecurityEvent));
         }
         checks.push(Box::new(self.required_claims));
         checks.extend(self.checks);
