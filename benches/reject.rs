@@ -443,17 +443,17 @@ const KINDS: &[(&str, Make)] = &[
     }),
     ("many cookies", |gate, _, size| Attempt::new(gate, [("cookie", "a=b; ".repeat(size / 5))])),
     ("one large other cookie", |gate, _, size| Attempt::new(gate, [("cookie", format!("x={}", "=".repeat(size)))])),
-    ("200 cookies", |gate, _, size| {
-        let each = format!("x={}", "b".repeat((size / 200).saturating_sub(4)));
-        Attempt::new(gate, [("cookie", vec![each; 200.min(size / 4)].join("; "))])
+    ("180 cookies", |gate, _, size| {
+        let each = format!("x={}", "b".repeat((size / 180).saturating_sub(4)));
+        Attempt::new(gate, [("cookie", vec![each; 180.min(size / 4)].join("; "))])
     }),
-    ("200 cookies with almost the name", |gate, _, size| {
-        let each = format!("__session_{}", "x".repeat(size / 400));
-        Attempt::new(gate, [("cookie", vec![each; 200.min(size / 12)].join("; "))])
+    ("180 cookies with almost the name", |gate, _, size| {
+        let each = format!("__session_{}", "x".repeat(size / 360));
+        Attempt::new(gate, [("cookie", vec![each; 180.min(size / 12)].join("; "))])
     }),
     ("many equal cookies", |gate, _, size| {
-        let each = format!("__session={}", "x".repeat(size / 400));
-        Attempt::new(gate, [("cookie", vec![each; 200.min(size / 12)].join("; "))])
+        let each = format!("__session={}", "x".repeat(size / 360));
+        Attempt::new(gate, [("cookie", vec![each; 180.min(size / 12)].join("; "))])
     }),
     ("two equal cookies", |gate, _, size| {
         let each = format!("__session={}", "x".repeat(size / 2 - 12));

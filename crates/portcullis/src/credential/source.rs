@@ -20,7 +20,7 @@ const MAX_BYTES_OF_COOKIES: usize = compact::DEFAULT_MAX_BYTES;
 
 /// How many cookies a request may have where a token is looked for among them. Empty pairs count. Chrome keeps up to 180 for a
 /// site, and sends all that fit the request.
-const MAX_COOKIES: usize = 200;
+const MAX_COOKIES: usize = 180;
 
 /// How often a cookie with a token may appear. Browsers send it once for each path and domain.
 const MAX_EQUAL_COOKIES: u8 = 8;
@@ -115,7 +115,7 @@ impl TokenSource {
     /// request with a token from a cookie unless it comes from a page of an allowed origin
     /// ([`Gate::with_allowed_origins`](crate::Gate::with_allowed_origins)).
     ///
-    /// A request with more than 200 cookies of any name is answered with 400. Browsers keep up to 180 for a site.
+    /// A request with more than 180 cookies of any name is answered with 400. Chrome keeps no more for a site.
     pub fn cookie(name: impl Into<Cow<'static, str>>) -> Self {
         Self(Place::Cookie(name.into()))
     }
@@ -127,7 +127,7 @@ impl TokenSource {
     /// of the one to verify; any other number means the first. It chooses among unverified tokens, so its choice must
     /// not decide anything else.
     ///
-    /// Several values that are longer than 16 KiB together are answered with 400, and so are more than 200 cookies of any
+    /// Several values that are longer than 16 KiB together are answered with 400, and so are more than 180 cookies of any
     /// name. Browsers send at most 4 KiB in a cookie.
     pub fn cookies<S, F>(names: impl IntoIterator<Item = S>, choose: F) -> Self
     where
