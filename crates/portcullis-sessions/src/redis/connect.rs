@@ -314,7 +314,7 @@ mod tests {
             (of("rediss://user:secret@localhost:0"), "url: cannot be read"),
             (of("redis://:secret@redis.example:6379/0"), "url: has no TLS"),
             (of("redis://:secret@10.0.0.7"), "url: has no TLS"),
-            (of("redis://:secret@0.0.0.0"), "url: has no TLS"),
+            (of("redis://:secret@[::ffff:127.0.0.1]"), "url: has no TLS"),
             (of("redis://:secret@redis.example?dangerous_unverified_server=yes"), "url: the parameter"),
             (
                 of("rediss://:secret@redis.example/#insecure").key_prefix("x"),
@@ -337,13 +337,13 @@ mod tests {
         }
     }
 
-    /// 0.0.0.0 reaches this machine, and counts as another one.
+    /// This form of 127.0.0.1 reaches this machine, and counts as another one.
     #[tokio::test]
     async fn password_is_not_sent_to_a_server_without_tls() {
         use tokio::io::AsyncReadExt as _;
 
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("redis://user:secret@0.0.0.0:{}", listener.local_addr().unwrap().port());
+        let url = format!("redis://user:secret@[::ffff:127.0.0.1]:{}", listener.local_addr().unwrap().port());
         let error = error_of(RedisStore::builder(&url)).await;
         assert!(error.contains("`rediss://…`; with `?dangerous_unverified_server=true`"), "{error}");
         assert!(!error.contains("secret"), "{error}");
