@@ -23,7 +23,8 @@ fn value_of(name: &str) -> Value {
         "algorithms" => json!(["ES256", "RS256"]),
         "metadata_kind" => json!("oauth-authorization-server"),
         "token_sources" => json!(["authorization", "cookie:__Host-session", "header:x-token"]),
-        "accept_integer_ids" => json!(true),
+        "accept_integer_ids" | "dpop_nonce" => json!(true),
+        "dpop" => json!("accepted"),
         name if name.ends_with("seconds")
             || ["max_token_bytes", "cached_tokens", "cached_bytes", "try_keys"].contains(&name) =>
         {
@@ -73,6 +74,9 @@ fn bad_configurations_are_invalid() {
         with(&json!({"leeway_seconds": 0.5})),
         with(&json!({"algorithms": ["none"]})),
         with(&json!({"metadata_kind": "oidc"})),
+        with(&json!({"dpop": "off"})),
+        with(&json!({"dpop": true})),
+        with(&json!({"dpop_nonce": "true"})),
         with(&json!({"typ": []})),
         with(&json!({"typ": ""})),
         with(&json!({"required_claims": ["client_id", " "]})),

@@ -14,7 +14,7 @@ use portcullis::{
 };
 use portcullis_testing::{SigningKey, TestIssuer};
 
-use crate::{introspection, mtls, seams, step_up};
+use crate::{dpop, introspection, mtls, seams, step_up};
 
 pub(crate) struct Gates {
     pub(crate) issuer: TestIssuer,
@@ -120,6 +120,7 @@ impl Gates {
         scopes.extend(step_up::parts(&issuer));
         scopes.extend(mtls::parts(&issuer));
         scopes.extend(introspection::parts(&issuer));
+        scopes.extend(dpop::parts(&issuer));
         Self { issuer, other_issuer, scopes, metadata }
     }
 

@@ -16,6 +16,7 @@
 mod answer;
 mod client;
 mod differences;
+mod dpop;
 mod gates;
 mod guarded;
 mod http2;
@@ -267,6 +268,8 @@ fn mutual_tls_has_its_rows() {
     let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
     println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
     assert!(accepted >= 5 && rows.len() - accepted >= 40);
+fn proofs_that_are_refused() {
+    answer_as_expected(dpop::refused);
 }
 
 /// A server may reuse the memory of a request, so the extensions of one request must not reach the next.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::gates::{Gates, errors_of_checks};
-use crate::{guarded, introspection, mtls, pages, seams, step_up};
+use crate::{dpop, guarded, introspection, mtls, pages, seams, step_up};
 
 #[derive(Clone)]
 pub(crate) struct Row {
@@ -55,6 +55,7 @@ pub(crate) const ALL: &[Table] = &[
     introspection::let_in,
     introspection::refused,
     introspection::outages,
+    dpop::refused,
 ];
 
 impl Row {

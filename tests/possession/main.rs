@@ -8,7 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod frameworks;
 mod modes;
+mod nonces;
 mod proofs;
 mod rfc_9449;
 mod support;

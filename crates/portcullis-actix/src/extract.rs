@@ -7,11 +7,12 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use portcullis::adapter::Admission;
 use portcullis::claims::{FromClaims, NoClaims};
 use portcullis::{Policy, Require, Verified};
 
 use crate::rejection::Rejection;
-use crate::state::{find_admission, find_gate};
+use crate::state::{find_admission, find_gate, keep};
 use crate::view::view;
 
 /// A verified caller, with the claims as `C`. It dereferences to [`Verified`].
@@ -77,6 +78,7 @@ impl<C: FromClaims + 'static> FromRequest for Auth<C> {
         Box::pin(async move {
             let (gate, known) = (find_gate(&request)?, find_admission(&request));
             let (verified, claims) = gate.extract(&view(&request), known.as_ref(), &Policy::authenticated()).await?;
+            keep(&request, Admission::to_keep(&gate, &verified, known.as_ref()));
             Ok(Self { verified, claims })
         })
     }
@@ -91,6 +93,7 @@ impl<C: FromClaims + 'static> FromRequest for MaybeAuth<C> {
         Box::pin(async move {
             let (gate, known) = (find_gate(&request)?, find_admission(&request));
             let caller = gate.extract_optional(&view(&request), known.as_ref(), &Policy::authenticated()).await?;
+            keep(&request, caller.as_ref().and_then(|(caller, _)| Admission::to_keep(&gate, caller, known.as_ref())));
             Ok(Self(caller.map(|(verified, claims)| Auth { verified, claims })))
         })
     }
@@ -105,6 +108,7 @@ impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P
         Box::pin(async move {
             let (gate, known) = (find_gate(&request)?, find_admission(&request));
             let (verified, claims) = gate.extract(&view(&request), known.as_ref(), &gate.policy_of::<P>()?).await?;
+            keep(&request, Admission::to_keep(&gate, &verified, known.as_ref()));
             Ok(Self { verified, claims, policy: PhantomData })
         })
     }

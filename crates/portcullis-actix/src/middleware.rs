@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::{Error, HttpMessage, ResponseError};
 use portcullis::adapter::{Admission, Decision, Guard};
 use portcullis::{Gate, Policy};
@@ -167,7 +167,9 @@ where
 fn add_headers<B>(response: &mut ServiceResponse<B>, admission: &Admission) {
     for (name, value) in admission.response_headers() {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
-            response.headers_mut().append(name, value);
+            if name != CACHE_CONTROL || !response.headers().contains_key(CACHE_CONTROL) {
+                response.headers_mut().append(name, value);
+            }
         }
     }
 }

@@ -29,6 +29,13 @@ pub(crate) fn find_admission(request: &HttpRequest) -> Option<Admission> {
     request.extensions().get::<Admission>().cloned()
 }
 
+/// Keeps the caller for other extractors of the request.
+pub(crate) fn keep(request: &HttpRequest, admission: Option<Admission>) {
+    if let Some(admission) = admission {
+        request.extensions_mut().insert(admission);
+    }
+}
+
 fn misconfigured(problem: &'static str) -> Rejection {
     Refusal::misconfigured(problem).into()
 }

@@ -6,6 +6,7 @@ use std::ops::Deref;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
+use portcullis::adapter::Admission;
 use portcullis::claims::{FromClaims, NoClaims};
 use portcullis::{Policy, Require, Verified};
 
@@ -67,8 +68,7 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
-        let (verified, claims) = gate.extract(&view(parts), known, &Policy::authenticated()).await?;
+        let (verified, claims) = extract(parts, state, &Policy::authenticated()).await?;
         Ok(Self { verified, claims })
     }
 }
@@ -83,6 +83,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
         let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
         let caller = gate.extract_optional(&view(parts), known, &Policy::authenticated()).await?;
+        let kept = caller.as_ref().and_then(|(caller, _)| Admission::to_keep(gate, caller, known));
+        keep(parts, kept);
         Ok(caller.map(|(verified, claims)| Self { verified, claims }))
     }
 }
@@ -96,9 +98,28 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
-        let (verified, claims) = gate.extract(&view(parts), known, &gate.policy_of::<P>()?).await?;
+        let policy = find_gate(parts, state)?.policy_of::<P>()?;
+        let (verified, claims) = extract(parts, state, &policy).await?;
         Ok(Self { verified, claims, policy: PhantomData })
+    }
+}
+
+async fn extract<S: HasGate, C: FromClaims>(
+    parts: &mut Parts,
+    state: &S,
+    policy: &Policy,
+) -> Result<(Verified, C), Rejection> {
+    let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
+    let (caller, claims) = gate.extract(&view(parts), known, policy).await?;
+    let kept = Admission::to_keep(gate, &caller, known);
+    keep(parts, kept);
+    Ok((caller, claims))
+}
+
+/// Keeps the caller for other extractors of the request.
+fn keep(parts: &mut Parts, admission: Option<Admission>) {
+    if let Some(admission) = admission {
+        parts.extensions.insert(admission);
     }
 }
 

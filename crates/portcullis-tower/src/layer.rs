@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::body::AuthBody;
-use crate::rejection::{add_fields, preflight_response, response};
+use crate::rejection::{add_fields_of_caller, preflight_response, response};
 use crate::view::PartsView;
 
 /// Guards a tower service: verified callers reach it, other requests are refused.
@@ -203,7 +203,7 @@ where
             }
             let mut response = inner.call(Request::from_parts(parts, body)).await?;
             if let Some(admission) = admitted {
-                add_fields(response.headers_mut(), admission.response_headers());
+                add_fields_of_caller(response.headers_mut(), admission.response_headers());
             }
             Ok(response.map(AuthBody::of_service))
         })

@@ -1,5 +1,6 @@
 //! Plain values of the core as `http` types.
 
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use portcullis::Refusal;
 use portcullis::adapter::PreflightAnswer;
@@ -31,6 +32,14 @@ fn with_fields<T: AsRef<str>>(status: u16, fields: &[(T, T)], body: String) -> R
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     add_fields(response.headers_mut(), fields);
     response
+}
+
+/// Adds the header fields of a caller to the response of the service, whose own `cache-control` stays.
+pub(crate) fn add_fields_of_caller(headers: &mut HeaderMap, fields: &[(String, String)]) {
+    let has_own = headers.contains_key(CACHE_CONTROL);
+    for field in fields.iter().filter(|(name, _)| !has_own || !name.eq_ignore_ascii_case(CACHE_CONTROL.as_str())) {
+        add_fields(headers, std::slice::from_ref(field));
+    }
 }
 
 /// Adds header fields. Fields that HTTP cannot send are left out, and so are fields beyond the number that a map of them

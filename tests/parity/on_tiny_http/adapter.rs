@@ -73,7 +73,9 @@ impl Context {
         let fields = admission.as_ref().map(|admission| admission.response_headers().to_vec()).unwrap_or_default();
         let admission = admission.or_else(|| self.admission.clone());
         let answer = inner(&Self { gate: Some(guard.gate().clone()), admission, runtime: self.runtime.clone() });
-        with_fields(answer, fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+        let has_own = answer.headers().iter().any(|header| header.field.equiv("cache-control"));
+        let fields = fields.iter().filter(|(name, _)| !has_own || name != "cache-control");
+        with_fields(answer, fields.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     fn extract<C: FromClaims>(&self, request: &Request, policy: &Policy) -> Result<Auth<C>, Rejection> {

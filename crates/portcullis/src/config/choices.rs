@@ -8,6 +8,18 @@ use serde::{Deserialize, Serialize};
 use crate::credential::TokenSource;
 use crate::sentence::debug_as_sentence;
 
+/// Whether tokens need a proof of possession by DPoP (RFC 9449).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+#[serde(rename_all = "lowercase")]
+pub enum DpopMode {
+    /// Bound tokens need a proof, and others are accepted as bearer tokens:
+    /// [`Dpop::accepted`](crate::possession::Dpop::accepted).
+    Accepted,
+    /// Every token needs a proof: [`Dpop::required`](crate::possession::Dpop::required).
+    Required,
+}
+
 /// The kind of an issuer's metadata, by the name of its well-known URL.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[non_exhaustive]

@@ -59,7 +59,8 @@ impl GateOptions {
         let origins = self.allowed_origins.as_deref();
         let valid_origins = origins.map(|origins| AllowedOrigins::default().and(origins)).transpose();
         let of_gate = ConfigError::both(public_url.map(PublicUrl::new).transpose(), valid_origins);
-        let (verifier, _) = ConfigError::both(verifier, of_gate)?;
+        let of_gate = ConfigError::both(of_gate, self.dpop());
+        let (verifier, (_, dpop)) = ConfigError::both(verifier, of_gate)?;
         let mut gate = Gate::new(verifier);
         if let Some(realm) = &self.realm {
             gate = gate.with_realm(realm);
@@ -70,8 +71,11 @@ impl GateOptions {
         if let Some(url) = public_url {
             gate = gate.with_public_url(url)?;
         }
-        match origins {
-            Some(origins) => gate.with_allowed_origins(origins),
+        if let Some(origins) = origins {
+            gate = gate.with_allowed_origins(origins)?;
+        }
+        match dpop {
+            Some(dpop) => gate.with_dpop(dpop),
             None => Ok(gate),
         }
     }

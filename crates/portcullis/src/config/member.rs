@@ -25,7 +25,10 @@ pub struct Member {
     pub(super) mistaken: &'static [&'static str],
     pub(super) form: Form,
     pub(super) check: fn(Value) -> Result<(), Fault>,
+    #[cfg(test)]
     pub(super) required: bool,
+    /// Whether it restricts what is accepted, so that its blank variable is an error.
+    pub(super) restricts: bool,
     #[cfg(test)]
     pub(super) schema: fn() -> Value,
 }
@@ -115,12 +118,6 @@ impl Member {
     #[must_use]
     pub fn is_meant_by(&self, field: &str) -> bool {
         self.name == field || self.options.contains(&field)
-    }
-
-    /// Whether the member restricts what is accepted, so that its blank variable is an error: each optional list, number and
-    /// flag.
-    pub(super) fn restricts(&self) -> bool {
-        !self.required && self.form != Form::Text
     }
 
     /// Returns the name of the variable with a file that holds the value.

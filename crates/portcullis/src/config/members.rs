@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::config::choices::{MetadataKind, TokenSourceName};
+use crate::config::choices::{DpopMode, MetadataKind, TokenSourceName};
 use crate::config::member::{Member, MemberGroup};
 use crate::config::reader::{Names, Reader};
 use crate::config::table::{members, optional};
@@ -311,6 +311,38 @@ members! {
             variable: "PORTCULLIS_ALLOWED_ORIGINS",
             hint: "list origins, for example https://app.example.com",
             mistaken: ["ALLOWED_ORIGIN", "ORIGINS", "CORS_ORIGINS"],
+        }
+
+        /// Whether tokens need a DPoP proof (RFC 9449): `required`, or `accepted` for bound tokens with a proof next to bearer
+        /// tokens. It needs `public_url`. Default: off, so that bound tokens are refused.
+        dpop: Option<DpopMode>, Gate {
+            variable: "PORTCULLIS_DPOP",
+            hint: "write required or accepted",
+            mistaken: ["DPOP_MODE", "DPOP_REQUIRED"],
+        }
+
+        /// Whether each DPoP proof needs a nonce of this service, so that clients cannot make proofs in advance. Default: false.
+        dpop_nonce: Option<bool>, Gate {
+            variable: "PORTCULLIS_DPOP_NONCE",
+            hint: "write true or false",
+            mistaken: ["DPOP_NONCES"],
+        }
+
+        /// A file with the keys of the nonces, one per line, each with 32 random bytes in base64. All machines that serve one URL
+        /// need the same file. The first key makes new nonces. Default: a key of this process.
+        dpop_nonce_keys_file: Option<PathBuf>, Gate {
+            variable: "PORTCULLIS_DPOP_NONCE_KEYS_FILE",
+            hint: "name a file with one key per line, each from: openssl rand -base64 32",
+            options: ["dpop_nonce_keys"],
+            mistaken: ["DPOP_NONCE_KEYS", "DPOP_NONCE_KEY"],
+        }
+
+        /// How far `iat` of a DPoP proof may be in the past and in the future, in seconds, 1 to 300. Default: 60.
+        dpop_window_seconds: Option<u64>, Gate {
+            variable: "PORTCULLIS_DPOP_WINDOW_SECONDS",
+            hint: "write 1 to 300",
+            options: ["dpop_window"],
+            mistaken: ["DPOP_WINDOW"],
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod choices;
 mod document;
+mod dpop;
 #[cfg(feature = "remote")]
 mod fetching;
 mod gate;
@@ -30,7 +31,7 @@ use std::time::Duration;
 use serde::de::{self, Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-pub use choices::{MetadataKind, TokenSourceName, UnknownTokenSource};
+pub use choices::{DpopMode, MetadataKind, TokenSourceName, UnknownTokenSource};
 pub use document::ConfigMembers;
 pub use issuers::IssuersConfig;
 pub use member::{Member, MemberGroup, members};

@@ -74,7 +74,9 @@ macro_rules! members {
                 mistaken: &[$($($mistaken),+)?],
                 form: <$type as Field>::FORM,
                 check: |value| <$type as Field>::read(value).map(drop),
+                #[cfg(test)]
                 required: <$type as Field>::REQUIRED,
+                restricts: <$type as Field>::RESTRICTS,
                 #[cfg(test)]
                 schema: <$type as Field>::schema,
             },

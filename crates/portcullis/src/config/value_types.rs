@@ -8,7 +8,7 @@ use serde_json::Value;
 #[cfg(test)]
 use serde_json::json;
 
-use crate::config::choices::{MetadataKind, TokenSourceName};
+use crate::config::choices::{DpopMode, MetadataKind, TokenSourceName};
 use crate::jose::Algorithm;
 
 /// The form of a value in a configuration file.
@@ -40,7 +40,10 @@ impl Fault {
 /// A field of a configuration: a value that is required, or an `Option`.
 pub(super) trait Field: Default {
     const FORM: Form;
+    #[cfg(test)]
     const REQUIRED: bool;
+    /// Whether the member restricts what is accepted, so that its blank variable is an error.
+    const RESTRICTS: bool;
 
     /// Reads the member of a configuration file.
     fn read(value: Value) -> Result<Self, Fault>;
@@ -56,6 +59,8 @@ pub(super) trait Field: Default {
 /// A value of a member.
 pub(super) trait MemberValue: DeserializeOwned {
     const FORM: Form;
+    /// Whether a value restricts what is accepted: each list, number and flag, and some texts.
+    const RESTRICTS: bool = !matches!(Self::FORM, Form::Text);
     /// The problem with a value that has the right form and is still refused.
     const PROBLEM: &'static str = "not a possible value";
     /// Whether the error about such a value says what to write, instead of the member's hint.
@@ -68,7 +73,9 @@ pub(super) trait MemberValue: DeserializeOwned {
 
 impl<T: MemberValue> Field for Option<T> {
     const FORM: Form = T::FORM;
+    #[cfg(test)]
     const REQUIRED: bool = false;
+    const RESTRICTS: bool = T::RESTRICTS;
 
     fn read(value: Value) -> Result<Self, Fault> {
         match value {
@@ -91,7 +98,9 @@ impl<T: MemberValue> Field for Option<T> {
 
 impl<T: MemberValue> Field for Vec<T> {
     const FORM: Form = Form::List;
+    #[cfg(test)]
     const REQUIRED: bool = true;
+    const RESTRICTS: bool = false;
 
     fn read(value: Value) -> Result<Self, Fault> {
         read(value)
@@ -149,6 +158,17 @@ impl MemberValue for usize {
     #[cfg(test)]
     fn schema() -> Value {
         u64::schema()
+    }
+}
+
+impl MemberValue for DpopMode {
+    const FORM: Form = Form::Text;
+    const RESTRICTS: bool = true;
+    const PROBLEM: &'static str = "unknown mode";
+
+    #[cfg(test)]
+    fn schema() -> Value {
+        json!({"enum": [Self::Accepted, Self::Required]})
     }
 }
 

@@ -19,6 +19,17 @@ impl Admission {
         Self { gate: gate.clone(), caller, renewed: false }
     }
 
+    /// What an adapter's extractor keeps with the request, among its extensions, for other extractors of the request. A DPoP
+    /// proof serves one request, but only once ([`Gate::with_dpop`]).
+    ///
+    /// `caller` is what [`Gate::extract`] returned for the request and `known`. `None` means that there is nothing to keep:
+    /// `known` is the admission of this gate, or the gate checks no proofs.
+    #[must_use]
+    pub fn to_keep(gate: &Gate, caller: &Verified, known: Option<&Self>) -> Option<Self> {
+        let is_known = known.is_some_and(|known| known.by(gate).is_some());
+        (!is_known && gate.has_proof_of(caller)).then(|| Self::new(gate, caller.clone()))
+    }
+
     /// The same admission behind a further guard of its gate.
     pub(crate) fn renewed(&self) -> Self {
         Self { renewed: true, ..self.clone() }

@@ -375,6 +375,11 @@ impl Gate {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether the gate checked the proof of the caller's request.
+    fn has_proof_of(&self, caller: &Verified) -> bool {
+        self.0.possession.as_ref().is_some_and(|possession| possession.has_proof_of(caller))
+    }
+
     /// The schemes that are read.
     fn schemes(&self) -> &[Scheme] {
         let possession = self.0.possession.as_ref();

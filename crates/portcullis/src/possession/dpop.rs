@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::catch_panic::catch_panic;
+use crate::claims::NumericDate;
 use crate::clock::{Clock, SystemClock};
 use crate::credential::Credential;
 use crate::error::{AuthError, ConfigError, InvalidToken, ProofError, Unavailable};
 use crate::hash::sha256;
 use crate::jose::AlgorithmSet;
 use crate::possession::proof::Proof;
-use crate::possession::{Insertion, MemoryReplayStore, ReplayStore, UsedProof};
+use crate::possession::{DpopNonces, Insertion, MemoryReplayStore, ReplayStore, UsedProof};
 
 const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
 /// A proof that is valid for longer would hardly be better than a bearer token.
@@ -45,7 +46,16 @@ pub struct Dpop {
     names: String,
     window: Duration,
     replays: Arc<dyn ReplayStore>,
+    nonces: Option<DpopNonces>,
     clock: Arc<dyn Clock>,
+}
+
+/// When a proof was made, as far as that is judged.
+struct Age {
+    /// The last moment at which the proof is accepted.
+    expires_at: NumericDate,
+    /// The nonce for the next proof, if it is time for one.
+    next_nonce: Option<String>,
 }
 
 impl Dpop {
@@ -57,6 +67,7 @@ impl Dpop {
             names: String::new(),
             window: DEFAULT_WINDOW,
             replays: Arc::new(MemoryReplayStore::default()),
+            nonces: None,
             clock: Arc::new(SystemClock::new()),
         }
     }
@@ -74,6 +85,12 @@ impl Dpop {
     /// Sets how far `iat` of a proof may be in the past and in the future. Default: 60 seconds; at most 300 seconds.
     pub fn with_window(self, window: Duration) -> Self {
         Self { window, ..self }
+    }
+
+    /// Requires that each proof has a nonce of the service (RFC 9449 §9). Then the time of the nonce decides how long a proof is
+    /// accepted, and `iat`, the time of the client's clock, is not compared.
+    pub fn with_nonces(self, nonces: DpopNonces) -> Self {
+        Self { nonces: Some(nonces), ..self }
     }
 
     /// Sets the store of used proofs. Default: [`MemoryReplayStore`].
@@ -111,12 +128,18 @@ impl Dpop {
         if self.window.is_zero() || self.window > MAX_WINDOW {
             return error("dpop_window", format!("{:?}", self.window), "write 1 to 300 seconds");
         }
+        self.nonces.as_ref().map_or(Ok(()), DpopNonces::validate)?;
         let names = self.algorithms.to_string().replace(',', "");
         Ok(Self { names, ..self })
     }
 
-    /// Checks that the request has a good proof of the key with this thumbprint, which was not used before.
-    pub(super) async fn check(&self, credential: &Credential<'_>, thumbprint: &str) -> Result<(), AuthError> {
+    /// Checks that the request has a good proof of the key with this thumbprint, which was not used before. Returns header fields
+    /// for the response.
+    pub(super) async fn check(
+        &self,
+        credential: &Credential<'_>,
+        thumbprint: &str,
+    ) -> Result<Vec<(String, String)>, AuthError> {
         let request = credential.request().ok_or(InvalidToken::SenderConstrained)?;
         if request.original_path().is_none() {
             return Err(AuthError::Server("the adapter does not tell the path that a DPoP proof names".into()));
@@ -124,15 +147,31 @@ impl Dpop {
         let target = credential.normal_target_uri().ok_or(ProofError::WrongTarget)?;
         let proof = Proof::read(request, self.algorithms)?;
         proof.check_request(&request.method(), &target)?;
-        let now = self.clock.now();
-        let expires_at = proof.check_time(now, self.window)?;
         proof.check_token(credential.unverified_bytes())?;
         if proof.thumbprint() != thumbprint {
             // The proof is good, but for another key (RFC 9449 §7.1, the example with `invalid_token`).
             return Err(InvalidToken::SenderConstrained.into());
         }
+        let now = self.clock.now();
+        let Age { expires_at, next_nonce } = self.check_age(&proof, now)?;
         let key = sha256(&[sha256(proof.id().as_bytes()), sha256(target.as_bytes())].concat());
-        self.remember(&UsedProof { key, thumbprint, now, expires_at }).await
+        self.remember(&UsedProof { key, thumbprint, now, expires_at }).await?;
+        let fields = |nonce| [("dpop-nonce".to_owned(), nonce), ("cache-control".to_owned(), "no-store".to_owned())];
+        // A response with a nonce must not be cached (RFC 9449 §8.2).
+        Ok(next_nonce.map(fields).into_iter().flatten().collect())
+    }
+
+    /// Checks when the proof was made: by the time in its nonce, or else by its own.
+    fn check_age(&self, proof: &Proof, now: NumericDate) -> Result<Age, AuthError> {
+        let Some(nonces) = &self.nonces else {
+            return Ok(Age { expires_at: proof.check_time(now, self.window)?, next_nonce: None });
+        };
+        proof.check_lifetime(now)?;
+        let Some(issued_at) = proof.nonce()?.and_then(|nonce| nonces.issued_at(&nonce, now)) else {
+            return Err(AuthError::UseDpopNonce { nonce: nonces.fresh(now)? });
+        };
+        let next_nonce = nonces.is_old(issued_at, now).then(|| nonces.fresh(now)).transpose()?;
+        Ok(Age { expires_at: issued_at.saturating_add(nonces.lifetime()), next_nonce })
     }
 
     async fn remember(&self, used: &UsedProof<'_>) -> Result<(), AuthError> {
@@ -155,6 +194,7 @@ impl fmt::Debug for Dpop {
             .field("algorithms", &self.algorithms)
             .field("window", &self.window)
             .field("replays", &self.replays)
+            .field("nonces", &self.nonces)
             .finish_non_exhaustive()
     }
 }

@@ -7,24 +7,28 @@
 mod certificates;
 mod dpop;
 mod memory;
+mod nonces;
 mod proof;
 mod replay;
 
 pub use certificates::{ClientCertificates, TrustedProxies};
 pub use dpop::Dpop;
 pub use memory::MemoryReplayStore;
+pub use nonces::DpopNonces;
 pub use replay::{Insertion, ReplayStore, UsedProof};
 
 pub use crate::credential::ClientCertificate;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
-use crate::verifier::{SenderConstraint, Verified};
+use crate::verifier::{ProofMark, SenderConstraint, Verified};
 
 /// What a gate asks of bound tokens, and whether it lets others in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Possession {
     certificates: Option<ClientCertificates>,
     dpop: Option<Dpop>,
+    /// What marks the callers whose proof was checked here.
+    mark: ProofMark,
 }
 
 /// The keys that a token is bound to: their thumbprints.
@@ -63,6 +67,11 @@ impl Possession {
         self.dpop.as_ref().map(Dpop::algorithm_names)
     }
 
+    /// Whether this gate, or one that was made from it, checked the proof of the caller's request.
+    pub(crate) fn has_proof_of(&self, caller: &Verified) -> bool {
+        caller.has_proof(&self.mark)
+    }
+
     /// Checks that the request proves each key that the token of `caller` is bound to.
     pub(crate) async fn check(&self, caller: Verified, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         let constraint = caller.sender_constraint();
@@ -82,8 +91,9 @@ impl Possession {
         match (credential.scheme(), dpop, &self.dpop) {
             (Scheme::Bearer, None, _) => Ok(caller),
             (Scheme::Dpop, Some(thumbprint), Some(dpop)) => {
-                dpop.check(credential, thumbprint).await?;
-                Ok(caller)
+                let headers = dpop.check(credential, thumbprint).await?;
+                let caller = caller.with_proof(&self.mark);
+                Ok(if headers.is_empty() { caller } else { caller.with_more_response_headers(headers) })
             }
             // A bound token as a bearer token (RFC 9449 §7.2), or an unbound one with a proof.
             _ => unproven(),

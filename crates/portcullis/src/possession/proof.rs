@@ -88,7 +88,7 @@ impl Proof {
     }
 
     /// Checks `exp` and `nbf`, which a proof may have as any JWT (RFC 7519 §4.1.4, §4.1.5).
-    fn check_lifetime(&self, now: NumericDate) -> Result<(), ProofError> {
+    pub(super) fn check_lifetime(&self, now: NumericDate) -> Result<(), ProofError> {
         if self.claims.expires_at().is_some_and(|expires_at| expires_at.saturating_add(LEEWAY) <= now) {
             return Err(ProofError::TooOld);
         }
@@ -106,6 +106,11 @@ impl Proof {
     /// `jti`.
     pub(super) fn id(&self) -> &str {
         self.claims.token_id().unwrap_or_default()
+    }
+
+    /// `nonce`.
+    pub(super) fn nonce(&self) -> Result<Option<String>, ProofError> {
+        self.claims.get("nonce").map_err(|_| ProofError::InvalidClaim)
     }
 
     /// The thumbprint of the key (RFC 7638).

@@ -33,6 +33,7 @@ pub use jwt::JwtVerifier;
 pub use open_issuers::{IssuerDirectory, OpenIssuers};
 pub use unverified::{UnverifiedOrigin, UnverifiedToken};
 pub(crate) use verified::TokenContents;
+pub(crate) use verified::ProofMark;
 pub use verified::Verified;
 
 use crate::credential::{Credential, Scheme};

@@ -22,7 +22,13 @@ pub struct Verified {
     scheme: Scheme,
     /// Which scopes imply others, at the gate that let the caller in.
     scope_hierarchy: Option<Arc<ScopeHierarchy>>,
+    /// The mark of the gate that checked the proof of the request.
+    proof: Option<ProofMark>,
 }
+
+/// Marks callers whose proof of possession was checked. Clones are the same mark.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProofMark(Arc<()>);
 
 /// What a token says, and how that was verified.
 #[derive(Clone)]
@@ -68,7 +74,8 @@ impl Signed {
 impl Verified {
     /// A caller whose token has a good signature.
     pub(crate) fn from_token(contents: Arc<TokenContents>, grants: Arc<dyn GrantReader>) -> Self {
-        Self { contents, grants, response_headers: None, scheme: Scheme::Bearer, scope_hierarchy: None }
+        let scheme = Scheme::Bearer;
+        Self { contents, grants, response_headers: None, scheme, scope_hierarchy: None, proof: None }
     }
 
     /// A caller that your own [`Verifier`](crate::Verifier) verified by other means than a JWT: by introspection, by an API
@@ -88,6 +95,7 @@ impl Verified {
             response_headers: None,
             scheme: Scheme::Bearer,
             scope_hierarchy: None,
+            proof: None,
         })
     }
 
@@ -274,6 +282,15 @@ impl Verified {
         self.scopes().iter().any(|held| held == name || implied(held))
     }
 
+    pub(crate) fn with_proof(mut self, mark: &ProofMark) -> Self {
+        self.proof = Some(mark.clone());
+        self
+    }
+
+    pub(crate) fn has_proof(&self, ProofMark(mark): &ProofMark) -> bool {
+        self.proof.as_ref().is_some_and(|ProofMark(proof)| Arc::ptr_eq(proof, mark))
+    }
+
     /// The time of the verifier's clock.
     pub(crate) fn now(&self) -> NumericDate {
         self.contents.clock.as_ref().map_or_else(|| SystemClock::new().now(), |clock| clock.now())
@@ -295,10 +312,18 @@ impl Verified {
     ///
     /// They reach the response only behind a layer or middleware of an adapter. An extractor sees requests and not
     /// responses, so with an extractor only they are lost: a scheme that needs them has to work without them too.
+    ///
+    /// They are added to the fields of the response. Only `cache-control` is left out if the response has its own.
     #[must_use]
     pub fn with_response_headers(mut self, headers: impl IntoIterator<Item = (String, String)>) -> Self {
         self.response_headers = Some(headers.into_iter().collect());
         self
+    }
+
+    /// With these header fields for the response in addition to those of the verifier.
+    pub(crate) fn with_more_response_headers(self, more: Vec<(String, String)>) -> Self {
+        let headers = [self.response_headers(), &more].concat();
+        self.with_response_headers(headers)
     }
 
     /// With scopes, permissions and roles read by `grants`.
