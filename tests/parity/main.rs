@@ -268,6 +268,9 @@ fn mutual_tls_has_its_rows() {
     let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
     println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
     assert!(accepted >= 5 && rows.len() - accepted >= 40);
+}
+
+#[test]
 fn proofs_that_are_refused() {
     answer_as_expected(dpop::refused);
 }

@@ -40,7 +40,6 @@ impl Fault {
 /// A field of a configuration: a value that is required, or an `Option`.
 pub(super) trait Field: Default {
     const FORM: Form;
-    #[cfg(test)]
     const REQUIRED: bool;
     /// Whether the member restricts what is accepted, so that its blank variable is an error.
     const RESTRICTS: bool;
@@ -73,7 +72,6 @@ pub(super) trait MemberValue: DeserializeOwned {
 
 impl<T: MemberValue> Field for Option<T> {
     const FORM: Form = T::FORM;
-    #[cfg(test)]
     const REQUIRED: bool = false;
     const RESTRICTS: bool = T::RESTRICTS;
 
@@ -98,7 +96,6 @@ impl<T: MemberValue> Field for Option<T> {
 
 impl<T: MemberValue> Field for Vec<T> {
     const FORM: Form = Form::List;
-    #[cfg(test)]
     const REQUIRED: bool = true;
     const RESTRICTS: bool = false;
 

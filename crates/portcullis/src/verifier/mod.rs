@@ -32,8 +32,8 @@ pub use evidence::{Evidence, SenderConstraint};
 pub use jwt::JwtVerifier;
 pub use open_issuers::{IssuerDirectory, OpenIssuers};
 pub use unverified::{UnverifiedOrigin, UnverifiedToken};
-pub(crate) use verified::TokenContents;
 pub(crate) use verified::ProofMark;
+pub(crate) use verified::TokenContents;
 pub use verified::Verified;
 
 use crate::credential::{Credential, Scheme};
