@@ -41,6 +41,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Make, list and revoke API keys in an SQL database
+    #[cfg(feature = "apikey")]
+    #[command(subcommand, after_help = crate::apikey::AFTER_HELP)]
+    Apikey(crate::apikey::ApikeyCommand),
     /// Show what a key set contains, and why a key cannot be used
     #[command(after_help = KEYS_AFTER_HELP, override_usage = "portcullis keys [--json] (URL | FILE | --oidc-issuer ISSUER)")]
     Keys(KeysArgs),
@@ -228,10 +232,11 @@ fn without_tokens(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Whether `text` may be a token: flags, subcommands and sensible values are shorter and do not have the first letters
-/// of a token's header.
+/// Whether `text` may be a token or an API key: flags, subcommands and sensible values are shorter, do not have the first
+/// letters of a token's header, and have fewer letters and digits in a row.
 fn may_be_a_token(text: &str) -> bool {
-    text.len() > 60 || text.contains("eyJ")
+    let mut rows = text.split(|char: char| !char.is_ascii_alphanumeric());
+    text.len() > 60 || text.contains("eyJ") || rows.any(|row| row.len() >= 40)
 }
 
 #[cfg(test)]
@@ -258,6 +263,12 @@ mod tests {
             assert!(error.to_string().contains("eyJ"), "the premise: {error}");
             let message = without_tokens(error).to_string();
             assert!(!message.contains("eyJ") && message.contains("(withheld)"), "{message}");
+        }
+        let key = "pk_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg3VqCUe";
+        for arguments in [&["portcullis", key][..], &["portcullis", "verify", "--at", key]] {
+            let error = Cli::try_parse_from(arguments).err().unwrap();
+            assert!(error.to_string().contains(key), "the premise: {error}");
+            assert!(!without_tokens(error).to_string().contains(key));
         }
     }
 }

@@ -8,6 +8,10 @@ pub(crate) enum Failure {
     /// A flag or a member of the configuration file, what is wrong with it, and what to write instead.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// The database of the API keys cannot be used.
+    #[cfg(feature = "apikey")]
+    #[error("the database: {0}")]
+    Database(String),
     /// Standard input cannot be read.
     #[error("standard input: {0}")]
     Input(std::io::Error),

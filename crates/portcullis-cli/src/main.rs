@@ -1,5 +1,7 @@
 //! The command `portcullis`: verifies tokens and says what is wrong with them.
 
+#[cfg(feature = "apikey")]
+mod apikey;
 mod args;
 mod detail;
 mod failure;
@@ -22,6 +24,8 @@ use crate::printable::printable;
 
 fn main() -> ExitCode {
     let outcome = match args::parse() {
+        #[cfg(feature = "apikey")]
+        Ok(Command::Apikey(command)) => apikey::run(&command),
         Ok(Command::Keys(args)) => inspect::run(&args),
         Ok(Command::Verify(args)) => verify::run(&args),
         Err(status) => return status,

@@ -33,6 +33,8 @@
 //!
 //! `WebSessions` puts all of this together, and the modules `axum` and `actix` have a whole service with a login in 30 lines.
 //!
+//! [`api_keys`] has long-lived keys for programs, which pass through the same gate as tokens.
+//!
 //! # Tokens of any issuer
 //!
 //! [`DenyList`] refuses tokens before they expire, also those of identity providers. [`BackchannelLogout`] and [`EventReceiver`]
@@ -45,6 +47,8 @@
 //! `postgres` on servers that several machines share. With the feature `redis`, `RedisStore` keeps them in a Redis server or
 //! cluster. To use another database, implement [`SessionStore`] and run the
 //! suite in the module `conformance` on it.
+//!
+//! `MemoryStore` and `SqlStore` also keep API keys; your own database does if you implement [`api_keys::ApiKeyStore`].
 //!
 //! With the feature `issuer`, `SqlStore` and `RedisStore` also keep the signing keys that several machines share, encrypted:
 //! they are `RingStore`s.
@@ -65,6 +69,7 @@ mod access_token;
 #[cfg(feature = "actix")]
 pub mod actix;
 mod answers;
+pub mod api_keys;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod builder;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
+use crate::api_keys::ApiKeyTable;
 use crate::deny_list::{DenyListStore, StoredDenial};
 use crate::store::{Ended, SessionStore, StoredPurposeToken, StoredSession, Which};
 use crate::timestamp::Timestamp;
@@ -14,11 +15,12 @@ use crate::token::TokenHash;
 
 /// A store in memory, for tests and for a single process whose users log in again after a restart.
 ///
-/// It holds up to 100,000 sessions, and as many purpose tokens and entries of a deny-list. When it is full, it refuses more
+/// It holds up to 100,000 sessions, and as many purpose tokens, API keys and entries of a deny-list. When it is full, it refuses more
 /// until expired ones are [removed](crate::Sessions::remove_expired), so that a flood does not end the sessions of others.
 pub struct MemoryStore {
     capacity: usize,
     state: Mutex<State>,
+    api_keys: Mutex<ApiKeyTable>,
 }
 
 #[derive(Default)]
@@ -37,10 +39,11 @@ impl MemoryStore {
         Self::with_capacity(100_000)
     }
 
-    /// Makes an empty store for up to `capacity` sessions, and as many purpose tokens and entries of a deny-list.
+    /// Makes an empty store for up to `capacity` sessions, and as many purpose tokens, API keys and entries of a
+    /// deny-list.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { capacity, state: Mutex::default() }
+        Self { capacity, state: Mutex::default(), api_keys: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -48,7 +51,12 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn check_room(&self, used: usize) -> Result<(), Unavailable> {
+    pub(crate) fn api_keys(&self) -> MutexGuard<'_, ApiKeyTable> {
+        // No method panics while it holds the lock.
+        self.api_keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn check_room(&self, used: usize) -> Result<(), Unavailable> {
         if used < self.capacity { Ok(()) } else { Err(Unavailable::new().with_source("the store in memory is full")) }
     }
 }

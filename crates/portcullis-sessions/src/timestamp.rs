@@ -40,6 +40,10 @@ impl Timestamp {
         Self(self.0.saturating_add(millis(duration)))
     }
 
+    pub(crate) fn plus_millis(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
     pub(crate) fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
     }

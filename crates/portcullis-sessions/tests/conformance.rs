@@ -4,19 +4,30 @@
 
 use std::io::Write;
 
+use portcullis_sessions::api_keys::ApiKeyStore;
+use portcullis_sessions::conformance::Report;
 use portcullis_sessions::{MemoryStore, RedisStore, SessionStore, SqlStore, conformance};
 
 /// Runs the suite and prints its table.
 async fn passes_on(name: &str, store: impl SessionStore + 'static) {
-    let report = conformance::run(store).await;
+    assert_passed(name, &conformance::run(store).await, 34);
+}
+
+/// Runs the suite of API keys and prints its table.
+async fn api_keys_pass_on(name: &str, store: impl ApiKeyStore + 'static) {
+    assert_passed(name, &conformance::run_on_api_keys(store).await, 13);
+}
+
+fn assert_passed(name: &str, report: &Report, cases: usize) {
     println!("{name}\n{report}");
     assert!(report.passed(), "{name}\n{report}");
-    assert!(report.results().count() >= 34);
+    assert!(report.results().count() >= cases);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn memory_passes() {
     passes_on("memory", MemoryStore::new()).await;
+    api_keys_pass_on("API keys in memory", MemoryStore::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -24,7 +35,8 @@ async fn sqlite_passes() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
     let store = SqlStore::builder(&url).table_prefix("api_").connect().await.unwrap();
-    passes_on("sqlite", store).await;
+    passes_on("sqlite", store.clone()).await;
+    api_keys_pass_on("API keys in sqlite", store).await;
     // What was stored is there for the next process.
     SqlStore::builder(&url).table_prefix("api_").connect().await.unwrap();
 }
@@ -57,7 +69,9 @@ async fn passes_on_server(variable: &str) {
     let machines = tokio::join!(connect(), connect(), connect());
     machines.0.unwrap();
     machines.1.unwrap();
-    passes_on(variable, machines.2.unwrap()).await;
+    let store = machines.2.unwrap();
+    passes_on(variable, store.clone()).await;
+    api_keys_pass_on(variable, store).await;
 }
 
 /// Runs the suite on the Redis server that a variable names. It makes keys with the prefix `suite:` there.
@@ -116,7 +130,158 @@ async fn faulty_stores_fail() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn faulty_stores_of_api_keys_fail() {
+    let table = [
+        (KeyFault::ReplacesAnyVersion, "of_fifty_new_secrets_one_is_stored"),
+        (KeyFault::ReplacesInTwoSteps, "racing_rotations_leave_two_secrets"),
+        (KeyFault::RevocationKeepsTheVersion, "revocation_selects_the_right_api_keys"),
+        (KeyFault::RevokesForAnyOwner, "revocation_selects_the_right_api_keys"),
+        (KeyFault::ReportsNoRevocation, "revoked_api_key_is_refused_on_every_machine"),
+        (KeyFault::ForgetsThePreviousSecret, "clocks_of_rotations_may_differ_by_five_seconds"),
+        (KeyFault::FoldsCase, "owners_of_api_keys_are_compared_exactly"),
+        (KeyFault::UsesGoBack, "last_use_of_an_api_key_never_goes_back"),
+        (KeyFault::IgnoresTheLimit, "ended_api_keys_are_removed_in_batches"),
+        (KeyFault::MiscountsRemovals, "ended_api_keys_are_removed_in_batches"),
+    ];
+    for (fault, case) in table {
+        let report = conformance::run_on_api_keys(faulty_keys::Faulty::new(fault)).await;
+        let failed: Vec<&str> = report.results().filter(|(_, result)| result.is_err()).map(|(name, _)| name).collect();
+        assert!(failed.contains(&case), "{fault:?} failed only {failed:?}");
+    }
+}
+
 use faulty::Fault;
+use faulty_keys::KeyFault;
+
+mod faulty_keys {
+    use std::time::Duration;
+
+    use portcullis::async_trait;
+    use portcullis::error::Unavailable;
+    use portcullis_sessions::api_keys::{ApiKeyStore, StoredApiKey, WhichApiKeys};
+    use portcullis_sessions::{MemoryStore, Timestamp, TokenHash};
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub(crate) enum KeyFault {
+        ReplacesAnyVersion,
+        ReplacesInTwoSteps,
+        RevocationKeepsTheVersion,
+        RevokesForAnyOwner,
+        ReportsNoRevocation,
+        ForgetsThePreviousSecret,
+        FoldsCase,
+        UsesGoBack,
+        IgnoresTheLimit,
+        MiscountsRemovals,
+    }
+
+    /// A store in memory with one fault.
+    #[derive(Debug)]
+    pub(crate) struct Faulty {
+        inner: MemoryStore,
+        fault: KeyFault,
+    }
+
+    impl Faulty {
+        pub(crate) fn new(fault: KeyFault) -> Self {
+            Self { inner: MemoryStore::new(), fault }
+        }
+
+        fn owner(&self, owner: &str) -> String {
+            if self.fault == KeyFault::FoldsCase { owner.to_lowercase() } else { owner.to_owned() }
+        }
+
+        /// Puts other contents in the place of a key.
+        async fn force(&self, key: StoredApiKey) -> Result<bool, Unavailable> {
+            let long_ago = Timestamp::from_unix_millis(0);
+            let Some(stored) = self.inner.find_api_key(&key.id).await? else { return Ok(false) };
+            let ended = StoredApiKey { version: stored.version + 1, expires_at: Some(long_ago), ..stored };
+            self.inner.replace_api_key_secret(&ended).await?;
+            self.inner.remove_ended_api_keys(Timestamp::from_unix_millis(1), u32::MAX).await?;
+            self.inner.insert_api_key(&key).await?;
+            Ok(true)
+        }
+    }
+
+    #[async_trait]
+    impl ApiKeyStore for Faulty {
+        async fn insert_api_key(&self, key: &StoredApiKey) -> Result<(), Unavailable> {
+            self.inner.insert_api_key(&StoredApiKey { owner: self.owner(&key.owner), ..key.clone() }).await
+        }
+
+        async fn find_api_key(&self, id: &str) -> Result<Option<StoredApiKey>, Unavailable> {
+            self.inner.find_api_key(id).await
+        }
+
+        async fn find_api_key_by_hash(&self, hash: &TokenHash) -> Result<Option<StoredApiKey>, Unavailable> {
+            let found = self.inner.find_api_key_by_hash(hash).await?;
+            Ok(found.filter(|key| self.fault != KeyFault::ForgetsThePreviousSecret || key.hash == *hash))
+        }
+
+        async fn api_keys_of(&self, owner: &str) -> Result<Vec<StoredApiKey>, Unavailable> {
+            self.inner.api_keys_of(&self.owner(owner)).await
+        }
+
+        async fn replace_api_key_secret(&self, key: &StoredApiKey) -> Result<bool, Unavailable> {
+            match self.fault {
+                KeyFault::ReplacesAnyVersion => self.force(key.clone()).await,
+                KeyFault::ReplacesInTwoSteps => {
+                    let stored = self.inner.find_api_key(&key.id).await?;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    let fits = stored.is_some_and(|stored| stored.version == key.version - 1);
+                    Ok(fits && self.force(key.clone()).await?)
+                }
+                _ => self.inner.replace_api_key_secret(key).await,
+            }
+        }
+
+        async fn revoke_api_keys(&self, which: WhichApiKeys<'_>, at: Timestamp) -> Result<u64, Unavailable> {
+            let owner;
+            let which = match which {
+                WhichApiKeys::KeyOf { id, .. } if self.fault == KeyFault::RevokesForAnyOwner => WhichApiKeys::Key(id),
+                WhichApiKeys::AllOf(name) => {
+                    owner = self.owner(name);
+                    WhichApiKeys::AllOf(&owner)
+                }
+                other => other,
+            };
+            let count = self.inner.revoke_api_keys(which, at).await?;
+            match (self.fault, which) {
+                (KeyFault::ReportsNoRevocation, _) => Ok(0),
+                (KeyFault::RevocationKeepsTheVersion, WhichApiKeys::Key(id) | WhichApiKeys::KeyOf { id, .. }) => {
+                    if let Some(stored) = self.inner.find_api_key(id).await?.filter(|_| count > 0) {
+                        let before = Timestamp::from_unix_millis(i64::MAX);
+                        self.inner.remove_ended_api_keys(before, u32::MAX).await?;
+                        self.inner.insert_api_key(&StoredApiKey { version: stored.version - 1, ..stored }).await?;
+                    }
+                    Ok(count)
+                }
+                _ => Ok(count),
+            }
+        }
+
+        async fn note_api_key_use(&self, hash: &TokenHash, at: Timestamp) -> Result<(), Unavailable> {
+            if self.fault == KeyFault::UsesGoBack
+                && let Some(key) = self.inner.find_api_key_by_hash(hash).await?
+            {
+                return self.force(StoredApiKey { last_used_at: Some(at), ..key }).await.map(drop);
+            }
+            self.inner.note_api_key_use(hash, at).await
+        }
+
+        async fn remove_ended_api_keys(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
+            match self.fault {
+                KeyFault::IgnoresTheLimit => self.inner.remove_ended_api_keys(before, u32::MAX).await,
+                KeyFault::MiscountsRemovals => {
+                    let count = self.inner.remove_ended_api_keys(before, limit).await?;
+                    Ok(count / 2)
+                }
+                _ => self.inner.remove_ended_api_keys(before, limit).await,
+            }
+        }
+    }
+}
 
 mod faulty {
     use portcullis::async_trait;

@@ -1,4 +1,5 @@
 //! [adapters]: crate::_docs::adapters
+//! [api_keys]: crate::_docs::api_keys
 //! [checks]: crate::_docs::checks
 //! [clerk]: crate::_docs::clerk
 //! [configuration]: crate::_docs::configuration
@@ -23,6 +24,9 @@
 
 #[doc = include_str!("../docs/adapters.md")]
 pub mod adapters {}
+
+#[doc = include_str!("../docs/api_keys.md")]
+pub mod api_keys {}
 
 #[doc = include_str!("../docs/checks.md")]
 pub mod checks {}

@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod api_key_cases;
 mod at_once;
 mod crash_cases;
 mod crashing;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use portcullis::possession::ReplayStore;
 
+use crate::api_keys::ApiKeyStore;
 use crate::{DenyListStore, SessionStore};
 
 /// The results of all cases, in the order in which they ran. Prints one line for each.
@@ -159,6 +161,39 @@ pub async fn run_on_replay_store(store: impl ReplayStore + 'static) -> Report {
             proofs_are_told_apart
             used_proof_stays_until_its_last_moment
             clocks_of_gates_may_differ;
+    }
+    Report { results }
+}
+
+/// Runs the cases of stores of API keys.
+///
+/// ```
+/// use portcullis_sessions::{MemoryStore, conformance};
+///
+/// # #[tokio::main] async fn main() {
+/// let report = conformance::run_on_api_keys(MemoryStore::new()).await;
+/// assert!(report.passed(), "{report}");
+/// # }
+/// ```
+pub async fn run_on_api_keys(store: impl ApiKeyStore + 'static) -> Report {
+    let store: Arc<dyn ApiKeyStore> = Arc::new(store);
+    let mut results = Vec::new();
+    cases! {
+        store, results,
+        api_key_cases:
+            api_keys_are_returned_as_stored
+            names_of_api_keys_are_unique
+            owners_of_api_keys_are_compared_exactly
+            api_keys_with_a_nul_are_unknown
+            of_fifty_new_secrets_one_is_stored
+            revocation_selects_the_right_api_keys
+            revocation_beats_a_rotation_from_before
+            last_use_of_an_api_key_never_goes_back
+            ended_api_keys_are_removed_in_batches
+            revoked_api_key_is_refused_on_every_machine
+            clocks_of_rotations_may_differ_by_five_seconds
+            racing_rotations_leave_two_secrets
+            no_secret_survives_a_racing_revocation;
     }
     Report { results }
 }

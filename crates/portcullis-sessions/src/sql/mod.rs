@@ -1,5 +1,6 @@
 //! A store in an SQL database.
 
+mod api_keys;
 mod connect;
 mod database;
 mod deny_list;
@@ -332,7 +333,20 @@ mod tests {
         #[cfg(feature = "issuer")]
         let single = single.into_iter().chain([&statements.key_ring, &statements.replace_key_ring]);
         let removals = statements.remove_expired.iter().chain(&statements.remove_expired_denials);
-        for statement in single.into_iter().chain(removals) {
+        let api_keys = &statements.api_keys;
+        let of_api_keys = [
+            &api_keys.by_id,
+            &api_keys.by_hash,
+            &api_keys.of_owner,
+            &api_keys.replace_secret,
+            &api_keys.revoke,
+            &api_keys.revoke_of,
+            &api_keys.revoke_all,
+            &api_keys.note_use,
+            &api_keys.note_use_of_previous,
+        ];
+        let single = single.into_iter().chain(of_api_keys).chain(&api_keys.remove_ended);
+        for statement in single.chain(removals) {
             let plan: Arc<str> = format!("EXPLAIN QUERY PLAN {statement}").into();
             let marks = vec![Value::Int(1); statement.matches('?').count()];
             let steps = store.fetch(&plan, &marks).await.unwrap();
@@ -385,7 +399,7 @@ mod tests {
         store.deny(&denial).await.unwrap();
 
         let upgraded = SqlStore::builder(&url).connect().await.unwrap();
-        assert_eq!(versions(&upgraded).await, [1, 3]);
+        assert_eq!(versions(&upgraded).await, [1, 4]);
         assert_eq!(upgraded.fetch(&tables, &[]).await.unwrap().len(), 1);
         assert_eq!(upgraded.denials(&[name]).await.unwrap(), [denial], "what was stored is still there");
 
@@ -407,10 +421,10 @@ mod tests {
     #[tokio::test]
     async fn tables_of_a_later_version_are_refused() {
         let (store, folder) = store().await;
-        store.execute(&Arc::from("INSERT INTO portcullis_schema (version) VALUES (4)"), &[]).await.unwrap();
+        store.execute(&Arc::from("INSERT INTO portcullis_schema (version) VALUES (5)"), &[]).await.unwrap();
         let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
         let error = SqlStore::builder(&url).connect().await.unwrap_err().to_string();
-        assert!(error.starts_with("database: the tables have version 4"), "{error}");
+        assert!(error.starts_with("database: the tables have version 5"), "{error}");
     }
 
     #[tokio::test]

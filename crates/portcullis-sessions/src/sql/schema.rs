@@ -8,8 +8,8 @@ use super::database::{Database, Dialect, Value};
 use super::statements::{placeholders, tables};
 
 /// The version of the tables below. Version 2 added the table of the key ring, version 3 those of subjects whose earlier
-/// tokens are denied, and of used proofs.
-const VERSION: i64 = 3;
+/// tokens are denied, and of used proofs, version 4 that of API keys.
+const VERSION: i64 = 4;
 
 /// Why the tables of a database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ struct Table {
 /// The versions whose tables a database has.
 const SCHEMA: Table = Table { name: "schema", columns: "version BIGINT NOT NULL PRIMARY KEY", indexes: &[] };
 
-const TABLES: [Table; 6] = [
+const TABLES: [Table; 7] = [
     Table {
         name: "sessions",
         columns: "id {session} NOT NULL PRIMARY KEY, family {hash} NOT NULL UNIQUE, subject {subject} NOT NULL, \
@@ -100,6 +100,15 @@ const TABLES: [Table; 6] = [
         name: "key_ring",
         columns: "id BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL, sealed {long text} NOT NULL",
         indexes: &[],
+    },
+    Table {
+        name: "api_keys",
+        columns: "id {session} NOT NULL PRIMARY KEY, owner {subject} NOT NULL, label {text} NOT NULL, \
+                  scopes {long text} NOT NULL, created_at BIGINT NOT NULL, version BIGINT NOT NULL, \
+                  hash {hash} NOT NULL UNIQUE, issued_at BIGINT NOT NULL, expires_at BIGINT, \
+                  previous_hash {hash}, previous_expires_at BIGINT, previous_used_at BIGINT, \
+                  last_used_at BIGINT, revoked_at BIGINT",
+        indexes: &[BY_EXPIRY, ("by_revocation", "revoked_at"), ("by_owner", "owner"), ("by_previous", "previous_hash")],
     },
 ];
 

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::api_keys::ApiKeyStatements;
 use super::database::Dialect;
 
 pub(super) struct Statements {
+    pub(super) api_keys: ApiKeyStatements,
     pub(super) insert_session: Arc<str>,
     pub(super) session_by_id: Arc<str>,
     pub(super) session_by_family: Arc<str>,
@@ -98,6 +100,7 @@ impl Statements {
             })
         };
         Self {
+            api_keys: ApiKeyStatements::new(dialect, prefix),
             insert_session: sql(&format!("INSERT INTO {{sessions}} ({names}) VALUES ({marks})")),
             session_by_id: sql(&format!("{select} id = ?")),
             session_by_family: sql(&format!("{select} family = ?")),
@@ -140,7 +143,16 @@ impl Statements {
 
 /// Puts in the names of the tables.
 pub(super) fn tables(template: &str, prefix: &str) -> String {
-    let names = ["sessions", "revoked_tokens", "revoked_before", "used_proofs", "purpose_tokens", "key_ring", "schema"];
+    let names = [
+        "sessions",
+        "revoked_tokens",
+        "revoked_before",
+        "used_proofs",
+        "purpose_tokens",
+        "key_ring",
+        "api_keys",
+        "schema",
+    ];
     names.iter().fold(template.to_owned(), |sql, table| {
         sql.replace(&format!("{{{table}}}"), &format!("{prefix}portcullis_{table}"))
     })

@@ -9,8 +9,13 @@
     reason = "tests may fail by panic; clippy can't tell that these functions are tests"
 )]
 
+mod api_keys;
 mod attacks;
 mod browser;
+#[path = "../../docs/first_api_key_route_actix.rs"]
+mod first_api_key_route_actix;
+#[path = "../../docs/first_api_key_route_axum.rs"]
+mod first_api_key_route_axum;
 #[path = "../../docs/first_route_actix.rs"]
 mod first_route_actix;
 #[path = "../../docs/first_route_axum.rs"]

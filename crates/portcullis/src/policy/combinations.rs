@@ -126,7 +126,7 @@ fn challenge_of_each_combination_helps() {
                     claims = better;
                     refusal = refused(&policy, &claims);
                 }
-                // A challenge cannot bring what is left.
+                // What is left cannot be had by a challenge.
                 if let Some(refusal) = refusal {
                     assert_eq!(refusal.status(), 403, "{policy:?} {claims}");
                     let lacks =
