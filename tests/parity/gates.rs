@@ -14,12 +14,14 @@ use portcullis::{
 };
 use portcullis_testing::{SigningKey, TestIssuer};
 
+use crate::api_keys::Keys;
 use crate::{dpop, introspection, mtls, seams, step_up};
 
 pub(crate) struct Gates {
     pub(crate) issuer: TestIssuer,
     /// An issuer with another name and another key, for the same audience.
     pub(crate) other_issuer: TestIssuer,
+    pub(crate) api_keys: Keys,
     scopes: Vec<Scope>,
     metadata: Gate,
 }
@@ -121,7 +123,9 @@ impl Gates {
         scopes.extend(mtls::parts(&issuer));
         scopes.extend(introspection::parts(&issuer));
         scopes.extend(dpop::parts(&issuer));
-        Self { issuer, other_issuer, scopes, metadata }
+        let api_keys = Keys::new();
+        scopes.extend(api_keys.parts(&issuer));
+        Self { issuer, other_issuer, api_keys, scopes, metadata }
     }
 
     pub(crate) fn scopes(&self) -> impl Iterator<Item = Scope> {

@@ -14,6 +14,7 @@
 )]
 
 mod answer;
+mod api_keys;
 mod client;
 mod differences;
 mod dpop;
@@ -222,6 +223,53 @@ fn introspection_has_its_rows() {
     let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
     println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
     assert!(accepted >= 5 && rows.len() - accepted >= 40);
+}
+
+#[test]
+fn api_keys_that_are_let_in() {
+    answer_as_expected(api_keys::let_in);
+}
+
+#[test]
+fn bad_api_keys() {
+    answer_as_expected(api_keys::bad_keys);
+}
+
+#[test]
+fn fields_for_api_keys_that_are_malformed() {
+    answer_as_expected(api_keys::malformed_fields);
+}
+
+#[test]
+fn api_keys_in_two_fields() {
+    answer_as_expected(api_keys::both_fields);
+}
+
+#[test]
+fn api_keys_that_lack_what_is_demanded() {
+    answer_as_expected(api_keys::lacking);
+}
+
+#[test]
+fn api_keys_whose_store_is_down() {
+    answer_as_expected(api_keys::outages);
+}
+
+#[test]
+fn api_keys_have_their_rows() {
+    let gates = Gates::new();
+    let tables = [
+        api_keys::let_in,
+        api_keys::bad_keys,
+        api_keys::malformed_fields,
+        api_keys::both_fields,
+        api_keys::lacking,
+        api_keys::outages,
+    ];
+    let rows: Vec<Row> = tables.iter().flat_map(|table| table(&gates)).collect();
+    let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
+    println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
+    assert!(accepted >= 30 && rows.len() - accepted >= 120);
 }
 
 #[test]

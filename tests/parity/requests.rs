@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::gates::{Gates, errors_of_checks};
-use crate::{dpop, guarded, introspection, mtls, pages, seams, step_up};
+use crate::{api_keys, dpop, guarded, introspection, mtls, pages, seams, step_up};
 
 #[derive(Clone)]
 pub(crate) struct Row {
@@ -56,6 +56,12 @@ pub(crate) const ALL: &[Table] = &[
     introspection::refused,
     introspection::outages,
     dpop::refused,
+    api_keys::let_in,
+    api_keys::bad_keys,
+    api_keys::malformed_fields,
+    api_keys::both_fields,
+    api_keys::lacking,
+    api_keys::outages,
 ];
 
 impl Row {
