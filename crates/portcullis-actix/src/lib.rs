@@ -57,6 +57,78 @@
 //!
 //! [`AuthMiddleware`] guards an `App`, a `scope` or a `resource`.
 //!
+//! # Long connections
+//!
+//! A token is checked when a connection begins. [`Gate::watch`] ends the connection when the token expires or is revoked. Server-sent
+//! events:
+//!
+//! ```
+//! # #[cfg(feature = "remote")] {
+//! use actix_web::web::Bytes;
+//! use actix_web::{Error, HttpResponse, web};
+//! use futures_core::Stream;
+//! use portcullis_actix::{Auth, Gate};
+//!
+//! async fn events(gate: web::Data<Gate>, auth: Auth) -> HttpResponse {
+//!     HttpResponse::Ok().content_type("text/event-stream").streaming(gate.watch(&auth).limit(prices()))
+//! }
+//! # fn prices() -> impl Stream<Item = Result<Bytes, Error>> { futures_util::stream::empty() }
+//! # let _ = actix_web::App::new()
+//! #     .app_data(web::Data::new(portcullis_testing::TestIssuer::new().gate()))
+//! #     .route("/", web::get().to(events));
+//! # }
+//! ```
+//!
+//! Behind an [`AuthMiddleware`], the gate is a `web::ReqData<Gate>`. A browser then connects again, and the gate refuses its
+//! token. A WebSocket, with `actix-ws`:
+//!
+//! ```
+//! # #[cfg(feature = "remote")] {
+//! use std::time::Duration;
+//! use actix_web::{Error, HttpRequest, HttpResponse, rt, web};
+//! use actix_ws::{CloseReason, Message, MessageStream, Session};
+//! use portcullis_actix::{Auth, Gate, Watch};
+//!
+//! async fn connect(
+//!     gate: web::Data<Gate>,
+//!     auth: Auth,
+//!     request: HttpRequest,
+//!     body: web::Payload,
+//! ) -> Result<HttpResponse, Error> {
+//!     let (response, session, messages) = actix_ws::handle(&request, body)?;
+//!     rt::spawn(serve(session, messages, gate.watch(&auth)));
+//!     Ok(response)
+//! }
+//!
+//! async fn serve(session: Session, messages: MessageStream, watch: Watch) {
+//!     // `echo` stops when the client disconnects, and when the caller may no longer be connected.
+//!     let Err(ended) = watch.run(echo(session.clone(), messages)).await else { return };
+//!     let close = CloseReason {
+//!         code: ended.websocket_close_code().into(),
+//!         description: Some(ended.description().to_owned()),
+//!     };
+//!     // A client that does not read must not keep the connection open.
+//!     let _ = rt::time::timeout(Duration::from_secs(5), session.close(Some(close))).await;
+//! }
+//!
+//! async fn echo(mut session: Session, mut messages: MessageStream) {
+//!     while let Some(Ok(message)) = messages.recv().await {
+//!         let sent = match message {
+//!             Message::Text(text) => session.text(text).await,
+//!             Message::Ping(bytes) => session.pong(&bytes).await,
+//!             _ => break,
+//!         };
+//!         if sent.is_err() {
+//!             break;
+//!         }
+//!     }
+//! }
+//! # let _ = actix_web::App::new()
+//! #     .app_data(web::Data::new(portcullis_testing::TestIssuer::new().gate()))
+//! #     .route("/", web::get().to(connect));
+//! # }
+//! ```
+//!
 //! # Behind a proxy that strips a prefix
 //!
 //! [`Gate::with_public_url`] names the URL of the service. The path of a request is the one that the server received, also
@@ -155,6 +227,8 @@ mod state;
 mod tls;
 mod view;
 
+#[cfg(feature = "remote")]
+pub use portcullis::Watch;
 #[cfg(feature = "remote")]
 #[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
 pub use portcullis::introspection;

@@ -55,6 +55,64 @@
 //! [what is added later stays open](AuthLayer#routes-that-are-added-later-stay-open). Make the gate once, and
 //! [clone it](AuthLayer#one-gate-cloned) for the state and the layers.
 //!
+//! # Long connections
+//!
+//! A token is checked when a connection begins. [`Gate::watch`] ends the connection when the token expires or is revoked. Server-sent
+//! events:
+//!
+//! ```
+//! # #[cfg(feature = "remote")] {
+//! use std::convert::Infallible;
+//! use axum::extract::State;
+//! use axum::response::Sse;
+//! use axum::response::sse::Event;
+//! use futures_core::Stream;
+//! use portcullis_axum::{Auth, Gate};
+//!
+//! async fn events(State(gate): State<Gate>, auth: Auth) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+//!     Sse::new(gate.watch(&auth).limit(prices()))
+//! }
+//! # fn prices() -> impl Stream<Item = Result<Event, Infallible>> { futures_util::stream::empty() }
+//! # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(events))
+//! #     .with_state(portcullis_testing::TestIssuer::new().gate());
+//! # }
+//! ```
+//!
+//! A browser then connects again, and the gate refuses its token. A WebSocket, with the feature `ws` of axum:
+//!
+//! ```
+//! # #[cfg(feature = "remote")] {
+//! use std::time::Duration;
+//! use axum::extract::State;
+//! use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+//! use axum::response::Response;
+//! use portcullis_axum::{Auth, Gate, Watch};
+//!
+//! async fn connect(State(gate): State<Gate>, auth: Auth, upgrade: WebSocketUpgrade) -> Response {
+//!     let watch = gate.watch(&auth);
+//!     upgrade.on_upgrade(|socket| serve(socket, watch))
+//! }
+//!
+//! async fn serve(mut socket: WebSocket, watch: Watch) {
+//!     // `echo` stops when the client disconnects, and when the caller may no longer be connected.
+//!     let Err(ended) = watch.run(echo(&mut socket)).await else { return };
+//!     let close = CloseFrame { code: ended.websocket_close_code(), reason: ended.description().to_owned().into() };
+//!     // A client that does not read must not keep the connection open.
+//!     let _ = tokio::time::timeout(Duration::from_secs(5), socket.send(Message::Close(Some(close)))).await;
+//! }
+//!
+//! async fn echo(socket: &mut WebSocket) {
+//!     while let Some(Ok(message)) = socket.recv().await {
+//!         if socket.send(message).await.is_err() {
+//!             break;
+//!         }
+//!     }
+//! }
+//! # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(connect))
+//! #     .with_state(portcullis_testing::TestIssuer::new().gate());
+//! # }
+//! ```
+//!
 //! # Behind a proxy that strips a prefix
 //!
 //! [`Gate::with_public_url`] names the URL of the service. The path of a request is the one that the server received, also
@@ -152,6 +210,8 @@ mod rejection;
 mod state;
 mod view;
 
+#[cfg(feature = "remote")]
+pub use portcullis::Watch;
 #[cfg(feature = "remote")]
 #[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
 pub use portcullis::introspection;

@@ -4,6 +4,8 @@
 
 pub use crate::challenge::Challenge;
 pub use crate::credential::{ClientCertificate, Credential, HeaderList, PresentedToken, RequestView, Scheme};
+#[cfg(feature = "remote")]
+pub use crate::gate::Watched;
 pub use crate::gate::{Admission, Denied, Observed, Outcome, Refusable, Refused};
 pub use crate::guard::{Decision, Guard};
 pub use crate::preflight::PreflightAnswer;

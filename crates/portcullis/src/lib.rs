@@ -92,6 +92,8 @@ pub use crate::credential::TokenSource;
 #[doc(inline)]
 pub use crate::error::{AuthError, ConfigError, Reason};
 pub use crate::gate::Gate;
+#[cfg(feature = "remote")]
+pub use crate::gate::Watch;
 #[doc(inline)]
 pub use crate::keys::KeyProvider;
 #[doc(inline)]

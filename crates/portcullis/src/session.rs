@@ -1,6 +1,7 @@
 //! Questions about a verified caller that only the service can answer: is the session still open, does the user exist?
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -9,13 +10,14 @@ use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::keys::KeyStatus;
 use crate::sentence::debug_as_sentence;
-use crate::verifier::{Verified, Verifier};
+use crate::verifier::{Recheck, Verified, Verifier};
 
 /// A check of a caller whose token was verified, for example against a list of revoked sessions or a table of users.
 ///
 /// A gate asks its checks on every admission, in the order in which they were
 /// [added](crate::Gate::with_check), before it looks at the policy. It also asks about tokens whose signature is cached.
-/// It does not ask again for the same request behind a guard. A check that panics is answered with 500.
+/// It does not ask again for the same request behind a guard, but it does while a connection is open that a
+/// [`Watch`](crate::Watch) watches. A check that panics is answered with 500.
 ///
 /// ```
 /// use std::collections::HashSet;
@@ -84,22 +86,22 @@ pub trait SessionCheck: fmt::Debug + Send + Sync {
 #[derive(Clone, Debug)]
 pub struct CheckedVerifier<V, C> {
     verifier: V,
-    check: C,
+    check: Arc<C>,
 }
 
 impl<V, C> CheckedVerifier<V, C> {
     /// Asks `check` about each caller that `verifier` verified.
     pub fn new(verifier: V, check: C) -> Self {
-        Self { verifier, check }
+        Self { verifier, check: Arc::new(check) }
     }
 }
 
 #[async_trait]
-impl<V: Verifier, C: SessionCheck> Verifier for CheckedVerifier<V, C> {
+impl<V: Verifier, C: SessionCheck + 'static> Verifier for CheckedVerifier<V, C> {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         let caller = self.verifier.verify(credential).await?;
-        ask(&self.check, &caller).await?;
-        Ok(caller)
+        ask(&*self.check, &caller).await?;
+        Ok(caller.with_recheck(AskAgain(Arc::clone(&self.check))))
     }
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
@@ -120,6 +122,16 @@ impl<V: Verifier, C: SessionCheck> Verifier for CheckedVerifier<V, C> {
 
     fn status(&self) -> KeyStatus {
         self.verifier.status()
+    }
+}
+
+/// Asks the check again while a connection of the caller is open.
+struct AskAgain<C>(Arc<C>);
+
+#[async_trait]
+impl<C: SessionCheck> Recheck for AskAgain<C> {
+    async fn recheck(&self, caller: &Verified) -> Result<(), AuthError> {
+        ask(&*self.0, caller).await
     }
 }
 

@@ -126,11 +126,14 @@ async fn connection_ends_with_its_token() {
     let clock = Arc::new(ManualClock::at_unix(1_700_000_000));
     let token = issuer.token().issued_at(1_700_000_000).claim("exp", 1_700_000_060).sign();
     let verifier = issuer.verifier().clock(Arc::clone(&clock)).build().unwrap();
-    let caller = Gate::new(verifier).verify(&token).await.unwrap();
-    for (seconds, left) in [(0, 60), (59, 1), (2, 0)] {
-        clock.advance(Duration::from_secs(seconds));
-        assert_eq!(shared::time_left(&caller, &*clock), Duration::from_secs(left));
-    }
+    let gate = Gate::new(verifier);
+    let caller = gate.verify(&token).await.unwrap();
+    clock.advance(Duration::from_secs(59));
+    let open = shared::while_allowed(&gate, &caller, std::future::pending::<()>());
+    assert!(tokio::time::timeout(Duration::from_millis(50), open).await.is_err());
+    clock.advance(Duration::from_secs(1));
+    let ended = shared::while_allowed(&gate, &caller, std::future::pending::<()>()).await.unwrap_err();
+    assert_eq!(ended.reason().unwrap().as_str(), "expired");
 }
 
 #[actix_web::test]

@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use portcullis::adapter::Outcome;
-use portcullis::clock::Clock;
 use portcullis::error::Unavailable;
 use portcullis::session::{SessionCheck, SessionError};
-use portcullis::{Gate, TokenSource, Verified, async_trait};
+use portcullis::{AuthError, Gate, TokenSource, Verified, async_trait};
 
 pub(crate) fn with_request_ids(gate: Gate) -> Gate {
     gate.with_refusals(|refused, refusal| {
@@ -45,9 +44,13 @@ pub(crate) fn with_websockets(gate: Gate) -> Gate {
     gate.with_token_sources([TokenSource::authorization(), TokenSource::websocket_protocol()])
 }
 
-/// How long the connection of this caller may stay open: until its token expires.
-pub(crate) fn time_left(caller: &Verified, clock: &dyn Clock) -> Duration {
-    caller.expires_at().map_or(Duration::ZERO, |expiry| expiry.saturating_since(clock.now()))
+/// Serves a connection until `work` ends, the token expires, or it was revoked ten seconds ago.
+pub(crate) async fn while_allowed<T>(
+    gate: &Gate,
+    caller: &Verified,
+    work: impl Future<Output = T>,
+) -> Result<T, AuthError> {
+    gate.watch(caller).within(Duration::from_secs(10)).run(work).await
 }
 
 /// Counts decisions by their label.

@@ -54,7 +54,7 @@ impl Claims {
     /// Reads `act`: the current actor first, then the one before it. Empty if the claim is absent or null.
     ///
     /// # Errors
-    /// [`InvalidToken::InvalidClaim`] when an actor is no object, has a member twice, has neither `sub` nor `client_id`, or is
+    /// [`InvalidToken::InvalidClaim`] when an actor is not an object, has a member twice, has neither `sub` nor `client_id`, or is
     /// one too many.
     pub(crate) fn actors(&self) -> Result<Vec<Actor>, InvalidToken> {
         let mut actors = Vec::new();

@@ -83,7 +83,7 @@ mod tests {
             let error = ScopeHierarchy::new(pairs.iter().copied()).unwrap_err();
             assert!(error.to_string().starts_with("scope hierarchy: \"a\" implies itself; "), "{error}");
         }
-        // Two ways to one scope are no cycle.
+        // Two ways to one scope do not make a cycle.
         assert!(ScopeHierarchy::new([("a", "b c"), ("b", "d"), ("c", "d")]).is_ok());
         // A long chain.
         let names: Vec<String> = (0..2_000).map(|at| format!("s{at}")).collect();

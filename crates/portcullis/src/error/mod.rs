@@ -128,6 +128,27 @@ impl AuthError {
         }
     }
 
+    /// The code for the closing handshake of a WebSocket that ends for this error. The codes are in the IANA registry "WebSocket
+    /// Close Code Number" (RFC 6455 §11.7):
+    ///
+    /// | code | meaning | the error has the status |
+    /// |---|---|---|
+    /// | 3000 | Unauthorized: get a new token, then connect again | 401 |
+    /// | 3003 | Forbidden | 403 |
+    /// | 1013 | Try Again Later | 503 |
+    /// | 1011 | Internal Error | 500 |
+    /// | 1008 | Policy Violation | any other |
+    #[must_use]
+    pub fn websocket_close_code(&self) -> u16 {
+        match self.status() {
+            401 => 3000,
+            403 => 3003,
+            500 => 1011,
+            503 => 1013,
+            _ => 1008,
+        }
+    }
+
     /// The reason why the token is bad; `None` for other errors.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
@@ -239,5 +260,10 @@ mod tests {
             AuthError::UseDpopNonce { nonce: String::new() },
         ];
         assert!(others.iter().all(|error| allowed(error.description()) && allowed(error.code())));
+        // The closing handshake of a WebSocket has room for 123 bytes (RFC 6455 §5.5.1).
+        assert!(others.iter().all(|error| error.description().len() <= 123));
+        assert!(Reason::ALL.iter().all(|reason| reason.description().len() <= 123));
+        let codes: Vec<u16> = others.iter().map(AuthError::websocket_close_code).collect();
+        assert_eq!(codes, [3000, 3003, 3000, 1008, 1008, 1008, 1013, 1011, 3003]);
     }
 }

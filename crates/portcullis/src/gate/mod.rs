@@ -6,6 +6,8 @@ mod observe;
 mod page;
 mod readiness;
 mod refuse;
+#[cfg(feature = "remote")]
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,6 +19,8 @@ use async_trait::async_trait;
 pub use admission::Admission;
 pub use observe::{Observed, Outcome};
 pub use refuse::{Denied, Refusable, Refused};
+#[cfg(feature = "remote")]
+pub use watch::{Watch, Watched};
 
 use crate::claims::ScopeHierarchy;
 use crate::credential::{Credential, GateRules, PublicUrl, Scheme, TokenSource};

@@ -126,7 +126,7 @@ fn challenge_of_each_combination_helps() {
                     claims = better;
                     refusal = refused(&policy, &claims);
                 }
-                // What is left cannot be had by a challenge.
+                // No challenge can ask for what is left.
                 if let Some(refusal) = refusal {
                     assert_eq!(refusal.status(), 403, "{policy:?} {claims}");
                     let lacks =

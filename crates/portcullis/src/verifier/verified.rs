@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::credential::Scheme;
 use crate::error::InvalidToken;
 use crate::jose::{Header, VerifyingKey, base64url};
-use crate::verifier::{Evidence, SenderConstraint};
+use crate::verifier::{Evidence, Recheck, SenderConstraint};
 
 /// A verified caller: the claims of a token that passed every check. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Verified {
     scope_hierarchy: Option<Arc<ScopeHierarchy>>,
     /// The mark of the gate that checked the proof of the request.
     proof: Option<ProofMark>,
+    /// What is asked again while a connection of the caller is open.
+    rechecks: Option<Arc<Vec<Arc<dyn Recheck>>>>,
 }
 
 /// Marks callers whose proof of possession was checked. Clones are the same mark.
@@ -74,8 +76,15 @@ impl Signed {
 impl Verified {
     /// A caller whose token has a good signature.
     pub(crate) fn from_token(contents: Arc<TokenContents>, grants: Arc<dyn GrantReader>) -> Self {
-        let scheme = Scheme::Bearer;
-        Self { contents, grants, response_headers: None, scheme, scope_hierarchy: None, proof: None }
+        Self {
+            contents,
+            grants,
+            response_headers: None,
+            scheme: Scheme::Bearer,
+            scope_hierarchy: None,
+            proof: None,
+            rechecks: None,
+        }
     }
 
     /// A caller that your own [`Verifier`](crate::Verifier) verified by other means than a JWT: by introspection, by an API
@@ -96,6 +105,7 @@ impl Verified {
             scheme: Scheme::Bearer,
             scope_hierarchy: None,
             proof: None,
+            rechecks: None,
         })
     }
 
@@ -129,7 +139,8 @@ impl Verified {
         self.contents.claims.token_id()
     }
 
-    /// `exp`: the time when the token expires. A connection that lives longer than its request should end then.
+    /// `exp`: the time when the token expires. A connection that lives longer than its request should end then
+    /// ([`Gate::watch`](crate::Gate::watch)).
     #[must_use]
     pub fn expires_at(&self) -> Option<NumericDate> {
         self.contents.claims.expires_at()
@@ -324,6 +335,21 @@ impl Verified {
     pub(crate) fn with_more_response_headers(self, more: Vec<(String, String)>) -> Self {
         let headers = [self.response_headers(), &more].concat();
         self.with_response_headers(headers)
+    }
+
+    /// With a check that is asked again while a connection of the caller is open ([`Gate::watch`](crate::Gate::watch)). Each call
+    /// of this method adds one. A verifier calls it that knows more than the token says.
+    #[must_use]
+    pub fn with_recheck(mut self, recheck: impl Recheck + 'static) -> Self {
+        let mut rechecks = self.rechecks.map(Arc::unwrap_or_clone).unwrap_or_default();
+        rechecks.push(Arc::new(recheck));
+        self.rechecks = Some(Arc::new(rechecks));
+        self
+    }
+
+    #[cfg(feature = "remote")]
+    pub(crate) fn rechecks(&self) -> impl Iterator<Item = &dyn Recheck> {
+        self.rechecks.iter().flat_map(|rechecks| rechecks.iter()).map(|recheck| &**recheck)
     }
 
     /// With scopes, permissions and roles read by `grants`.

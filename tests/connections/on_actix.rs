@@ -1,0 +1,61 @@
+//! The service on Actix Web.
+
+use std::time::Duration;
+
+use actix_web::web::{Bytes, ServiceConfig};
+use actix_web::{Error, HttpRequest, HttpResponse, rt, web};
+use actix_ws::{CloseReason, Message, MessageStream, Session};
+use portcullis_actix::{Auth, Watch};
+
+use crate::running::Running;
+use crate::service::Service;
+
+pub(crate) fn serve(service: &Service) -> Running {
+    let service = service.clone();
+    Running::actix(move |app: &mut ServiceConfig| {
+        app.app_data(service.gate().clone())
+            .app_data(web::Data::new(service.clone()))
+            .route("/socket", web::get().to(connect))
+            .route("/events", web::get().to(events));
+    })
+}
+
+async fn events(service: web::Data<Service>, auth: Auth) -> HttpResponse {
+    let ticks = service.ticks(|| Ok::<_, Error>(Bytes::from_static(b"data: tick\n\n")));
+    HttpResponse::Ok().content_type("text/event-stream").streaming(service.watch(&auth).limit(ticks))
+}
+
+async fn connect(
+    service: web::Data<Service>,
+    auth: Auth,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Error> {
+    let (response, session, messages) = actix_ws::handle(&request, body)?;
+    let watch = service.watch(&auth);
+    rt::spawn(async move {
+        let _open = service.begin();
+        serve_session(session, messages, watch).await;
+    });
+    Ok(response)
+}
+
+async fn serve_session(session: Session, messages: MessageStream, watch: Watch) {
+    let Err(ended) = watch.run(echo(session.clone(), messages)).await else { return };
+    let close =
+        CloseReason { code: ended.websocket_close_code().into(), description: Some(ended.description().to_owned()) };
+    let _ = rt::time::timeout(Duration::from_secs(5), session.close(Some(close))).await;
+}
+
+async fn echo(mut session: Session, mut messages: MessageStream) {
+    while let Some(Ok(message)) = messages.recv().await {
+        let sent = match message {
+            Message::Text(text) => session.text(text).await,
+            Message::Ping(bytes) => session.pong(&bytes).await,
+            _ => break,
+        };
+        if sent.is_err() {
+            break;
+        }
+    }
+}
