@@ -218,6 +218,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod extract;
+mod mcp_middleware;
 mod metadata;
 mod middleware;
 mod payload;
@@ -238,10 +239,11 @@ pub use portcullis::{
     roles, scopes,
 };
 pub use portcullis::{
-    adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, possession, session, verifier,
+    adapter, checks, claims, clock, config, dangerous, error, jose, keys, mcp, policy, possession, session, verifier,
 };
 
 pub use extract::{Auth, Authorized, MaybeAuth};
+pub use mcp_middleware::{McpMiddleware, McpMiddlewareService};
 pub use metadata::{resource_metadata, resource_metadata_routes};
 pub use middleware::{AuthMiddleware, AuthMiddlewareService};
 pub use rejection::Rejection;

@@ -79,6 +79,10 @@ impl AuthMiddleware {
         Arc::unwrap_or_clone(self.0).optional().into()
     }
 
+    pub(crate) fn around<S>(&self, inner: S) -> AuthMiddlewareService<S> {
+        AuthMiddlewareService { inner: Rc::new(inner), guard: Arc::clone(&self.0) }
+    }
+
     /// Answers CORS preflight requests with 204. Browsers add no credential to them. They reach neither the policy nor the
     /// routes ([`Guard::allow_cors_preflight`](portcullis::adapter::Guard::allow_cors_preflight)).
     ///
@@ -106,7 +110,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(AuthMiddlewareService { inner: Rc::new(inner), guard: Arc::clone(&self.0) }))
+        ready(Ok(self.around(inner)))
     }
 }
 

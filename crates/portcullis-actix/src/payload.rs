@@ -1,5 +1,7 @@
-//! Whether a request has a body that no header field announces.
+//! Reading bodies before the handler does, and putting them back.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -23,24 +25,50 @@ pub(crate) fn has_unannounced_body(request: &mut ServiceRequest) -> bool {
         Poll::Ready(Some(first)) => Some(first),
         Poll::Pending => None,
     };
-    request.set_payload(Payload::Stream { payload: Box::pin(Peeked { first, rest: payload }) });
+    request.set_payload(put_back(first.into_iter().collect(), payload));
     true
 }
 
-/// A body whose first piece was read.
-struct Peeked {
-    first: Option<Result<Bytes, PayloadError>>,
+/// Reads the body, and returns it again. The first value is `None` if it has more than `limit` bytes, or cannot be read to its
+/// end.
+pub(crate) async fn read(mut payload: Payload, limit: usize) -> (Option<Vec<u8>>, Payload) {
+    let (mut pieces, mut whole) = (VecDeque::new(), Vec::new());
+    loop {
+        match poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await {
+            None => return (Some(whole), put_back(pieces, Payload::None)),
+            Some(Ok(piece)) => {
+                whole.extend_from_slice(&piece);
+                pieces.push_back(Ok(piece));
+                if whole.len() > limit {
+                    return (None, put_back(pieces, payload));
+                }
+            }
+            Some(Err(error)) => {
+                pieces.push_back(Err(error));
+                return (None, put_back(pieces, payload));
+            }
+        }
+    }
+}
+
+fn put_back(pieces: VecDeque<Result<Bytes, PayloadError>>, rest: Payload) -> Payload {
+    Payload::Stream { payload: Box::pin(PutBack { pieces, rest }) }
+}
+
+/// A body whose first pieces were read.
+struct PutBack {
+    pieces: VecDeque<Result<Bytes, PayloadError>>,
     rest: Payload,
 }
 
-impl Stream for Peeked {
+impl Stream for PutBack {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let peeked = self.get_mut();
-        match peeked.first.take() {
-            Some(first) => Poll::Ready(Some(first)),
-            None => Pin::new(&mut peeked.rest).poll_next(context),
+        let body = self.get_mut();
+        match body.pieces.pop_front() {
+            Some(piece) => Poll::Ready(Some(piece)),
+            None => Pin::new(&mut body.rest).poll_next(context),
         }
     }
 }

@@ -205,6 +205,7 @@
 
 mod extract;
 mod layer;
+mod mcp_layer;
 mod metadata;
 mod rejection;
 mod state;
@@ -221,11 +222,12 @@ pub use portcullis::{
     roles, scopes,
 };
 pub use portcullis::{
-    adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, possession, session, verifier,
+    adapter, checks, claims, clock, config, dangerous, error, jose, keys, mcp, policy, possession, session, verifier,
 };
 
 pub use extract::{Auth, Authorized};
 pub use layer::AuthLayer;
+pub use mcp_layer::{McpLayer, McpService};
 pub use metadata::{MetadataDocument, resource_metadata, resource_metadata_routes};
 pub use portcullis_tower::{AuthBody, AuthService};
 pub use rejection::Rejection;

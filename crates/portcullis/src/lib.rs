@@ -69,6 +69,7 @@ pub mod jose;
 pub mod keys;
 mod lookups;
 pub mod loopback;
+pub mod mcp;
 pub mod policy;
 pub mod possession;
 mod preflight;

@@ -164,6 +164,10 @@ impl ResourceMetadata {
         self.tls_client_certificate_bound_access_tokens = possession.has_certificates();
     }
 
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes_supported.iter().map(String::as_str)
+    }
+
     pub(crate) fn or_issuers(mut self, issuers: Vec<String>) -> Self {
         if self.authorization_servers.is_empty() {
             self.authorization_servers = issuers;

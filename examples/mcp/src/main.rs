@@ -37,7 +37,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let [resource] = config.audience.as_slice() else {
         return Err("PORTCULLIS_AUDIENCE: write one URL, the endpoint's".into());
     };
-    let app = example_mcp::app(config.verifier()?, resource)?;
+    let app = example_mcp::on_axum::app(&example_mcp::Service::new(config.verifier()?, resource)?)?;
     println!("the endpoint is {local}");
     for line in embedded.iter().flat_map(|issuer| lines_to_try(issuer, &local)) {
         println!("\n{line}");

@@ -3,9 +3,6 @@
 //!
 //! <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http>
 
-use axum::Json;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -39,12 +36,23 @@ struct Call {
 }
 
 /// An answer: a result or an error, with its HTTP status.
-pub(crate) struct Answer(StatusCode, Value);
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// `None` for notifications.
+    pub(crate) body: Option<Value>,
+}
+
+impl Answer {
+    /// The answer to a notification.
+    pub(crate) fn accepted() -> Self {
+        Self { status: 202, body: None }
+    }
+}
 
 impl Message {
     /// Reads the body, and compares it with the headers that repeat parts of it.
-    pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Answer> {
-        let bad = |id: &Value, code, message: &str, data| error(StatusCode::BAD_REQUEST, id, code, message, data);
+    pub(crate) fn read<'a>(header: &dyn Fn(&str) -> Option<&'a [u8]>, body: &[u8]) -> Result<Self, Answer> {
+        let bad = |id: &Value, code, message: &str, data| error(400, id, code, message, data);
         let value: Value = serde_json::from_slice(body)
             .map_err(|_| bad(&Value::Null, PARSE_ERROR, "the body is not JSON", Value::Null))?;
         // serde would also read the object from an array.
@@ -57,7 +65,7 @@ impl Message {
         let id = call.id.clone().unwrap_or_default();
         let mismatch =
             |what: &str| bad(&id, HEADER_MISMATCH, &format!("{what} is not what the body says"), Value::Null);
-        let header = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let header = |name| header(name).map(|value| std::str::from_utf8(value).unwrap_or_default());
         let named = call.params.pointer("/_meta/io.modelcontextprotocol~1protocolVersion").and_then(Value::as_str);
         let version = header("mcp-protocol-version");
         if let Some(version) = version.filter(|version| !SUPPORTED.contains(version)) {
@@ -129,11 +137,11 @@ impl Message {
     }
 
     pub(crate) fn invalid_params(&self, message: &str) -> Answer {
-        error(StatusCode::OK, &self.id(), INVALID_PARAMS, message, Value::Null)
+        error(200, &self.id(), INVALID_PARAMS, message, Value::Null)
     }
 
     pub(crate) fn unknown_method(&self) -> Answer {
-        let status = if self.is_current { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        let status = if self.is_current { 404 } else { 200 };
         error(status, &self.id(), METHOD_NOT_FOUND, "Method not found", Value::Null)
     }
 
@@ -142,7 +150,7 @@ impl Message {
             members.insert("resultType".to_owned(), "complete".into());
             members.insert("_meta".to_owned(), json!({"io.modelcontextprotocol/serverInfo": server_info()}));
         }
-        Answer(StatusCode::OK, json!({"jsonrpc": "2.0", "id": self.id(), "result": result}))
+        Answer { status: 200, body: Some(json!({"jsonrpc": "2.0", "id": self.id(), "result": result})) }
     }
 
     fn id(&self) -> Value {
@@ -150,18 +158,12 @@ impl Message {
     }
 }
 
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        (self.0, Json(self.1)).into_response()
-    }
-}
-
-fn error(status: StatusCode, id: &Value, code: i32, message: &str, data: Value) -> Answer {
+fn error(status: u16, id: &Value, code: i32, message: &str, data: Value) -> Answer {
     let mut error = json!({"code": code, "message": message});
     if let Some(members) = error.as_object_mut().filter(|_| !data.is_null()) {
         members.insert("data".to_owned(), data);
     }
-    Answer(status, json!({"jsonrpc": "2.0", "id": id, "error": error}))
+    Answer { status, body: Some(json!({"jsonrpc": "2.0", "id": id, "error": error})) }
 }
 
 fn server_info() -> Value {

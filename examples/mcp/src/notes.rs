@@ -25,18 +25,18 @@ impl Tool {
         Self::ALL.into_iter().find(|tool| tool.name() == name)
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::AddNote => "add_note",
             Self::ListNotes => "list_notes",
         }
     }
 
-    /// The policy of the tool. It includes the scope of the endpoint, so that a client asks for all scopes at once.
+    /// What the tool needs in addition to the scope of the endpoint. The guard demands both at once.
     pub(crate) fn policy(self) -> Policy {
         match self {
-            Self::AddNote => scopes("notes:read notes:write"),
-            Self::ListNotes => scopes("notes:read"),
+            Self::AddNote => scopes("notes:write"),
+            Self::ListNotes => Policy::authenticated(),
         }
     }
 

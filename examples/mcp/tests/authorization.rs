@@ -1,6 +1,8 @@
 //! A test for each demand that the authorization part of the Model Context Protocol, revision 2026-07-28, makes of a
 //! resource server. The sections are those of
 //! <https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization>.
+//!
+//! Each request is sent to the server on Axum and to the one on Actix Web. The answers are equal.
 
 #![allow(
     clippy::expect_used,
@@ -10,12 +12,19 @@
     reason = "tests may fail by panic; clippy can't tell that these functions are tests"
 )]
 
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpRequest};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use axum::routing::post;
+use example_mcp::{Service, on_actix, on_axum};
+use portcullis_actix::{Auth as ActixAuth, McpMiddleware};
 use portcullis_axum::jose::Algorithm;
-use portcullis_axum::{Auth, Policy};
+use portcullis_axum::mcp::ToolPolicies;
+use portcullis_axum::{Auth, McpLayer, Policy, ResourceMetadata};
 use portcullis_testing::{TestIssuer, TokenBuilder};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -27,9 +36,11 @@ const NO_TOKEN: &str = r#"Bearer realm="api", scope="notes:read", resource_metad
 
 struct Server {
     issuer: TestIssuer,
-    app: Router,
+    axum: Router,
+    actix: Service,
 }
 
+#[derive(Debug, Eq, PartialEq)]
 struct Answer {
     status: u16,
     challenge: Option<String>,
@@ -38,23 +49,29 @@ struct Answer {
 
 impl Server {
     fn new() -> Self {
-        let issuer = TestIssuer::from_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
-        let app = example_mcp::app(issuer.verifier().build().unwrap(), RESOURCE).unwrap();
-        Self { issuer, app }
+        Self::at(RESOURCE)
+    }
+
+    /// A server for each framework, with its own notes.
+    fn at(resource: &str) -> Self {
+        let issuer = TestIssuer::from_algorithms([Algorithm::Es256]).with_audience(resource);
+        let service = || Service::new(issuer.verifier().build().unwrap(), resource).unwrap();
+        Self { axum: on_axum::app(&service()).unwrap(), actix: service(), issuer }
     }
 
     fn token(&self, scope: &str) -> TokenBuilder {
         self.issuer.token().subject("alice").scope(scope)
     }
 
+    /// Asks both servers, which answer alike.
     async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.app.clone().oneshot(request).await.unwrap();
-        let challenges: Vec<_> = response.headers().get_all("www-authenticate").iter().cloned().collect();
-        assert!(challenges.len() <= 1, "{challenges:?}");
-        let challenge = challenges.first().map(|value| value.to_str().unwrap().to_owned());
-        let status = response.status().as_u16();
-        let body = axum::body::to_bytes(response.into_body(), 100_000).await.unwrap();
-        Answer { status, challenge, body: String::from_utf8(body.to_vec()).unwrap() }
+        let (parts, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, 10_000_000).await.unwrap();
+        let actix = actix_request(&parts, body.to_vec());
+        let from_actix = ask_actix(on_actix::routes(&self.actix).unwrap(), actix).await;
+        let from_axum = ask_axum(&self.axum, Request::from_parts(parts, Body::from(body))).await;
+        assert_eq!(from_axum, from_actix, "left: the answer of axum, right: that of actix");
+        from_axum
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -65,6 +82,34 @@ impl Server {
     async fn say(&self, token: &TokenBuilder, message: &Value) -> Answer {
         self.send(saying(message, &[("authorization", &format!("Bearer {}", token.sign()))])).await
     }
+}
+
+async fn ask_axum(app: &Router, request: Request<Body>) -> Answer {
+    let response = app.clone().oneshot(request).await.unwrap();
+    let challenges: Vec<_> = response.headers().get_all("www-authenticate").iter().cloned().collect();
+    assert!(challenges.len() <= 1, "{challenges:?}");
+    let challenge = challenges.first().map(|value| value.to_str().unwrap().to_owned());
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), 100_000).await.unwrap();
+    Answer { status, challenge, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+fn actix_request(parts: &axum::http::request::Parts, body: Vec<u8>) -> actix_web::test::TestRequest {
+    let method = actix_web::http::Method::from_bytes(parts.method.as_str().as_bytes()).unwrap();
+    let request = actix_web::test::TestRequest::default().method(method).uri(&parts.uri.to_string()).set_payload(body);
+    parts.headers.iter().fold(request, |request, (name, value)| {
+        let name = HeaderName::try_from(name.as_str()).unwrap();
+        request.append_header((name, HeaderValue::from_bytes(value.as_bytes()).unwrap()))
+    })
+}
+
+async fn ask_actix(routes: impl FnOnce(&mut ServiceConfig), request: actix_web::test::TestRequest) -> Answer {
+    let app = actix_web::test::init_service(App::new().configure(routes)).await;
+    let response = actix_web::test::call_service(&app, request.to_request()).await;
+    let status = response.status().as_u16();
+    let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+    let body = actix_web::test::read_body(response).await;
+    Answer { status, challenge, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
 impl Answer {
@@ -109,7 +154,7 @@ const VERSION: &str = "/params/_meta/io.modelcontextprotocol~1protocolVersion";
 
 // Authorization Server Discovery
 
-#[tokio::test]
+#[actix_web::test]
 async fn authorization_server_location_is_in_the_metadata() {
     let metadata = Server::new().get(METADATA).await;
     assert_eq!(metadata.status, 200);
@@ -125,7 +170,7 @@ async fn authorization_server_location_is_in_the_metadata() {
     );
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn protected_resource_metadata_discovery_at_both_well_known_uris() {
     let server = Server::new();
     // Without a token, and without a challenge before.
@@ -133,13 +178,11 @@ async fn protected_resource_metadata_discovery_at_both_well_known_uris() {
     assert_eq!((of_path.status, of_root.status), (200, 200));
     assert_eq!(of_path.body, of_root.body);
     // A server at the root has one path for both.
-    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
-    let app = example_mcp::app(issuer.verifier().build().unwrap(), "https://notes.example").unwrap();
-    let at_root = Server { issuer, app };
+    let at_root = Server::at("https://notes.example");
     assert_eq!(at_root.get(ROOT_METADATA).await.json()["resource"], "https://notes.example");
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn protected_resource_metadata_discovery_from_a_401() {
     let server = Server::new();
     let answer = server.send(saying(&list(), &[])).await;
@@ -151,7 +194,7 @@ async fn protected_resource_metadata_discovery_from_a_401() {
 
 // Scope Selection Strategy
 
-#[tokio::test]
+#[actix_web::test]
 async fn scope_selection_from_a_401() {
     let server = Server::new();
     for (answer, error) in [
@@ -165,7 +208,7 @@ async fn scope_selection_from_a_401() {
     }
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn scope_selection_from_scopes_supported() {
     let server = Server::new();
     let supported = server.get(METADATA).await.json()["scopes_supported"].clone();
@@ -175,7 +218,7 @@ async fn scope_selection_from_scopes_supported() {
     }
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn refresh_tokens_need_no_offline_access_here() {
     let server = Server::new();
     let told = [
@@ -192,13 +235,13 @@ async fn refresh_tokens_need_no_offline_access_here() {
 fn canonical_server_uri_must_be_a_url_without_fragment() {
     for resource in ["mcp.example.com", "https://mcp.example.com#fragment", ""] {
         let verifier = TestIssuer::from_algorithms([Algorithm::Es256]).verifier().build().unwrap();
-        assert!(example_mcp::app(verifier, resource).is_err(), "{resource}");
+        assert!(Service::new(verifier, resource).is_err(), "{resource}");
     }
 }
 
 // Access Token Usage
 
-#[tokio::test]
+#[actix_web::test]
 async fn token_requirements_hold_for_every_request() {
     let server = Server::new();
     let good = server.token("notes:read");
@@ -217,7 +260,7 @@ async fn token_requirements_hold_for_every_request() {
     }
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn token_requirements_no_token_in_query_or_body() {
     let server = Server::new();
     let token = server.token("notes:read").sign();
@@ -235,7 +278,7 @@ async fn token_requirements_no_token_in_query_or_body() {
     }
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn token_handling_refuses_tokens_for_other_servers() {
     let server = Server::new();
     let good = server.token("notes:read");
@@ -260,7 +303,7 @@ async fn token_handling_refuses_tokens_for_other_servers() {
     assert_eq!(server.say(&good.without("aud"), &list()).await.status, 401);
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn token_handling_refuses_other_authorization_servers() {
     let server = Server::new();
     let stranger = TestIssuer::from_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
@@ -277,7 +320,7 @@ async fn token_handling_refuses_other_authorization_servers() {
 
 // Error Handling
 
-#[tokio::test]
+#[actix_web::test]
 async fn error_handling_with_400_401_and_403() {
     let server = Server::new();
     let good = format!("Bearer {}", server.token("notes:read").sign());
@@ -295,7 +338,7 @@ async fn error_handling_with_400_401_and_403() {
     assert_eq!(server.send(twice).await.status, 400);
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn runtime_insufficient_scope_names_all_scopes_at_once() {
     let server = Server::new();
     let answer = server.say(&server.token("notes:read profile"), &add("x")).await;
@@ -306,7 +349,7 @@ async fn runtime_insufficient_scope_names_all_scopes_at_once() {
             r#"Bearer realm="api", error="insufficient_scope", error_description="The access token does not grant what this resource requires", scope="notes:read notes:write", resource_metadata="https://notes.example/.well-known/oauth-protected-resource/mcp""#
         )
     );
-    // A scope is a whole word, and one scope does not imply the other.
+    // A scope is a whole word. It implies no other, unless the gate says so.
     for scope in ["notes:reader", "notes", "notes:*", "NOTES:READ", "notes:write", ""] {
         let answer = server.say(&server.token(scope), &list()).await;
         assert_eq!(answer.status, 403, "{scope}");
@@ -314,7 +357,18 @@ async fn runtime_insufficient_scope_names_all_scopes_at_once() {
     }
 }
 
-#[tokio::test]
+#[actix_web::test]
+async fn runtime_insufficient_scope_accounts_for_hierarchies() {
+    let server = Server::new();
+    for call in [list(), add("x")] {
+        assert_eq!(server.say(&server.token("notes:admin"), &call).await.status, 200, "{call}");
+    }
+    // The challenge names what is needed, and not what implies it.
+    let refused = server.say(&server.token("notes:read"), &add("x")).await.challenge.unwrap();
+    assert!(refused.contains(r#"scope="notes:read notes:write""#), "{refused}");
+}
+
+#[actix_web::test]
 async fn step_up_with_the_challenged_scopes_succeeds() {
     let server = Server::new();
     let refused = server.say(&server.token("notes:read"), &add("buy milk")).await.challenge.unwrap();
@@ -326,21 +380,35 @@ async fn step_up_with_the_challenged_scopes_succeeds() {
 
 // Security Considerations
 
-#[tokio::test]
+#[actix_web::test]
 async fn access_token_privilege_restriction_hides_the_token() {
-    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
+    let gate = issuer.gate().with_resource_metadata(ResourceMetadata::new(RESOURCE).unwrap());
+    let policies = || ToolPolicies::new(Policy::authenticated()).other_tools(Policy::authenticated());
+    let token = issuer.token().subject("alice").sign();
+    let request = || saying(&list(), &[("authorization", &format!("Bearer {token}"))]);
     // Every header that a handler sees and could pass on.
     let echo = |auth: Auth, headers: HeaderMap| async move { format!("{:?} {headers:?}", auth.subject()) };
-    let app: Router =
-        example_mcp::behind(issuer.gate(), Policy::authenticated(), Router::new().route("/mcp", post(echo)));
-    let server = Server { issuer, app };
-    let token = server.token("notes:read");
-    let seen = server.say(&token, &list()).await.body;
-    assert!(seen.contains(r#"Some("alice")"#) && seen.contains("mcp-method"), "{seen}");
-    assert!(!seen.contains("authorization") && !seen.contains(&token.sign()[..20]), "{seen}");
+    let guard = McpLayer::new(gate.clone(), policies()).unwrap();
+    let from_axum = ask_axum(&on_axum::behind(guard, Router::new().route("/mcp", post(echo))), request()).await;
+
+    let echo = |auth: ActixAuth, request: HttpRequest| async move {
+        format!("{:?} {:?}", auth.subject(), request.headers().iter().collect::<Vec<_>>())
+    };
+    let guard = McpMiddleware::new(gate, policies()).unwrap();
+    let endpoint = web::resource("/mcp").route(web::post().to(echo)).wrap(from_fn(on_actix::forget_token)).wrap(guard);
+    let routes = |app: &mut ServiceConfig| {
+        app.service(endpoint);
+    };
+    let from_actix = ask_actix(routes, actix_request(&request().into_parts().0, Vec::new())).await;
+
+    for seen in [from_axum.body, from_actix.body] {
+        assert!(seen.contains(r#"Some("alice")"#) && seen.contains("mcp-method"), "{seen}");
+        assert!(!seen.contains("authorization") && !seen.contains(&token[..20]), "{seen}");
+    }
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn access_token_privilege_restriction_separates_users() {
     let server = Server::new();
     let scope = "notes:read notes:write";
@@ -357,7 +425,7 @@ async fn access_token_privilege_restriction_separates_users() {
 
 // Streamable HTTP, as far as it concerns authorization
 
-#[tokio::test]
+#[actix_web::test]
 async fn security_and_endpoint_refuses_a_foreign_origin_first() {
     let server = Server::new();
     let field = format!("Bearer {}", server.token("notes:read").sign());
@@ -372,7 +440,7 @@ async fn security_and_endpoint_refuses_a_foreign_origin_first() {
     assert_eq!(server.send(both).await.status, 403);
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn server_validation_refuses_headers_that_contradict_the_body() {
     let server = Server::new();
     let field = format!("Bearer {}", server.token("notes:read notes:write").sign());
@@ -398,7 +466,7 @@ async fn server_validation_refuses_headers_that_contradict_the_body() {
     }
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn policy_is_that_of_the_tool_in_the_body() {
     let server = Server::new();
     let field = format!("Bearer {}", server.token("notes:read").sign());
@@ -412,7 +480,48 @@ async fn policy_is_that_of_the_tool_in_the_body() {
     assert_eq!(server.send(request).await.status, 403);
 }
 
-#[tokio::test]
+/// The reader of the guard and that of the server may disagree, for example about members that appear twice.
+#[actix_web::test]
+async fn body_that_cannot_be_read_needs_all_scopes() {
+    let server = Server::new();
+    let named =
+        |name: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{name}"}}}}"#);
+    let twice = named("list_notes").replace("}}", r#","name":"add_note"}}"#);
+    let batch = format!("[{},{}]", named("list_notes"), named("add_note"));
+    // Longer than what the guard reads.
+    let long =
+        named("list_notes").replace("}}", &format!(r#","arguments":{{"text":"{}"}}}}}}"#, "x".repeat(1_100_000)));
+    for body in [twice, batch, "{".to_owned(), "\u{feff}{}".to_owned(), long] {
+        for (scope, statuses) in [("notes:read", [403, 403]), ("notes:read notes:write", [400, 200])] {
+            let field = format!("Bearer {}", server.token(scope).sign());
+            let request = Request::post("/mcp").header("authorization", field).body(Body::from(body.clone())).unwrap();
+            let answer = server.send(request).await;
+            assert!(statuses.contains(&answer.status), "{} {scope} {}", answer.status, &body[..body.len().min(200)]);
+            if answer.status == 403 {
+                let challenge = answer.challenge.unwrap();
+                assert!(challenge.contains(r#"scope="notes:read notes:write""#), "{challenge}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn proofs_of_possession_are_one_call_on_the_gate() {
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]).with_audience(RESOURCE);
+    let service = || {
+        let plain = Service::new(issuer.verifier().build().unwrap(), RESOURCE).unwrap();
+        plain.demanding_proofs().unwrap()
+    };
+    let server = Server { axum: on_axum::app(&service()).unwrap(), actix: service(), issuer: issuer.clone() };
+    // A bearer token is not enough, and the challenge says which proofs are.
+    let refused = server.say(&server.token("notes:read"), &list()).await;
+    let challenge = refused.challenge.unwrap();
+    assert_eq!(refused.status, 401);
+    assert!(challenge.starts_with("DPoP ") && challenge.contains("algs="), "{challenge}");
+    assert!(challenge.contains("resource_metadata="), "{challenge}");
+}
+
+#[actix_web::test]
 async fn earlier_protocol_versions_are_understood() {
     let server = Server::new();
     let good = server.token("notes:read");
@@ -435,7 +544,7 @@ async fn earlier_protocol_versions_are_understood() {
     assert_eq!(server.send(get).await.status, 405);
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn invalid_messages_and_unknown_tools_are_errors() {
     let server = Server::new();
     let field = format!("Bearer {}", server.token("notes:read notes:write").sign());

@@ -187,7 +187,8 @@ fn compose_file_of_the_page_makes_a_gate() {
 
 #[test]
 fn page_has_the_code_of_the_tests() {
-    let sources = [include_str!("on_actix.rs"), include_str!("on_axum.rs"), include_str!("shared.rs")];
+    let rmcp = include_str!("../../../examples/mcp/tests/rmcp.rs");
+    let sources = [include_str!("on_actix.rs"), include_str!("on_axum.rs"), include_str!("shared.rs"), rmcp];
     let lines = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
     let sources = sources.map(lines);
     let blocks: Vec<&str> =

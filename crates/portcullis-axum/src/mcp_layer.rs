@@ -1,0 +1,171 @@
+//! A guard for servers of the Model Context Protocol, which finds the policy of a request in its body.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use http_body::Frame;
+use portcullis::claims::NoClaims;
+use portcullis::mcp::ToolPolicies;
+use portcullis::{ConfigError, Gate};
+use portcullis_tower::AuthService;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::layer::AuthLayer;
+use crate::rejection::Rejection;
+use crate::view::view;
+
+/// Guards the endpoint of a server of the Model Context Protocol: each tool has its policy ([`ToolPolicies`]).
+///
+/// It first demands the policy of all requests, like [`AuthLayer`]. Then it reads the body, up to a limit, and demands what its
+/// messages need. The service behind it gets the whole body. The answer to a caller without the scopes is 403, whose challenge
+/// names all scopes that the request needs.
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use portcullis_axum::mcp::ToolPolicies;
+/// use portcullis_axum::{Gate, McpLayer, ResourceMetadata, resource_metadata_routes, scopes};
+///
+/// # async fn answer(_: String) {}
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let gate = portcullis_testing::TestIssuer::new().gate();
+/// let gate = gate.with_resource_metadata(ResourceMetadata::new("https://notes.example/mcp")?);
+/// let policies = ToolPolicies::new(scopes("notes:read")).tool("add_note", scopes("notes:write"));
+/// let app: Router = Router::new()
+///     .route("/mcp", post(answer))
+///     .layer(McpLayer::new(gate.clone(), policies)?)
+///     .merge(resource_metadata_routes(&gate));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "give it to Router::layer"]
+pub struct McpLayer {
+    gate: Gate,
+    policies: Arc<ToolPolicies>,
+}
+
+impl McpLayer {
+    /// Lets callers through that the policies allow.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the gate has no protected resource metadata, or a scope is `offline_access`
+    /// ([`ToolPolicies::check`]).
+    pub fn new(gate: Gate, policies: ToolPolicies) -> Result<Self, ConfigError> {
+        policies.check(&gate)?;
+        Ok(Self { gate, policies: Arc::new(policies) })
+    }
+}
+
+impl<S> Layer<S> for McpLayer {
+    type Service = AuthService<McpService<S>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let guard = AuthLayer::new(self.gate.clone()).require(self.policies.base().clone());
+        guard.layer(McpService { inner, layer: self.clone() })
+    }
+}
+
+/// A service behind a [`McpLayer`].
+#[derive(Clone, Debug)]
+pub struct McpService<S> {
+    inner: S,
+    layer: McpLayer,
+}
+
+impl<S> Service<Request<Body>> for McpService<S>
+where
+    S: Service<Request<Body>> + Clone + Send + 'static,
+    S::Response: IntoResponse,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The service that was polled ready is the one to call. Its clone serves the next request.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let McpLayer { gate, policies } = self.layer.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let (whole, body) = read(body, policies.max_body()).await;
+            let policy = whole.map_or_else(|| policies.strictest(), |whole| policies.policy(&whole));
+            let admitted = gate.extract::<NoClaims>(&view(&parts), parts.extensions.get(), &policy).await;
+            if let Err(refusal) = admitted {
+                return Ok(Rejection::from(refusal).into_response());
+            }
+            Ok(inner.call(Request::from_parts(parts, body)).await?.into_response())
+        })
+    }
+}
+
+/// Reads the body, and returns it again. The first value is `None` if it has more than `limit` bytes, or cannot be read to its
+/// end.
+async fn read(mut body: Body, limit: usize) -> (Option<Bytes>, Body) {
+    let (mut pieces, mut length) = (VecDeque::new(), 0_usize);
+    loop {
+        match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            None => {
+                let whole = joined(pieces);
+                return (Some(whole.clone()), Body::from(whole));
+            }
+            Some(Ok(frame)) => {
+                let Ok(piece) = frame.into_data() else { continue };
+                length = length.saturating_add(piece.len());
+                pieces.push_back(piece);
+                if length > limit {
+                    return (None, Body::new(PutBack { pieces, error: None, rest: body }));
+                }
+            }
+            Some(Err(error)) => return (None, Body::new(PutBack { pieces, error: Some(error), rest: body })),
+        }
+    }
+}
+
+fn joined(mut pieces: VecDeque<Bytes>) -> Bytes {
+    match pieces.pop_front() {
+        None => Bytes::new(),
+        Some(only) if pieces.is_empty() => only,
+        Some(first) => {
+            let mut whole = first.to_vec();
+            pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+            whole.into()
+        }
+    }
+}
+
+/// A body whose first pieces were read.
+struct PutBack {
+    pieces: VecDeque<Bytes>,
+    error: Option<axum::Error>,
+    rest: Body,
+}
+
+impl HttpBody for PutBack {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(piece) = self.pieces.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        match self.error.take() {
+            Some(error) => Poll::Ready(Some(Err(error))),
+            None => Pin::new(&mut self.rest).poll_frame(context),
+        }
+    }
+}
