@@ -2,8 +2,8 @@
 
 use portcullis::adapter::HeaderList;
 use portcullis::possession::Dpop;
-use portcullis::{Gate, Policy};
-use serde_json::json;
+use portcullis::{Gate, Policy, ResourceMetadata};
+use serde_json::{Value, json};
 
 use crate::support::{Client, ORIGIN, fields, gate, get, issuer, refusal, verdict};
 
@@ -116,6 +116,24 @@ async fn error_is_only_on_the_challenge_of_the_used_scheme() {
     let answer = refusal(&required, &request).await;
     assert_eq!(fields(&answer, "www-authenticate"), [&*plain]);
     assert!(answer.body.contains(r#""reason":"sender_constrained""#));
+}
+
+#[test]
+fn metadata_names_the_algorithms_and_the_mode() {
+    let metadata = || ResourceMetadata::new("https://api.test").unwrap();
+    let members = |gate: Gate| -> Value { serde_json::from_str(&gate.metadata_answer("GET").body).unwrap() };
+    let algorithms: Vec<&str> = ALGORITHMS.split(' ').collect();
+    for (gate, required) in [
+        (gate(Dpop::required()).with_resource_metadata(metadata()), json!(true)),
+        (gate(Dpop::accepted()).with_resource_metadata(metadata()), Value::Null),
+        (off().with_resource_metadata(metadata()).with_dpop(Dpop::required()).unwrap(), json!(true)),
+    ] {
+        let members = members(gate);
+        assert_eq!(members["dpop_signing_alg_values_supported"], json!(algorithms));
+        assert_eq!(members["dpop_bound_access_tokens_required"], required);
+    }
+    let plain = members(off().with_resource_metadata(metadata()));
+    assert_eq!(plain["dpop_signing_alg_values_supported"], Value::Null);
 }
 
 #[tokio::test]

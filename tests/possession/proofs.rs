@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use portcullis::adapter::HeaderList;
+use portcullis::async_trait;
+use portcullis::error::Unavailable;
 use portcullis::jose::{Algorithm, AlgorithmSet};
-use portcullis::possession::{Dpop, MemoryReplayStore};
+use portcullis::possession::{Dpop, Insertion, MemoryReplayStore, ReplayStore, UsedProof};
 use portcullis_testing::DpopKey;
 
 use crate::support::{Client, URI, fields, gate, get, issuer, observed, refusal, verdict};
@@ -234,6 +236,59 @@ async fn nothing_is_remembered_before_all_checks_pass() {
     }
     assert_eq!(verdict(&gate, &client.request()).await, "accepted");
     assert_eq!(store.remembered(), 1);
+}
+
+/// A store with one answer.
+#[derive(Debug)]
+struct Store(fn() -> Result<Insertion, Unavailable>);
+
+#[async_trait]
+impl ReplayStore for Store {
+    async fn insert(&self, proof: &UsedProof<'_>) -> Result<Insertion, Unavailable> {
+        assert!(proof.lifetime() <= Duration::from_secs(121));
+        self.0()
+    }
+}
+
+#[tokio::test]
+async fn store_that_cannot_tell_is_a_503() {
+    let client = Client::new();
+    for (store, expected) in [
+        (Store(|| Ok(Insertion::New)), "accepted"),
+        (Store(|| Ok(Insertion::Replayed)), "proof_replayed"),
+        (Store(|| Ok(Insertion::Full)), "temporarily_unavailable"),
+        (Store(|| Err(Unavailable::new())), "temporarily_unavailable"),
+        (Store(|| panic!("a bug in the store")), "server_error"),
+    ] {
+        let gate = gate(Dpop::required().with_replay_store(store));
+        assert_eq!(verdict(&gate, &client.request()).await, expected);
+    }
+    let gate = gate(Dpop::required().with_replay_store(MemoryReplayStore::new(2, 1).unwrap()));
+    let (one, other) = (Client::new(), Client::new());
+    assert_eq!(verdict(&gate, &one.request()).await, "accepted");
+    let answer = refusal(&gate, &one.request()).await;
+    assert_eq!((answer.status, fields(&answer, "retry-after")), (503, vec!["5"]));
+    assert_eq!(verdict(&gate, &other.request()).await, "accepted", "one client does not fill the store");
+}
+
+#[tokio::test]
+async fn distinct_replays_never_pass_and_memory_is_bounded() {
+    let store = std::sync::Arc::new(MemoryReplayStore::new(500, 500).unwrap());
+    let gate = gate(Dpop::required().with_replay_store(std::sync::Arc::clone(&store)));
+    let client = Client::new();
+    let mut accepted = Vec::new();
+    for number in 0..1_000 {
+        let request = client.request();
+        if verdict(&gate, &request).await == "accepted" {
+            accepted.push(request);
+        } else {
+            assert!(number >= 500);
+        }
+    }
+    assert_eq!((accepted.len(), store.remembered()), (500, 500));
+    for request in &accepted {
+        assert_eq!(verdict(&gate, request).await, "proof_replayed");
+    }
 }
 
 #[tokio::test]

@@ -145,6 +145,28 @@
 //! Other proxies, and a service that ends TLS itself:
 //! [Proof of possession](https://docs.rs/portcullis/latest/portcullis/_docs/proof_of_possession/).
 //!
+//! # Tokens that a thief cannot use
+//!
+//! A token can be bound to a key of its client. With DPoP (RFC 9449), each request proves that key:
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use portcullis_axum::possession::Dpop;
+//! use portcullis_axum::{Auth, Config, ConfigError, Gate};
+//!
+//! async fn me(auth: Auth) -> String {
+//!     format!("hello, {}", auth.subject().unwrap_or("stranger"))
+//! }
+//!
+//! # fn main() -> Result<(), ConfigError> {
+//! let verifier = Config::new("https://issuer.example", "https://api.example.com").verifier()?;
+//! let gate = Gate::new(verifier).with_public_url("https://api.example.com")?.with_dpop(Dpop::required())?;
+//! let app: Router = Router::new().route("/me", get(me)).with_state(gate);
+//! # Ok(()) }
+//! ```
+//!
+//! [`Dpop`](possession::Dpop) has the options: bearer tokens next to bound ones, nonces, and the store of used proofs.
+//!
 //! # Opaque tokens
 //!
 //! The issuer's introspection endpoint (RFC 7662) says what an opaque token means. Its metadata names the endpoint:

@@ -31,6 +31,10 @@ pub struct ResourceMetadata {
     resource_documentation: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tls_client_certificate_bound_access_tokens: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dpop_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dpop_bound_access_tokens_required: bool,
 }
 
 /// The answer to a request for the metadata, which every adapter sends alike.
@@ -96,6 +100,8 @@ impl ResourceMetadata {
             resource_name: None,
             resource_documentation: None,
             tls_client_certificate_bound_access_tokens: false,
+            dpop_signing_alg_values_supported: Vec::new(),
+            dpop_bound_access_tokens_required: false,
         })
     }
 
@@ -162,6 +168,8 @@ impl ResourceMetadata {
     /// Says which proofs of possession the gate checks.
     pub(crate) fn describe(&mut self, possession: &Possession) {
         self.tls_client_certificate_bound_access_tokens = possession.has_certificates();
+        self.dpop_signing_alg_values_supported = possession.proof_algorithm_list();
+        self.dpop_bound_access_tokens_required = possession.needs_dpop();
     }
 
     pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {

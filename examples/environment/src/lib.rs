@@ -5,7 +5,7 @@
 
 use portcullis::config::{members, variables};
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Config, ConfigError, Gate};
+use portcullis::{AuthError, Config, ConfigError, Gate};
 use portcullis_auth0::Auth0;
 use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
@@ -72,6 +72,8 @@ impl Environment {
     #[must_use]
     pub fn lines_to_try(&self, port: u16) -> Vec<String> {
         let Some(server) = &self.embedded else { return Vec::new() };
+        let challenges = self.gate.refuse(&AuthError::MissingToken).headers;
+        let accepts_bearer_tokens = challenges.iter().any(|(_, value)| value.starts_with("Bearer"));
         let issuer = server.issuer();
         let good = issuer.token().subject("alice").scope("read:messages").sign();
         let expired = issuer.token().subject("alice").scope("read:messages").expired().sign();
@@ -80,6 +82,13 @@ impl Environment {
             let field = token.map(|token| format!("-H 'Authorization: Bearer {token}' ")).unwrap_or_default();
             format!("# {comment}\ncurl -i {field}http://127.0.0.1:{port}{path}")
         };
+        if !accepts_bearer_tokens {
+            // Each request needs a proof of its own, so there are no lines to paste.
+            return vec![
+                line("200: open to everyone", "/api/public", None),
+                line("401: no token, and the challenge of DPoP", "/api/private", None),
+            ];
+        }
         vec![
             line("200: open to everyone", "/api/public", None),
             line("401: no token", "/api/private", None),
@@ -174,6 +183,14 @@ mod tests {
         assert_eq!(read("PORTCULLIS_ALGORITHMS", "none").unwrap_err().field(), "PORTCULLIS_ALGORITHMS");
         // This name only looks like an option.
         assert_eq!(read("PORTCULLIS_LEEWAY", "30").unwrap_err().field(), "PORTCULLIS_LEEWAY");
+    }
+
+    #[test]
+    fn lines_to_try_have_no_tokens_where_proofs_are_required() {
+        let dpop = portcullis::possession::Dpop::required();
+        let gate = TestIssuer::new().gate().with_public_url("https://api.test").unwrap().with_dpop(dpop).unwrap();
+        let lines = Environment { gate, port: 0, embedded: Some(TestIssuer::new().serve()) }.lines_to_try(3010);
+        assert!(lines.len() == 2 && lines.iter().all(|line| !line.contains("Authorization")), "{lines:?}");
     }
 
     #[test]

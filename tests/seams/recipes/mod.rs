@@ -4,12 +4,13 @@ mod on_actix;
 mod on_axum;
 mod shared;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::clock::ManualClock;
 use portcullis::jose::Algorithm;
+use portcullis::possession::Dpop;
 use portcullis::{Config, Gate};
 use portcullis_testing::TestIssuer;
 
@@ -134,6 +135,16 @@ async fn connection_ends_with_its_token() {
     clock.advance(Duration::from_secs(1));
     let ended = shared::while_allowed(&gate, &caller, std::future::pending::<()>()).await.unwrap_err();
     assert_eq!(ended.reason().unwrap().as_str(), "expired");
+}
+
+#[actix_web::test]
+async fn pages_read_challenges_and_nonces() {
+    let gate = issuer().gate().with_public_url("https://api.test").unwrap().with_dpop(Dpop::required()).unwrap();
+    for (status, exposed) in [on_axum::exposed(&gate).await, on_actix::exposed(&gate).await] {
+        assert_eq!(status, 401);
+        let fields: BTreeSet<&str> = exposed.split(',').map(str::trim).collect();
+        assert_eq!(fields, BTreeSet::from(["dpop-nonce", "www-authenticate"]));
+    }
 }
 
 #[actix_web::test]

@@ -1,5 +1,6 @@
 //! The recipes on Actix Web.
 
+use actix_cors::Cors;
 use actix_web::http::Method;
 use actix_web::{App, HttpResponse, test, web};
 use portcullis_actix::{Auth, AuthMiddleware, Authorized, Gate, Policy, Require, scopes};
@@ -90,4 +91,22 @@ pub(super) async fn answer(gate: &Gate, ask: &Ask) -> (u16, String) {
     let response = test::call_service(&app, request.to_request()).await;
     let status = response.status().as_u16();
     (status, String::from_utf8(test::read_body(response).await.to_vec()).unwrap())
+}
+
+fn cors() -> Cors {
+    Cors::default()
+        .allowed_origin("https://app.example.com")
+        .allowed_methods(["GET", "POST"])
+        .allowed_headers(["authorization", "dpop"])
+        .expose_headers(["www-authenticate", "dpop-nonce"])
+}
+
+/// The exposed fields in the answer to a request without a token from a page of that origin.
+pub(super) async fn exposed(gate: &Gate) -> (u16, String) {
+    let app = App::new().route("/", web::get().to(HttpResponse::Ok));
+    let app = test::init_service(app.wrap(AuthMiddleware::new(gate.clone())).wrap(cors())).await;
+    let request = test::TestRequest::get().uri("/").insert_header(("origin", "https://app.example.com"));
+    let response = test::call_service(&app, request.to_request()).await;
+    let exposed = response.headers().get("access-control-expose-headers").unwrap().to_str().unwrap();
+    (response.status().as_u16(), exposed.to_ascii_lowercase())
 }

@@ -3,11 +3,13 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
-use axum::http::{Request, StatusCode};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
 use axum::routing::get;
 use portcullis_axum::{Auth, AuthLayer, Authorized, Gate, HasGate, Policy, Require, scopes};
 use serde::Deserialize;
 use tower::ServiceExt as _;
+use tower_http::cors::CorsLayer;
 
 use super::Ask;
 
@@ -75,6 +77,23 @@ async fn documents(Path(tenant): Path<String>, auth: Auth<OfTenant>) -> Result<S
 async fn forward(auth: Auth) -> String {
     // The value of `Authorization` for the next service, also if a cookie had the token.
     format!("Bearer {}", auth.raw_token().unwrap_or_default())
+}
+
+pub(super) fn with_cors(routes: Router, gate: Gate) -> Router {
+    let cors = CorsLayer::new()
+        .allow_origin([HeaderValue::from_static("https://app.example.com")])
+        .allow_headers([AUTHORIZATION, HeaderName::from_static("dpop")])
+        .expose_headers([WWW_AUTHENTICATE, HeaderName::from_static("dpop-nonce")]);
+    routes.layer(AuthLayer::new(gate)).layer(cors)
+}
+
+/// The exposed fields in the answer to a request without a token from a page of that origin.
+pub(super) async fn exposed(gate: &Gate) -> (u16, String) {
+    let app = with_cors(Router::new().route("/", get(|| async { "" })), gate.clone());
+    let request = Request::get("/").header("origin", "https://app.example.com").body(Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    let exposed = response.headers()["access-control-expose-headers"].to_str().unwrap().to_ascii_lowercase();
+    (response.status().as_u16(), exposed)
 }
 
 fn app(state: AppState) -> Router {

@@ -117,6 +117,23 @@ mod tests {
     }
 
     #[test]
+    fn faults_name_the_variables() {
+        let builder = || JwtVerifier::builder("i", "a", FixedKeys::secret(&[7; 32]).unwrap());
+        for (set, field) in [
+            ([("PORTCULLIS_DPOP", "required"), ("PORTCULLIS_DPOP_NONCE", "true")], "PORTCULLIS_DPOP"),
+            (
+                [("PORTCULLIS_PUBLIC_URL", "https://a.example"), ("PORTCULLIS_DPOP_NONCE", "true")],
+                "PORTCULLIS_DPOP_NONCE",
+            ),
+        ] {
+            let lookup =
+                |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            let error = Config::options_from_variables(lookup).unwrap().gate_from(builder()).unwrap_err();
+            assert_eq!(error.field(), field, "{error}");
+        }
+    }
+
+    #[test]
     fn mode_is_required_or_accepted() {
         for mode in ["off", "true", "Required", "optional", ""] {
             let text = format!(r#"{{"issuer":"i","audience":"a","dpop":"{mode}"}}"#);

@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::credential::Credential;
 use crate::error::{AuthError, ConfigError, InvalidToken, ProofError, Unavailable};
 use crate::hash::sha256;
-use crate::jose::AlgorithmSet;
+use crate::jose::{Algorithm, AlgorithmSet};
 use crate::possession::proof::Proof;
 use crate::possession::{DpopNonces, Insertion, MemoryReplayStore, ReplayStore, UsedProof};
 
@@ -25,6 +25,8 @@ const MAX_WINDOW: Duration = Duration::from_secs(300);
 /// Without further options, a proof may be signed with every asymmetric algorithm of this crate and be 60 seconds old, and
 /// the memory of the process remembers used proofs. A service of several processes needs a store that they share
 /// ([`Self::with_replay_store`]).
+///
+/// A proof serves one request and one gate. Where guards of several gates are nested, only one of the gates may have DPoP.
 ///
 /// ```
 /// use std::time::Duration;
@@ -72,7 +74,8 @@ impl Dpop {
         }
     }
 
-    /// Accepts only bound tokens with a proof.
+    /// Accepts only bound tokens with a proof. Next to client certificates
+    /// ([`Gate::with_client_certificates`](crate::Gate::with_client_certificates)), a token may be bound to one instead.
     pub fn required() -> Self {
         Self { required: true, ..Self::accepted() }
     }
@@ -110,6 +113,10 @@ impl Dpop {
 
     pub(super) fn algorithm_names(&self) -> &str {
         &self.names
+    }
+
+    pub(super) fn algorithm_list(&self) -> Vec<&'static str> {
+        self.algorithms.iter().map(Algorithm::name).collect()
     }
 
     /// Checks the options.

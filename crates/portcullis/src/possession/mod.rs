@@ -58,8 +58,18 @@ impl Possession {
 
     /// The schemes that challenges name; `None` leaves them to the verifier.
     pub(crate) fn challenged_schemes(&self) -> Option<&[Scheme]> {
-        let dpop = self.dpop.as_ref()?;
-        Some(if dpop.is_required() { &[Scheme::Dpop] } else { &[Scheme::Dpop, Scheme::Bearer] })
+        self.dpop.as_ref()?;
+        Some(if self.needs_dpop() { &[Scheme::Dpop] } else { &[Scheme::Dpop, Scheme::Bearer] })
+    }
+
+    /// Whether every token needs a DPoP proof. With client certificates, a token may be bound to one instead.
+    pub(crate) fn needs_dpop(&self) -> bool {
+        self.dpop.as_ref().is_some_and(Dpop::is_required) && self.certificates.is_none()
+    }
+
+    /// The signature algorithms of proofs.
+    pub(crate) fn proof_algorithm_list(&self) -> Vec<&'static str> {
+        self.dpop.as_ref().map(Dpop::algorithm_list).unwrap_or_default()
     }
 
     /// The signature algorithms of proofs, space-delimited.
