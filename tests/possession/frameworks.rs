@@ -123,7 +123,7 @@ mod on_actix {
     }
 }
 
-/// Asks both frameworks, each with a gate of its own, whose answers must be equal.
+/// Asks both frameworks, each with its own gate. Their answers must be equal.
 async fn ask(gates: [&Gate; 2], is_guarded: bool, path: &str, fields: &[(&str, String)]) -> Answer {
     let answers = [
         on_axum::ask(gates[0], is_guarded, path, fields).await,

@@ -83,7 +83,7 @@ impl Environment {
             format!("# {comment}\ncurl -i {field}http://127.0.0.1:{port}{path}")
         };
         if !accepts_bearer_tokens {
-            // Each request needs a proof of its own, so there are no lines to paste.
+            // Each request needs its own proof, so there are no lines to paste.
             return vec![
                 line("200: open to everyone", "/api/public", None),
                 line("401: no token, and the challenge of DPoP", "/api/private", None),

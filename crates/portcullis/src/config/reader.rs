@@ -469,9 +469,12 @@ mod tests {
     }
 
     /// The members whose blank variable counts as not set: places and names, of which the default is as strict.
-    const MAY_BE_BLANK: [&str; 10] = [
+    const MAY_BE_BLANK: [&str; 13] = [
+        "PORTCULLIS_CLIENT_ID",
+        "PORTCULLIS_CLIENT_SECRET_FILE",
         "PORTCULLIS_DPOP_NONCE_KEYS_FILE",
         "PORTCULLIS_INTERNAL_ISSUER_URL",
+        "PORTCULLIS_INTROSPECTION_URL",
         "PORTCULLIS_KEY_SEED_FILE",
         "PORTCULLIS_METADATA_KIND",
         "PORTCULLIS_METADATA_URL",

@@ -39,7 +39,7 @@ impl PublicUrl {
 
     /// The URL of the resource at `path` in its normal form. A dot segment of the path never leaves the path of this URL.
     pub(super) fn normal_of_path(&self, path: &str) -> Option<String> {
-        path.starts_with('/').then(|| format!("{}{}", self.normal, normalize_path(path)))
+        if path.starts_with('/') { Some(format!("{}{}", self.normal, normalize_path(path))) } else { None }
     }
 }
 

@@ -156,7 +156,7 @@ impl Dpop {
         proof.check_request(&request.method(), &target)?;
         proof.check_token(credential.unverified_bytes())?;
         if proof.thumbprint() != thumbprint {
-            // The proof is good, but for another key (RFC 9449 §7.1, the example with `invalid_token`).
+            // The proof is good and of another key (RFC 9449 §7.1, the example with `invalid_token`).
             return Err(InvalidToken::SenderConstrained.into());
         }
         let now = self.clock.now();

@@ -99,7 +99,7 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     ///
     /// A gate reads only credentials of these schemes, and sends a challenge for each. A token under another scheme, for
     /// example `DPoP`, is refused as a missing token. Credentials of other schemes, for example `Basic`, are ignored. A gate
-    /// with proofs of possession ([`Gate::with_dpop`](crate::Gate::with_dpop)) has schemes of its own.
+    /// with proofs of possession ([`Gate::with_dpop`](crate::Gate::with_dpop)) has its own schemes.
     fn schemes(&self) -> &[Scheme] {
         &[Scheme::Bearer]
     }
