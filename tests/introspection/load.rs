@@ -147,8 +147,10 @@ async fn outage_is_a_503_with_retry_after() {
 #[tokio::test]
 async fn retry_after_of_the_endpoint_reaches_callers() {
     let server = server();
-    server.misbehave_at(Endpoint::Introspection, Fault::status_with(503, "retry-after", "7"));
-    assert_eq!(header(&answer(&gate(&server), "new").await, "retry-after"), Some("7"));
+    for (sent, received) in [("7", "7"), ("86400", "300")] {
+        server.misbehave_at(Endpoint::Introspection, Fault::status_with(503, "retry-after", sent));
+        assert_eq!(header(&answer(&gate(&server), "new").await, "retry-after"), Some(received));
+    }
 }
 
 #[tokio::test]

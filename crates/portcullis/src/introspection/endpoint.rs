@@ -75,6 +75,10 @@ enum NoMetadata {
     Unusable(#[from] MetadataError),
 }
 
+/// The longest `Retry-After` of the endpoint that callers are sent. A larger value would turn an outage of minutes into one of
+/// hours.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
+
 /// The name of the only entry of the metadata.
 const THE_METADATA: lookups::Name = [0; 32];
 
@@ -207,11 +211,12 @@ impl NoAnswer {
 
     /// When another attempt makes sense, if the endpoint says so.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        match self {
+        let delay = match self {
             Self::Request(failure) => failure.retry_after(),
             Self::Metadata(unavailable) | Self::Jwt(UnusableJwt::Keys(unavailable)) => unavailable.retry_after,
             _ => None,
-        }
+        };
+        delay.map(|delay| delay.min(MAX_RETRY_AFTER))
     }
 
     /// The text with all its causes.

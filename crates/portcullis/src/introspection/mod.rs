@@ -108,7 +108,16 @@ impl IntrospectionVerifier {
         IntrospectionBuilder::new(issuer.into(), audience.into(), client)
     }
 
-    /// Forgets what the endpoint said about `token`, for example after this service revoked it.
+    /// Forgets what the endpoint said about `token`, for example because this service revoked it:
+    ///
+    /// ```
+    /// use portcullis::introspection::IntrospectionVerifier;
+    ///
+    /// async fn log_out(verifier: &IntrospectionVerifier, token: &str) {
+    ///     // Revoke the token at the issuer (RFC 7009) first, and then:
+    ///     verifier.forget(token);
+    /// }
+    /// ```
     pub fn forget(&self, token: &str) {
         self.answers.forget(&self.name_of(token.as_bytes()));
     }

@@ -154,8 +154,7 @@ pub struct ByFormBuilder {
 }
 
 impl ByFormBuilder {
-    /// Adds the verifier of all tokens that begin with `prefix`, whatever their form is, for example of API keys (`pk_`). Each
-    /// call adds one.
+    /// Adds the verifier of all tokens that begin with `prefix`, in any form, for example of API keys (`pk_`). Each call adds one.
     pub fn prefix(mut self, prefix: impl Into<String>, verifier: impl Verifier + 'static) -> Self {
         self.prefixed.push((prefix.into(), Box::new(verifier)));
         self

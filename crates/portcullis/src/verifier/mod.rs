@@ -35,6 +35,7 @@ pub use open_issuers::{IssuerDirectory, OpenIssuers};
 pub use recheck::Recheck;
 pub use unverified::{UnverifiedOrigin, UnverifiedToken};
 pub(crate) use verified::ProofMark;
+#[cfg(feature = "remote")]
 pub(crate) use verified::TokenContents;
 pub use verified::Verified;
 
