@@ -84,6 +84,12 @@ async fn members_of_a_file_accept_both_kinds() {
         refused(&gate, &server.opaque_token(&token(&server).without("sub"))).await,
         (401, Some("missing_claim"))
     );
+    let alone: Config = serde_json::from_value(serde_json::json!({
+        "issuer": server.url(), "audience": AUDIENCE, "client_id": "api",
+    }))
+    .unwrap();
+    assert_eq!(alone.gate().unwrap_err().field(), "client_id", "it would silently do nothing");
+    assert_eq!(alone.verifier().unwrap_err().field(), "client_id");
     let list = serde_json::json!({"issuers": [members]});
     let list: IssuersConfig = serde_json::from_value(list).unwrap();
     let error = list.verifier().unwrap_err();

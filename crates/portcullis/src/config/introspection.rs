@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::config::member::MemberGroup;
+use crate::config::member::{Member, MemberGroup};
 use crate::config::members::MEMBERS;
 use crate::error::ConfigError;
 use crate::verifier::{JwtVerifier, Verifier};
@@ -23,12 +23,12 @@ impl Config {
         &self,
         jwts: Result<JwtVerifier, ConfigError>,
     ) -> Result<Arc<dyn Verifier>, ConfigError> {
+        let (jwts, ()) = ConfigError::both(jwts, ConfigError::all(self.faults_of_introspection()))?;
         match &self.introspection_url {
-            None => Ok(Arc::new(jwts?)),
+            None => Ok(Arc::new(jwts)),
             #[cfg(feature = "remote")]
             Some(url) => {
-                let opaque = self.introspection(url).map_err(|error| self.named(error));
-                let (jwts, opaque) = ConfigError::both(jwts, opaque)?;
+                let opaque = self.introspection(url).map_err(|error| self.named(error))?;
                 Ok(Arc::new(crate::verifier::ByForm::builder().jwt(jwts).opaque(opaque).build()?))
             }
             #[cfg(not(feature = "remote"))]
@@ -42,24 +42,23 @@ impl Config {
 
     /// Refuses the members about introspection, where only JWTs can be verified.
     pub(super) fn refuse_introspection(&self) -> Result<(), ConfigError> {
-        match &self.introspection_url {
-            None => Ok(()),
-            Some(_) => Err(ConfigError::new(
-                self.name("introspection_url"),
+        let set = introspection_members().filter(|member| self.is_set(member.name));
+        ConfigError::all(set.map(|member| {
+            ConfigError::new(
+                self.name(member.name),
                 "only JWTs are verified here, and an opaque token does not name its issuer",
                 "write one issuer, and build the gate of this configuration; for several issuers, combine verifiers with \
                  ByForm",
-            )),
-        }
+            )
+        }))
     }
 
     /// Returns the faults of members that would silently do nothing, or that do not suffice.
     pub(super) fn faults_of_introspection(&self) -> Vec<ConfigError> {
-        let members = || MEMBERS.iter().filter(|member| member.group == MemberGroup::Introspection);
         let url = self.name("introspection_url");
         if self.introspection_url.is_none() {
-            let unused = members().filter(|member| self.is_set(member.name));
-            let fault = |member: &crate::config::Member| {
+            let unused = introspection_members().filter(|member| self.is_set(member.name));
+            let fault = |member: &Member| {
                 ConfigError::new(
                     self.name(member.name),
                     format!("{url} is not set"),
@@ -68,7 +67,7 @@ impl Config {
             };
             return unused.map(fault).collect();
         }
-        let missing = members().filter(|member| !self.is_set(member.name));
+        let missing = introspection_members().filter(|member| !self.is_set(member.name));
         let mut faults: Vec<_> = missing
             .map(|member| ConfigError::new(self.name(member.name), format!("not set, and {url} needs it"), member.hint))
             .collect();
@@ -89,7 +88,6 @@ impl Config {
         use crate::checks::Audience;
         use crate::introspection::{ClientAuthentication, IntrospectionVerifier};
 
-        ConfigError::all(self.faults_of_introspection())?;
         let secret = match &self.client_secret_file {
             Some(path) => crate::config::fetching::read("client_secret_file", path)?,
             None => String::new(),
@@ -112,4 +110,8 @@ impl Config {
         }
         builder.build()
     }
+}
+
+fn introspection_members() -> impl Iterator<Item = &'static Member> {
+    MEMBERS.iter().filter(|member| member.group == MemberGroup::Introspection)
 }

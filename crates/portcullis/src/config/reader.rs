@@ -48,6 +48,7 @@ impl Config {
         let mut reader = Reader::of_variables(&lookup, |_| true);
         let config = Self::read(&mut reader);
         reader.faults.extend(config.faults_of_unused());
+        reader.faults.extend(config.faults_of_introspection());
         reader.faults.extend(config.blank_sources(&lookup));
         if config.issuer.is_empty() {
             reader.faults.extend(config.named_source().err());

@@ -93,7 +93,6 @@ impl Config {
             let [field, other] = ["metadata_kind", "metadata_url"].map(|member| self.name(member));
             faults.push(ConfigError::new(field, format!("{other} is set as well"), "set only one of them"));
         }
-        faults.extend(self.faults_of_introspection());
         faults
     }
 
