@@ -8,6 +8,7 @@ use crate::jose::json::{JsonError, JsonObject};
 use crate::verifier::SenderConstraint;
 
 /// What the endpoint says about a token.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart at once")]
 #[derive(Debug)]
 pub(super) enum Answer {
     /// It is active, with these claims. `class` says whether it is an access token that may be used so.

@@ -35,6 +35,7 @@ pub(super) struct Endpoint {
 }
 
 /// Where the endpoint is.
+#[allow(clippy::large_enum_variant, reason = "a verifier has one")]
 pub(super) enum Location {
     /// The issuer's metadata names it. What was read is kept.
     Metadata {
