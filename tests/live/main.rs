@@ -1,4 +1,5 @@
-//! Tests both example servers with tokens of other OpenID providers, whose keys the servers find by discovery.
+//! Tests both example servers with tokens of other OpenID providers, whose keys the servers find by discovery, and services
+//! behind a proxy.
 //!
 //! `PORTCULLIS_LIVE=1` installs the providers, and then a test that cannot run fails. Without it, a provider that is not
 //! installed is reported, and its tests count as ignored. `README.md` lists the providers.
