@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -12,7 +13,8 @@ use http::{HeaderMap, Request, Response, Version};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
 use portcullis_testing::{TestIssuer, gate_admitting};
-use portcullis_tower::adapter::{Admission, Credential};
+use portcullis_tower::adapter::{Admission, ClientCertificate, Credential};
+use portcullis_tower::possession::{ClientCertificates, TrustedProxies};
 use portcullis_tower::{
     AuthBody, AuthError, AuthLayer, Gate, Verified, Verifier, async_trait, dangerous, response, scopes,
 };
@@ -257,4 +259,37 @@ async fn service_that_was_polled_ready_is_called() {
         let request = Request::get("/").header("authorization", bearer).body(String::new()).unwrap();
         assert_eq!(service.ready().await.unwrap().call(request).await.unwrap().status(), 200);
     }
+}
+
+/// The server adds both to the extensions of a request.
+#[tokio::test]
+async fn certificate_and_peer_are_those_of_the_connection() {
+    #[derive(Clone)]
+    struct Peer(IpAddr);
+
+    let issuer = TestIssuer::new();
+    let certificate = b"a certificate";
+    let bearer = format!("Bearer {}", issuer.token().bound_to_certificate(certificate).sign());
+    let request = || Request::get("/").header("authorization", &bearer).header("client-cert", ":YSBjZXJ0aWZpY2F0ZQ==:");
+    let status = async |layer: AuthLayer, request: http::request::Builder| {
+        let request = request.body("body".to_owned()).unwrap();
+        layer.layer(service_fn(echo)).oneshot(request).await.unwrap().status().as_u16()
+    };
+
+    let of_tls = || AuthLayer::new(issuer.gate().with_client_certificates(ClientCertificates::from_tls()));
+    let of = |certificate: &[u8]| ClientCertificate::from_tls(Some(&[certificate]));
+    assert_eq!(status(of_tls(), request().extension(of(certificate))).await, 200);
+    assert_eq!(status(of_tls(), request().extension(of(b"another"))).await, 401);
+    assert_eq!(status(of_tls(), request().extension(ClientCertificate::absent())).await, 401);
+    assert_eq!(status(of_tls(), request()).await, 500);
+
+    let proxies = TrustedProxies::at(["10.0.0.0/24"]).unwrap();
+    let gate = issuer.gate().with_client_certificates(ClientCertificates::rfc9440(proxies));
+    let of_proxy = || AuthLayer::new(gate.clone());
+    let layer = || of_proxy().with_peer_address(|extensions| extensions.get().map(|Peer(address)| *address));
+    let from = |peer: [u8; 4]| request().extension(Peer(peer.into()));
+    assert_eq!(status(layer(), from([10, 0, 0, 7])).await, 200);
+    assert_eq!(status(layer(), from([10, 0, 1, 7])).await, 401);
+    assert_eq!(status(layer(), request()).await, 500);
+    assert_eq!(status(of_proxy(), from([10, 0, 0, 7])).await, 500);
 }

@@ -3,6 +3,7 @@
 mod both;
 mod on_actix;
 mod on_axum;
+mod set_up;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
