@@ -1,7 +1,7 @@
 //! Opaque tokens that are bound to a key (`cnf`): the gate checks the proof, as for JWTs.
 
 use portcullis::adapter::HeaderList;
-use portcullis::possession::Dpop;
+use portcullis::possession::{ClientCertificate, ClientCertificates, Dpop};
 use portcullis::verifier::{Evidence, SenderConstraint};
 use portcullis::{Gate, Policy, Verified};
 use portcullis_testing::{DpopKey, IssuerServer};
@@ -66,5 +66,25 @@ async fn dpop_token_without_a_key_is_refused() {
     for (scheme, proof) in [("Bearer", None), ("DPoP", Some(&key))] {
         let (status, body) = ask(&gate, scheme, &token, proof).await.unwrap_err();
         assert!(status == 401 && body.contains("sender_constrained"), "{scheme} {body}");
+    }
+}
+
+#[tokio::test]
+async fn certificate_of_an_opaque_token_is_needed_on_every_request() {
+    let (server, certificate) = (server(), b"a certificate");
+    let confirmation = server.issuer().token().bound_to_certificate(certificate).claims()["cnf"].to_string();
+    let token = active(&server, &format!(r#","cnf":{confirmation}"#));
+    let gate = Gate::new(builder(&server).build().unwrap()).with_client_certificates(ClientCertificates::from_tls());
+    let ask = async |certificate| {
+        let request = HeaderList::new("GET", [("authorization", format!("Bearer {token}"))]);
+        let admitted = gate.admit(&request.with_client_certificate(certificate), &Policy::authenticated()).await;
+        admitted.map(|caller| caller.evidence()).map_err(|denied| denied.reason().map(|reason| reason.as_str()))
+    };
+    // The answer is in the cache from the second request on.
+    for _ in 0..2 {
+        assert_eq!(ask(ClientCertificate::from_tls(Some(&[certificate]))).await, Ok(Evidence::Introspection));
+        for other in [ClientCertificate::from_tls(Some(&[b"another"])), ClientCertificate::absent()] {
+            assert_eq!(ask(other).await, Err(Some("wrong_certificate")));
+        }
     }
 }
