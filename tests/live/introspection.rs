@@ -67,7 +67,7 @@ pub(crate) fn revoked_opaque_token_is_refused(live: &Live) {
 pub(crate) fn signed_answers_are_verified(live: &Live) {
     let keys = || RemoteKeys::discover(live.provider.issuer()).unwrap();
     let token = opaque(live, API, "read:messages write:messages");
-    let client = ClientAuthentication::client_secret_basic("service", "a secret for tests");
+    let client = ClientAuthentication::client_secret_basic(CLIENT.0, "another secret");
     let stranger = IntrospectionVerifier::builder(live.provider.issuer(), API, client).signed_answers(keys());
     block_on(async {
         let gate = Gate::new(builder(live).signed_answers(keys()).build().unwrap());
@@ -75,7 +75,7 @@ pub(crate) fn signed_answers_are_verified(live: &Live) {
         assert_eq!((caller.client_id().as_deref(), caller.evidence()), (Some("service"), Evidence::Introspection));
         assert_eq!(caller.scopes(), ["read:messages", "write:messages"]);
         assert_eq!(gate.verify("made-up").await.unwrap_err().reason().unwrap().as_str(), "inactive");
-        // A client with another way to authenticate: the credentials are at fault, not the token.
+        // The credentials are at fault, not the token.
         let refused = Gate::new(stranger.build().unwrap()).verify(&token).await.unwrap_err();
         assert_eq!(refused.status(), 503);
     });
