@@ -42,7 +42,7 @@
 //! # Features
 //!
 //! - `introspection`: [`SigningKey`] and [`Signer`] sign the assertions with which a service authenticates itself at an
-//!   introspection endpoint ([`portcullis::introspection::ClientAuthentication::private_key_jwt`]).
+//!   introspection endpoint (`ClientAuthentication::private_key_jwt` of portcullis).
 //! - `actix`: the documents as routes of Actix Web.
 //! - `axum`: the documents as routes of Axum.
 //!
