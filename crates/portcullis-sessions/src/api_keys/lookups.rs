@@ -277,7 +277,7 @@ mod tests {
     async fn caller_that_goes_away_leaves_the_question_to_another() {
         let lookups = Lookups::new(MAX_AGE, Duration::ZERO);
         let now = || Duration::ZERO;
-        let hangs = lookups.get(hash(1), now, || std::future::pending());
+        let hangs = lookups.get(hash(1), now, std::future::pending);
         let answers = lookups.get(hash(1), now, || async { Ok(Some(7)) });
         let mut hangs = Box::pin(hangs);
         assert!(futures_poll(&mut hangs).await.is_none());
