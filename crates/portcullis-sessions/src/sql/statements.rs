@@ -89,7 +89,7 @@ impl Statements {
             };
             sql(&(insert + &update))
         };
-        let marks_of_denials = vec!["?"; DENIALS_AT_ONCE].join(", ");
+        let marks_of_denials = ["?"; DENIALS_AT_ONCE].join(", ");
         let remove = |table: &str, key: &str| {
             let expired = "WHERE expires_at < ? ORDER BY expires_at LIMIT ?";
             sql(&match dialect {
