@@ -48,8 +48,7 @@ impl ReportVerifier {
         keys: impl KeyProvider + 'static,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
-        let builder =
-            JwtVerifier::builder(issuer, audience, keys).clock(clock).require_claims(["jti", "iat", "events"]);
+        let builder = JwtVerifier::builder(issuer, audience, keys).clock(clock).require_claims(["events"]);
         let builder = match kind {
             Kind::LogoutToken { untyped: false } => builder.token_types(["logout+jwt"]),
             Kind::LogoutToken { untyped: true } => builder.token_types(["logout+jwt", "JWT"]),
