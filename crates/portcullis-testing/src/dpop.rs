@@ -140,7 +140,9 @@ impl DpopKey {
         let with = |name: &str, value: Value| start().header(name, value).sign();
         let with_jwk = |name: &str, value: Value| {
             let mut jwk = self.jwk();
-            jwk[name] = value;
+            if let Some(members) = jwk.as_object_mut() {
+                members.insert(name.to_owned(), value);
+            }
             start().header("jwk", jwk).sign()
         };
         let other = if self.0.algorithm() == Algorithm::EdDsa { Algorithm::Es384 } else { Algorithm::EdDsa };
@@ -171,7 +173,7 @@ impl DpopKey {
             damaged("jwk of another type", with_jwk("kty", json!("XYZ")), ProofError::UnusableKey),
         ];
         if self.0.algorithm() == Algorithm::Es256 {
-            let other = Self::generate(Algorithm::Es256).jwk()["x"].clone();
+            let other = Self::generate(Algorithm::Es256).jwk().get("x").cloned().unwrap_or_default();
             let small = json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode([0xff; 128]), "e": "AQAB"});
             proofs.extend([
                 damaged("jwk off its curve", with_jwk("x", other), ProofError::UnusableKey),
