@@ -170,10 +170,10 @@ where
 /// Adds the caller's header fields. Fields that HTTP cannot send are left out.
 fn add_headers<B>(response: &mut ServiceResponse<B>, admission: &Admission) {
     for (name, value) in admission.response_headers() {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
-            if name != CACHE_CONTROL || !response.headers().contains_key(CACHE_CONTROL) {
-                response.headers_mut().append(name, value);
-            }
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
+            && (name != CACHE_CONTROL || !response.headers().contains_key(CACHE_CONTROL))
+        {
+            response.headers_mut().append(name, value);
         }
     }
 }

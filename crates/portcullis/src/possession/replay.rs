@@ -10,7 +10,7 @@ use crate::error::Unavailable;
 
 /// A store of used DPoP proofs, so that each proof serves one request (RFC 9449 §11.1).
 ///
-/// [`MemoryReplayStore`] is for one process. Processes that serve the same URL need a store that they share.
+/// [`MemoryReplayStore`](crate::possession::MemoryReplayStore) is for one process. Processes that serve the same URL need a store that they share.
 ///
 /// The store must not forget a proof before its time: when it has no room, it answers [`Insertion::Full`], and the request is
 /// refused with 503. A panic is answered with 500.
