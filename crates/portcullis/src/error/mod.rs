@@ -264,6 +264,6 @@ mod tests {
         assert!(others.iter().all(|error| error.description().len() <= 123));
         assert!(Reason::ALL.iter().all(|reason| reason.description().len() <= 123));
         let codes: Vec<u16> = others.iter().map(AuthError::websocket_close_code).collect();
-        assert_eq!(codes, [3000, 3003, 3000, 1008, 1008, 1008, 1013, 1011, 3003]);
+        assert_eq!(codes, [3000, 3003, 3000, 1008, 1008, 1008, 1013, 1011, 3003, 3000, 3000]);
     }
 }

@@ -8,7 +8,7 @@ use crate::error::AuthError;
 use crate::verifier::Verified;
 
 /// Asks again whether a caller may go on, long after its token was verified: for verifiers that know more than the token says,
-/// for example by introspection, or from a table of API keys. [`Verified::with_recheck`] adds it to a caller, and
+/// for example from a table of sessions. [`Verified::with_recheck`] adds it to a caller, and
 /// [`Gate::watch`](crate::Gate::watch) asks it while a connection is open.
 ///
 /// ```
