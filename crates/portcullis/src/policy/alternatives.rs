@@ -118,7 +118,6 @@ impl<'a> Alternative<'a> {
 
     /// The parties of which one has to act on behalf of the subject. Of several lists, the current actor has to be in each.
     /// Without a list, the subject may also call itself.
-    #[must_use]
     pub fn actors(&self) -> &[&'a [AllowedActor]] {
         &self.actors
     }
