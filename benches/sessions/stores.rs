@@ -116,7 +116,7 @@ impl Stores {
     }
 }
 
-/// Prefixes of tables that this run has alone.
+/// Prefixes of tables that no other run uses.
 fn prefixes() -> [String; 3] {
     ["bare", "small", "large"].map(|name| format!("{name}{}_", std::process::id()))
 }

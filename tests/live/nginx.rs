@@ -1,7 +1,6 @@
 //! A real nginx in front of both frameworks. It ends TLS and writes the client's certificate into a header field.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

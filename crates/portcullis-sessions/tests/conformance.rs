@@ -192,7 +192,7 @@ mod faulty_keys {
             if self.fault == KeyFault::FoldsCase { owner.to_lowercase() } else { owner.to_owned() }
         }
 
-        /// Puts other contents in the place of a key.
+        /// Replaces the contents of a key.
         async fn force(&self, key: StoredApiKey) -> Result<bool, Unavailable> {
             let long_ago = Timestamp::from_unix_millis(0);
             let Some(stored) = self.inner.find_api_key(&key.id).await? else { return Ok(false) };

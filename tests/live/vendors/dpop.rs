@@ -67,7 +67,7 @@ pub(crate) fn agrees() {
     }
     assert!(program.wait().unwrap().success(), "dpop.mjs failed");
     tally.check("DPoP", 700);
-    // These are no damage. The standards allow them, and oauth4webapi supports less.
+    // The standards allow these, and oauth4webapi does not support them.
     assert_eq!(only_by_us, BTreeSet::from(EQUIVALENT.map(str::to_owned)));
 }
 

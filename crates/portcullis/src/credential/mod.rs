@@ -37,7 +37,7 @@ pub struct Credential<'a> {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct GateRules<'a> {
     pub(crate) public_url: Option<&'a PublicUrl>,
-    /// Whether the gate checks the key that a token is bound to, so that the verifier leaves it alone.
+    /// Whether the gate checks the key that a token is bound to, so that the verifier does not.
     pub(crate) checks_bindings: bool,
 }
 

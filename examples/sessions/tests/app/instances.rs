@@ -134,7 +134,7 @@ async fn two_hundred_refreshes_over_three_are_one_family() {
         assert_eq!(one.cookie("refresh_token"), refreshed[0].0.cookie("refresh_token"), "all got the same token");
     }
     assert_ne!(refreshed[0].0.cookie("refresh_token"), first.cookie("refresh_token"));
-    // Whatever each of them does next, it is logged in.
+    // Each of them is logged in, and can go on.
     for (one, _) in &mut refreshed {
         one.get("/api/users/me").await.expect(200);
     }
