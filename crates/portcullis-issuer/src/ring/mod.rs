@@ -70,6 +70,18 @@ const ATTEMPTS: usize = 16;
 /// # }
 /// ```
 ///
+/// [`rotate_to`](Self::rotate_to) publishes a key that was made elsewhere, in the same way. Only
+/// [`replace_exposed`](Self::replace_exposed) makes all tokens invalid:
+///
+/// ```
+/// # use portcullis_issuer::{KeyRing, SigningKey};
+/// # async fn example(ring: KeyRing, pem: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// ring.rotate_to(SigningKey::from_pem(pem)?).await?;
+/// // The private key was in a log file: no token that it signed counts any more.
+/// ring.replace_exposed().await?;
+/// # Ok(()) }
+/// ```
+///
 /// # Several machines
 ///
 /// [`KeyRingBuilder::open`] keeps the ring in a [`RingStore`]. Machines that rotate at the same time get one new key. A
