@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use portcullis::adapter::HeaderList;
-use portcullis::clock::ManualClock;
+use portcullis::clock::{Clock as _, ManualClock, SystemClock};
 use portcullis::error::Unavailable;
 use portcullis::verifier::Evidence;
 use portcullis::{Gate, Policy, TokenSource, Verified, async_trait, scopes};
@@ -618,4 +618,35 @@ fn wrong_settings_are_refused_together() {
     let error = ApiKeys::builder(MemoryStore::new()).prefix("PK").max_age(Duration::from_secs(61)).build().unwrap_err();
     assert_eq!(error.fields().collect::<Vec<_>>(), ["prefix", "max_age"], "{error}");
     assert!(ApiKeys::builder(MemoryStore::new()).max_age(Duration::from_secs(60)).build().is_ok());
+}
+
+#[tokio::test]
+async fn open_connection_ends_within_its_bound_after_a_revocation() {
+    const BOUND: Duration = Duration::from_millis(100);
+    const LONG: Duration = Duration::from_secs(20);
+    // Of now, because the system's clock ends connections at `exp`.
+    let clock = Arc::new(ManualClock::at_unix(SystemClock::new().now().seconds()));
+    let store = Counted::default();
+    let machine = || ApiKeys::builder(store.clone()).clock(clock.clone()).build().unwrap();
+    let (here, other) = (machine(), machine());
+    let gate = Gate::new(here.clone());
+    let caller = async |made: &NewApiKey| verify(&gate, made.secret.as_str()).await.unwrap();
+    let make = async || here.create("alice", "a label", ["read"], Some(DAY)).await.unwrap();
+    let [kept, revoked_here, revoked_elsewhere] = [make().await, make().await, make().await];
+    let mut kept = gate.watch(&caller(&kept).await).within(BOUND);
+    let mut first = gate.watch(&caller(&revoked_here).await).within(BOUND);
+    let mut second = gate.watch(&caller(&revoked_elsewhere).await).within(BOUND);
+    assert!(tokio::time::timeout(BOUND * 2, &mut first).await.is_err());
+
+    assert!(here.revoke("alice", &revoked_here.key.id).await.unwrap());
+    let ended = tokio::time::timeout(LONG, &mut first).await.unwrap();
+    assert_eq!((ended.reason().unwrap().as_str(), ended.websocket_close_code()), ("revoked", 3000));
+    // Here, a cached answer is used for 5 seconds more.
+    assert!(other.revoke("alice", &revoked_elsewhere.key.id).await.unwrap());
+    assert!(tokio::time::timeout(BOUND * 2, &mut second).await.is_err());
+    clock.advance(5 * SECOND);
+    let ended = tokio::time::timeout(LONG, &mut second).await.unwrap();
+    assert_eq!(ended.reason().unwrap().as_str(), "revoked");
+    // Other keys go on.
+    assert!(tokio::time::timeout(BOUND * 2, &mut kept).await.is_err());
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis::adapter::{Credential, Scheme};
 use portcullis::error::InvalidToken;
-use portcullis::verifier::Evidence;
+use portcullis::verifier::{Evidence, Recheck};
 use portcullis::{AuthError, Verified, Verifier, async_trait};
 use serde_json::{Map, Value};
 
@@ -34,6 +34,31 @@ impl Verifier for ApiKeys {
         }
         let hash = self.core.format.hash(credential.unverified_token());
         let hash = hash.ok_or(InvalidToken::Malformed { part: "API key" })?;
+        let caller = self.judge(hash).await?;
+        Ok(caller.with_recheck(Again { keys: self.clone(), hash }))
+    }
+
+    fn explain(&self, credential: &Credential<'_>, _: &AuthError) -> Option<&'static str> {
+        credential.unverified_token().starts_with("eyJ").then_some("a JWT, and this gate accepts API keys")
+    }
+}
+
+/// Judges a key again while its connection is open.
+struct Again {
+    keys: ApiKeys,
+    hash: TokenHash,
+}
+
+#[async_trait]
+impl Recheck for Again {
+    async fn recheck(&self, _: &Verified) -> Result<(), AuthError> {
+        self.keys.judge(self.hash).await.map(drop)
+    }
+}
+
+impl ApiKeys {
+    /// Judges the key whose secret has this hash.
+    async fn judge(&self, hash: TokenHash) -> Result<Verified, AuthError> {
         let presented = self.look_up(hash).await?.ok_or(InvalidToken::Inactive)?;
         let now = self.now();
         if has_ended(presented.expires_at, now) {
@@ -46,12 +71,6 @@ impl Verifier for ApiKeys {
         Ok(presented.caller.clone())
     }
 
-    fn explain(&self, credential: &Credential<'_>, _: &AuthError) -> Option<&'static str> {
-        credential.unverified_token().starts_with("eyJ").then_some("a JWT, and this gate accepts API keys")
-    }
-}
-
-impl ApiKeys {
     async fn look_up(&self, hash: TokenHash) -> Result<Option<Arc<Presented>>, AuthError> {
         let ask = || async move {
             let found = self.core.store.find_api_key_by_hash(&hash).await?;
