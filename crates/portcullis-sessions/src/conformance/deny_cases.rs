@@ -94,6 +94,31 @@ pub(super) async fn expired_entries_are_removed_in_batches(store: Store) -> Outc
     Ok(())
 }
 
+pub(super) async fn renewed_entries_are_not_removed(store: Store) -> Outcome {
+    for round in 0..20 {
+        let names = (0..8).map(|_| any_name()).collect::<Outcome<Vec<_>>>()?;
+        for name in &names {
+            store.deny(&entry(*name, None, long_ago(0))).await?;
+        }
+        // Several machines remove while others renew.
+        let request = |number: usize| {
+            let (store, name) = (store.clone(), names.get(number).copied());
+            async move {
+                match name {
+                    Some(name) => store.deny(&entry(name, None, at(100))).await,
+                    None => store.remove_expired_denials(long_ago(20), 1000).await.map(drop),
+                }
+            }
+        };
+        at_once(names.len() + 4, request).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for name in &names {
+            let found = store.denials(&[*name]).await?;
+            check!(found == [entry(*name, None, at(100))], "round {round}: a removal took an entry that was renewed");
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn denied_token_is_refused_on_other_machines(store: Store) -> Outcome {
     let hour = Duration::from_secs(60 * 60);
     let machine = |seconds: i64| -> Outcome<(DenyList, Arc<ManualClock>)> {

@@ -134,6 +134,7 @@ pub async fn run_on_deny_list(store: impl DenyListStore + 'static) -> Report {
             entries_are_found_by_their_names
             fifty_machines_deny_at_once
             expired_entries_are_removed_in_batches
+            renewed_entries_are_not_removed
             denied_token_is_refused_on_other_machines;
     }
     Report { results }

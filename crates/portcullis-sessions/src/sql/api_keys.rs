@@ -6,7 +6,7 @@ use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
 use super::database::{Dialect, Row, Value};
-use super::statements::{placeholders, tables};
+use super::statements::{lock_of_removal, placeholders, tables};
 use super::{SqlStore, hash_from, is_never_stored, time};
 use crate::api_keys::{ApiKeyStore, StoredApiKey, StoredPreviousSecret, WhichApiKeys};
 use crate::timestamp::Timestamp;
@@ -47,7 +47,8 @@ impl ApiKeyStatements {
             sql(&match dialect {
                 Dialect::MySql => format!("DELETE FROM {{api_keys}} {ended}"),
                 Dialect::Postgres | Dialect::Sqlite => {
-                    format!("DELETE FROM {{api_keys}} WHERE id IN (SELECT id FROM {{api_keys}} {ended})")
+                    let lock = lock_of_removal(dialect);
+                    format!("DELETE FROM {{api_keys}} WHERE id IN (SELECT id FROM {{api_keys}} {ended}{lock})")
                 }
             })
         };

@@ -95,7 +95,8 @@ impl Statements {
             sql(&match dialect {
                 Dialect::MySql => format!("DELETE FROM {table} {expired}"),
                 Dialect::Postgres | Dialect::Sqlite => {
-                    format!("DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} {expired})")
+                    let lock = lock_of_removal(dialect);
+                    format!("DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} {expired}{lock})")
                 }
             })
         };
@@ -141,6 +142,17 @@ impl Statements {
     }
 }
 
+/// What the selection of the rows to remove ends with.
+///
+/// Without the lock, PostgreSQL would also remove a row that another transaction renewed between the selection and the removal.
+/// On the locked row, it compares the time again.
+pub(super) const fn lock_of_removal(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
+        Dialect::MySql | Dialect::Sqlite => "",
+    }
+}
+
 /// Puts in the names of the tables.
 pub(super) fn tables(template: &str, prefix: &str) -> String {
     let names = [
@@ -183,8 +195,15 @@ mod tests {
         let inner = "SELECT token FROM api_portcullis_revoked_tokens WHERE";
         assert_eq!(
             &*of(Dialect::Postgres).remove_expired_denials[0],
-            format!("{remove} token IN ({inner} expires_at < $1 ORDER BY expires_at LIMIT $2)")
+            format!("{remove} token IN ({inner} expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)")
         );
+        let removes = |statements: Statements| {
+            let of_keys = statements.api_keys.remove_ended;
+            let (expired, denials) = (statements.remove_expired, statements.remove_expired_denials);
+            [&expired[..], &denials[..], &of_keys[..], &[statements.remove_expired_proofs]].concat()
+        };
+        assert!(removes(of(Dialect::Postgres)).iter().all(|sql| sql.ends_with(" LIMIT $2 FOR UPDATE SKIP LOCKED)")));
+        assert!(removes(of(Dialect::Sqlite)).iter().all(|sql| sql.ends_with(" LIMIT ?)")));
         let marks = |sql: &str| sql.matches('?').count();
         let sqlite = of(Dialect::Sqlite);
         assert_eq!((marks(&sqlite.insert_session), marks(&sqlite.replace_session)), (18, 15));
