@@ -11,6 +11,8 @@
 
 mod support;
 
+use portcullis_sessions::api_keys::{ApiKeyStore as _, StoredApiKey};
+use portcullis_sessions::{SqlStore, Timestamp, TokenHash};
 use serde_json::Value;
 
 use crate::support::{Folder, Outcome, run};
@@ -96,7 +98,6 @@ fn key_is_revoked_by_name_text_or_owner() {
     let database = Database::new("revoke");
     let keys: Vec<Value> = (0..4).map(|_| database.new_key(&[])).collect();
     let id = keys[0]["id"].as_str().unwrap();
-    // A name may begin with a hyphen.
     let by_name = database.run(&["revoke", "--", id]);
     assert_eq!((by_name.status, by_name.stdout.as_str()), (0, ""), "{by_name:?}");
     assert_eq!(database.run(&["revoke", "--", id]).status, 1, "it was revoked before");
@@ -112,6 +113,42 @@ fn key_is_revoked_by_name_text_or_owner() {
     assert_eq!((of_owner.status, of_owner.stdout.as_str()), (0, "{\"revoked\":2}\n"), "{of_owner:?}");
     assert_eq!(database.run(&["revoke", "--owner", "bob"]).status, 1);
     assert!(database.list("alice").iter().all(|key| key["status"] == "revoked"));
+}
+
+#[test]
+fn name_that_begins_with_a_hyphen_is_no_flag() {
+    let database = Database::new("hyphen");
+    for (number, id) in (0..).zip(["-hG1pQb0JTQ6mZ0a0yqS2V", "-VjsonQ6mZ0a0yqS2VkG1p", "--json6mZ0a0yqS2VkG1pQ"]) {
+        insert(&database, number, id);
+        let unknown = database.run(&["revoke", &id.replace('Q', "R"), "--json"]);
+        assert_eq!((unknown.status, unknown.stdout.as_str()), (1, "{\"revoked\":0}\n"), "{unknown:?}");
+        let revoked = database.run(&["revoke", id, "--json"]);
+        assert_eq!((revoked.status, revoked.stdout.as_str()), (0, "{\"revoked\":1}\n"), "{revoked:?}");
+        assert_eq!(database.run(&["revoke", "--", id]).status, 1, "it was revoked before");
+    }
+}
+
+/// Stores a key with a name as keys of before may have it.
+fn insert(database: &Database, number: u8, id: &str) {
+    let made = Timestamp::from_unix_millis(1_700_000_000_000);
+    let key = StoredApiKey {
+        id: id.to_owned(),
+        hash: TokenHash::from_bytes([number; 32]),
+        owner: "alice".to_owned(),
+        label: String::new(),
+        scopes: Vec::new(),
+        version: 0,
+        created_at: made,
+        issued_at: made,
+        expires_at: None,
+        previous: None,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        SqlStore::builder(&database.0).connect().await.unwrap().insert_api_key(&key).await.unwrap();
+    });
 }
 
 #[test]

@@ -85,7 +85,12 @@ pub(crate) struct RevokeArgs {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// The name of the key, or - to read its text from standard input
-    #[arg(value_name = "ID | -", required_unless_present = "owner", conflicts_with = "owner")]
+    #[arg(
+        value_name = "ID | -",
+        required_unless_present = "owner",
+        conflicts_with = "owner",
+        allow_hyphen_values = true
+    )]
     pub(crate) id: Option<OsString>,
     /// Revoke all keys of this owner
     #[arg(long)]

@@ -100,7 +100,7 @@ impl ApiKeys {
         input::check_lifetime(lifetime)?;
         let secret = self.core.format.generate()?;
         let hash = self.core.format.hash(secret.as_str()).ok_or_else(Unavailable::new)?;
-        let (id, now) = (random_name()?, self.now());
+        let (id, now) = (name_of_key()?, self.now());
         if self.core.store.api_keys_of(owner).await?.len() >= MOST_KEYS_OF_AN_OWNER {
             return Err(ApiKeyError::TooMany);
         }
@@ -235,5 +235,26 @@ impl ApiKeys {
         // Also after a failure, because the store may have revoked them.
         self.core.lookups.forget(matches);
         revoked
+    }
+}
+
+/// A random name that a command line does not take for a flag.
+fn name_of_key() -> Result<String, Unavailable> {
+    loop {
+        let name = random_name()?;
+        if !name.starts_with('-') {
+            return Ok(name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_never_begin_with_a_hyphen() {
+        // One of 64 random names does.
+        assert!((0..5_000).all(|_| !name_of_key().unwrap().starts_with('-')));
     }
 }
