@@ -1,5 +1,6 @@
 //! The client that fetches security events (RFC 8936).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use url::Url;
 
 use super::receiver::EventReceiver;
 use super::report::Members;
-use super::set::EventError;
+use super::set::{EventEffect, EventError};
 use crate::public_url::is_private;
 
 /// Fetches the security events of a transmitter (RFC 8936), acknowledges those that were accepted, and reports the others.
@@ -117,14 +118,17 @@ impl EventPoller {
     /// Fetches and processes events until `stop` is ready. Then it tells the transmitter, within 5 seconds, what it has not
     /// told yet. Dropping the future stops it at once; then the transmitter sends some events again, which does no harm.
     ///
+    /// It asks again at once while the transmitter has more events and the last answer had something new. Otherwise it waits for
+    /// 1 second, or for the interval.
+    ///
     /// After a failure it waits for 1 second, and twice as long after each further one, up to a minute.
     pub async fn run(&self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut failures = 0_u32;
         loop {
-            let Some(result) = first(stop.as_mut(), pin!(self.poll())).await else { break };
+            let Some(result) = first(stop.as_mut(), pin!(self.poll_once())).await else { break };
             let failed = match &result {
-                Ok(polled) => polled.postponed > 0,
+                Ok((polled, _)) => polled.postponed > 0,
                 Err(error) => {
                     tracing::warn!(error = %error, "security events could not be fetched");
                     true
@@ -133,8 +137,8 @@ impl EventPoller {
             failures = if failed { failures.saturating_add(1) } else { 0 };
             let pause = match result {
                 _ if failed => (SECOND * 2_u32.saturating_pow(failures.min(7) - 1)).min(LONGEST_PAUSE),
-                Ok(Polled { more_available: true, .. }) => Duration::ZERO,
-                // A transmitter that does not wait for events is not asked all the time.
+                Ok((Polled { more_available: true, .. }, true)) => Duration::ZERO,
+                // A transmitter that does not wait for events, or repeats itself, is not asked all the time.
                 _ => self.settings.interval.unwrap_or(SECOND),
             };
             if first(stop.as_mut(), pin!(tokio::time::sleep(pause))).await.is_none() {
@@ -150,25 +154,33 @@ impl EventPoller {
     /// # Errors
     /// [`PollError`] says why there is no answer. What was not told then is told by the next request.
     pub async fn poll(&self) -> Result<Polled, PollError> {
+        self.poll_once().await.map(|(polled, _)| polled)
+    }
+
+    /// Also returns whether the answer had an event or a bad token that is new here.
+    async fn poll_once(&self) -> Result<(Polled, bool), PollError> {
         let _turn = self.turn.lock().await;
+        let told = self.pending().names();
         let return_immediately = self.settings.interval.is_some();
         let Some(answer) = self.send(self.settings.max_events, return_immediately).await? else {
-            return Ok(Polled::default());
+            return Ok((Polled::default(), false));
         };
-        let mut polled = Polled { more_available: answer.more_available, ..Polled::default() };
+        let (mut polled, mut has_news) = (Polled { more_available: answer.more_available, ..Polled::default() }, false);
         for (name, token) in answer.sets.0.into_iter().take(self.settings.max_events) {
             let result = match token.as_str() {
                 Some(token) => self.settings.receiver.process_named(token, &name).await,
                 None => Err(EventError::Malformed("The token is not a text")),
             };
             match result {
-                Ok(_) => {
+                Ok(event) => {
                     polled.accepted += 1;
+                    has_news |= event.effect != EventEffect::Repeated && !told.contains(&name);
                     self.pending().accepted.push(name);
                 }
                 Err(error) => match error.code() {
                     Some(code) => {
                         polled.refused += 1;
+                        has_news |= !told.contains(&name);
                         let report = json!({"err": code, "description": error.description()});
                         self.pending().refused.insert(name, report);
                     }
@@ -176,7 +188,7 @@ impl EventPoller {
                 },
             }
         }
-        Ok(polled)
+        Ok((polled, has_news))
     }
 
     /// Tells what became of the events, and asks for none.
@@ -223,6 +235,10 @@ impl EventPoller {
 impl Pending {
     fn is_empty(&self) -> bool {
         self.accepted.is_empty() && self.refused.is_empty()
+    }
+
+    fn names(&self) -> HashSet<String> {
+        self.accepted.iter().chain(self.refused.keys()).cloned().collect()
     }
 
     /// Forgets what was told.

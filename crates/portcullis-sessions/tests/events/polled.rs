@@ -19,6 +19,8 @@ struct Transmitter {
     requests: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
     /// How long it waits before it answers without events.
     waits: Duration,
+    /// What it answers then.
+    last: Option<Value>,
 }
 
 impl Transmitter {
@@ -35,7 +37,8 @@ impl Transmitter {
             if next.is_none() && !is_immediate {
                 tokio::time::sleep(this.waits).await;
             }
-            let (status, body) = next.unwrap_or((200, json!({"sets": {}}).to_string()));
+            let last = || this.last.clone().unwrap_or(json!({"sets": {}}));
+            let (status, body) = next.unwrap_or_else(|| (200, last().to_string()));
             (StatusCode::from_u16(status).unwrap(), body)
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -169,6 +172,26 @@ async fn running_poller_stops_and_tells_the_rest() {
     assert_eq!(told, [json!([]), json!(["e1"]), json!(["e2"]), json!(["e2"])]);
     assert_eq!(requests[2]["returnImmediately"], false);
     assert_eq!((&requests[3]["maxEvents"], &requests[3]["returnImmediately"]), (&json!(0), &json!(true)));
+}
+
+#[tokio::test]
+async fn transmitter_that_repeats_itself_is_not_asked_all_the_time() {
+    let provider = Provider::new();
+    let event = provider.event(SESSION_REVOKED, json!({})).claim("jti", "e1").sign();
+    let unknown = json!({"format": "opaque", "id": "x"});
+    let unknown = provider.event(SESSION_REVOKED, json!({})).claim("jti", "e2").claim("sub_id", unknown).sign();
+    for sets in [json!({}), json!({"e1": event}), json!({"e2": unknown}), json!({"e3": "no token"})] {
+        let last = Some(json!({"sets": sets, "moreAvailable": true}));
+        let transmitter = Transmitter { last, ..Default::default() };
+        let poller = poller(&provider, &transmitter).await.build().unwrap();
+        let stopped = async {
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
+        };
+        poller.run(stopped).await;
+        // The first answer may have something new, the last request tells the rest, and one comes after each second.
+        let requests = transmitter.requests().len();
+        assert!((2..=5).contains(&requests), "{sets}: {requests}");
+    }
 }
 
 #[tokio::test]
