@@ -29,7 +29,8 @@ use crate::token::TokenHash;
 /// after at most this time. To make sure that tokens can be denied in one certain way, let the verifier require the claim:
 /// `require_claims(["sid"])`.
 ///
-/// API keys pass without these claims, because their own store decides about them with each request.
+/// API keys pass without these claims, because their own store decides about them; its answers are used for
+/// the time that [`ApiKeysBuilder::max_age`](crate::api_keys::ApiKeysBuilder::max_age) sets.
 #[derive(Clone, Debug)]
 pub struct DenyListCheck {
     list: DenyList,
@@ -153,8 +154,13 @@ impl<'a> Token<'a> {
         let now = Timestamp::now(&*core.clock);
         let entries = core.store.denials(&self.entries()).await?;
         Ok(entries.iter().filter(|entry| entry.expires_at > now).any(|entry| match entry.issued_before {
-            Some(time) => self.issued_at <= time,
+            // A token of the same second counts as issued earlier, also if its `iat` has a fraction.
+            Some(time) => whole_seconds(self.issued_at) <= whole_seconds(time),
             None => true,
         }))
     }
+}
+
+fn whole_seconds(time: Timestamp) -> i64 {
+    time.as_unix_millis().div_euclid(1000)
 }
