@@ -17,17 +17,20 @@ use crate::deny_list::DenyList;
 /// tokens of the session or the user that was logged out. Cheap to clone.
 ///
 /// The modules `axum` and `actix` have its route. A service that also has its own sessions calls
-/// [`log_out`](Self::log_out) in its own route:
+/// [`log_out_with`](Self::log_out_with) in its own route:
 ///
 /// ```
-/// use portcullis_sessions::{BackchannelLogout, LogoutError, Sessions};
+/// use portcullis_sessions::{BackchannelLogout, LoggedOut, LogoutError, Sessions};
 ///
 /// async fn log_out(logout: &BackchannelLogout, sessions: &Sessions, token: &str) -> Result<(), LogoutError> {
-///     let logged_out = logout.log_out(token).await?;
-///     if let Some(subject) = &logged_out.subject {
-///         // Here, the service has the same names for its users as the provider.
-///         sessions.revoke_subject(subject).await?;
-///     }
+///     let end_sessions = async |logged_out: LoggedOut| {
+///         if let Some(subject) = &logged_out.subject {
+///             // Here, the service has the same names for its users as the provider.
+///             sessions.revoke_subject(subject).await?;
+///         }
+///         Ok(())
+///     };
+///     logout.log_out_with(token, end_sessions).await?;
 ///     Ok(())
 /// }
 /// ```
@@ -153,6 +156,24 @@ impl BackchannelLogout {
     /// # Errors
     /// [`LogoutError`] says why not. With [`LogoutError::Unavailable`], the same logout token may be presented again.
     pub async fn log_out(&self, logout_token: &str) -> Result<LoggedOut, LogoutError> {
+        self.log_out_with(logout_token, |_| std::future::ready(Ok(()))).await
+    }
+
+    /// Does what [`log_out`](Self::log_out) does, and then awaits `also`, for example to end sessions of the service.
+    ///
+    /// The logout token counts as received only after that. So if `also` fails, or the process dies, the provider may present
+    /// the same token again, and `also` is called again.
+    ///
+    /// # Errors
+    /// See [`log_out`](Self::log_out). A failure of `also` is [`LogoutError::Unavailable`].
+    pub async fn log_out_with<F>(
+        &self,
+        logout_token: &str,
+        also: impl FnOnce(LoggedOut) -> F,
+    ) -> Result<LoggedOut, LogoutError>
+    where
+        F: Future<Output = Result<(), Unavailable>>,
+    {
         let report = self.0.verifier.verify(logout_token).await?;
         let list = &self.0.deny_list;
         let logged_out = read(&report)?;
@@ -171,6 +192,7 @@ impl BackchannelLogout {
             // `read` refuses it.
             (None, None) => {}
         }
+        also(logged_out.clone()).await?;
         // Last, so that a logout that failed can be repeated.
         list.set_received(issuer, &report.token_id, report.issued_at).await?;
         Ok(logged_out)

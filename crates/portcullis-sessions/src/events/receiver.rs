@@ -1,11 +1,15 @@
 //! The receiver of security events: what they do, and the answer to a push (RFC 8935).
 
 use std::fmt;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use aws_lc_rs::constant_time;
 use portcullis::adapter::RequestView;
+use portcullis::error::Unavailable;
 use portcullis::{Audience, ConfigError, KeyProvider};
 use serde_json::json;
 
@@ -46,9 +50,12 @@ struct Settings {
     subjects: Option<Arc<dyn EventSubjects>>,
     critical: Vec<String>,
     authorization: Option<String>,
+    also: Option<Effect>,
     on_event: Option<Handler>,
 }
 
+type Effect = Arc<dyn Fn(ReceivedEvent) -> EffectFuture + Send + Sync>;
+type EffectFuture = Pin<Box<dyn Future<Output = Result<(), Unavailable>> + Send>>;
 type Handler = Arc<dyn Fn(&ReceivedEvent) + Send + Sync>;
 
 /// The settings of an [`EventReceiver`]. [`EventReceiver::builder`] starts one.
@@ -77,6 +84,7 @@ impl EventReceiver {
                 subjects: None,
                 critical: Vec::new(),
                 authorization: None,
+                also: None,
                 on_event: None,
             },
         }
@@ -115,7 +123,7 @@ impl EventReceiver {
     /// Verifies a security event token and does what its event says. [`receive`](Self::receive) and `EventPoller` call it.
     ///
     /// An event that was processed before does nothing. If the process dies within, the event is processed again when the
-    /// transmitter repeats it, which changes nothing.
+    /// transmitter repeats it, which changes nothing. One about an unknown subject is processed each time.
     ///
     /// # Errors
     /// [`EventError`] says why it was not accepted.
@@ -154,14 +162,30 @@ impl EventReceiver {
         }
         let event = Event::read(&report)?;
         let list = &self.0.settings.deny_list;
-        let effect = if list.is_received(&report.issuer, &report.token_id).await? {
-            EventEffect::Repeated
-        } else {
-            let effect = self.apply(&event).await?;
-            list.set_received(&report.issuer, &report.token_id, report.issued_at).await?;
-            effect
-        };
-        Ok(ReceivedEvent { event_type: event.uri, subject: event.subject, effect })
+        let is_received = list.is_received(&report.issuer, &report.token_id).await?;
+        let effect = if is_received { EventEffect::Repeated } else { self.apply(&event).await? };
+        let received = ReceivedEvent { event_type: event.uri, subject: event.subject, effect };
+        if !is_received {
+            self.also(&received).await?;
+            // Another receiver with the same list, or this one after its users were completed, may know the subject.
+            if received.effect != EventEffect::UnknownSubject {
+                list.set_received(&report.issuer, &report.token_id, report.issued_at).await?;
+            }
+        }
+        Ok(received)
+    }
+
+    /// Awaits what the service does with an event.
+    async fn also(&self, event: &ReceivedEvent) -> Result<(), Unavailable> {
+        let Some(also) = &self.0.settings.also else { return Ok(()) };
+        let mut work = pin!(async { also(event.clone()).await });
+        poll_fn(|context| {
+            // The transmitter sends the event again.
+            let panicked =
+                |_| Poll::Ready(Err(Unavailable::new().with_source("an effect of security events panicked")));
+            catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(panicked)
+        })
+        .await
     }
 
     async fn apply(&self, event: &Event) -> Result<EventEffect, EventError> {
@@ -268,8 +292,20 @@ impl EventReceiverBuilder {
         self
     }
 
-    /// Calls `handler` with each event that was accepted, for metrics, alarms, or to end sessions of the service. It should
-    /// return at once. If it panics, the panic goes to the log and the event counts as processed.
+    /// Awaits `effect` with each event, unless it was processed before, for example to end sessions of the service.
+    ///
+    /// The event counts as processed only after that. If `effect` fails or panics, [`receive`](EventReceiver::receive) answers
+    /// 503, `EventPoller` does not acknowledge the event, and the transmitter sends it again. So `effect` may be called several
+    /// times with one event.
+    pub fn also<F>(mut self, effect: impl Fn(ReceivedEvent) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), Unavailable>> + Send + 'static,
+    {
+        self.settings.also = Some(Arc::new(move |event| Box::pin(effect(event))));
+        self
+    }
+
+    /// Calls `handler` with each event that was accepted, for metrics and alarms. It should return at once. If it panics, the panic goes to the log and the event counts as processed.
     pub fn on_event(mut self, handler: impl Fn(&ReceivedEvent) + Send + Sync + 'static) -> Self {
         self.settings.on_event = Some(Arc::new(handler));
         self

@@ -1,7 +1,8 @@
 //! OpenID Connect Back-Channel Logout 1.0.
 
 use portcullis::adapter::HeaderList;
-use portcullis_sessions::{BackchannelLogout, EventResponse, LogoutError};
+use portcullis::error::Unavailable;
+use portcullis_sessions::{BackchannelLogout, EventResponse, LoggedOut, LogoutError};
 use serde_json::json;
 
 use crate::provider::{LOGOUT, Provider, now};
@@ -158,6 +159,24 @@ async fn logout_that_failed_can_be_repeated() {
     provider.store.set_down(false);
     assert_eq!(post(&logout, FORM, &body).await.status, 200);
     assert!(!provider.admits(&provider.access_token("alice", Some("s1"), 60)).await);
+}
+
+#[tokio::test]
+async fn logout_whose_own_effect_failed_can_be_repeated() {
+    let provider = Provider::new();
+    let logout = receiver(&provider);
+    let token = provider.logout_token().sign();
+    let failed = logout.log_out_with(&token, async |_| Err(Unavailable::new())).await;
+    assert!(matches!(failed, Err(LogoutError::Unavailable(_))), "{failed:?}");
+    assert!(!provider.admits(&provider.access_token("alice", Some("s1"), 60)).await);
+    let mut ended = None;
+    let end = async |logged_out: LoggedOut| {
+        ended = logged_out.subject;
+        Ok(())
+    };
+    logout.log_out_with(&token, end).await.unwrap();
+    assert_eq!(ended.as_deref(), Some("alice"));
+    assert!(matches!(logout.log_out(&token).await, Err(LogoutError::Repeated)));
 }
 
 #[tokio::test]

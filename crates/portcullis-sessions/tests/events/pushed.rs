@@ -166,6 +166,45 @@ async fn repeated_event_is_accepted_and_done_once() {
 }
 
 #[tokio::test]
+async fn event_whose_own_effect_failed_is_sent_again() {
+    let provider = Provider::new();
+    let calls: Arc<Mutex<Vec<EventEffect>>> = Arc::default();
+    let seen = Arc::clone(&calls);
+    let receiver = builder(&provider).also(move |event| {
+        let mut seen = seen.lock().unwrap();
+        seen.push(event.effect);
+        let number = seen.len();
+        async move {
+            match number {
+                1 => Err(Unavailable::new()),
+                2 => panic!("an error in the service"),
+                _ => Ok(()),
+            }
+        }
+    });
+    let receiver = receiver.build().unwrap();
+    let token = provider.event(SESSION_REVOKED, json!({})).sign();
+    for expected in [503, 503, 202, 202] {
+        assert_eq!(push(&receiver, &token).await.status, expected);
+    }
+    assert_eq!(*calls.lock().unwrap(), [EventEffect::Denied, EventEffect::Denied, EventEffect::Denied]);
+}
+
+#[tokio::test]
+async fn event_about_an_unknown_subject_is_left_to_other_receivers() {
+    let provider = Provider::new();
+    let (alone, helped) = (receiver(&provider), builder(&provider).subjects(Users).build().unwrap());
+    let subject = json!({"format": "email", "email": "alice@example.com"});
+    let event = provider.event(SESSION_REVOKED, json!({})).claim("sub_id", subject).sign();
+    let token = provider.access_token("alice", None, 60);
+    for (receiver, is_admitted) in [(&alone, true), (&helped, false), (&alone, false)] {
+        assert_eq!(push(receiver, &event).await.status, 202);
+        assert_eq!(provider.admits(&token).await, is_admitted);
+    }
+    assert_eq!((alone.status().unknown_subjects, alone.status().repeated, helped.status().denied), (1, 1, 1));
+}
+
+#[tokio::test]
 async fn event_during_an_outage_is_sent_again() {
     let provider = Provider::new();
     let receiver = receiver(&provider);
