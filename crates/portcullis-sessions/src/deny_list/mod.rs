@@ -102,6 +102,9 @@ impl DenyList {
 
     /// Denies all tokens of `issuer` with this `sid`. It has no effect on tokens without `sid`.
     ///
+    /// The entry ends when every token that there is now has expired. So the issuer has to end the session too: otherwise the
+    /// tokens of this session that it makes until then are denied, and those after that are accepted.
+    ///
     /// # Errors
     /// See [`deny_token`](Self::deny_token).
     pub async fn deny_session(&self, issuer: &str, session: &str) -> Result<(), Unavailable> {
@@ -165,8 +168,9 @@ impl DenyList {
         Ok(self.core.store.denials(&[name]).await?.iter().any(|entry| entry.expires_at > now))
     }
 
-    /// Remembers that a logout token or event of `time` was processed, for as long as a token that it concerns can be valid.
-    /// After that, processing it again has no effect.
+    /// Remembers that a logout token or event of `time` was processed, for as long as a token that was issued until then can be
+    /// valid. After that, it could be processed again: a logout token has expired before, and an event has no effect on tokens
+    /// that were issued later, unless it names a session or a token that the issuer has not ended.
     pub(crate) async fn set_received(&self, issuer: &str, token_id: &str, time: Timestamp) -> Result<(), Unavailable> {
         self.add(names::received(issuer, token_id), None, self.last_expiry(time)).await
     }
