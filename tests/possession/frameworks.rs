@@ -172,7 +172,7 @@ async fn fresh_nonce_reaches_the_response_behind_a_layer_only() {
 }
 
 #[actix_web::test]
-async fn caching_of_the_service_stays() {
+async fn nonce_replaces_the_caching_of_the_service() {
     let clock = Arc::new(ManualClock::at_unix(1_000));
     let nonces = DpopNonces::generate().unwrap();
     let gate = || gate(Dpop::required().with_clock(Arc::clone(&clock)).with_nonces(nonces.clone()));
@@ -184,7 +184,9 @@ async fn caching_of_the_service_stays() {
     let nonce = ask([&one, &other], true, "/v1/cached", &fields("")).await.nonces.remove(0);
     clock.advance(Duration::from_secs(200));
     let answer = ask([&one, &other], true, "/v1/cached", &fields(&nonce)).await;
-    assert_eq!((answer.status, answer.nonces.len(), answer.caching), (200, 1, vec!["max-age=60".to_owned()]));
+    assert_eq!((answer.status, answer.nonces.len(), answer.caching), (200, 1, vec!["no-store".to_owned()]));
+    let answer = ask([&one, &other], true, "/v1/cached", &fields(&answer.nonces[0])).await;
+    assert_eq!((answer.status, answer.nonces.len(), answer.caching), (200, 0, vec!["max-age=60".to_owned()]));
 }
 
 #[tokio::test]

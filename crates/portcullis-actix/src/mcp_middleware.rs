@@ -100,8 +100,12 @@ where
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let (inner, McpMiddleware { gate, policies }) = (Rc::clone(&self.inner), self.middleware.clone());
         Box::pin(async move {
-            let (whole, payload) = read(request.take_payload(), policies.max_body()).await;
-            request.set_payload(payload);
+            let mut whole = None;
+            if policies.can_read(&view(request.request())) {
+                let (read, payload) = read(request.take_payload(), policies.max_body()).await;
+                request.set_payload(payload);
+                whole = read;
+            }
             let policy = whole.map_or_else(|| policies.strictest(), |whole| policies.policy(&whole));
             let known = find_admission(request.request());
             let admitted = gate.extract::<NoClaims>(&view(request.request()), known.as_ref(), &policy).await;

@@ -167,12 +167,15 @@ where
     }
 }
 
-/// Adds the caller's header fields. Fields that HTTP cannot send are left out.
+/// Adds the caller's header fields. Fields that HTTP cannot send are left out. A `cache-control` replaces that of the service,
+/// which does not know that the response has a nonce.
 fn add_headers<B>(response: &mut ServiceResponse<B>, admission: &Admission) {
-    for (name, value) in admission.response_headers() {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
-            && (name != CACHE_CONTROL || !response.headers().contains_key(CACHE_CONTROL))
-        {
+    let fields = admission.response_headers();
+    if fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(CACHE_CONTROL.as_str())) {
+        response.headers_mut().remove(CACHE_CONTROL);
+    }
+    for (name, value) in fields {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
             response.headers_mut().append(name, value);
         }
     }

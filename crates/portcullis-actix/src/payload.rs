@@ -36,6 +36,8 @@ pub(crate) async fn read(mut payload: Payload, limit: usize) -> (Option<Vec<u8>>
     loop {
         match poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await {
             None => return (Some(whole), put_back(pieces, Payload::None)),
+            // Empty pieces take memory, and a client can send any number of them over HTTP/2.
+            Some(Ok(piece)) if piece.is_empty() => {}
             Some(Ok(piece)) => {
                 whole.extend_from_slice(&piece);
                 pieces.push_back(Ok(piece));

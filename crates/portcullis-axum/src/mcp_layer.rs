@@ -99,7 +99,8 @@ where
         let McpLayer { gate, policies } = self.layer.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            let (whole, body) = read(body, policies.max_body()).await;
+            let (whole, body) =
+                if policies.can_read(&view(&parts)) { read(body, policies.max_body()).await } else { (None, body) };
             let policy = whole.map_or_else(|| policies.strictest(), |whole| policies.policy(&whole));
             let admitted = gate.extract::<NoClaims>(&view(&parts), parts.extensions.get(), &policy).await;
             if let Err(refusal) = admitted {
@@ -122,6 +123,10 @@ async fn read(mut body: Body, limit: usize) -> (Option<Bytes>, Body) {
             }
             Some(Ok(frame)) => {
                 let Ok(piece) = frame.into_data() else { continue };
+                // Empty pieces take memory, and a client can send any number of them.
+                if piece.is_empty() {
+                    continue;
+                }
                 length = length.saturating_add(piece.len());
                 pieces.push_back(piece);
                 if length > limit {

@@ -34,12 +34,13 @@ fn with_fields<T: AsRef<str>>(status: u16, fields: &[(T, T)], body: String) -> R
     response
 }
 
-/// Adds the header fields of a caller to the response of the service, whose own `cache-control` stays.
+/// Adds the header fields of a caller to the response of the service. A `cache-control` replaces that of the service, which
+/// does not know that the response has a nonce.
 pub(crate) fn add_fields_of_caller(headers: &mut HeaderMap, fields: &[(String, String)]) {
-    let has_own = headers.contains_key(CACHE_CONTROL);
-    for field in fields.iter().filter(|(name, _)| !has_own || !name.eq_ignore_ascii_case(CACHE_CONTROL.as_str())) {
-        add_fields(headers, std::slice::from_ref(field));
+    if fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(CACHE_CONTROL.as_str())) {
+        headers.remove(CACHE_CONTROL);
     }
+    add_fields(headers, fields);
 }
 
 /// Adds header fields. Fields that HTTP cannot send are left out, and so are fields beyond the number that a map of them

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 
+use crate::credential::{RequestView, is_absent};
 use crate::error::ConfigError;
 use crate::gate::Gate;
 use crate::jose::json::JsonObject;
@@ -26,6 +27,7 @@ const OFFLINE_ACCESS: &str = "offline_access";
 /// | is a batch | all policies of its messages together |
 /// | cannot be read: no JSON-RPC, a member appears twice, a name is not a text | the strictest: all policies together |
 /// | is longer than the limit, so it is not read | the strictest |
+/// | has a `Content-Encoding`, or follows an `Upgrade`, so it is not read | the strictest |
 /// | calls a tool that is not listed | [`Self::other_tools`], or else the strictest |
 ///
 /// Members that appear twice count as unreadable because readers of JSON disagree which of them counts (RFC 8259 §4). So the
@@ -109,6 +111,14 @@ impl ToolPolicies {
             Some(calls) => self.policy_of(&calls),
             None => self.strictest(),
         }
+    }
+
+    /// Whether the body of the request is what the server will read, so that [`Self::policy`] may decide.
+    ///
+    /// It is not with `Content-Encoding`, because the server may decompress the body, and a request with `Upgrade` that is not a
+    /// POST has no end.
+    pub fn can_read(&self, request: &dyn RequestView) -> bool {
+        is_absent(request, "content-encoding") && (request.method() == "POST" || is_absent(request, "upgrade"))
     }
 
     /// Returns the policy of a request whose body is not read, because it is too long or ends early: all policies together.

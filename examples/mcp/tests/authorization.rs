@@ -480,6 +480,24 @@ async fn policy_is_that_of_the_tool_in_the_body() {
     assert_eq!(server.send(request).await.status, 403);
 }
 
+/// A server that decompresses bodies would read another message than the guard, which does not.
+#[actix_web::test]
+async fn compressed_body_needs_all_scopes() {
+    let server = Server::new();
+    for encoding in ["br", "gzip", "identity", "x"] {
+        for (scope, expected) in [("notes:read", 403), ("notes:read notes:write", 200)] {
+            let field = format!("Bearer {}", server.token(scope).sign());
+            let request = saying(&list(), &[("authorization", &field), ("content-encoding", encoding)]);
+            let answer = server.send(request).await;
+            assert_eq!(answer.status == 403, expected == 403, "{encoding} {scope} {}", answer.status);
+            if expected == 403 {
+                let challenge = answer.challenge.unwrap();
+                assert!(challenge.contains(r#"scope="notes:read notes:write""#), "{challenge}");
+            }
+        }
+    }
+}
+
 /// The reader of the guard and that of the server may disagree, for example about members that appear twice.
 #[actix_web::test]
 async fn body_that_cannot_be_read_needs_all_scopes() {

@@ -30,7 +30,7 @@ use crate::token::random_name;
 /// let gate = Gate::new(keys.clone()).with_token_sources([TokenSource::header("X-API-Key")]);
 ///
 /// // Alice makes a key for 90 days. It is shown once.
-/// let days = |days| Duration::from_secs(days * 24 * 60 * 60);
+/// let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
 /// let made = keys.create("alice", "nightly export", ["orders:read"], Some(days(90))).await?;
 /// assert!(made.secret.as_str().starts_with("pk_"));
 /// let caller = gate.verify(made.secret.as_str()).await?;

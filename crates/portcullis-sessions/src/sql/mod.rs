@@ -307,13 +307,19 @@ mod tests {
 
     async fn store() -> (SqlStore, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
+        (open(&folder).await, folder)
+    }
+
+    async fn open(folder: &tempfile::TempDir) -> SqlStore {
         let url = format!("sqlite:{}", folder.path().join("sessions.db").display());
-        (SqlStore::builder(&url).connect().await.unwrap(), folder)
+        SqlStore::builder(&url).connect().await.unwrap()
     }
 
     #[tokio::test]
     async fn every_statement_uses_an_index() {
-        let (store, _folder) = store().await;
+        let (_, folder) = store().await;
+        // SQLite plans with the tables that its connection knows. Connections of this store are opened when all of them exist.
+        let store = open(&folder).await;
         let statements = &*store.statements;
         let single = [
             &statements.session_by_id,

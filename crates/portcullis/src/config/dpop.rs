@@ -22,6 +22,11 @@ impl GateOptions {
             ];
             return ConfigError::all(unused.into_iter().flatten()).map(|()| None);
         };
+        let without_effect = (self.dpop_nonce == Some(true) && self.dpop_window_seconds.is_some()).then(|| {
+            let hint = "leave it out: with nonces, the time of the service decides, and not that of the proof";
+            ConfigError::new("dpop_window_seconds", "set next to dpop_nonce", hint)
+        });
+        ConfigError::all(without_effect)?;
         let without_url = self.public_url.is_none().then(|| {
             let hint = "also set public_url (PORTCULLIS_PUBLIC_URL) to the URL under which clients know this service";
             ConfigError::new("dpop", "set without public_url, and a proof names the URI of its request", hint)
@@ -101,6 +106,7 @@ mod tests {
                 &["dpop_nonce", "dpop_nonce_keys_file", "dpop_window_seconds"],
             ),
             (format!(r#"{URL},"dpop":"required",{file}"#), &["dpop_nonce_keys_file"]),
+            (format!(r#"{URL},"dpop":"required","dpop_nonce":true,"dpop_window_seconds":9"#), &["dpop_window_seconds"]),
             (format!(r#"{URL},"dpop":"required","dpop_window_seconds":0"#), &["dpop_window_seconds"]),
             (format!(r#"{URL},"dpop":"required","dpop_window_seconds":301"#), &["dpop_window_seconds"]),
             (

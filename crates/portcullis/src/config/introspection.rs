@@ -47,8 +47,8 @@ impl Config {
             ConfigError::new(
                 self.name(member.name),
                 "only JWTs are verified here, and an opaque token does not name its issuer",
-                "write one issuer, and build the gate of this configuration; for several issuers, combine verifiers with \
-                 ByForm",
+                "build the gate of this configuration, with one issuer and without further options; otherwise, combine \
+                 verifiers with ByForm",
             )
         }))
     }

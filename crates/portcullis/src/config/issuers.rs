@@ -82,6 +82,9 @@ impl IssuersConfig {
     /// [`ConfigError`] names each member that is wrong, and what to write instead. Two entries of a list that have the
     /// same issuer are an error.
     pub fn verifier(&self) -> Result<Arc<dyn Verifier>, ConfigError> {
+        if let Form::One(config) = &self.0 {
+            return config.verifier_of_all();
+        }
         self.verifier_with(Config::jwt_verifier)
     }
 
@@ -98,6 +101,8 @@ impl IssuersConfig {
     /// # Ok::<(), ConfigError>(())
     /// ```
     ///
+    /// The members about introspection are errors here: `build` could not change how opaque tokens are checked.
+    ///
     /// # Errors
     /// As [`Self::verifier`], and those of `build`.
     pub fn verifier_with(
@@ -106,7 +111,10 @@ impl IssuersConfig {
     ) -> Result<Arc<dyn Verifier>, ConfigError> {
         let build = |config: &Config| build(config).map_err(|error| config.named(error));
         let issuers = match &self.0 {
-            Form::One(config) => return config.with_introspection(build(config)),
+            Form::One(config) => {
+                let (verifier, ()) = ConfigError::both(build(config), config.refuse_introspection())?;
+                return Ok(Arc::new(verifier));
+            }
             Form::List { issuers, .. } => issuers,
         };
         let mut faults: Vec<_> = repeated_issuers(issuers.iter().enumerate()).collect();

@@ -26,6 +26,9 @@ pub(crate) fn normalize(uri: &str) -> Option<String> {
     if host.is_empty() || authority.contains('@') || !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return None;
+    }
     let port = if port.is_empty() { default_port } else { port.parse::<u16>().ok()? };
     let host = normalize_percent_encoding(&host.to_ascii_lowercase(), true);
     let port = if port == default_port { String::new() } else { format!(":{port}") };
@@ -144,6 +147,9 @@ mod tests {
             "https://:443/orders",
             "https://user@api.example.com/orders",
             "https://api.example.com:port/orders",
+            "https://api.example.com:8443:443/orders",
+            "https://api.example.com:8443:/orders",
+            "https://2001:db8::1/orders",
             "https://api.example.com:65536/orders",
             "https://api.example.com/a b",
             "https://api.example.com/\u{e9}",

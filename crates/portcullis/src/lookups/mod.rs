@@ -223,7 +223,8 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
             }
         };
         match self.share(name, Some(known), &self.places_for_known, question).await {
-            Answer::Unavailable { .. } if may_serve => Ok(known.value.clone()),
+            // The question took time, so the value may be too old now.
+            Answer::Unavailable { .. } if known.may_serve(self.now(), self.lifetimes) => Ok(known.value.clone()),
             answer => answer.into_result(),
         }
     }

@@ -188,7 +188,7 @@ impl Dpop {
             Insertion::Replayed => Err(ProofError::Replayed.into()),
             Insertion::Full => {
                 let full = "the store of used DPoP proofs is full, or the client has used up its part";
-                Err(Unavailable::new().with_source(full).into())
+                Err(Unavailable::new().limited().with_source(full).into())
             }
         }
     }

@@ -20,7 +20,7 @@ const DROPPED_AT_ONCE: usize = 16;
 /// Remembers used proofs in memory: for a service of one process.
 ///
 /// It never forgets a proof early. When it is full, it takes no further proofs, and their requests get 503 until remembered
-/// ones expire. So that one client cannot fill it, each key has a quota. A warning in the log says once a minute that proofs
+/// ones expire. Each key has a quota, so that one key cannot fill it. A warning in the log says once a minute that proofs
 /// were not taken.
 ///
 /// ```
@@ -45,11 +45,14 @@ struct Used {
     /// The number of proofs of each client.
     counts: HashMap<[u8; 32], usize>,
     warned_at: Option<NumericDate>,
+    /// The latest expiry of a proof that was dropped.
+    dropped_until: Option<NumericDate>,
 }
 
 impl MemoryReplayStore {
     /// Remembers at most `capacity` proofs, and at most `quota` proofs of one key. A proof takes about 200 bytes and stays for
-    /// up to twice the window of [`Dpop::with_window`](crate::possession::Dpop::with_window), usually for about once.
+    /// up to twice the window of [`Dpop::with_window`](crate::possession::Dpop::with_window), usually for about once. With
+    /// [nonces](crate::possession::DpopNonces), it stays for the lifetime of a nonce.
     ///
     /// Default: 100,000 and 10,000.
     ///
@@ -92,6 +95,10 @@ impl ReplayStore for MemoryReplayStore {
             if used.clients.contains_key(&proof.key) {
                 return Insertion::Replayed;
             }
+            // The clock was set back, or another request has a later time: the proof may be one that was dropped.
+            if used.dropped_until.is_some_and(|until| proof.expires_at <= until) {
+                return Insertion::Replayed;
+            }
             let of_client = used.counts.get(&client).copied().unwrap_or_default();
             if used.clients.len() >= self.capacity || of_client >= self.quota {
                 used.warn(proof.now, of_client >= self.quota);
@@ -108,10 +115,10 @@ impl ReplayStore for MemoryReplayStore {
 impl Used {
     fn drop_expired(&mut self, now: NumericDate) {
         for _ in 0..DROPPED_AT_ONCE {
-            let Some((_, key)) = self.by_expiry.first().copied().filter(|(expires_at, _)| *expires_at < now) else {
-                return;
-            };
+            let first = self.by_expiry.first().copied();
+            let Some((expires_at, key)) = first.filter(|(expires_at, _)| *expires_at < now) else { return };
             self.by_expiry.pop_first();
+            self.dropped_until = self.dropped_until.max(Some(expires_at));
             let Some(client) = self.clients.remove(&key) else { continue };
             if let Some(count) = self.counts.get_mut(&client) {
                 *count -= 1;
@@ -162,6 +169,15 @@ mod tests {
         assert_eq!(store.remembered(), 1);
         assert_eq!(store.insert(&proof(2, "a", 61, 121)).await.unwrap(), Insertion::New);
         assert_eq!(store.remembered(), 1, "the first is dropped");
+    }
+
+    #[tokio::test]
+    async fn clock_that_is_set_back_lets_no_proof_in_again() {
+        let store = MemoryReplayStore::default();
+        assert_eq!(store.insert(&proof(1, "a", 0, 60)).await.unwrap(), Insertion::New);
+        assert_eq!(store.insert(&proof(2, "a", 61, 121)).await.unwrap(), Insertion::New);
+        assert_eq!(store.insert(&proof(1, "a", 59, 60)).await.unwrap(), Insertion::Replayed);
+        assert_eq!(store.insert(&proof(3, "a", 59, 61)).await.unwrap(), Insertion::New);
     }
 
     #[tokio::test]

@@ -135,8 +135,12 @@ fn read_key(header: &Header) -> Result<VerifyingKey, ProofError> {
     if members.iter().any(|(name, _)| PRIVATE.contains(&name)) {
         return Err(ProofError::PrivateKey);
     }
-    let is_present = |name: &&str| members.raw(name).is_some_and(|value| value != "null");
-    if !["n", "pub", "x"].iter().any(is_present) {
+    let needed = match members.raw("kty") {
+        Some(r#""RSA""#) => "n",
+        Some(r#""AKP""#) => "pub",
+        _ => "x",
+    };
+    if members.raw(needed).is_none_or(|value| value == "null") {
         return Err(ProofError::UnusableKey);
     }
     jwk::read_public(text).map_err(|_| ProofError::UnusableKey)
