@@ -45,6 +45,8 @@ async fn passes(name: &str, store: Arc<dyn ReplayStore>) {
     assert_eq!(report.results().count(), 4);
 }
 
+/// Other tests use the same databases.
+const PREFIX: &str = "replay_";
 const PROOFS: u32 = 10_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,7 +60,7 @@ async fn two_processes_on_sqlite_accept_each_proof_once() {
     let name = "two_processes_on_sqlite_accept_each_proof_once";
     two_processes(name, &url);
     // After the window, the rows go with further proofs.
-    let store = SqlStore::builder(&url).connect().await.unwrap();
+    let store = SqlStore::builder(&url).table_prefix(PREFIX).connect().await.unwrap();
     let size = || std::fs::metadata(folder.path().join("proofs.db")).unwrap().len();
     let before = size();
     for number in 0..3 * PROOFS / 4 {
@@ -162,7 +164,7 @@ async fn open(url: &str) -> Arc<dyn ReplayStore> {
     if url.starts_with("redis") {
         return Arc::new(RedisStore::builder(url).key_prefix("replay:").connect().await.unwrap());
     }
-    Arc::new(SqlStore::builder(url).max_connections(4).connect().await.unwrap())
+    Arc::new(SqlStore::builder(url).table_prefix(PREFIX).max_connections(4).connect().await.unwrap())
 }
 
 fn sqlite(folder: &tempfile::TempDir) -> String {
