@@ -74,6 +74,13 @@ impl SqlStore {
     }
 
     async fn execute(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<u64, Unavailable> {
+        // Of two statements that wait for each other, the database undoes one, which can be repeated.
+        for _ in 0..REPEATED_AFTER_DEADLOCKS {
+            match self.database.execute(statement, values).await {
+                Err(error) if is_deadlock(&error) => {}
+                result => return result.map_err(unavailable),
+            }
+        }
         self.database.execute(statement, values).await.map_err(unavailable)
     }
 
@@ -89,6 +96,15 @@ impl SqlStore {
     async fn fetch(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<Vec<Row>, Unavailable> {
         self.database.fetch(statement, values).await.map_err(unavailable)
     }
+}
+
+/// How often a statement is repeated that the database undid.
+const REPEATED_AFTER_DEADLOCKS: usize = 8;
+
+/// Whether the database undid the statement because of a deadlock: SQLSTATE 40001 on MySQL, 40P01 on PostgreSQL.
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(&*code, "40001" | "40P01"))
 }
 
 #[async_trait]
