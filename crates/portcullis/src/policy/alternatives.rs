@@ -4,11 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::AuthError;
-use crate::policy::actors::{are_at_most, is_allowed};
 use crate::policy::details::DetailsDemand;
-use crate::policy::{
-    AllowedActor, GrantKind, PolicyRule, check_token_age, has_acr, holds_grant, is_authenticated_within,
-};
+use crate::policy::{AllowedActor, GrantKind, PolicyRule, check_token_age, has_acr, is_authenticated_within};
 use crate::verifier::Verified;
 
 /// The alternatives of a policy. The policy allows a caller that meets at least one of them completely.
@@ -41,10 +38,7 @@ impl<'a> Alternatives<'a> {
     pub const MAX: usize = 64;
 
     pub(super) fn of(rule: &'a PolicyRule) -> Self {
-        let (mut seen, mut named_scopes) = (BTreeSet::new(), Vec::new());
-        name_scopes(rule, &mut named_scopes);
-        named_scopes.retain(|scope| seen.insert(*scope));
-        Self { list: expand(rule), named_scopes }
+        Self { list: expand(rule, None), named_scopes: named_scopes(rule) }
     }
 
     /// The alternatives, in the order of the policy.
@@ -59,18 +53,19 @@ impl<'a> Alternatives<'a> {
     pub fn named_scopes(&self) -> &[&'a str] {
         &self.named_scopes
     }
+}
 
-    /// Makes the error for a caller that the policy does not allow.
-    pub(super) fn unmet(&self, caller: &Verified) -> AuthError {
-        let granted = self.list.iter().find(|alternative| alternative.grants_are_held(caller));
-        let insufficient_scope = || AuthError::InsufficientScope { scope: self.joined_scopes() };
-        granted.and_then(|alternative| alternative.unmet(caller)).unwrap_or_else(insufficient_scope)
-    }
+/// Makes the error for a caller that `rule` does not allow.
+pub(super) fn unmet(rule: &PolicyRule, caller: &Verified) -> AuthError {
+    let granted = expand(rule, Some(caller)).into_iter().next();
+    let insufficient_scope = || AuthError::InsufficientScope { scope: joined_scopes(rule) };
+    granted.and_then(|alternative| alternative.unmet(caller)).unwrap_or_else(insufficient_scope)
+}
 
-    /// The named scopes, space-delimited; `None` when the policy names no scope.
-    pub(super) fn joined_scopes(&self) -> Option<String> {
-        (!self.named_scopes.is_empty()).then(|| self.named_scopes.join(" "))
-    }
+/// The scopes that `rule` names, space-delimited; `None` when it names no scope.
+pub(super) fn joined_scopes(rule: &PolicyRule) -> Option<String> {
+    let names = named_scopes(rule);
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 impl<'a> Alternative<'a> {
@@ -139,16 +134,6 @@ impl<'a> Alternative<'a> {
         check_token_age(caller, self.max_token_age?).err().map(AuthError::from)
     }
 
-    fn grants_are_held(&self, caller: &Verified) -> bool {
-        let held = |kind, names: &[&str]| names.iter().all(|name| holds_grant(caller, kind, name));
-        held(GrantKind::Scope, &self.scopes)
-            && held(GrantKind::Permission, &self.permissions)
-            && held(GrantKind::Role, &self.roles)
-            && self.details.iter().all(|demand| demand.is_met(caller))
-            && self.actors.iter().all(|allowed| is_allowed(allowed, caller))
-            && self.max_actors.is_none_or(|max| are_at_most(max, caller))
-    }
-
     /// Combines both; `None` when no caller can meet both.
     fn and(&self, other: &Self) -> Option<Self> {
         let mut both = self.clone();
@@ -184,19 +169,24 @@ fn least<T: Ord + Copy>(one: Option<T>, other: Option<T>) -> Option<T> {
     }
 }
 
-/// The first alternatives of `rule`.
-fn expand(rule: &PolicyRule) -> Vec<Alternative<'_>> {
+/// The first alternatives of `rule`. With a caller, what it holds is decided at once: alternatives for which it lacks a grant, an
+/// authorization detail or an actor are left out, and the others have only their demands about authentication and the age of the
+/// token. So these alone count for the limit.
+fn expand<'a>(rule: &'a PolicyRule, caller: Option<&Verified>) -> Vec<Alternative<'a>> {
     let none = Alternative::default;
+    if let Some(caller) = caller.filter(|_| is_held_or_not(rule)) {
+        return if rule.holds(caller) { vec![none()] } else { Vec::new() };
+    }
     match rule {
         PolicyRule::Acr(values) => {
             vec![Alternative { acr_values: Some(values.iter().map(String::as_str).collect()), ..none() }]
         }
         PolicyRule::Actors(allowed) => vec![Alternative { actors: vec![allowed], ..none() }],
         PolicyRule::All(rules) => rules.iter().fold(vec![none()], |all, rule| {
-            let more = if all.is_empty() { Vec::new() } else { expand(rule) };
+            let more = if all.is_empty() { Vec::new() } else { expand(rule, caller) };
             first_distinct(all.iter().flat_map(|one| more.iter().filter_map(|other| one.and(other))))
         }),
-        PolicyRule::Any(rules) => first_distinct(rules.iter().flat_map(expand)),
+        PolicyRule::Any(rules) => first_distinct(rules.iter().flat_map(|rule| expand(rule, caller))),
         PolicyRule::AuthenticatedWithin(max_age) => vec![Alternative { max_age: Some(*max_age), ..none() }],
         PolicyRule::Details(demand) => vec![Alternative { details: vec![demand], ..none() }],
         PolicyRule::IssuedWithin(max_age) => vec![Alternative { max_token_age: Some(*max_age), ..none() }],
@@ -213,6 +203,11 @@ fn expand(rule: &PolicyRule) -> Vec<Alternative<'_>> {
     }
 }
 
+/// Whether `rule` demands something that a caller holds or not, regardless of time and login.
+fn is_held_or_not(rule: &PolicyRule) -> bool {
+    matches!(rule, PolicyRule::Actors(_) | PolicyRule::Details(_) | PolicyRule::Has(..) | PolicyRule::MaxActors(_))
+}
+
 fn first_distinct<'a>(alternatives: impl Iterator<Item = Alternative<'a>>) -> Vec<Alternative<'a>> {
     let mut list = Vec::new();
     for alternative in alternatives {
@@ -224,6 +219,14 @@ fn first_distinct<'a>(alternatives: impl Iterator<Item = Alternative<'a>>) -> Ve
         }
     }
     list
+}
+
+/// The scopes that `rule` names, in its order and each once.
+fn named_scopes(rule: &PolicyRule) -> Vec<&str> {
+    let (mut seen, mut names) = (BTreeSet::new(), Vec::new());
+    name_scopes(rule, &mut names);
+    names.retain(|scope| seen.insert(*scope));
+    names
 }
 
 /// Adds the scopes that `rule` names. Returns whether a caller can meet it: not if it demands nothing by name.

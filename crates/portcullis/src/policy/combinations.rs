@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::clock::ManualClock;
 use crate::dangerous::assume_verified;
 use crate::error::{AuthError, InvalidToken};
-use crate::policy::{AllowedActor, Policy, scopes};
+use crate::policy::{AllowedActor, Alternatives, Policy, any_role, scopes};
 use crate::verifier::Verified;
 
 const NOW: i64 = 10_000;
@@ -156,6 +156,24 @@ fn refusals_have_one_order() {
     let scope = (403, "insufficient_scope");
     let login = (401, "insufficient_user_authentication");
     assert_eq!(codes, [scope, scope, scope, login, login, (401, "invalid_token")]);
+}
+
+#[test]
+fn login_helps_behind_more_alternatives_than_are_listed() {
+    let names: Vec<String> = (0..=Alternatives::MAX).map(|at| format!("role-{at}")).collect();
+    let last = names.last().unwrap().clone();
+    let policy = any_role(names).and(Policy::authenticated_within(MINUTE * 5));
+    assert_eq!(policy.alternatives().as_slice().len(), Alternatives::MAX);
+    let asks_for_login = |policy: &Policy, role: &str| {
+        let refusal = refused(policy, &json!({"roles": [role], "auth_time": NOW - 600})).unwrap();
+        let five_minutes = Some(MINUTE * 5);
+        matches!(refusal, AuthError::InsufficientUserAuthentication { acr_values: None, max_age } if max_age == five_minutes)
+    };
+    assert!(asks_for_login(&policy, "role-0") && asks_for_login(&policy, &last));
+    assert!(is_forbidden(&policy, &json!({"roles": ["other"], "auth_time": NOW - 600})));
+    assert!(refused(&policy, &json!({"roles": [last], "auth_time": NOW})).is_none());
+    // The demands are those of the alternative for which the caller has the grants.
+    assert!(asks_for_login(&scopes("read").and(Policy::acr(["gold"])).or(policy), &last));
 }
 
 #[test]

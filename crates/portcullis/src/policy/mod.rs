@@ -250,7 +250,7 @@ impl Policy {
     /// [`AuthError::InsufficientScope`] with the scopes that the policy names,
     /// [`AuthError::InsufficientUserAuthentication`], or [`AuthError::InvalidToken`]. [`Policy`] describes them.
     pub fn check(&self, caller: &Verified) -> Result<(), AuthError> {
-        if self.0.holds(caller) { Ok(()) } else { Err(self.alternatives().unmet(caller)) }
+        if self.0.holds(caller) { Ok(()) } else { Err(alternatives::unmet(&self.0, caller)) }
     }
 
     /// Returns the policy as a list of alternatives. A caller has to meet one of them. Use it to document an API, or to show
@@ -279,7 +279,7 @@ impl Policy {
 
     /// The scopes that can help a caller to pass, space-delimited, each once; `None` without any.
     pub(crate) fn named_scopes(&self) -> Option<String> {
-        self.alternatives().joined_scopes()
+        alternatives::joined_scopes(&self.0)
     }
 
     /// A choice without options.
