@@ -9,6 +9,7 @@ use portcullis::adapter::HeaderList;
 use portcullis::clock::ManualClock;
 use portcullis::introspection::IntrospectionBuilder;
 use portcullis::session::{SessionCheck, SessionError};
+use portcullis::verifier::ByForm;
 use portcullis::{Gate, Verified, Verifier as _, async_trait, scopes};
 use portcullis_testing::{Fault, IssuerServer};
 
@@ -63,6 +64,25 @@ async fn revoked_token_is_refused_within_the_bound() {
     admitted(&scene.gate, &token).await;
     scene.after(8);
     assert_eq!(refused(&scene.gate, &token).await, (401, Some("inactive")));
+}
+
+#[tokio::test]
+async fn revoked_token_ends_its_connection() {
+    let scene = Scene::new();
+    let verifier = builder(&scene.server).clock(Arc::clone(&scene.clock)).build().unwrap();
+    // The verifier is one of several.
+    let gate = Gate::new(ByForm::builder().opaque(verifier).build().unwrap());
+    let token = scene.server.opaque_token(&token(&scene.server));
+    let caller = admitted(&gate, &token).await;
+    let mut watch = gate.watch(&caller).within(Duration::from_secs(2));
+    scene.server.revoke_opaque_token(&token);
+    // The first question of the watch comes after a second. The answer is still used.
+    assert!(tokio::time::timeout(Duration::from_millis(1_200), &mut watch).await.is_err());
+    assert_eq!(scene.server.introspection_hits(), 1);
+    scene.after(30);
+    let ended = tokio::time::timeout(Duration::from_secs(20), watch).await.unwrap();
+    assert_eq!((ended.reason().unwrap().as_str(), ended.websocket_close_code()), ("inactive", 3000));
+    assert_eq!(scene.server.introspection_hits(), 2);
 }
 
 #[tokio::test]

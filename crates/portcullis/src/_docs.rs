@@ -46,6 +46,7 @@ pub mod entra_id {}
 #[doc = include_str!("../docs/flow.md")]
 pub mod flow {}
 
+/// [adapters]: crate::_docs::adapters
 /// [keys]: crate::_docs::keys
 /// [proof_of_possession]: crate::_docs::proof_of_possession
 ///

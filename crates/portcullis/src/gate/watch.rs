@@ -45,8 +45,7 @@ impl Gate {
     /// - the same time after the last good answer, if a check is unavailable since then. So a short outage of a store ends no
     ///   connection, and a long one does not keep a revoked caller connected.
     ///
-    /// A caller whose token does not expire is only asked about. Policies are not checked again, and no introspection is repeated:
-    /// use a session check for opaque tokens that may be revoked.
+    /// A caller whose token does not expire is only asked about. Policies are not checked again.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

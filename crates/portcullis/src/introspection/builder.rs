@@ -15,7 +15,7 @@ use crate::hash::sha256;
 use crate::introspection::client::ClientAuthentication;
 use crate::introspection::endpoint::{Endpoint, Location};
 use crate::introspection::signed::SignedAnswers;
-use crate::introspection::{AnswerCheck, IntrospectionVerifier, weight};
+use crate::introspection::{AnswerCheck, Core, IntrospectionVerifier, weight};
 use crate::keys::KeyProvider;
 use crate::lookups::{Lifetimes, Limits, Lookups, Options};
 use crate::requests::{MetadataLocation, MetadataUrl, RequestOptions};
@@ -334,7 +334,7 @@ impl IntrospectionBuilder {
             clock: Arc::clone(&self.clock),
             ..Options::new(self.cached_bytes, lifetimes)
         };
-        Ok(IntrospectionVerifier {
+        let core = Core {
             endpoint: Endpoint {
                 issuer: self.issuer,
                 location,
@@ -356,7 +356,8 @@ impl IntrospectionBuilder {
             max_token_bytes: self.max_token_bytes,
             origin,
             answers: Lookups::new(answers),
-        })
+        };
+        Ok(IntrospectionVerifier { core: Arc::new(core) })
     }
 
     fn location(&self) -> Result<Location, ConfigError> {
@@ -521,12 +522,13 @@ mod tests {
             assert!(!format!("{verifier:?}").contains("very-secret"), "{verifier:?}");
         }
     }
+
     #[test]
     fn names_of_tokens_depend_on_endpoint_and_client() {
         let name = |issuer: &str, url: &str, client: &str| {
             let client = ClientAuthentication::client_secret_basic(client, "secret");
             let builder = IntrospectionVerifier::builder(issuer, "https://api.example.com", client).endpoint(url);
-            builder.build().unwrap().name_of(b"token")
+            builder.build().unwrap().core.name_of(b"token")
         };
         let (issuer, url, client) = ("https://issuer.example", "https://issuer.example/introspect", "api");
         assert_eq!(name(issuer, url, client), name(issuer, url, client));
@@ -537,6 +539,7 @@ mod tests {
         ] {
             assert_ne!(other, name(issuer, url, client));
         }
-        assert_ne!(with().build().unwrap().name_of(b"a"), with().build().unwrap().name_of(b"b"));
+        let core = with().build().unwrap().core;
+        assert_ne!(core.name_of(b"a"), core.name_of(b"b"));
     }
 }

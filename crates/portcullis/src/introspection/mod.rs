@@ -28,7 +28,7 @@ use crate::introspection::endpoint::{Endpoint, NoAnswer};
 use crate::jose::compact::has_form_of_jwt;
 use crate::keys::KeyStatus;
 use crate::lookups::{self, Lookups, Name, NoValue};
-use crate::verifier::{Evidence, TokenContents, Verified, Verifier};
+use crate::verifier::{Evidence, Recheck, TokenContents, Verified, Verifier};
 
 /// Verifies opaque tokens by asking the introspection endpoint of their issuer (RFC 7662).
 ///
@@ -54,6 +54,9 @@ use crate::verifier::{Evidence, TokenContents, Verified, Verifier};
 /// ([`IntrospectionBuilder::cache`]). So a revoked token is refused after at most 30 seconds. The claim checks, the session
 /// checks, the proof of a bound token and the policy run on every request.
 ///
+/// While a connection is open ([`Gate::watch`](crate::Gate::watch)), its token is judged again, also by a remembered answer. So a
+/// revoked token ends it at most a minute later, the time of the answer and that of the watch together.
+///
 /// Requests with the same token share one question, and made-up tokens cause a limited number of questions
 /// ([`IntrospectionBuilder::made_up_tokens`]). Tokens whose answer is known are not affected by either.
 ///
@@ -68,6 +71,12 @@ use crate::verifier::{Evidence, TokenContents, Verified, Verifier};
 /// A token of the form of a JWT is not sent to the endpoint, but refused as `wrong_token_class`. To accept both kinds, use
 /// [`ByForm`](crate::verifier::ByForm); to ask the endpoint about JWTs, [`IntrospectionBuilder::accept_jwts`].
 pub struct IntrospectionVerifier {
+    /// Callers keep it, to ask again.
+    core: Arc<Core>,
+}
+
+/// What the verifier and the callers that it verified share.
+struct Core {
     endpoint: Endpoint,
     audience: Audience,
     time: TimeCheck,
@@ -119,9 +128,11 @@ impl IntrospectionVerifier {
     /// }
     /// ```
     pub fn forget(&self, token: &str) {
-        self.answers.forget(&self.name_of(token.as_bytes()));
+        self.core.answers.forget(&self.core.name_of(token.as_bytes()));
     }
+}
 
+impl Core {
     /// The name under which the answer about a token is remembered. It depends on the endpoint and the client as well, because
     /// the answer does.
     fn name_of(&self, token: &[u8]) -> Name {
@@ -142,13 +153,20 @@ impl IntrospectionVerifier {
         Ok(())
     }
 
-    async fn active_token(&self, credential: &Credential<'_>) -> Result<Arc<ActiveToken>, AuthError> {
-        let token = credential.unverified_bytes();
+    /// Judges a token by the answer about it, which may be remembered.
+    async fn judge(&self, token: &[u8], is_binding_left_to_gate: bool) -> Result<Arc<TokenContents>, AuthError> {
+        let active = self.active_token(token).await?;
+        let contents = active.contents.as_ref().map_err(Clone::clone)?;
+        self.check_claims(&active, &contents.claims, is_binding_left_to_gate)?;
+        Ok(Arc::clone(contents))
+    }
+
+    async fn active_token(&self, token: &[u8]) -> Result<Arc<ActiveToken>, AuthError> {
         self.check_form(token)?;
         let name = self.name_of(token);
         let found = match self.answers.recall(&name) {
             Some(found) => found,
-            None => self.answers.get(name, |_| self.ask(credential.unverified_token())).await,
+            None => self.answers.get(name, |_| self.ask(token)).await,
         };
         found.map_err(|missing| match missing {
             NoValue::Absent | NoValue::Ambiguous => InvalidToken::Inactive.into(),
@@ -157,7 +175,9 @@ impl IntrospectionVerifier {
     }
 
     /// Asks the endpoint. Many requests may share the answer.
-    async fn ask(&self, token: &str) -> lookups::Answer<Arc<ActiveToken>> {
+    async fn ask(&self, token: &[u8]) -> lookups::Answer<Arc<ActiveToken>> {
+        // The bytes of a token are those of a text.
+        let token = std::str::from_utf8(token).unwrap_or_default();
         match self.endpoint.ask(token).await {
             Ok(Answer::Inactive) => lookups::Answer::Absent,
             Ok(Answer::Active { claims, class }) => self.found(Ok(claims), class),
@@ -215,14 +235,15 @@ impl Verifier for IntrospectionVerifier {
         if !credential.is_understood_by(Self::SCHEMES) {
             return Err(AuthError::MissingToken);
         }
-        let token = self.active_token(credential).await?;
-        let contents = token.contents.as_ref().map_err(Clone::clone)?;
-        self.check_claims(&token, &contents.claims, credential.is_binding_left_to_gate())?;
-        Ok(Verified::from_token(Arc::clone(contents), Arc::clone(&self.grants)))
+        let (token, is_binding_left_to_gate) = (credential.unverified_bytes(), credential.is_binding_left_to_gate());
+        let contents = self.core.judge(token, is_binding_left_to_gate).await?;
+        let caller = Verified::from_token(contents, Arc::clone(&self.core.grants));
+        let core = Arc::clone(&self.core);
+        Ok(caller.with_recheck(Again { core, token: token.to_vec(), is_binding_left_to_gate }))
     }
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
-        let is_jwt = || !self.accepts_jwts && has_form_of_jwt(credential.unverified_bytes());
+        let is_jwt = || !self.core.accepts_jwts && has_form_of_jwt(credential.unverified_bytes());
         match refused {
             AuthError::InvalidToken(InvalidToken::WrongTokenClass) if is_jwt() => Some(
                 "this has the form of a JWT: ByForm verifies it without the endpoint, and accept_jwts asks about it",
@@ -236,26 +257,40 @@ impl Verifier for IntrospectionVerifier {
     }
 
     fn issuers(&self) -> Vec<String> {
-        vec![self.endpoint.issuer.clone()]
+        vec![self.core.endpoint.issuer.clone()]
     }
 
     /// Reads the metadata, unless the endpoint is configured, and gets the keys of signed answers. No token is sent.
     async fn warm_up(&self) -> Result<(), AuthError> {
-        self.endpoint.warm_up().await
+        self.core.endpoint.warm_up().await
     }
 
     /// Ready when the endpoint is known, and the keys of signed answers.
     fn status(&self) -> KeyStatus {
-        self.endpoint.status()
+        self.core.endpoint.status()
+    }
+}
+
+/// Judges a token again while its connection is open.
+struct Again {
+    core: Arc<Core>,
+    token: Vec<u8>,
+    is_binding_left_to_gate: bool,
+}
+
+#[async_trait]
+impl Recheck for Again {
+    async fn recheck(&self, _: &Verified) -> Result<(), AuthError> {
+        self.core.judge(&self.token, self.is_binding_left_to_gate).await.map(drop)
     }
 }
 
 impl fmt::Debug for IntrospectionVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IntrospectionVerifier")
-            .field("endpoint", &self.endpoint)
-            .field("audience", &self.audience)
-            .field("answers", &self.answers)
+            .field("endpoint", &self.core.endpoint)
+            .field("audience", &self.core.audience)
+            .field("answers", &self.core.answers)
             .finish_non_exhaustive()
     }
 }
