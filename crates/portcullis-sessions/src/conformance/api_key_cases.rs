@@ -6,11 +6,11 @@ use std::time::Duration;
 use portcullis::Gate;
 use portcullis::clock::ManualClock;
 
-use super::at_once::{START, at_once, clock, subject};
+use super::at_once::{ALIKE, START, any_hash, at, at_once, clock, long_ago, subject, winner, with_nul};
 use super::{Outcome, check};
 use crate::Timestamp;
 use crate::api_keys::{ApiKeyError, ApiKeyStore, ApiKeys, StoredApiKey, StoredPreviousSecret, WhichApiKeys};
-use crate::token::{TokenHash, random, random_name};
+use crate::token::random_name;
 
 type Store = Arc<dyn ApiKeyStore>;
 
@@ -59,16 +59,15 @@ pub(super) async fn names_of_api_keys_are_unique(store: Store) -> Outcome {
 
 pub(super) async fn owners_of_api_keys_are_compared_exactly(store: Store) -> Outcome {
     let name = random_name()?;
-    let alike = ["Zoe", "zoe", "ZOE", "Zoë", "Zoe\u{308}", "Zoe%", "Zo_", "Zoe ", "Zoe\u{200b}", "Zoe'"];
-    let owners: Vec<String> = alike.iter().map(|each| format!("{name} {each}")).collect();
+    let owners: Vec<String> = ALIKE.iter().map(|each| format!("{name} {each}")).collect();
     for owner in &owners {
         store.insert_api_key(&key(owner)?).await?;
     }
-    for (owner, name) in owners.iter().zip(alike) {
+    for (owner, name) in owners.iter().zip(ALIKE) {
         let count = store.api_keys_of(owner).await?.len();
         check!(count == 1, "{name} has {count} keys");
     }
-    for (owner, name) in owners.iter().zip(alike) {
+    for (owner, name) in owners.iter().zip(ALIKE) {
         let count = store.revoke_api_keys(WhichApiKeys::AllOf(owner), at(0)).await?;
         check!(count == 1, "{count} keys of {name} were revoked");
     }
@@ -78,7 +77,6 @@ pub(super) async fn owners_of_api_keys_are_compared_exactly(store: Store) -> Out
 pub(super) async fn api_keys_with_a_nul_are_unknown(store: Store) -> Outcome {
     let one = key(&subject()?)?;
     store.insert_api_key(&one).await?;
-    let with_nul = |text: &str| [format!("{text}\0"), format!("\0{text}"), format!("{text}\0x")];
     for id in with_nul(&one.id) {
         check!(store.find_api_key(&id).await?.is_none(), "a key was found by another name");
         for which in [WhichApiKeys::Key(&id), WhichApiKeys::KeyOf { owner: &one.owner, id: &id }] {
@@ -109,23 +107,16 @@ pub(super) async fn of_fifty_new_secrets_one_is_stored(store: Store) -> Outcome 
             ..first.clone()
         });
     }
-    let request = |number| {
-        let (store, candidate) = (store.clone(), candidates.get(number).cloned());
-        async move {
-            match candidate {
-                Some(candidate) => store.replace_api_key_secret(&candidate).await,
-                None => Ok(false),
-            }
-        }
+    let write = |candidate| {
+        let store = store.clone();
+        async move { store.replace_api_key_secret(&candidate).await }
     };
-    let results = at_once(candidates.len(), request).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let winners: Vec<_> = results.iter().zip(&candidates).filter(|(won, _)| **won).map(|(_, each)| each).collect();
-    check!(winners.len() == 1, "{} new secrets of one version were stored", winners.len());
+    let winner = winner(&candidates, write).await?;
     let stored = store.find_api_key(&first.id).await?;
-    check!(stored.as_ref() == winners.first().copied(), "the store has not what the winner wrote");
+    check!(stored.as_ref() == Some(winner), "the store has not what the winner wrote");
     for candidate in &candidates {
         let found = store.find_api_key_by_hash(&candidate.hash).await?.is_some();
-        check!(found == winners.contains(&candidate), "the secret of a loser leads to the key");
+        check!(found == (candidate == winner), "the secret of a loser leads to the key");
     }
     check!(store.find_api_key_by_hash(&first.hash).await? == stored, "the previous secret does not lead to the key");
     let skipping = StoredApiKey { version: 3, ..first.clone() };
@@ -390,17 +381,4 @@ fn key(owner: &str) -> Outcome<StoredApiKey> {
 
 fn previous() -> Outcome<StoredPreviousSecret> {
     Ok(StoredPreviousSecret { hash: any_hash()?, expires_at: at(0), last_used_at: None })
-}
-
-fn any_hash() -> Outcome<TokenHash> {
-    Ok(TokenHash::from_bytes(random()?))
-}
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_unix_millis((START + second) * 1000)
-}
-
-/// A time in 1980, before the times of all other cases.
-fn long_ago(second: i64) -> Timestamp {
-    Timestamp::from_unix_millis((315_532_800 + second) * 1000)
 }

@@ -1,15 +1,32 @@
-//! What the cases have in common: machines that share a store, and requests that run at once.
+//! What the cases have in common: machines that share a store, names and times, and requests that run at once.
 
 use std::sync::Arc;
 
 use portcullis::clock::ManualClock;
+use portcullis::error::Unavailable;
 
-use super::Outcome;
-use crate::token::random_name;
-use crate::{AuthFacts, SessionStore, Sessions, SessionsBuilder, SessionsError, SignedIn, SuccessorKeys, Verdict};
+use super::{Outcome, check};
+use crate::token::{TokenHash, random, random_name};
+use crate::{
+    AuthFacts, SessionStore, Sessions, SessionsBuilder, SessionsError, SignedIn, SuccessorKeys, Timestamp, Verdict,
+};
 
 /// The time at which most cases begin.
 pub(super) const START: i64 = 1_800_000_000;
+
+/// Names that an inexact comparison takes for the same.
+pub(super) const ALIKE: [&str; 10] =
+    ["Zoe", "zoe", "ZOE", "Zoë", "Zoe\u{308}", "Zoe%", "Zo_", "Zoe ", "Zoe\u{200b}", "Zoe'"];
+
+/// The time this many seconds after [`START`].
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_unix_millis((START + second) * 1000)
+}
+
+/// A time in 1980, before the times of all other cases.
+pub(super) fn long_ago(second: i64) -> Timestamp {
+    Timestamp::from_unix_millis((315_532_800 + second) * 1000)
+}
 
 pub(super) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at_unix(START))
@@ -33,6 +50,16 @@ pub(super) fn subject() -> Outcome<String> {
     Ok(format!("subject {}", random_name()?))
 }
 
+/// A hash that no other case has.
+pub(super) fn any_hash() -> Outcome<TokenHash> {
+    Ok(TokenHash::from_bytes(random()?))
+}
+
+/// Names that are never stored, because they have a NUL.
+pub(super) fn with_nul(text: &str) -> [String; 3] {
+    [format!("{text}\0"), format!("\0{text}"), format!("{text}\0x")]
+}
+
 pub(super) fn facts() -> AuthFacts {
     AuthFacts::at(portcullis::claims::NumericDate::from_unix(START, 0)).with_amr(["pwd"])
 }
@@ -43,8 +70,31 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
-    let tasks: Vec<_> = (0..count).map(|number| tokio::spawn(request(number))).collect();
-    let mut results = Vec::with_capacity(count);
+    all_at_once((0..count).map(request)).await
+}
+
+/// Writes all candidates at once. Returns the one that was written, and fails unless it is the only one.
+pub(super) async fn winner<C, F>(candidates: &[C], write: impl Fn(C) -> F) -> Outcome<&C>
+where
+    C: Clone,
+    F: Future<Output = Result<bool, Unavailable>> + Send + 'static,
+{
+    let results = all_at_once(candidates.iter().cloned().map(write)).await?;
+    let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let winners: Vec<_> = results.iter().zip(candidates).filter(|(won, _)| **won).map(|(_, each)| each).collect();
+    match winners[..] {
+        [winner] => Ok(winner),
+        _ => Err(format!("{} of {} candidates were written", winners.len(), candidates.len()).into()),
+    }
+}
+
+async fn all_at_once<T, F>(requests: impl Iterator<Item = F>) -> Outcome<Vec<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: Vec<_> = requests.map(tokio::spawn).collect();
+    let mut results = Vec::with_capacity(tasks.len());
     for task in tasks {
         results.push(task.await?);
     }
@@ -63,6 +113,6 @@ pub(super) fn verdict(result: &Result<SignedIn, SessionsError>) -> Outcome<Verdi
 /// Fails unless a refresh has the expected verdict.
 pub(super) async fn expect(sessions: &Sessions, token: &str, expected: Verdict) -> Outcome {
     let found = verdict(&sessions.refresh(token).await)?;
-    super::check!(found == expected, "a refresh is {found}, and should be {expected}");
+    check!(found == expected, "a refresh is {found}, and should be {expected}");
     Ok(())
 }

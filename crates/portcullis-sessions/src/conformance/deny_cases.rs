@@ -9,15 +9,15 @@ use portcullis::clock::ManualClock;
 use portcullis::dangerous;
 use portcullis::session::{SessionCheck as _, SessionError};
 
-use super::at_once::{START, at_once};
+use super::at_once::{START, any_hash, at, at_once, long_ago};
 use super::{Outcome, check};
-use crate::token::{TokenHash, random, random_name};
+use crate::token::{TokenHash, random_name};
 use crate::{DenyList, DenyListStore, StoredDenial, Timestamp};
 
 type Store = Arc<dyn DenyListStore>;
 
 pub(super) async fn later_times_of_an_entry_count(store: Store) -> Outcome {
-    let [plain, timed] = [any_name()?, any_name()?];
+    let [plain, timed] = [any_hash()?, any_hash()?];
     for (expires_at, issued_before) in [(20, 5), (30, 4), (10, 7), (25, 6)] {
         store.deny(&entry(plain, None, at(expires_at))).await?;
         store.deny(&entry(timed, Some(at(issued_before)), at(expires_at))).await?;
@@ -30,7 +30,7 @@ pub(super) async fn later_times_of_an_entry_count(store: Store) -> Outcome {
 }
 
 pub(super) async fn entries_are_found_by_their_names(store: Store) -> Outcome {
-    let names = (0..24).map(|_| any_name()).collect::<Outcome<Vec<_>>>()?;
+    let names = (0..24).map(|_| any_hash()).collect::<Outcome<Vec<_>>>()?;
     let mut expected = BTreeSet::new();
     for (number, name) in (0..).zip(&names) {
         let issued_before = (number % 2 == 0).then(|| at(-number));
@@ -51,7 +51,7 @@ pub(super) async fn entries_are_found_by_their_names(store: Store) -> Outcome {
 }
 
 pub(super) async fn fifty_machines_deny_at_once(store: Store) -> Outcome {
-    let name = any_name()?;
+    let name = any_hash()?;
     let request = |number: usize| {
         let store = store.clone();
         async move {
@@ -70,7 +70,7 @@ pub(super) async fn expired_entries_are_removed_in_batches(store: Store) -> Outc
     while store.remove_expired_denials(long_ago(1000), 1000).await? > 0 {}
     let mut names = Vec::new();
     for second in 0..25 {
-        let (plain, timed) = (any_name()?, any_name()?);
+        let (plain, timed) = (any_hash()?, any_hash()?);
         store.deny(&entry(plain, None, long_ago(second))).await?;
         if second < 3 {
             store.deny(&entry(timed, Some(long_ago(0)), long_ago(second))).await?;
@@ -96,7 +96,7 @@ pub(super) async fn expired_entries_are_removed_in_batches(store: Store) -> Outc
 
 pub(super) async fn renewed_entries_are_not_removed(store: Store) -> Outcome {
     for round in 0..20 {
-        let names = (0..8).map(|_| any_name()).collect::<Outcome<Vec<_>>>()?;
+        let names = (0..8).map(|_| any_hash()).collect::<Outcome<Vec<_>>>()?;
         for name in &names {
             store.deny(&entry(*name, None, long_ago(0))).await?;
         }
@@ -194,17 +194,4 @@ async fn denies(list: &DenyList, claims: &Claims) -> Outcome<bool> {
 
 fn entry(name: TokenHash, issued_before: Option<Timestamp>, expires_at: Timestamp) -> StoredDenial {
     StoredDenial { name, issued_before, expires_at }
-}
-
-fn any_name() -> Outcome<TokenHash> {
-    Ok(TokenHash::from_bytes(random()?))
-}
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_unix_millis((START + second) * 1000)
-}
-
-/// A time in 1970, before the times of all other cases.
-fn long_ago(second: i64) -> Timestamp {
-    Timestamp::from_unix_millis((10_000 + second) * 1000)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::at_once::{START, at_once, facts, subject};
+use super::at_once::{ALIKE, any_hash, at, at_once, facts, long_ago, subject, winner, with_nul};
 use super::{Outcome, check};
-use crate::token::{RefreshToken, TokenHash, random, random_name};
+use crate::token::{RefreshToken, TokenHash, random_name};
 use crate::{
     EndReason, Ended, PreviousToken, SessionStore, StoredDenial, StoredPurposeToken, StoredSession, Timestamp, Which,
 };
@@ -56,16 +56,15 @@ pub(super) async fn names_are_unique(store: Store) -> Outcome {
 
 pub(super) async fn names_are_compared_exactly(store: Store) -> Outcome {
     let name = random_name()?;
-    let alike = ["Zoe", "zoe", "ZOE", "Zoë", "Zoe\u{308}", "Zoe%", "Zo_", "Zoe ", "Zoe\u{200b}", "Zoe'"];
-    let subjects: Vec<String> = alike.iter().map(|each| format!("{name} {each}")).collect();
+    let subjects: Vec<String> = ALIKE.iter().map(|each| format!("{name} {each}")).collect();
     for subject in &subjects {
         store.insert(&session(subject)?).await?;
     }
-    for (subject, name) in subjects.iter().zip(alike) {
+    for (subject, name) in subjects.iter().zip(ALIKE) {
         let count = store.open_sessions(subject, at(0)).await?.len();
         check!(count == 1, "{name} has {count} sessions");
     }
-    for (subject, name) in subjects.iter().zip(alike) {
+    for (subject, name) in subjects.iter().zip(ALIKE) {
         let count = store.end(Which::AllOf(subject), ended(1)).await?;
         check!(count == 1, "{count} sessions of {name} ended");
     }
@@ -84,7 +83,6 @@ pub(super) async fn names_with_a_nul_are_unknown(store: Store) -> Outcome {
     for session in [&one, &other] {
         store.insert(session).await?;
     }
-    let with_nul = |text: &str| [format!("{text}\0"), format!("\0{text}"), format!("{text}\0x")];
     for id in with_nul(&one.id) {
         check!(store.find(&id).await?.is_none(), "a session was found by another name");
         check!(store.end(Which::Session(&id), ended(1)).await? == 0, "a session ended by another name");
@@ -112,22 +110,12 @@ pub(super) async fn of_fifty_replacements_one_succeeds(store: Store) -> Outcome 
     let candidates: Vec<StoredSession> = (0..50)
         .map(|number| StoredSession { version: 1, label: Some(format!("number {number}")), ..first.clone() })
         .collect();
-    let request = |number| {
-        let (store, candidate) = (store.clone(), candidates.get(number).cloned());
-        async move {
-            match candidate {
-                Some(candidate) => store.replace(&candidate).await,
-                None => Ok(false),
-            }
-        }
+    let write = |candidate| {
+        let store = store.clone();
+        async move { store.replace(&candidate).await }
     };
-    let results = at_once(candidates.len(), request).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let winners: Vec<_> = results.iter().zip(&candidates).filter(|(won, _)| **won).map(|(_, each)| each).collect();
-    check!(winners.len() == 1, "{} replacements of one version succeeded", winners.len());
-    check!(
-        store.find(&first.id).await?.as_ref() == winners.first().copied(),
-        "the store has not what the winner wrote"
-    );
+    let winner = winner(&candidates, write).await?;
+    check!(store.find(&first.id).await?.as_ref() == Some(winner), "the store has not what the winner wrote");
     let skipping = StoredSession { version: 3, ..first.clone() };
     check!(!store.replace(&skipping).await?, "a replacement skipped a version");
     let unknown = StoredSession { version: 1, ..session(&subject()?)? };
@@ -304,17 +292,4 @@ fn purpose_token(expires_at: Timestamp) -> Outcome<StoredPurposeToken> {
 
 fn ended(second: i64) -> Ended {
     Ended { at: at(second), reason: EndReason::LoggedOut }
-}
-
-fn any_hash() -> Outcome<TokenHash> {
-    Ok(TokenHash::from_bytes(random()?))
-}
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_unix_millis((START + second) * 1000)
-}
-
-/// A time in 1980, before the times of all other cases.
-fn long_ago(second: i64) -> Timestamp {
-    Timestamp::from_unix_millis((315_532_800 + second) * 1000)
 }
