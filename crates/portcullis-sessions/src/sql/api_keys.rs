@@ -6,7 +6,7 @@ use portcullis::async_trait;
 use portcullis::error::Unavailable;
 
 use super::database::{Dialect, Row, Value};
-use super::statements::{lock_of_removal, placeholders, tables};
+use super::statements::{placeholders, removal, tables};
 use super::{SqlStore, hash_from, is_never_stored, time};
 use crate::api_keys::{ApiKeyStore, StoredApiKey, StoredPreviousSecret, WhichApiKeys};
 use crate::timestamp::Timestamp;
@@ -42,16 +42,7 @@ impl ApiKeyStatements {
         let assignments = SECRETS.map(|column| format!("{column} = ?")).join(", ");
         let select = format!("SELECT {names} FROM {{api_keys}} WHERE");
         let revoke = "UPDATE {api_keys} SET revoked_at = ?, version = version + 1 WHERE revoked_at IS NULL AND";
-        let remove = |column: &str| {
-            let ended = format!("WHERE {column} < ? ORDER BY {column} LIMIT ?");
-            sql(&match dialect {
-                Dialect::MySql => format!("DELETE FROM {{api_keys}} {ended}"),
-                Dialect::Postgres | Dialect::Sqlite => {
-                    let lock = lock_of_removal(dialect);
-                    format!("DELETE FROM {{api_keys}} WHERE id IN (SELECT id FROM {{api_keys}} {ended}{lock})")
-                }
-            })
-        };
+        let remove = |column: &str| sql(&removal(dialect, "{api_keys}", "id", column));
         Self {
             insert: sql(&format!("INSERT INTO {{api_keys}} ({names}) VALUES ({marks})")),
             by_id: sql(&format!("{select} id = ?")),
@@ -147,11 +138,7 @@ impl ApiKeyStore for SqlStore {
     }
 
     async fn remove_ended_api_keys(&self, before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
-        let mut removed = 0;
-        for statement in &self.statements.api_keys.remove_ended {
-            removed += self.execute(statement, &[time(before), Value::Int(limit.into())]).await?;
-        }
-        Ok(removed)
+        self.remove_of(&self.statements.api_keys.remove_ended, before, limit).await
     }
 }
 

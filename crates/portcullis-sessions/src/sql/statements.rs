@@ -90,16 +90,7 @@ impl Statements {
             sql(&(insert + &update))
         };
         let marks_of_denials = ["?"; DENIALS_AT_ONCE].join(", ");
-        let remove = |table: &str, key: &str| {
-            let expired = "WHERE expires_at < ? ORDER BY expires_at LIMIT ?";
-            sql(&match dialect {
-                Dialect::MySql => format!("DELETE FROM {table} {expired}"),
-                Dialect::Postgres | Dialect::Sqlite => {
-                    let lock = lock_of_removal(dialect);
-                    format!("DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} {expired}{lock})")
-                }
-            })
-        };
+        let remove = |table: &str, key: &str| sql(&removal(dialect, table, key, "expires_at"));
         Self {
             api_keys: ApiKeyStatements::new(dialect, prefix),
             insert_session: sql(&format!("INSERT INTO {{sessions}} ({names}) VALUES ({marks})")),
@@ -142,15 +133,18 @@ impl Statements {
     }
 }
 
-/// What the selection of the rows to remove ends with.
-///
-/// Without the lock, PostgreSQL would also remove a row that another transaction renewed between the selection and the removal.
-/// On the locked row, it compares the time again.
-pub(super) const fn lock_of_removal(dialect: Dialect) -> &'static str {
-    match dialect {
+/// Makes the statement that removes rows whose time in `column` is before a value, those with the earliest times, and at most a
+/// second value of them.
+pub(super) fn removal(dialect: Dialect, table: &str, key: &str, column: &str) -> String {
+    let earliest = format!("WHERE {column} < ? ORDER BY {column} LIMIT ?");
+    let lock = match dialect {
+        Dialect::MySql => return format!("DELETE FROM {table} {earliest}"),
+        // Without the lock, PostgreSQL would also remove a row that another transaction renewed between the selection and the
+        // removal. On the locked row, it compares the time again.
         Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
-        Dialect::MySql | Dialect::Sqlite => "",
-    }
+        Dialect::Sqlite => "",
+    };
+    format!("DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} {earliest}{lock})")
 }
 
 /// Puts in the names of the tables.
