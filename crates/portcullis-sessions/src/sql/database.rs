@@ -86,11 +86,23 @@ impl Database {
         }
     }
 
-    /// Runs a statement. Returns the number of rows that it changed.
+    /// Runs a statement that changes rows or tables. Returns the number of rows that it changed.
     pub(super) async fn execute(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<u64, sqlx::Error> {
+        // Of two statements that wait for each other, the database undoes one, which can be repeated.
+        for _ in 0..REPEATED_AFTER_DEADLOCKS {
+            match self.execute_once(statement, values).await {
+                Err(error) if is_deadlock(&error) => {}
+                result => return result,
+            }
+        }
+        self.execute_once(statement, values).await
+    }
+
+    async fn execute_once(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<u64, sqlx::Error> {
         on_each!(Self, self, pool => Ok(query!(statement, values).execute(pool).await?.rows_affected()))
     }
 
+    /// Returns the rows that a selection finds. It locks no rows, so no deadlock undoes it.
     pub(super) async fn fetch(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<Vec<Row>, sqlx::Error> {
         match self {
             #[cfg(feature = "mysql")]
@@ -107,6 +119,15 @@ impl Database {
             }
         }
     }
+}
+
+/// How often a statement is repeated that the database undid.
+const REPEATED_AFTER_DEADLOCKS: usize = 8;
+
+/// Whether the database undid the statement because of a deadlock: SQLSTATE 40001 on MySQL, 40P01 on PostgreSQL.
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(&*code, "40001" | "40P01"))
 }
 
 impl Row {

@@ -50,8 +50,9 @@ use crate::token::TokenHash;
 /// It makes its tables when it connects. With the feature `issuer`, it also keeps the signing keys that several machines
 /// share, encrypted: `KeyRing::builder().open(store.clone(), secret)`. Every operation on sessions is a single statement, so
 /// none needs a transaction. A database that acknowledges a commit has to keep it through a crash, as all three do by default;
-/// on SQLite this store demands it (`synchronous = FULL`). A setting that delays commits (`innodb_flush_log_at_trx_commit = 2`, `synchronous_commit = off`)
-/// can lose the last rotation in a crash of the machine, and then the session ends at its next refresh.
+/// on SQLite this store demands it (`synchronous = FULL`). A setting that delays commits
+/// (`innodb_flush_log_at_trx_commit = 2`, `synchronous_commit = off`) can lose the last rotation in a crash of the machine, and
+/// then the session ends at its next refresh.
 #[derive(Clone)]
 pub struct SqlStore {
     database: Database,
@@ -74,17 +75,10 @@ impl SqlStore {
     }
 
     async fn execute(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<u64, Unavailable> {
-        // Of two statements that wait for each other, the database undoes one, which can be repeated.
-        for _ in 0..REPEATED_AFTER_DEADLOCKS {
-            match self.database.execute(statement, values).await {
-                Err(error) if is_deadlock(&error) => {}
-                result => return result.map_err(unavailable),
-            }
-        }
         self.database.execute(statement, values).await.map_err(unavailable)
     }
 
-    /// Runs statements that remove what expired before `before`, at most `limit` rows each.
+    /// Runs statements that remove what ended before `before`, at most `limit` rows each.
     async fn remove_of(&self, statements: &[Arc<str>], before: Timestamp, limit: u32) -> Result<u64, Unavailable> {
         let mut removed = 0;
         for statement in statements {
@@ -96,15 +90,6 @@ impl SqlStore {
     async fn fetch(&self, statement: &Arc<str>, values: &[Value<'_>]) -> Result<Vec<Row>, Unavailable> {
         self.database.fetch(statement, values).await.map_err(unavailable)
     }
-}
-
-/// How often a statement is repeated that the database undid.
-const REPEATED_AFTER_DEADLOCKS: usize = 8;
-
-/// Whether the database undid the statement because of a deadlock: SQLSTATE 40001 on MySQL, 40P01 on PostgreSQL.
-fn is_deadlock(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| matches!(&*code, "40001" | "40P01"))
 }
 
 #[async_trait]
