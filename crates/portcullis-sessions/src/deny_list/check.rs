@@ -92,12 +92,10 @@ impl SessionCheck for DenyListCheck {
     }
 }
 
-/// The claims by which a token can be denied.
-struct Token<'a> {
-    issuer: &'a str,
-    token_id: Option<&'a str>,
-    subject: Option<&'a str>,
-    session: Option<String>,
+/// What the list needs to know about a token.
+struct Token {
+    /// The names of the entries that can concern it.
+    entries: Vec<TokenHash>,
     issued_at: Timestamp,
 }
 
@@ -108,8 +106,8 @@ enum Problem {
     LivesTooLong,
 }
 
-impl<'a> Token<'a> {
-    fn read(caller: &'a Verified, max_lifetime: Duration) -> Result<Self, Problem> {
+impl Token {
+    fn read(caller: &Verified, max_lifetime: Duration) -> Result<Self, Problem> {
         let claims = caller.all_claims();
         let (Some(issuer), Some(issued_at), Some(expires_at)) =
             (claims.issuer(), claims.issued_at(), claims.expires_at())
@@ -126,33 +124,28 @@ impl<'a> Token<'a> {
         if token_id.is_none() && subject.is_none() {
             return Err(Problem::MissingClaim);
         }
-        Ok(Self { issuer, token_id, subject, session, issued_at })
-    }
-
-    /// The entries that can concern the token.
-    fn entries(&self) -> Vec<TokenHash> {
-        let issuer = self.issuer;
-        let token = self.token_id.map(|id| names::token(issuer, id));
-        let session = self.session.as_deref().map(|session| names::session(issuer, session));
-        let subject = self.subject.map(|subject| names::subject(issuer, subject));
-        let before = self.subject.map(|subject| names::issued_before(issuer, subject));
-        let without = self.subject.filter(|_| self.session.is_none());
-        let without = without.map(|subject| names::without_session(issuer, subject));
-        [token, session, subject, before, without].into_iter().flatten().collect()
+        let without_session = subject.filter(|_| session.is_none());
+        let entries = [
+            token_id.map(|id| names::token(issuer, id)),
+            session.map(|session| names::session(issuer, &session)),
+            subject.map(|subject| names::subject(issuer, subject)),
+            subject.map(|subject| names::issued_before(issuer, subject)),
+            without_session.map(|subject| names::without_session(issuer, subject)),
+        ];
+        Ok(Self { entries: entries.into_iter().flatten().collect(), issued_at })
     }
 
     /// The name for the cache. Tokens of one name have the same answer.
     fn name(&self) -> TokenHash {
-        let entries = self.entries();
         let issued_at = self.issued_at.as_unix_millis().to_be_bytes();
-        let mut parts: Vec<&[u8]> = entries.iter().map(|entry| &entry.as_bytes()[..]).collect();
+        let mut parts: Vec<&[u8]> = self.entries.iter().map(|entry| &entry.as_bytes()[..]).collect();
         parts.push(&issued_at);
         TokenHash::of("deny-list check", &parts)
     }
 
     async fn is_denied(&self, core: &Core) -> Result<bool, Unavailable> {
         let now = Timestamp::now(&*core.clock);
-        let entries = core.store.denials(&self.entries()).await?;
+        let entries = core.store.denials(&self.entries).await?;
         Ok(entries.iter().filter(|entry| entry.expires_at > now).any(|entry| match entry.issued_before {
             // A token of the same second counts as issued earlier, also if its `iat` has a fraction.
             Some(time) => whole_seconds(self.issued_at) <= whole_seconds(time),
