@@ -288,10 +288,8 @@ impl EventPollerBuilder {
         }
         let mut fields = HeaderMap::new();
         let json = HeaderValue::from_static("application/json");
-        fields.extend(
-            [("accept", json.clone()), ("content-type", json)]
-                .map(|(name, value)| (reqwest::header::HeaderName::from_static(name), value)),
-        );
+        fields.insert("accept", json.clone());
+        fields.insert("content-type", json);
         if let Some(value) = &self.authorization {
             match HeaderValue::try_from(value) {
                 Ok(mut value) => {
