@@ -9,7 +9,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use portcullis::adapter::Admission;
 use portcullis::claims::{FromClaims, NoClaims};
-use portcullis::{Policy, Require, Verified};
+use portcullis::{Gate, Policy, Require, Verified};
 
 use crate::rejection::Rejection;
 use crate::state::{find_admission, find_gate, keep};
@@ -76,9 +76,7 @@ impl<C: FromClaims + 'static> FromRequest for Auth<C> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let (gate, known) = (find_gate(&request)?, find_admission(&request));
-            let (verified, claims) = gate.extract(&view(&request), known.as_ref(), &Policy::authenticated()).await?;
-            keep(&request, Admission::to_keep(&gate, &verified, known.as_ref()));
+            let (verified, claims) = extract(&request, &find_gate(&request)?, &Policy::authenticated()).await?;
             Ok(Self { verified, claims })
         })
     }
@@ -106,12 +104,22 @@ impl<P: Require + 'static, C: FromClaims + 'static> FromRequest for Authorized<P
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let (gate, known) = (find_gate(&request)?, find_admission(&request));
-            let (verified, claims) = gate.extract(&view(&request), known.as_ref(), &gate.policy_of::<P>()?).await?;
-            keep(&request, Admission::to_keep(&gate, &verified, known.as_ref()));
+            let gate = find_gate(&request)?;
+            let (verified, claims) = extract(&request, &gate, &gate.policy_of::<P>()?).await?;
             Ok(Self { verified, claims, policy: PhantomData })
         })
     }
+}
+
+async fn extract<C: FromClaims>(
+    request: &HttpRequest,
+    gate: &Gate,
+    policy: &Policy,
+) -> Result<(Verified, C), Rejection> {
+    let known = find_admission(request);
+    let (caller, claims) = gate.extract(&view(request), known.as_ref(), policy).await?;
+    keep(request, Admission::to_keep(gate, &caller, known.as_ref()));
+    Ok((caller, claims))
 }
 
 impl<C> Deref for Auth<C> {
