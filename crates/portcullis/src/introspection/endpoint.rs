@@ -86,22 +86,13 @@ const THE_METADATA: lookups::Name = [0; 32];
 impl Endpoint {
     /// Asks about `token`, within the time limit.
     pub(super) async fn ask(&self, token: &str) -> Result<Answer, NoAnswer> {
-        if Handle::try_current().is_err() {
-            return Err(NoAnswer::NoRuntime);
-        }
-        let answer = tokio::time::timeout(self.timeout, self.ask_now(token)).await;
-        answer.unwrap_or_else(|_| Err(RequestFailure::Timeout(self.timeout).into()))
+        self.in_time(self.ask_now(token)).await
     }
 
     /// Finds the endpoint, and gets the keys of signed answers.
     pub(super) async fn warm_up(&self) -> Result<(), AuthError> {
         if let Location::Metadata { .. } = self.location {
-            if Handle::try_current().is_err() {
-                return Err(Unavailable::new().with_source(NoAnswer::NoRuntime).into());
-            }
-            let found = tokio::time::timeout(self.timeout, self.url()).await;
-            let found = found.unwrap_or_else(|_| Err(RequestFailure::Timeout(self.timeout).into()));
-            found.map_err(|error| error.into_unavailable())?;
+            self.in_time(self.url()).await.map_err(NoAnswer::into_unavailable)?;
         }
         match &self.signed {
             Some(signed) => signed.warm_up().await,
@@ -127,6 +118,14 @@ impl Endpoint {
             Location::Metadata { metadata, .. } => without_query(&metadata.url).into(),
             Location::Url(url) => without_query(url).into(),
         }
+    }
+
+    async fn in_time<T>(&self, question: impl Future<Output = Result<T, NoAnswer>>) -> Result<T, NoAnswer> {
+        if Handle::try_current().is_err() {
+            return Err(NoAnswer::NoRuntime);
+        }
+        let answer = tokio::time::timeout(self.timeout, question).await;
+        answer.unwrap_or_else(|_| Err(RequestFailure::Timeout(self.timeout).into()))
     }
 
     async fn ask_now(&self, token: &str) -> Result<Answer, NoAnswer> {
