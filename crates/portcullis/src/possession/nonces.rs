@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::rand;
 use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
 use crate::claims::NumericDate;
@@ -77,10 +77,12 @@ impl DpopNonces {
     /// [`ConfigError`] if the operating system provides no random bytes.
     pub fn generate() -> Result<Self, ConfigError> {
         let mut bytes = [0; KEY_BYTES];
-        let filled = SystemRandom::new().fill(&mut bytes);
-        let no_random =
-            |()| ConfigError::new("dpop_nonce_keys", "the operating system provides no random bytes", "give keys");
-        filled.map_err(|_| ()).and_then(|()| NonceKey::new(&bytes)).map(|key| Self::of(vec![key])).map_err(no_random)
+        let key = rand::fill(&mut bytes).ok().and_then(|()| NonceKey::new(&bytes));
+        let no_random = || {
+            let hint = "give keys that another machine generated";
+            ConfigError::new("dpop_nonce_keys", "the operating system provides no random bytes", hint)
+        };
+        Ok(Self::of(vec![key.ok_or_else(no_random)?]))
     }
 
     /// Uses these keys: each has 32 random bytes in base64, for example from `openssl rand -base64 32`. The first seals new
@@ -95,7 +97,7 @@ impl DpopNonces {
         let mut read: Vec<NonceKey> = Vec::new();
         for (position, text) in keys.into_iter().enumerate() {
             let number = position + 1;
-            let key = decode(text.as_ref().trim()).and_then(|bytes| NonceKey::new(&bytes).ok());
+            let key = decode(text.as_ref().trim()).and_then(|bytes| NonceKey::new(&bytes));
             let key = key.ok_or_else(|| error(format!("key {number} is not 32 random bytes in base64")))?;
             if read.iter().any(|other| other.id == key.id) {
                 return Err(error(format!("key {number} appears twice")));
@@ -161,15 +163,16 @@ impl DpopNonces {
 }
 
 impl NonceKey {
-    fn new(bytes: &[u8]) -> Result<Self, ()> {
+    /// `None` unless these are 32 bytes that can be random.
+    fn new(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != KEY_BYTES || bytes.iter().all(|byte| Some(byte) == bytes.first()) {
-            return Err(());
+            return None;
         }
         let mut id = [0; KEY_ID_BYTES];
         let hash = sha256(&[PURPOSE, bytes].concat());
-        id.copy_from_slice(hash.get(..KEY_ID_BYTES).ok_or(())?);
-        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| ())?;
-        Ok(Self { id, key })
+        id.copy_from_slice(hash.get(..KEY_ID_BYTES)?);
+        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).ok()?;
+        Some(Self { id, key })
     }
 
     /// The first bytes of its nonces.
