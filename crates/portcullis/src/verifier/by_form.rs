@@ -9,7 +9,7 @@ use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, ConfigError, InvalidToken};
 use crate::jose::compact::{DEFAULT_MAX_BYTES, has_form_of_jwt};
 use crate::keys::KeyStatus;
-use crate::verifier::{Verified, Verifier};
+use crate::verifier::{Verified, Verifier, each_once};
 
 /// A verifier for each form of token: for JWTs, for tokens with a known prefix, and for all others.
 ///
@@ -114,13 +114,7 @@ impl Verifier for ByForm {
 
     /// The issuers of all verifiers, each once.
     fn issuers(&self) -> Vec<String> {
-        let mut issuers = Vec::new();
-        for issuer in self.verifiers().flat_map(Verifier::issuers) {
-            if !issuers.contains(&issuer) {
-                issuers.push(issuer);
-            }
-        }
-        issuers
+        each_once(self.verifiers().flat_map(Verifier::issuers))
     }
 
     /// Makes one attempt for each verifier, all at the same time. It fails if one of them fails, because another verifier
@@ -190,16 +184,10 @@ impl ByFormBuilder {
         });
         ConfigError::all(faults.chain(repeated))?;
         let mut by_form = ByForm { prefixed, jwt, opaque, schemes: Vec::new() };
-        let mut schemes = Vec::new();
-        for scheme in by_form.verifiers().flat_map(Verifier::schemes) {
-            if !schemes.contains(scheme) {
-                schemes.push(*scheme);
-            }
-        }
         if by_form.verifiers().next().is_none() {
             return Err(ConfigError::new("verifiers", "there are none", "give at least one: prefix, jwt or opaque"));
         }
-        by_form.schemes = schemes;
+        by_form.schemes = each_once(by_form.verifiers().flat_map(Verifier::schemes).copied());
         Ok(by_form)
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{AuthError, ConfigError, InvalidToken};
 use crate::keys::KeyStatus;
 use crate::verifier::issuer_reader::IssuerReader;
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
-use crate::verifier::{JwtVerifier, UnverifiedToken, Verified, Verifier};
+use crate::verifier::{JwtVerifier, UnverifiedToken, Verified, Verifier, each_once};
 
 /// The number of verifiers that are asked about a refused token of no known issuer.
 const EXPLAINING: usize = 4;
@@ -80,12 +80,7 @@ impl ByIssuer {
         let longest_issuer = by_issuer.keys().map(String::len).max().unwrap_or_default();
         let prefixes = verifiers.iter().flat_map(|verifier| verifier.opaque_prefixes.iter()).cloned();
         let opaque_prefixes = OpaquePrefixes::new(prefixes);
-        let mut schemes = Vec::new();
-        for scheme in verifiers.iter().flat_map(Verifier::schemes) {
-            if !schemes.contains(scheme) {
-                schemes.push(*scheme);
-            }
-        }
+        let schemes = each_once(verifiers.iter().flat_map(Verifier::schemes).copied());
         let reader = IssuerReader::default();
         Ok(Self { verifiers, by_issuer, longest_issuer, max_token_bytes, opaque_prefixes, reader, schemes })
     }

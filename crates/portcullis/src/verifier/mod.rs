@@ -177,3 +177,14 @@ impl<V: Verifier + ?Sized> Verifier for Box<V> {
         (**self).status()
     }
 }
+
+/// The items in their order, each once.
+fn each_once<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut distinct = Vec::new();
+    for item in items {
+        if !distinct.contains(&item) {
+            distinct.push(item);
+        }
+    }
+    distinct
+}
