@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{DpopMode, GateOptions};
+use crate::config::{DpopMode, GateOptions, read_file};
 use crate::error::ConfigError;
 use crate::possession::{Dpop, DpopNonces};
 
@@ -39,7 +39,7 @@ impl GateOptions {
             Some(seconds) => dpop.with_window(Duration::from_secs(seconds)),
             None => dpop,
         };
-        let ((), nonces) = ConfigError::both(without_url.map_or(Ok(()), Err), self.nonces())?;
+        let ((), nonces) = ConfigError::both(ConfigError::all(without_url), self.nonces())?;
         let dpop = match nonces {
             Some(nonces) => dpop.with_nonces(nonces),
             None => dpop,
@@ -62,11 +62,7 @@ impl GateOptions {
 
 /// Reads a file with one key in each line. Empty lines do not matter.
 fn read_keys(path: &Path) -> Result<DpopNonces, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let problem = format!("{} cannot be read: {error}", path.display());
-        let hint = "name a file with one key per line, each from: openssl rand -base64 32";
-        ConfigError::new("dpop_nonce_keys_file", problem, hint)
-    })?;
+    let text = read_file("dpop_nonce_keys_file", path)?;
     DpopNonces::shared(text.lines().filter(|line| !line.trim().is_empty()))
 }
 

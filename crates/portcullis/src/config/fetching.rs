@@ -1,11 +1,10 @@
 //! How the keys of a configuration are fetched.
 
-use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::config::{Config, MetadataKind};
+use crate::config::{Config, MetadataKind, read_file};
 use crate::error::ConfigError;
 use crate::keys::{RemoteKeys, RemoteKeysBuilder};
 
@@ -48,13 +47,13 @@ impl Config {
             keys = keys.header(header.0, header.1);
         }
         if let Some(path) = &self.root_certificates_file {
-            match read("root_certificates_file", path) {
+            match read_file("root_certificates_file", path) {
                 Ok(pem) => keys = keys.root_certificate(pem),
                 Err(error) => faults.push(error),
             }
         }
         if let Some(path) = &self.key_seed_file {
-            match read("key_seed_file", path) {
+            match read_file("key_seed_file", path) {
                 Ok(json) => keys = keys.seed(json),
                 Err(error) => faults.push(error),
             }
@@ -67,7 +66,7 @@ impl Config {
     fn request_headers(&self, faults: &mut Vec<ConfigError>) -> Vec<(String, String)> {
         const FIELD: &str = "request_headers_file";
         let Some(path) = &self.request_headers_file else { return Vec::new() };
-        let text = match read(FIELD, path) {
+        let text = match read_file(FIELD, path) {
             Ok(text) => text,
             Err(error) => {
                 faults.push(error);
@@ -90,12 +89,6 @@ impl Config {
         }
         headers
     }
-}
-
-pub(super) fn read(field: &'static str, path: &Path) -> Result<String, ConfigError> {
-    std::fs::read_to_string(path).map_err(|error| {
-        ConfigError::new(field, format!("{}: {error}", path.display()), "name a file that can be read")
-    })
 }
 
 /// Checks that `host` is written as it is in a URL, because it would allow nothing otherwise.

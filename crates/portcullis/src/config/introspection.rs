@@ -89,7 +89,7 @@ impl Config {
         use crate::introspection::{ClientAuthentication, IntrospectionVerifier};
 
         let secret = match &self.client_secret_file {
-            Some(path) => crate::config::fetching::read("client_secret_file", path)?,
+            Some(path) => crate::config::read_file("client_secret_file", path)?,
             None => String::new(),
         };
         let secret = secret.strip_suffix('\n').map_or(secret.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));

@@ -26,6 +26,7 @@ mod value_types;
 pub mod values;
 pub mod variables;
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer};
@@ -134,6 +135,13 @@ impl<'de> Deserialize<'de> for Config {
         let members = ConfigMembers::deserialize(deserializer)?;
         Self::from_members(members.into_map()).map_err(de::Error::custom)
     }
+}
+
+/// Reads the file that the member `field` names.
+fn read_file(field: &'static str, path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        ConfigError::new(field, format!("{}: {error}", path.display()), "name a file that can be read")
+    })
 }
 
 #[cfg(test)]
