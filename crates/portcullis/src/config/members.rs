@@ -103,14 +103,16 @@ members! {
             mistaken: ["INTERNAL_ISSUER", "INTERNAL_URL"],
         }
 
-        /// The proxy for all requests for keys, for example `http://proxy:3128`. `HTTPS_PROXY` and `NO_PROXY` are not used.
+        /// The proxy for all requests for keys and introspection, for example `http://proxy:3128`. `HTTPS_PROXY` and `NO_PROXY`
+        /// are not used.
         proxy: Option<String>, Fetch {
             variable: "PORTCULLIS_PROXY",
             hint: "write the URL of the proxy, for example http://proxy:3128",
             mistaken: ["HTTPS_PROXY", "HTTP_PROXY", "PROXY_URL"],
         }
 
-        /// A PEM file with root certificates that are trusted for keys in addition to those of the system.
+        /// A PEM file with root certificates that are trusted for keys and introspection, in addition to those
+        /// of the system.
         root_certificates_file: Option<PathBuf>, Fetch {
             variable: "PORTCULLIS_ROOT_CERTIFICATES_FILE",
             hint: "write the path of a PEM file with certificates",
@@ -118,7 +120,8 @@ members! {
             mistaken: ["ROOT_CERTIFICATE_FILE", "ROOT_CERTIFICATES", "CA_FILE"],
         }
 
-        /// A file with header fields for all requests for keys, for example an `authorization`: one `name: value` per line.
+        /// A file with header fields for all requests for keys and introspection, for example an `authorization`: one
+        /// `name: value` per line.
         request_headers_file: Option<PathBuf>, Fetch {
             variable: "PORTCULLIS_REQUEST_HEADERS_FILE",
             hint: "write the path of a file with one header field per line, as name: value",
@@ -126,7 +129,7 @@ members! {
             mistaken: ["REQUEST_HEADERS"],
         }
 
-        /// Hosts that keys may be fetched from over plain HTTP. An attacker on the network can then replace the keys and
+        /// Hosts that may be asked for keys and introspection over plain HTTP. An attacker on the network can then replace the keys and
         /// forge any token, so it is only for networks inside a cluster or a compose file.
         dangerous_allow_http_hosts: Option<Vec<String>>, Fetch {
             variable: "PORTCULLIS_DANGEROUS_ALLOW_HTTP_HOSTS",
@@ -134,7 +137,7 @@ members! {
             mistaken: ["ALLOW_HTTP_HOSTS", "HTTP_HOSTS"],
         }
 
-        /// The time limit of one fetch of keys, in seconds. Default: 5.
+        /// The time limit of one fetch of keys, and of one question of introspection, in seconds. Default: 5.
         fetch_timeout_seconds: Option<u64>, Fetch {
             variable: "PORTCULLIS_FETCH_TIMEOUT_SECONDS",
             hint: "write a few seconds",
