@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::{IntoResponse, Response};
 use http::Request;
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use portcullis::claims::NoClaims;
 use portcullis::mcp::ToolPolicies;
 use portcullis::{ConfigError, Gate};
@@ -113,47 +113,35 @@ where
 
 /// Reads the body, and returns it again. The first value is `None` if it has more than `limit` bytes, or cannot be read to its
 /// end.
-async fn read(mut body: Body, limit: usize) -> (Option<Bytes>, Body) {
-    let (mut pieces, mut length) = (VecDeque::new(), 0_usize);
+async fn read(mut body: Body, limit: usize) -> (Option<Vec<u8>>, Body) {
+    let (mut frames, mut whole) = (VecDeque::new(), Vec::new());
     loop {
         match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-            None => {
-                let whole = joined(pieces);
-                return (Some(whole.clone()), Body::from(whole));
-            }
+            None => return (Some(whole), put_back(frames, Body::empty())),
+            // Empty pieces take memory, and a client can send any number of them.
+            Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
             Some(Ok(frame)) => {
-                let Ok(piece) = frame.into_data() else { continue };
-                // Empty pieces take memory, and a client can send any number of them.
-                if piece.is_empty() {
-                    continue;
-                }
-                length = length.saturating_add(piece.len());
-                pieces.push_back(piece);
-                if length > limit {
-                    return (None, Body::new(PutBack { pieces, error: None, rest: body }));
+                whole.extend_from_slice(frame.data_ref().map_or(&[], |piece| piece));
+                frames.push_back(Ok(frame));
+                if whole.len() > limit {
+                    return (None, put_back(frames, body));
                 }
             }
-            Some(Err(error)) => return (None, Body::new(PutBack { pieces, error: Some(error), rest: body })),
+            Some(Err(error)) => {
+                frames.push_back(Err(error));
+                return (None, put_back(frames, body));
+            }
         }
     }
 }
 
-fn joined(mut pieces: VecDeque<Bytes>) -> Bytes {
-    match pieces.pop_front() {
-        None => Bytes::new(),
-        Some(only) if pieces.is_empty() => only,
-        Some(first) => {
-            let mut whole = first.to_vec();
-            pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-            whole.into()
-        }
-    }
+fn put_back(frames: VecDeque<Result<Frame<Bytes>, axum::Error>>, rest: Body) -> Body {
+    Body::new(PutBack { frames, rest })
 }
 
-/// A body whose first pieces were read.
+/// A body whose first frames were read. Trailers are a frame too.
 struct PutBack {
-    pieces: VecDeque<Bytes>,
-    error: Option<axum::Error>,
+    frames: VecDeque<Result<Frame<Bytes>, axum::Error>>,
     rest: Body,
 }
 
@@ -165,12 +153,57 @@ impl HttpBody for PutBack {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if let Some(piece) = self.pieces.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
-        }
-        match self.error.take() {
-            Some(error) => Poll::Ready(Some(Err(error))),
+        match self.frames.pop_front() {
+            Some(frame) => Poll::Ready(Some(frame)),
             None => Pin::new(&mut self.rest).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.frames.is_empty() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let pieces = self.frames.iter().flatten().filter_map(Frame::data_ref);
+        let read =
+            pieces.fold(0_u64, |read, piece| read.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX)));
+        let (rest, mut hint) = (self.rest.size_hint(), SizeHint::new());
+        hint.set_lower(rest.lower().saturating_add(read));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(read));
+        }
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    async fn frames_of(mut body: Body) -> Vec<Frame<Bytes>> {
+        let mut frames = Vec::new();
+        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            frames.push(frame);
+        }
+        frames
+    }
+
+    #[tokio::test]
+    async fn pieces_and_trailers_of_a_body_are_put_back() {
+        let trailers = HeaderMap::from_iter([(http::header::ETAG, http::HeaderValue::from_static("1"))]);
+        let body = || {
+            let pieces = ["ab", "", "cd"].map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes()))));
+            put_back(pieces.into_iter().chain([Ok(Frame::trailers(trailers.clone()))]).collect(), Body::empty())
+        };
+        for (limit, expected) in [(4, Some(b"abcd".to_vec())), (3, None)] {
+            let (whole, body) = read(body(), limit).await;
+            assert_eq!((whole, body.size_hint().exact()), (expected, Some(4)));
+            let frames = frames_of(body).await;
+            let data: Vec<_> = frames.iter().filter_map(Frame::data_ref).collect();
+            assert_eq!(data, ["ab", "cd"]);
+            assert_eq!(frames.last().and_then(Frame::trailers_ref), Some(&trailers));
         }
     }
 }
