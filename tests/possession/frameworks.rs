@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_extractor_with_state;
 use portcullis::Gate;
 use portcullis::clock::ManualClock;
 use portcullis::possession::{Dpop, DpopNonces};
@@ -11,9 +12,9 @@ use tower::ServiceExt as _;
 
 use crate::support::{Client, ORIGIN, gate, issuer};
 
-/// The fields of a request for `/v1/orders`.
-fn fields(client: &Client, nonce: Option<&str>) -> [(&'static str, String); 2] {
-    let proof = client.key.proof("GET", &format!("{ORIGIN}/v1/orders"), &client.token);
+/// The fields of a request for `path`.
+fn fields(client: &Client, path: &str, nonce: Option<&str>) -> [(&'static str, String); 2] {
+    let proof = client.key.proof("GET", &format!("{ORIGIN}{path}"), &client.token);
     let proof = nonce.map_or(proof.clone(), |nonce| proof.claim("nonce", nonce)).sign();
     [("authorization", format!("DPoP {}", client.token)), ("dpop", proof)]
 }
@@ -69,11 +70,15 @@ mod on_axum {
     }
 
     pub(crate) async fn ask(gate: &Gate, is_guarded: bool, path: &str, fields: &[(&str, String)]) -> Answer {
+        send(app(gate, is_guarded), path, fields).await
+    }
+
+    pub(crate) async fn send(app: Router, path: &str, fields: &[(&str, String)]) -> Answer {
         let mut request = Request::get(path);
         for (name, value) in fields {
             request = request.header(*name, value);
         }
-        let answer = app(gate, is_guarded).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let answer = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (parts, body) = answer.into_parts();
         let values =
             |name| parts.headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect();
@@ -124,10 +129,10 @@ mod on_actix {
 }
 
 /// Asks both frameworks, each with its own gate. Their answers must be equal.
-async fn ask(gates: [&Gate; 2], is_guarded: bool, path: &str, fields: &[(&str, String)]) -> Answer {
+async fn ask(gates: &[Gate; 2], is_guarded: bool, path: &str, fields: &[(&str, String)]) -> Answer {
     let answers = [
-        on_axum::ask(gates[0], is_guarded, path, fields).await,
-        on_actix::ask(gates[1], is_guarded, path, fields).await,
+        on_axum::ask(&gates[0], is_guarded, path, fields).await,
+        on_actix::ask(&gates[1], is_guarded, path, fields).await,
     ];
     assert_eq!(answers[0], answers[1]);
     answers[0].clone()
@@ -139,15 +144,22 @@ fn client() -> Client {
     Client { token, ..client }
 }
 
+/// Two gates that demand the same nonces, and their clock. A nonce of 200 seconds is replaced.
+fn gates_with_nonces() -> ([Gate; 2], Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at_unix(1_000));
+    let nonces = DpopNonces::generate().unwrap();
+    ([(); 2].map(|()| gate(Dpop::required().with_clock(Arc::clone(&clock)).with_nonces(nonces.clone()))), clock)
+}
+
 #[actix_web::test]
 async fn one_proof_serves_all_extractors_of_a_request() {
     let client = client();
-    let (one, other) = (gate(Dpop::required()), gate(Dpop::required()));
+    let gates = [gate(Dpop::required()), gate(Dpop::required())];
     for is_guarded in [false, true] {
-        let fields = fields(&client, None);
-        let answer = ask([&one, &other], is_guarded, "/v1/orders", &fields).await;
+        let fields = fields(&client, "/v1/orders", None);
+        let answer = ask(&gates, is_guarded, "/v1/orders", &fields).await;
         assert_eq!((answer.status, &*answer.body), (200, r#"Some("alice") Some("alice") Some("alice")"#));
-        let again = ask([&one, &other], is_guarded, "/v1/orders", &fields).await;
+        let again = ask(&gates, is_guarded, "/v1/orders", &fields).await;
         assert_eq!(again.status, 401);
         assert!(again.body.contains("invalid_dpop_proof"), "{}", again.body);
     }
@@ -155,46 +167,48 @@ async fn one_proof_serves_all_extractors_of_a_request() {
 
 #[actix_web::test]
 async fn fresh_nonce_reaches_the_response_behind_a_layer_only() {
-    let clock = Arc::new(ManualClock::at_unix(1_000));
-    let nonces = DpopNonces::generate().unwrap();
-    let gate = || gate(Dpop::required().with_clock(Arc::clone(&clock)).with_nonces(nonces.clone()));
-    let (one, other, client) = (gate(), gate(), client());
-    let nonce = ask([&one, &other], true, "/v1/orders", &fields(&client, None)).await.nonces.remove(0);
-    let answer = ask([&one, &other], true, "/v1/orders", &fields(&client, Some(&nonce))).await;
+    const PATH: &str = "/v1/orders";
+    let ((gates, clock), client) = (gates_with_nonces(), client());
+    let nonce = ask(&gates, true, PATH, &fields(&client, PATH, None)).await.nonces.remove(0);
+    let answer = ask(&gates, true, PATH, &fields(&client, PATH, Some(&nonce))).await;
     assert_eq!((answer.status, answer.nonces.len(), answer.caching.len()), (200, 0, 0));
     clock.advance(Duration::from_secs(200));
-    let answer = ask([&one, &other], true, "/v1/orders", &fields(&client, Some(&nonce))).await;
+    let answer = ask(&gates, true, PATH, &fields(&client, PATH, Some(&nonce))).await;
     assert_eq!((answer.status, answer.nonces.len()), (200, 1));
     // RFC 9449 §8.2: a response with a nonce is not cached.
     assert_eq!(answer.caching, ["no-store"]);
-    let answer = ask([&one, &other], false, "/v1/orders", &fields(&client, Some(&nonce))).await;
+    let answer = ask(&gates, false, PATH, &fields(&client, PATH, Some(&nonce))).await;
     assert_eq!((answer.status, answer.nonces.len(), answer.caching.len()), (200, 0, 0));
 }
 
 #[actix_web::test]
 async fn nonce_replaces_the_caching_of_the_service() {
-    let clock = Arc::new(ManualClock::at_unix(1_000));
-    let nonces = DpopNonces::generate().unwrap();
-    let gate = || gate(Dpop::required().with_clock(Arc::clone(&clock)).with_nonces(nonces.clone()));
-    let (one, other, client) = (gate(), gate(), client());
-    let fields = |nonce: &str| {
-        let proof = client.key.proof("GET", &format!("{ORIGIN}/v1/cached"), &client.token).claim("nonce", nonce);
-        [("authorization", format!("DPoP {}", client.token)), ("dpop", proof.sign())]
-    };
-    let nonce = ask([&one, &other], true, "/v1/cached", &fields("")).await.nonces.remove(0);
+    const PATH: &str = "/v1/cached";
+    let ((gates, clock), client) = (gates_with_nonces(), client());
+    let nonce = ask(&gates, true, PATH, &fields(&client, PATH, Some(""))).await.nonces.remove(0);
     clock.advance(Duration::from_secs(200));
-    let answer = ask([&one, &other], true, "/v1/cached", &fields(&nonce)).await;
+    let answer = ask(&gates, true, PATH, &fields(&client, PATH, Some(&nonce))).await;
     assert_eq!((answer.status, answer.nonces.len(), answer.caching), (200, 1, vec!["no-store".to_owned()]));
-    let answer = ask([&one, &other], true, "/v1/cached", &fields(&answer.nonces[0])).await;
+    let answer = ask(&gates, true, PATH, &fields(&client, PATH, Some(&answer.nonces[0]))).await;
     assert_eq!((answer.status, answer.nonces.len(), answer.caching), (200, 0, vec!["max-age=60".to_owned()]));
+}
+
+/// The extractor lets the caller in first, but only the layer can add fields to the response.
+#[tokio::test]
+async fn extractor_around_a_layer_loses_no_nonce() {
+    let (([gate, _], clock), client) = (gates_with_nonces(), client());
+    let nonce = on_axum::ask(&gate, true, "/v1/orders", &fields(&client, "/v1/orders", None)).await.nonces.remove(0);
+    clock.advance(Duration::from_secs(200));
+    let app = on_axum::app(&gate, true).layer(from_extractor_with_state::<portcullis_axum::Auth, _>(gate));
+    let answer = on_axum::send(app, "/v1/orders", &fields(&client, "/v1/orders", Some(&nonce))).await;
+    assert_eq!((answer.status, answer.nonces.len()), (200, 1), "{}", answer.body);
 }
 
 #[tokio::test]
 async fn proof_names_the_whole_path_of_a_nested_route() {
     let client = client();
-    let stripped = client.key.proof("GET", &format!("{ORIGIN}/orders"), &client.token).sign();
-    let fields = [("authorization", format!("DPoP {}", client.token)), ("dpop", stripped)];
-    let answer = on_axum::ask(&gate(Dpop::required()), false, "/v1/orders", &fields).await;
+    let stripped = fields(&client, "/orders", None);
+    let answer = on_axum::ask(&gate(Dpop::required()), false, "/v1/orders", &stripped).await;
     assert_eq!(answer.status, 401);
 }
 

@@ -11,12 +11,13 @@ use crate::verifier::Verified;
 pub struct Admission {
     gate: Gate,
     caller: Verified,
-    renewed: bool,
+    /// The number of guards of the gate that the request has passed.
+    guards: u32,
 }
 
 impl Admission {
     pub(crate) fn new(gate: &Gate, caller: Verified) -> Self {
-        Self { gate: gate.clone(), caller, renewed: false }
+        Self { gate: gate.clone(), caller, guards: 0 }
     }
 
     /// What an adapter's extractor keeps with the request, among its extensions, for other extractors of the request. A DPoP
@@ -30,9 +31,9 @@ impl Admission {
         (!is_known && gate.has_proof_of(caller)).then(|| Self::new(gate, caller.clone()))
     }
 
-    /// The same admission behind a further guard of its gate.
-    pub(crate) fn renewed(&self) -> Self {
-        Self { renewed: true, ..self.clone() }
+    /// The same admission behind a guard of its gate.
+    pub(crate) fn behind_guard(&self) -> Self {
+        Self { guards: self.guards.saturating_add(1), ..self.clone() }
     }
 
     /// The caller if `gate` let it in; the admission of another gate does not count.
@@ -51,6 +52,6 @@ impl Admission {
     /// gate further out adds them already.
     #[must_use]
     pub fn response_headers(&self) -> &[(String, String)] {
-        if self.renewed { &[] } else { self.caller.response_headers() }
+        if self.guards > 1 { &[] } else { self.caller.response_headers() }
     }
 }
