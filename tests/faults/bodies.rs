@@ -4,7 +4,8 @@ use portcullis::keys::RemoteKeys;
 use portcullis_testing::Fault;
 use serde_json::json;
 
-use crate::support::{Log, Scene, assert_accepted, assert_fails, secs, set_of, with_members};
+use crate::log::Log;
+use crate::support::{Scene, assert_accepted, assert_fails, secs, set_of, with_members};
 
 #[tokio::test]
 async fn fault_09_truncated_body_fails() {

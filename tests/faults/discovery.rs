@@ -11,7 +11,8 @@ use portcullis_azure::Azure;
 use portcullis_testing::{Endpoint, Fault, IssuerServer, TestIssuer};
 use serde_json::{Value, json};
 
-use crate::support::{ANY_PAUSE, Log, REFRESH_DUE, Scene, es256, eventually, key, refuses, secs, set_of, with_members};
+use crate::log::Log;
+use crate::support::{ANY_PAUSE, REFRESH_DUE, Scene, es256, eventually, key, refuses, secs, set_of, with_members};
 
 /// The metadata of `server` with these members. `null` removes a member.
 fn metadata(server: &IssuerServer, changes: Value) -> String {

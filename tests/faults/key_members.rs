@@ -7,7 +7,8 @@ use portcullis::jose::Algorithm;
 use portcullis_testing::SigningKey;
 use serde_json::{Value, json};
 
-use crate::support::{Log, Scene, key, set_of, with_members};
+use crate::log::Log;
+use crate::support::{Scene, key, set_of, with_members};
 
 /// Expects that each of the `odd` members is skipped: the good key next to it is used, and a token with the `kid` of an
 /// odd member is refused.

@@ -23,6 +23,8 @@ mod discovery;
 mod freshness;
 mod key_members;
 mod loaded;
+#[path = "../log.rs"]
+mod log;
 mod outages;
 mod pitfalls_keys;
 mod requests;

@@ -9,7 +9,8 @@ use portcullis::keys::{RemoteKeys, RemoteKeysBuilder};
 use portcullis_testing::{Endpoint, Fault};
 use tokio::runtime::Handle;
 
-use crate::support::{Log, REFRESH_DUE, Scene, assert_fails_with, es256, eventually, gate, secs};
+use crate::log::Log;
+use crate::support::{REFRESH_DUE, Scene, assert_fails_with, es256, eventually, gate, secs};
 
 #[tokio::test]
 async fn cache_is_not_locked_during_a_fetch() {

@@ -7,7 +7,8 @@ use portcullis::{AuthError, Reason};
 use portcullis_testing::Fault;
 use serde_json::json;
 
-use crate::support::{Log, Scene, caching_gate, es256, eventually, happens, key, refuses, secs, set_of, with_members};
+use crate::log::Log;
+use crate::support::{Scene, caching_gate, es256, eventually, happens, key, refuses, secs, set_of, with_members};
 
 #[tokio::test]
 async fn fault_34_new_key_under_an_old_kid_replaces_it() {

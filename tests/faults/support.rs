@@ -1,7 +1,6 @@
 //! An issuer on this machine, a gate that fetches its keys, and a manual clock.
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::clock::ManualClock;
@@ -10,9 +9,6 @@ use portcullis::keys::{RemoteKeys, RemoteKeysBuilder};
 use portcullis::{Audience, AuthError, Gate, JwtVerifier, KeyProvider, Reason};
 use portcullis_testing::{IssuerServer, SigningKey, TestIssuer};
 use serde_json::{Value, json};
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A time after which keys of the default lifetime are refreshed.
 pub(crate) const REFRESH_DUE: Duration = Duration::from_secs(11 * 60);
@@ -274,49 +270,4 @@ pub(crate) async fn happens(mut holds: impl FnMut() -> bool) -> bool {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     holds()
-}
-
-/// The events that this thread logs.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub(crate) fn capture() -> (Self, impl Sized) {
-        let log = Self::default();
-        let subscriber = || {
-            let everything = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_ansi(false);
-            everything.with_writer(log.clone()).finish()
-        };
-        // Two subscribers: with one, tracing may cache that an event is disabled, when another thread emitted it first.
-        let guards = (subscriber().set_default(), subscriber().set_default());
-        (log, guards)
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// Whether one line contains all of these.
-    pub(crate) fn has_line(&self, parts: &[&str]) -> bool {
-        self.text().lines().any(|line| parts.iter().all(|part| line.contains(part)))
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }

@@ -10,7 +10,8 @@ use portcullis::jose::Algorithm;
 use portcullis_issuer::{Signer, SigningKey};
 use portcullis_testing::{Endpoint, Fault, IssuerServer};
 
-use crate::support::{AUDIENCE, Log, active, admitted, gate_of, refused, server, token};
+use crate::log::Log;
+use crate::support::{AUDIENCE, active, admitted, gate_of, refused, server, token};
 
 fn with(server: &IssuerServer, client: ClientAuthentication) -> IntrospectionBuilder {
     IntrospectionVerifier::builder(server.url(), AUDIENCE, client).endpoint(server.introspection_url())
@@ -90,7 +91,7 @@ impl AssertionSigner for Unreachable {
 
 #[tokio::test]
 async fn key_that_cannot_sign_is_an_outage() {
-    let (log, _guard) = Log::start();
+    let (log, _guards) = Log::capture();
     let server = server();
     let gate = gate_of(with(&server, ClientAuthentication::private_key_jwt("api", Unreachable)));
     assert_eq!(refused(&gate, "opaque").await, (503, None));
@@ -100,7 +101,7 @@ async fn key_that_cannot_sign_is_an_outage() {
 
 #[tokio::test]
 async fn refused_credentials_are_an_outage_and_never_a_bad_token() {
-    let (log, _guard) = Log::start();
+    let (log, _guards) = Log::capture();
     let server = server();
     let opaque = server.opaque_token(&token(&server));
     for client in [
@@ -127,7 +128,7 @@ async fn refused_credentials_are_an_outage_and_never_a_bad_token() {
 
 #[tokio::test]
 async fn nothing_secret_is_printed() {
-    let (log, _guard) = Log::start();
+    let (log, _guards) = Log::capture();
     let server = server();
     let opaque = active(&server, r#","email":"c0ffee-claim""#);
     let verifier = with(&server, crate::support::client()).build().unwrap();

@@ -14,6 +14,8 @@ mod cache;
 mod clients;
 mod configuration;
 mod load;
+#[path = "../log.rs"]
+mod log;
 mod requests;
 mod signed;
 mod support;

@@ -6,7 +6,8 @@ use portcullis::introspection::{IntrospectionBuilder, IntrospectionVerifier};
 use portcullis::{Gate, Verifier, dangerous};
 use portcullis_testing::{Endpoint, Fault, IssuerServer, TestIssuer};
 
-use crate::support::{AUDIENCE, Log, admitted, builder, client, gate, gate_of, refused, server, token};
+use crate::log::Log;
+use crate::support::{AUDIENCE, admitted, builder, client, gate, gate_of, refused, server, token};
 
 /// A verifier that finds the endpoint by metadata.
 fn discovering(server: &IssuerServer) -> IntrospectionBuilder {
@@ -80,10 +81,10 @@ async fn metadata_of_another_issuer_is_an_outage() {
         (format!(r#"{{"issuer":"{issuer}"}}"#), "introspection_endpoint"),
         ("[]".to_owned(), "not a JSON object"),
     ] {
-        let (log, _guard) = Log::start();
+        let (log, _guards) = Log::capture();
         server.set_metadata_body(document.as_str());
         assert_eq!(refused(&gate_of(discovering(&server)), "opaque").await, (503, None), "{document}");
-        assert!(log.text().contains(expected), "{document}: {}", log.text());
+        assert!(log.has_line(&[expected]), "{document}: {}", log.text());
     }
     assert_eq!(server.introspection_hits(), 0);
 }
@@ -93,10 +94,10 @@ async fn redirect_is_not_followed() {
     let (server, other) = (server(), server());
     let opaque = server.opaque_token(&token(&server));
     for status in [301, 302, 303, 307, 308] {
-        let (log, _guard) = Log::start();
+        let (log, _guards) = Log::capture();
         server.misbehave_at(Endpoint::Introspection, Fault::redirect(status, &other.introspection_url()));
         assert_eq!(refused(&gate(&server), &opaque).await, (503, None), "{status}");
-        assert!(log.text().contains("which is not followed"), "{}", log.text());
+        assert!(log.has_line(&["which is not followed"]), "{}", log.text());
     }
     assert_eq!(other.all_hits(), 0);
 }

@@ -10,7 +10,8 @@ use portcullis::{Gate, Verifier};
 use portcullis_testing::{Endpoint, Fault, IssuerServer, SigningKey, TokenBuilder};
 use serde_json::{Value, json};
 
-use crate::support::{AUDIENCE, Log, admitted, builder, gate, gate_of, refused, server, token};
+use crate::log::Log;
+use crate::support::{AUDIENCE, admitted, builder, gate, gate_of, refused, server, token};
 
 const TYPE: &str = "token-introspection+jwt";
 const MEDIA_TYPE: &str = "application/token-introspection+jwt";
@@ -54,12 +55,12 @@ async fn signed_answer_is_asked_for_and_accepted() {
 #[tokio::test]
 async fn unsigned_answer_is_an_outage() {
     let server = server();
-    let (log, _guard) = Log::start();
+    let (log, _guards) = Log::capture();
     let plain = format!(r#"{{"active":true,"sub":"user-1","aud":"{AUDIENCE}","exp":4102444800}}"#);
     for body in [plain.as_str(), r#"{"active":false}"#, "", "not.signed", "opaque", &format!(" {plain}")] {
         assert_eq!(judged(&server, body).await, Err((503, None)), "{body}");
     }
-    assert!(log.text().contains("the answer is not signed, and only signed answers are accepted"), "{}", log.text());
+    assert!(log.has_line(&["the answer is not signed, and only signed answers are accepted"]), "{}", log.text());
     let unsigned = jwt(&server).header("alg", "none").signing_input();
     assert_eq!(judged(&server, &format!("{unsigned}.")).await, Err((503, None)));
 }

@@ -1,14 +1,9 @@
 //! An endpoint, and gates that ask it.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use portcullis::adapter::HeaderList;
 use portcullis::introspection::{ClientAuthentication, IntrospectionBuilder, IntrospectionVerifier};
 use portcullis::{Gate, Policy, Refusal, Verified};
 use portcullis_testing::{IssuerServer, TestIssuer, TokenBuilder};
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub(crate) const AUDIENCE: &str = "https://api.test";
 
@@ -64,39 +59,4 @@ pub(crate) async fn answer(gate: &Gate, token: &str) -> Refusal {
 
 pub(crate) fn header<'a>(refusal: &'a Refusal, name: &str) -> Option<&'a str> {
     refusal.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
-}
-
-/// The log of this thread.
-#[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    pub(crate) fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
-        (log.clone(), subscriber.with_writer(log).set_default())
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
