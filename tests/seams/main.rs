@@ -14,6 +14,7 @@
 mod certificates;
 mod client_certificates;
 mod evidence;
+mod page;
 mod policies;
 mod recipes;
 mod refusals;

@@ -23,6 +23,7 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, HandshakeKind, ServerConfig};
 
 use crate::certificates::{Authority, BOTH_VERSIONS, Identity};
+use crate::page::{assert_in_sources, blocks};
 
 const SERVER: &str = "api.test";
 
@@ -193,15 +194,8 @@ async fn server_that_keeps_no_certificates_lets_no_bound_token_in() {
 #[test]
 fn page_has_the_code_of_the_tests() {
     const PAGE: &str = include_str!("../../../crates/portcullis/docs/proof_of_possession.md");
-    let sources = [include_str!("on_actix.rs"), include_str!("on_axum.rs")];
-    let lines = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
-    let sources = sources.map(lines);
-    let blocks = PAGE.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("\n```").next());
-    let blocks: Vec<&str> = blocks.filter(|block| block.contains("tls")).collect();
+    let mut blocks = blocks(PAGE);
+    blocks.retain(|block| block.contains("tls"));
     assert_eq!(blocks.len(), 2);
-    for block in blocks {
-        let wanted = lines(block);
-        let is_there = sources.iter().any(|source| source.windows(wanted.len()).any(|window| window == wanted));
-        assert!(is_there, "no test has this code:\n{block}");
-    }
+    assert_in_sources(&blocks, &[include_str!("on_actix.rs"), include_str!("on_axum.rs")]);
 }

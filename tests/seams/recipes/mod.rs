@@ -16,6 +16,8 @@ use portcullis_testing::TestIssuer;
 
 use shared::{Outcomes, Suspended};
 
+use crate::page::{assert_in_sources, blocks};
+
 /// A request of the tests.
 struct Ask {
     method: &'static str,
@@ -200,14 +202,7 @@ fn compose_file_of_the_page_makes_a_gate() {
 fn page_has_the_code_of_the_tests() {
     let rmcp = include_str!("../../../examples/mcp/tests/rmcp.rs");
     let sources = [include_str!("on_actix.rs"), include_str!("on_axum.rs"), include_str!("shared.rs"), rmcp];
-    let lines = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
-    let sources = sources.map(lines);
-    let blocks: Vec<&str> =
-        PAGE.split("```rust,ignore\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    let blocks = blocks(PAGE);
     assert!(blocks.len() >= 10, "{}", blocks.len());
-    for block in blocks {
-        let wanted = lines(block);
-        let is_there = sources.iter().any(|source| source.windows(wanted.len()).any(|window| window == wanted));
-        assert!(is_there, "no test has this code:\n{block}");
-    }
+    assert_in_sources(&blocks, &sources);
 }
