@@ -217,12 +217,7 @@ fn outages_of_introspection() {
 
 #[test]
 fn introspection_has_its_rows() {
-    let gates = Gates::new();
-    let tables = [introspection::let_in, introspection::refused, introspection::outages];
-    let rows: Vec<Row> = tables.iter().flat_map(|table| table(&gates)).collect();
-    let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
-    println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
-    assert!(accepted >= 5 && rows.len() - accepted >= 40);
+    have_rows(&[introspection::let_in, introspection::refused, introspection::outages], 5, 40);
 }
 
 #[test]
@@ -257,36 +252,34 @@ fn api_keys_whose_store_is_down() {
 
 #[test]
 fn api_keys_have_their_rows() {
-    let gates = Gates::new();
-    let tables = [
-        api_keys::let_in,
-        api_keys::bad_keys,
-        api_keys::malformed_fields,
-        api_keys::both_fields,
-        api_keys::lacking,
-        api_keys::outages,
-    ];
-    let rows: Vec<Row> = tables.iter().flat_map(|table| table(&gates)).collect();
-    let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
-    println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
-    assert!(accepted >= 30 && rows.len() - accepted >= 120);
+    have_rows(
+        &[
+            api_keys::let_in,
+            api_keys::bad_keys,
+            api_keys::malformed_fields,
+            api_keys::both_fields,
+            api_keys::lacking,
+            api_keys::outages,
+        ],
+        30,
+        120,
+    );
 }
 
 #[test]
 fn step_up_has_its_rows() {
-    let gates = Gates::new();
-    let tables = [
-        step_up::age_of_the_token,
-        step_up::login_of_the_user,
-        step_up::authorization_details,
-        step_up::actors,
-        step_up::implied_scopes,
-        step_up::demands_together,
-    ];
-    let rows: Vec<Row> = tables.iter().flat_map(|table| table(&gates)).collect();
-    let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
-    println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
-    assert!(accepted >= 5 && rows.len() - accepted >= 40);
+    have_rows(
+        &[
+            step_up::age_of_the_token,
+            step_up::login_of_the_user,
+            step_up::authorization_details,
+            step_up::actors,
+            step_up::implied_scopes,
+            step_up::demands_together,
+        ],
+        5,
+        40,
+    );
 }
 
 #[test]
@@ -311,11 +304,7 @@ fn metadata_of_certificate_bound_tokens() {
 
 #[test]
 fn mutual_tls_has_its_rows() {
-    let gates = Gates::new();
-    let rows: Vec<Row> = [mtls::let_in, mtls::refused, mtls::unproven].iter().flat_map(|table| table(&gates)).collect();
-    let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
-    println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
-    assert!(accepted >= 5 && rows.len() - accepted >= 40);
+    have_rows(&[mtls::let_in, mtls::refused, mtls::unproven], 5, 40);
 }
 
 #[test]
@@ -384,6 +373,15 @@ fn answer_as_expected(table: requests::Table) {
         assert_eq!(from_axum, from_actix, "left: the answer of axum, right: that of actix: {}", row.name);
         assert_eq!(from_axum, row.expected, "left: both answers, right: the expected one: {}", row.name);
     }
+}
+
+/// Checks that tables together have at least so many rows that are let in, and so many that are refused.
+fn have_rows(tables: &[requests::Table], let_in: usize, refused: usize) {
+    let gates = Gates::new();
+    let rows: Vec<Row> = tables.iter().flat_map(|table| table(&gates)).collect();
+    let accepted = rows.iter().filter(|row| row.expected.status == 200).count();
+    println!("{accepted} acceptances, {} refusals", rows.len() - accepted);
+    assert!(accepted >= let_in && rows.len() - accepted >= refused);
 }
 
 fn send_twice(address: SocketAddr, row: &Row) -> Answer {
