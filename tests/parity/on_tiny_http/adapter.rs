@@ -73,9 +73,7 @@ impl Context {
         let fields = admission.as_ref().map(|admission| admission.response_headers().to_vec()).unwrap_or_default();
         let admission = admission.or_else(|| self.admission.clone());
         let answer = inner(&Self { gate: Some(guard.gate().clone()), admission, runtime: self.runtime.clone() });
-        let has_own = answer.headers().iter().any(|header| header.field.equiv("cache-control"));
-        let fields = fields.iter().filter(|(name, _)| !has_own || name != "cache-control");
-        with_fields(answer, fields.map(|(name, value)| (name.as_str(), value.as_str())))
+        with_fields_of_caller(answer, &fields)
     }
 
     fn extract<C: FromClaims>(&self, request: &Request, policy: &Policy) -> Result<Auth<C>, Rejection> {
@@ -118,6 +116,17 @@ impl From<Rejection> for Answer {
 /// Makes a response with these fields and this body.
 pub(crate) fn answer<'a>(status: u16, fields: impl IntoIterator<Item = (&'a str, &'a str)>, body: String) -> Answer {
     with_fields(Response::from_data(body).with_status_code(status), fields)
+}
+
+/// Adds the fields of a caller. A `cache-control` replaces that of the service, which does not know that the response has a
+/// nonce.
+pub(crate) fn with_fields_of_caller(mut answer: Answer, fields: &[(String, String)]) -> Answer {
+    if fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("cache-control")) {
+        let kept = answer.headers().iter().filter(|header| !header.field.equiv("cache-control"));
+        let (kept, status, length) = (kept.cloned().collect(), answer.status_code(), answer.data_length());
+        answer = Response::new(status, kept, answer.into_reader(), length, None);
+    }
+    with_fields(answer, fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
 /// Adds the fields that HTTP can send. tiny_http does not check them.

@@ -41,6 +41,21 @@ fn third_adapter_has_at_most_220_lines() {
     assert!(lines <= 220, "{lines}");
 }
 
+#[test]
+fn caching_of_the_caller_replaces_that_of_the_service() {
+    let own = || answer(200, [("cache-control", "max-age=60"), ("x-own", "1")], "body".to_owned());
+    for (field, expected) in [(("Cache-Control", "no-store"), "no-store"), (("x-other", "2"), "max-age=60")] {
+        let fields = [(field.0.to_owned(), field.1.to_owned())];
+        let answer = adapter::with_fields_of_caller(own(), &fields);
+        let values = |name: &'static str| {
+            let named = answer.headers().iter().filter(move |header| header.field.equiv(name));
+            named.map(|header| header.value.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!((values("cache-control"), values("x-own")), (vec![expected], vec!["1"]));
+        assert_eq!(answer.data_length(), Some(4));
+    }
+}
+
 /// Whether tiny_http can read the request and write the answer: its header fields are ASCII.
 fn is_ascii(row: &Row) -> bool {
     row.request.is_ascii() && row.expected.fields.iter().all(|(_, value)| value.is_ascii())
