@@ -16,6 +16,7 @@ mod on_axum;
 mod running;
 mod service;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use client::{Client, Frame};
@@ -29,16 +30,48 @@ const LATE: Duration = Duration::from_secs(15);
 
 type Serve = fn(&Service) -> Running;
 
-const FRAMEWORKS: [(&str, Serve); 2] = [("axum", on_axum::serve), ("actix", on_actix::serve)];
-
-fn service() -> (TestIssuer, Service) {
-    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
-    let service = Service::new(issuer.gate());
-    (issuer, service)
+/// The service on one framework.
+struct Scene {
+    framework: &'static str,
+    serve: Serve,
+    issuer: TestIssuer,
+    service: Service,
+    server: Running,
 }
 
-fn long_token(issuer: &TestIssuer, subject: &str) -> String {
-    issuer.token().subject(subject).expires_in(Duration::from_secs(3_600)).sign()
+/// The service on each framework, one after the other.
+fn scenes() -> impl Iterator<Item = Scene> {
+    let frameworks: [(_, Serve); 2] = [("axum", on_axum::serve), ("actix", on_actix::serve)];
+    frameworks.into_iter().map(|(framework, serve)| {
+        let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
+        let service = Service::new(issuer.gate());
+        Scene { framework, serve, issuer, server: serve(&service), service }
+    })
+}
+
+impl Scene {
+    fn token(&self, subject: &str, seconds: u64) -> String {
+        self.issuer.token().subject(subject).expires_in(Duration::from_secs(seconds)).sign()
+    }
+
+    fn long_token(&self, subject: &str) -> String {
+        self.token(subject, 3_600)
+    }
+
+    /// Opens three connections, and waits until the handlers of all have begun.
+    fn three_clients(&self, open: fn(SocketAddr, &str) -> Client, token: &str) -> [Client; 3] {
+        let clients = [(); 3].map(|()| open(self.server.address(), token));
+        eventually(self.framework, || self.service.open() == 3);
+        clients
+    }
+
+    /// Sees that nothing is left: no open connection, and no question to the store.
+    fn assert_nothing_goes_on(&self) {
+        eventually(self.framework, || self.service.open() == 0);
+        let asked = self.service.store().questions();
+        std::thread::sleep(BOUND * 2);
+        assert_eq!(self.service.store().questions(), asked, "{}", self.framework);
+    }
 }
 
 fn eventually(what: &str, holds: impl Fn() -> bool) {
@@ -49,41 +82,31 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Sees that nothing is left: no open connection, and no question to the store.
-fn assert_nothing_goes_on(service: &Service, framework: &str) {
-    eventually(framework, || service.open() == 0);
-    let asked = service.store().questions();
-    std::thread::sleep(BOUND * 2);
-    assert_eq!(service.store().questions(), asked, "{framework}");
-}
-
 #[test]
 fn websocket_ends_when_the_token_expires() {
-    for (framework, serve) in FRAMEWORKS {
-        let (issuer, service) = service();
-        let server = serve(&service);
+    for scene in scenes() {
+        let (framework, address) = (scene.framework, scene.server.address());
         let expires_at = Instant::now() + Duration::from_secs(2);
-        let token = issuer.token().subject("alice").expires_in(Duration::from_secs(2)).sign();
-        let mut client = Client::websocket(server.address(), &token);
+        let token = scene.token("alice", 2);
+        let mut client = Client::websocket(address, &token);
         assert_eq!(client.echo("hello"), Frame::Text("hello".to_owned()), "{framework}");
         assert_eq!(client.next(), Frame::close(3000, "The access token expired"), "{framework}");
         assert!(Instant::now() < expires_at + LATE, "{framework}");
-        assert_nothing_goes_on(&service, framework);
+        scene.assert_nothing_goes_on();
         // A new connection with this token is refused (the leeway of five seconds is over then).
         std::thread::sleep(Duration::from_secs(6));
-        assert_eq!(Client::status(server.address(), "/socket", &token), 401, "{framework}");
+        assert_eq!(Client::status(address, "/socket", &token), 401, "{framework}");
     }
 }
 
 #[test]
 fn revocation_ends_websockets_on_every_instance() {
-    for (framework, serve) in FRAMEWORKS {
-        let (issuer, service) = service();
-        let servers = [serve(&service), serve(&service), serve(&service)];
-        let (alice, bob) = (long_token(&issuer, "alice"), long_token(&issuer, "bob"));
-        let mut clients: Vec<Client> =
-            servers.iter().map(|server| Client::websocket(server.address(), &alice)).collect();
-        let mut other = Client::websocket(servers[0].address(), &bob);
+    for scene in scenes() {
+        let Scene { framework, serve, service, server, .. } = &scene;
+        let others = [serve(service), serve(service)];
+        let (alice, bob) = (scene.long_token("alice"), scene.long_token("bob"));
+        let mut clients = [server, &others[0], &others[1]].map(|server| Client::websocket(server.address(), &alice));
+        let mut other = Client::websocket(server.address(), &bob);
         for client in &mut clients {
             assert_eq!(client.echo("hello"), Frame::Text("hello".to_owned()), "{framework}");
         }
@@ -96,77 +119,59 @@ fn revocation_ends_websockets_on_every_instance() {
         assert!(revoked_at.elapsed() < BOUND + LATE, "{framework}");
         assert_eq!(other.echo("still here"), Frame::Text("still here".to_owned()), "{framework}");
         drop(other);
-        assert_nothing_goes_on(&service, framework);
+        scene.assert_nothing_goes_on();
     }
 }
 
 #[test]
 fn outage_of_the_store_ends_websockets_after_the_bound() {
-    for (framework, serve) in FRAMEWORKS {
-        let (issuer, service) = service();
-        let server = serve(&service);
-        let mut client = Client::websocket(server.address(), &long_token(&issuer, "alice"));
-        service.store().fail(true);
-        let ended = client.next();
-        assert_eq!(ended, Frame::close(1013, "The access token cannot be verified at the moment"), "{framework}");
-        assert_nothing_goes_on(&service, framework);
+    for scene in scenes() {
+        let mut client = Client::websocket(scene.server.address(), &scene.long_token("alice"));
+        scene.service.store().fail(true);
+        let expected = Frame::close(1013, "The access token cannot be verified at the moment");
+        assert_eq!(client.next(), expected, "{}", scene.framework);
+        scene.assert_nothing_goes_on();
     }
 }
 
 #[test]
 fn client_that_leaves_its_websocket_ends_everything() {
-    for (framework, serve) in FRAMEWORKS {
-        let (issuer, service) = service();
-        let server = serve(&service);
-        let token = long_token(&issuer, "alice");
-        let clients: Vec<Client> = (0..3).map(|_| Client::websocket(server.address(), &token)).collect();
-        eventually(framework, || service.open() == 3);
-        drop(clients);
-        assert_nothing_goes_on(&service, framework);
+    for scene in scenes() {
+        drop(scene.three_clients(Client::websocket, &scene.long_token("alice")));
+        scene.assert_nothing_goes_on();
     }
 }
 
 #[test]
 fn events_end_when_the_token_expires() {
-    for (framework, serve) in FRAMEWORKS {
-        let (issuer, service) = service();
-        let server = serve(&service);
-        let token = issuer.token().subject("alice").expires_in(Duration::from_secs(2)).sign();
-        let events = Client::events(server.address(), &token).rest();
-        assert!(events.contains("data: tick\n\n"), "{framework}: {events}");
-        assert_nothing_goes_on(&service, framework);
+    for scene in scenes() {
+        let events = Client::events(scene.server.address(), &scene.token("alice", 2)).rest();
+        assert!(events.contains("data: tick\n\n"), "{}: {events}", scene.framework);
+        scene.assert_nothing_goes_on();
     }
 }
 
 #[test]
 fn revocation_ends_events() {
-    for (framework, serve) in FRAMEWORKS {
-        let (issuer, service) = service();
-        let server = serve(&service);
-        let token = long_token(&issuer, "alice");
-        let clients = [(); 3].map(|()| Client::events(server.address(), &token));
-        eventually(framework, || service.open() == 3);
-        service.store().revoke("alice");
+    for scene in scenes() {
+        let (framework, token) = (scene.framework, scene.long_token("alice"));
+        let clients = scene.three_clients(Client::events, &token);
+        scene.service.store().revoke("alice");
         let revoked_at = Instant::now();
         for client in clients {
             drop(client.rest());
         }
         assert!(revoked_at.elapsed() < BOUND + LATE, "{framework}");
         // The client of a browser connects again, and is refused.
-        assert_eq!(Client::status(server.address(), "/events", &token), 401, "{framework}");
-        assert_nothing_goes_on(&service, framework);
+        assert_eq!(Client::status(scene.server.address(), "/events", &token), 401, "{framework}");
+        scene.assert_nothing_goes_on();
     }
 }
 
 #[test]
 fn client_that_leaves_its_events_ends_everything() {
-    for (framework, serve) in FRAMEWORKS {
-        let (issuer, service) = service();
-        let server = serve(&service);
-        let token = long_token(&issuer, "alice");
-        let clients = [(); 3].map(|()| Client::events(server.address(), &token));
-        eventually(framework, || service.open() == 3);
-        drop(clients);
-        assert_nothing_goes_on(&service, framework);
+    for scene in scenes() {
+        drop(scene.three_clients(Client::events, &scene.long_token("alice")));
+        scene.assert_nothing_goes_on();
     }
 }
