@@ -91,7 +91,8 @@ impl OpenSessionCheck {
     /// most this time.
     ///
     /// The age counts from when the store was asked. Requests with the same access token ask once. Answers are kept for each
-    /// access token, up to 100,000 of them. A failure is never kept, and no older answer replaces it: while the store is down, callers whose answers are too old get a 503.
+    /// access token, up to 100,000 of them. A failure is never kept, and no older answer replaces it: while the store is down,
+    /// callers whose answers are too old get a 503.
     ///
     /// # Errors
     /// [`ConfigError`] when the age is not from 1 ms to 60 s.

@@ -11,13 +11,13 @@ use crate::session::{AuthFacts, EndReason, debug_without_contents};
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 
-/// Where sessions and purpose tokens are kept, and revoked access tokens as a [`DenyListStore`]. [`MemoryStore`](crate::MemoryStore),
-/// `SqlStore` and `RedisStore` are three.
+/// Where sessions and purpose tokens are kept, and revoked access tokens as a [`DenyListStore`].
+/// [`MemoryStore`](crate::MemoryStore), `SqlStore` and `RedisStore` are three.
 ///
 /// Every operation except [`remove_expired`](Self::remove_expired) is atomic: it happens completely or not at all, also if the
-/// process dies within it, and operations on the same session happen one after the other. An operation that returned stays done after a crash. When an operation fails, it
-/// may have happened or not; the callers expect both. A store never decides anything about times: it compares what it is
-/// given, so the clocks of database servers do not matter.
+/// process dies within it, and operations on the same session happen one after the other. An operation that returned stays
+/// done after a crash. When an operation fails, it may have happened or not; the callers expect both. A store never decides
+/// anything about times: it compares what it is given, so the clocks of database servers do not matter.
 ///
 /// The module `conformance` tests this, except crashes of the database itself. Run it on your own store.
 #[async_trait]
@@ -79,9 +79,9 @@ pub trait SessionStore: DenyListStore {
     /// See [`insert`](Self::insert).
     async fn take_purpose_token(&self, token: &TokenHash) -> Result<bool, Unavailable>;
 
-    /// Removes sessions, purpose tokens and entries of the [`DenyListStore`] that expired before `before`: at most `limit` of each kind,
-    /// those that expired first. Returns the number of all that it removed. The cost does not depend on the number of the
-    /// others.
+    /// Removes sessions, purpose tokens and entries of the [`DenyListStore`] that expired before `before`: at most `limit` of
+    /// each kind, those that expired first. Returns the number of all that it removed. The cost does not depend on the number
+    /// of the others.
     ///
     /// # Errors
     /// See [`insert`](Self::insert).

@@ -44,7 +44,7 @@ pub(crate) fn with_websockets(gate: Gate) -> Gate {
     gate.with_token_sources([TokenSource::authorization(), TokenSource::websocket_protocol()])
 }
 
-/// Serves a connection until `work` ends, the token expires, or it was revoked ten seconds ago.
+/// Serves a connection until `work` ends or the token expires, and for at most ten seconds after a revocation.
 pub(crate) async fn while_allowed<T>(
     gate: &Gate,
     caller: &Verified,

@@ -12,9 +12,9 @@ use crate::token::TokenHash;
 /// Where the entries of a [`DenyList`](crate::DenyList) are kept. Every [`SessionStore`](crate::SessionStore) is one:
 /// [`MemoryStore`](crate::MemoryStore), `SqlStore` and `RedisStore`.
 ///
-/// Both [`deny`](Self::deny) and [`denials`](Self::denials) are atomic, and an entry that was stored stays through a crash. A
-/// store never compares a time with its own clock, and it never removes an entry to make room for another. The module
-/// `conformance` tests this: `conformance::run_on_deny_list`.
+/// [`deny`](Self::deny) is atomic, [`denials`](Self::denials) never returns half an entry, and an entry that was stored stays
+/// through a crash. A store never compares a time with its own clock, and it never removes an entry to make room for another.
+/// `conformance::run_on_deny_list` tests this.
 #[async_trait]
 pub trait DenyListStore: fmt::Debug + Send + Sync {
     /// Adds an entry. If there is one with this name, the later of both `issued_before` and the later of both `expires_at`

@@ -305,7 +305,8 @@ impl EventReceiverBuilder {
         self
     }
 
-    /// Calls `handler` with each event that was accepted, for metrics and alarms. It should return at once. If it panics, the panic goes to the log and the event counts as processed.
+    /// Calls `handler` with each event that was accepted, for metrics and alarms. It should return at once. If it panics, that
+    /// goes to the log, and the event counts as processed.
     pub fn on_event(mut self, handler: impl Fn(&ReceivedEvent) + Send + Sync + 'static) -> Self {
         self.settings.on_event = Some(Arc::new(handler));
         self

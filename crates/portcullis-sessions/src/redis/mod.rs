@@ -44,8 +44,8 @@ use crate::token::TokenHash;
 /// ```
 ///
 /// It expects a server that keeps every write that it acknowledged: `appendonly yes`, `appendfsync always`,
-/// `no-appendfsync-on-rewrite no` and no eviction of keys. It asks the server of the URL for these settings when it connects, and refuses others unless
-/// [`allow_lost_writes`](RedisStoreBuilder::allow_lost_writes) is called.
+/// `no-appendfsync-on-rewrite no` and no eviction of keys. It asks the server of the URL for these settings when it connects,
+/// and refuses others unless [`allow_lost_writes`](RedisStoreBuilder::allow_lost_writes) is called.
 ///
 /// A server with `cluster-enabled yes` is used as a cluster: the URL names one of its nodes, and the others are found. Give
 /// all nodes the same settings. A failover to a replica can still lose the last writes.
