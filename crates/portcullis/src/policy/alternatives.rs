@@ -171,7 +171,7 @@ fn least<T: Ord + Copy>(one: Option<T>, other: Option<T>) -> Option<T> {
 
 /// The first alternatives of `rule`. With a caller, what it holds is decided at once: alternatives for which it lacks a grant, an
 /// authorization detail or an actor are left out, and the others have only their demands about authentication and the age of the
-/// token. So these alone count for the limit.
+/// token. So only these count for the limit.
 fn expand<'a>(rule: &'a PolicyRule, caller: Option<&Verified>) -> Vec<Alternative<'a>> {
     let none = Alternative::default;
     if let Some(caller) = caller.filter(|_| is_held_or_not(rule)) {
