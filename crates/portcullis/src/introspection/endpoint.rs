@@ -1,6 +1,7 @@
 //! The endpoint: where it is, how it is asked, and why there is no answer.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,13 +87,13 @@ const THE_METADATA: lookups::Name = [0; 32];
 impl Endpoint {
     /// Asks about `token`, within the time limit.
     pub(super) async fn ask(&self, token: &str) -> Result<Answer, NoAnswer> {
-        self.in_time(self.ask_now(token)).await
+        self.in_time(Box::pin(self.ask_now(token))).await
     }
 
     /// Finds the endpoint, and gets the keys of signed answers.
     pub(super) async fn warm_up(&self) -> Result<(), AuthError> {
         if let Location::Metadata { .. } = self.location {
-            self.in_time(self.url()).await.map_err(NoAnswer::into_unavailable)?;
+            self.in_time(Box::pin(self.url())).await.map_err(NoAnswer::into_unavailable)?;
         }
         match &self.signed {
             Some(signed) => signed.warm_up().await,
@@ -120,7 +121,8 @@ impl Endpoint {
         }
     }
 
-    async fn in_time<T>(&self, question: impl Future<Output = Result<T, NoAnswer>>) -> Result<T, NoAnswer> {
+    /// A question is boxed because it is large: the futures of all callers, which mostly need none, would contain it.
+    async fn in_time<T>(&self, question: Pin<Box<impl Future<Output = Result<T, NoAnswer>>>>) -> Result<T, NoAnswer> {
         if Handle::try_current().is_err() {
             return Err(NoAnswer::NoRuntime);
         }
