@@ -1,12 +1,15 @@
 //! A private authority, its certificates, and clients that present them.
 
+#![allow(dead_code, reason = "a test target uses a part of it")]
+
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 pub(crate) const BOTH_VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
@@ -19,13 +22,15 @@ pub(crate) struct Identity {
 /// A private authority that certifies both sides.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
+    pub(crate) certificate: CertificateDer<'static>,
 }
 
 impl Authority {
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // OpenSSL takes a certificate whose issuer has the same name for a self-signed one.
+        params.distinguished_name.push(DnType::CommonName, "authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).unwrap().der().clone();
         Self { issuer: Issuer::new(params, key), certificate }
@@ -41,6 +46,20 @@ impl Authority {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
         Arc::new(roots)
+    }
+
+    /// A server with this name, which asks clients for a certificate, and also serves clients without one.
+    pub(crate) fn server(&self, name: &str) -> Arc<ServerConfig> {
+        let Identity { certificate, key } = self.certify(name);
+        let provider = Arc::new(default_provider());
+        let clients = WebPkiClientVerifier::builder_with_provider(self.roots(), Arc::clone(&provider));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(clients.allow_unauthenticated().build().unwrap())
+            .with_single_cert(vec![certificate], key.into())
+            .unwrap();
+        Arc::new(config)
     }
 
     /// A client that presents this certificate, or none, and that knows servers of this authority.
@@ -61,4 +80,11 @@ impl Authority {
             None => config.with_no_client_auth(),
         })
     }
+}
+
+/// Returns the PEM of a certificate or a key.
+pub(crate) fn pem(tag: &str, der: &[u8]) -> String {
+    let base64 = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, der);
+    let lines: Vec<&str> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {tag}-----\n{}\n-----END {tag}-----\n", lines.join("\n"))
 }

@@ -2,7 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 /// The answer of a server. The names of header fields are in lower case.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,15 +35,32 @@ pub(crate) fn get(address: &str, target: &str, headers: &[(&str, &str)]) -> io::
 
 /// Sends a GET request to `url`.
 pub(crate) fn get_url(url: &str) -> io::Result<Answer> {
+    get_url_with(url, &[])
+}
+
+/// Sends a GET request to `url` with these header fields.
+pub(crate) fn get_url_with(url: &str, headers: &[(&str, &str)]) -> io::Result<Answer> {
     let (address, target) = split(url);
-    get(address, target, &[])
+    get(address, target, headers)
 }
 
 /// Posts a form to `url`.
 pub(crate) fn post_form(url: &str, form: &[(&str, &str)]) -> io::Result<Answer> {
-    let pairs: Vec<_> = form.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    post_form_with(url, &[], form)
+}
+
+/// Posts a form to `url` with these header fields.
+pub(crate) fn post_form_with(url: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> io::Result<Answer> {
     let (address, target) = split(url);
-    exchange(address, "POST", target, &[("content-type", "application/x-www-form-urlencoded")], &pairs.join("&"))
+    exchange(address, "POST", target, &[headers, &[FORM]].concat(), &form_encoded(form))
+}
+
+/// Posts a form to `url` over TLS.
+pub(crate) fn post_form_over_tls(url: &str, client: Arc<ClientConfig>, form: &[(&str, &str)]) -> io::Result<Answer> {
+    let (address, target) = split(url);
+    let (host, _) = address.rsplit_once(':').expect("a port");
+    let connection = tls(TcpStream::connect(address)?, host, client);
+    converse(connection, host, "POST", target, &[FORM], &form_encoded(form))
 }
 
 /// Sends JSON to `url`.
@@ -48,30 +69,65 @@ pub(crate) fn send_json(method: &str, url: &str, headers: &[(&str, &str)], json:
     exchange(address, method, target, &[headers, &[("content-type", "application/json")]].concat(), json)
 }
 
-/// Splits a URL into host and port, and the path with its first slash.
-fn split(url: &str) -> (&str, &str) {
-    let rest = url.strip_prefix("http://").expect("a provider on loopback has no TLS");
-    rest.split_at(rest.find('/').unwrap_or(rest.len()))
+/// Starts TLS with the server of this name.
+pub(crate) fn tls(
+    connection: TcpStream,
+    name: &str,
+    client: Arc<ClientConfig>,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let name = ServerName::try_from(name.to_owned()).expect("a name");
+    StreamOwned::new(ClientConnection::new(client, name).unwrap(), connection)
 }
 
-// With HTTP/1.0, an answer ends with the connection and is never chunked.
-fn exchange(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
-    let mut request = format!("{method} {target} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n", body.len());
+/// Sends a request on a connection, and reads until it ends.
+pub(crate) fn converse(
+    mut connection: impl Read + Write,
+    host: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Answer> {
+    // With HTTP/1.0, an answer ends with the connection and is never chunked.
+    let mut request = format!("{method} {target} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
     request += "\r\n";
     request += body;
-
-    let mut connection = TcpStream::connect(address)?;
-    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
     connection.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer)?;
+
+    let mut answer = Vec::new();
+    match connection.read_to_end(&mut answer) {
+        // Some servers close the connection without closing TLS.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+        _ => {}
+    }
+    let answer = String::from_utf8(answer).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, answer))
 }
 
-pub(crate) fn parse(answer: &str) -> Option<Answer> {
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+/// Encodes pairs as a form, or as the query of a URL.
+pub(crate) fn form_encoded(form: &[(&str, &str)]) -> String {
+    let pairs: Vec<_> = form.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    pairs.join("&")
+}
+
+/// Splits a URL into host and port, and the path with its first slash.
+fn split(url: &str) -> (&str, &str) {
+    let (_, rest) = url.split_once("://").expect("a URL");
+    rest.split_at(rest.find('/').unwrap_or(rest.len()))
+}
+
+fn exchange(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> io::Result<Answer> {
+    let connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    converse(connection, address, method, target, headers, body)
+}
+
+fn parse(answer: &str) -> Option<Answer> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;

@@ -1,5 +1,7 @@
 //! Opaque tokens of a provider from elsewhere, whose endpoint answers plain and signed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use portcullis::introspection::{ClientAuthentication, IntrospectionBuilder, IntrospectionVerifier};
 use portcullis::keys::RemoteKeys;
 use portcullis::verifier::Evidence;
@@ -11,8 +13,8 @@ use crate::scenarios::Live;
 use crate::services::Services;
 use crate::{API, assert_bad_token, http};
 
-/// This service as a client of the provider. The secret has to be form-encoded.
-const CLIENT: (&str, &str) = ("api", "the secret: of the API");
+/// This service as a client of the providers. The secret has to be form-encoded.
+pub(crate) const CLIENT: (&str, &str) = ("api", "the secret: of the API");
 
 /// An opaque token for our API.
 fn opaque(live: &Live, audience: &str, scope: &str) -> String {
@@ -22,22 +24,36 @@ fn opaque(live: &Live, audience: &str, scope: &str) -> String {
     token
 }
 
-fn builder(live: &Live) -> IntrospectionBuilder {
+pub(crate) fn builder(live: &Live) -> IntrospectionBuilder {
     let client = ClientAuthentication::client_secret_basic(CLIENT.0, CLIENT.1);
     IntrospectionVerifier::builder(live.provider.issuer(), API, client)
 }
 
-pub(crate) fn opaque_tokens_are_accepted_by_both_servers(live: &Live) {
-    let file = folder().join(format!("introspection-secret-{}", std::process::id()));
+/// Starts both servers for JWTs and opaque tokens of the provider, with these further variables.
+pub(crate) fn serve(live: &Live, variables: &[(&str, &str)]) -> Services {
+    serve_with(live.provider.issuer(), &live.provider.endpoint("introspection_endpoint"), variables)
+}
+
+/// Starts both servers for JWTs and opaque tokens of an issuer, with these further variables.
+pub(crate) fn serve_with(issuer: &str, endpoint: &str, variables: &[(&str, &str)]) -> Services {
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let file = folder().join(format!("introspection-secret-{}-{number}", std::process::id()));
     std::fs::write(&file, format!("{}\n", CLIENT.1)).unwrap();
-    let services = Services::start(&[
-        ("PORTCULLIS_ISSUER", live.provider.issuer()),
+    let introspection = [
+        ("PORTCULLIS_ISSUER", issuer),
         ("PORTCULLIS_AUDIENCE", API),
-        ("PORTCULLIS_INTROSPECTION_URL", &live.provider.endpoint("introspection_endpoint")),
+        ("PORTCULLIS_INTROSPECTION_URL", endpoint),
         ("PORTCULLIS_CLIENT_ID", CLIENT.0),
         ("PORTCULLIS_CLIENT_SECRET_FILE", file.to_str().unwrap()),
-    ]);
+    ];
+    let services = Services::start(&[&introspection, variables].concat());
     std::fs::remove_file(file).unwrap();
+    services
+}
+
+pub(crate) fn opaque_tokens_are_accepted_by_both_servers(live: &Live) {
+    let services = serve(live, &[]);
     let token = opaque(live, API, "read:messages");
     let answer = services.get("/api/private", Some(&token));
     assert_eq!((answer.status, &answer.json()["client_id"]), (200, &"service".into()), "{answer:?}");
@@ -105,6 +121,6 @@ pub(crate) fn signed_answer_is_no_access_token(live: &Live) {
     });
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }

@@ -20,19 +20,25 @@ macro_rules! named {
     };
 }
 
+mod authlib;
+mod bound;
 #[path = "../certificates.rs"]
 mod certificates;
 mod debian;
+mod django;
 mod glewlwyd;
 mod http;
 mod introspection;
+mod login;
 mod nginx;
 mod node;
 mod npm;
 mod outage;
 mod presets;
 mod process;
+mod program;
 mod provider;
+mod python;
 mod rotation;
 #[path = "../running.rs"]
 mod running;
@@ -44,6 +50,7 @@ use std::sync::{Arc, LazyLock};
 
 use libtest_mimic::{Arguments, Trial};
 
+use crate::django::Django;
 use crate::http::Answer;
 use crate::provider::{PROVIDER_KINDS, ProviderKind};
 use crate::scenarios::{LIFETIME, Live, SeparateTest, SharedTest};
@@ -95,6 +102,15 @@ fn main() {
     trials.extend(
         nginx::TESTS.map(|(name, test)| trial(format!("nginx::{name}"), test).with_ignored_flag(missing.is_some())),
     );
+    let missing = if required { None } else { python::missing() };
+    if let Some(missing) = &missing {
+        eprintln!("SKIPPED live: django: {missing}");
+    }
+    let django = Arc::new(LazyLock::new(|| Django::start(LIFETIME)));
+    trials.extend(django::TESTS.map(|(name, test)| {
+        let django = Arc::clone(&django);
+        trial(format!("django::{name}"), move || test(&django)).with_ignored_flag(missing.is_some())
+    }));
     for kind in PROVIDER_KINDS {
         let missing = if required { None } else { (kind.missing)() };
         if let Some(missing) = &missing {

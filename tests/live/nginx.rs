@@ -1,18 +1,16 @@
 //! A real nginx in front of both frameworks. It ends TLS and writes the client's certificate into a header field.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use portcullis::possession::{ClientCertificates, TrustedProxies};
 use portcullis::{Gate, jose};
 use portcullis_testing::TestIssuer;
 use tokio::net::TcpSocket;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::certificates::{Authority, BOTH_VERSIONS, Identity};
+use crate::certificates::{Authority, BOTH_VERSIONS, Identity, pem};
 use crate::debian::Packages;
 use crate::http::{self, Answer};
 use crate::process::{Port, Process, folder, guarded};
@@ -163,7 +161,8 @@ impl Scene {
     /// Asks a service through nginx.
     fn ask(&self, service: Service, identity: Option<&Identity>, token: &str, fields: &[(&str, &str)]) -> Answer {
         let client = self.authority.client(identity, BOTH_VERSIONS);
-        exchange(connect(self.nginx.port.number, client), service.path(), token, fields)
+        let connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.nginx.port.number)).unwrap();
+        exchange(http::tls(connection, NAME, client), service.path(), token, fields)
     }
 
     /// Asks a service without nginx, from this address.
@@ -239,11 +238,6 @@ fn settings(port: u16, axum: SocketAddr, actix: SocketAddr) -> String {
     )
 }
 
-fn connect(port: u16, client: Arc<ClientConfig>) -> StreamOwned<ClientConnection, TcpStream> {
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    StreamOwned::new(ClientConnection::new(client, ServerName::try_from(NAME).unwrap()).unwrap(), stream)
-}
-
 fn connect_from(address: Ipv4Addr, to: SocketAddr) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let stream = runtime.block_on(async {
@@ -255,22 +249,10 @@ fn connect_from(address: Ipv4Addr, to: SocketAddr) -> TcpStream {
     stream
 }
 
-fn exchange(
-    mut stream: impl std::io::Read + std::io::Write,
-    path: &str,
-    token: &str,
-    fields: &[(&str, &str)],
-) -> Answer {
-    let mut request = format!("GET {path} HTTP/1.0\r\nHost: {NAME}\r\nAuthorization: Bearer {token}\r\n");
-    for (name, value) in fields {
-        request += &format!("{name}: {value}\r\n");
-    }
-    stream.write_all((request + "\r\n").as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    // Some servers close the connection without closing TLS. A whole answer is parsed, and no other.
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8(answer).unwrap();
-    http::parse(&answer).unwrap_or_else(|| panic!("no answer: {answer:?}"))
+fn exchange(connection: impl Read + Write, path: &str, token: &str, fields: &[(&str, &str)]) -> Answer {
+    let bearer = format!("Bearer {token}");
+    let fields = [&[("authorization", bearer.as_str())], fields].concat();
+    http::converse(connection, NAME, "GET", path, &fields, "").unwrap()
 }
 
 /// A certificate whose PEM has `+` and `/`, which have a meaning in URLs.
@@ -279,12 +261,6 @@ fn with_every_digit(authority: &Authority, name: &str) -> Identity {
     certificates
         .find(|identity| ['+', '/'].iter().all(|digit| pem("CERTIFICATE", &identity.certificate).contains(*digit)))
         .unwrap()
-}
-
-fn pem(tag: &str, der: &[u8]) -> String {
-    let base64 = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, der);
-    let lines: Vec<&str> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("-----BEGIN {tag}-----\n{}\n-----END {tag}-----\n", lines.join("\n"))
 }
 
 /// What nginx writes for this certificate.

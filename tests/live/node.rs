@@ -4,26 +4,23 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::introspection;
 use crate::npm::Packages;
-use crate::process::{Port, Process};
-use crate::provider::{IdentityProvider, ProviderKind, TokenRequest};
+use crate::program::{Program, RunningProgram, form_with_resource};
+use crate::provider::{ProviderKind, TokenRequest};
+use crate::{bound, introspection, login};
 
 /// <https://github.com/panva/node-oidc-provider>, certified by the OpenID Foundation.
 pub(crate) const OIDC_PROVIDER: ProviderKind = ProviderKind {
     name: "oidc_provider",
     missing: || PACKAGES.missing(),
     start: |seconds| {
-        Box::new(NodeProvider::start("oidc_provider.mjs", seconds, |request| {
-            let mut form =
-                vec![("client_id", "service".to_owned()), ("client_secret", "a secret for tests".to_owned())];
-            // A resource indicator (RFC 8707). Its query tells our program which algorithm to use.
-            form.extend(request.audience.map(|audience| match request.algorithm {
-                None => ("resource", audience.to_owned()),
-                Some(algorithm) => ("resource", format!("{audience}/?alg={algorithm}")),
-            }));
-            form
-        }))
+        let command = || {
+            let mut command = command("oidc_provider.mjs");
+            command.envs(bound::certificates());
+            command
+        };
+        let program = Program { name: "oidc_provider", command, form: form_with_resource };
+        Box::new(RunningProgram::start(program, seconds))
     },
     version: || version("oidc-provider"),
     algorithms: &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
@@ -35,6 +32,11 @@ pub(crate) const OIDC_PROVIDER: ProviderKind = ProviderKind {
         introspection::revoked_opaque_token_is_refused,
         introspection::signed_answers_are_verified,
         introspection::signed_answer_is_no_access_token,
+        bound::tokens_need_a_proof_of_their_key,
+        bound::nonces_are_asked_for,
+        bound::tokens_need_the_certificate_of_their_client,
+        bound::signed_answers_name_keys_and_certificates,
+        login::token_of_a_person_is_accepted,
     ],
 };
 
@@ -43,11 +45,13 @@ pub(crate) const OAUTH2_MOCK_SERVER: ProviderKind = ProviderKind {
     name: "oauth2_mock_server",
     missing: || PACKAGES.missing(),
     start: |seconds| {
-        Box::new(NodeProvider::start("oauth2_mock_server.mjs", seconds, |request| {
+        let form = |request: &TokenRequest<'_>| {
             // With a second audience, the claim is an array.
             let audiences = request.audience.into_iter().flat_map(|audience| [audience, "https://second.test"]);
             audiences.map(|audience| ("aud", audience.to_owned())).collect()
-        }))
+        };
+        let program = Program { name: "oauth2_mock_server", command: || command("oauth2_mock_server.mjs"), form };
+        Box::new(RunningProgram::start(program, seconds))
     },
     version: || version("oauth2-mock-server"),
     // It uses them in turn and ignores the request.
@@ -65,66 +69,16 @@ const PACKAGES: Packages = Packages {
     programs: &["oidc_provider.mjs", "oauth2_mock_server.mjs"],
 };
 
+fn command(program: &str) -> Command {
+    PACKAGES.install();
+    let mut node = Command::new("node");
+    node.arg(program).current_dir(PACKAGES.folder);
+    node
+}
+
 fn version(package: &str) -> String {
     PACKAGES.install();
     let manifest = Path::new(PACKAGES.folder).join("node_modules").join(package).join("package.json");
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
     manifest["version"].as_str().unwrap().to_owned()
-}
-
-type Form = fn(&TokenRequest<'_>) -> Vec<(&'static str, String)>;
-
-#[derive(Debug)]
-struct NodeProvider {
-    issuer: String,
-    form: Form,
-    program: &'static str,
-    arguments: [String; 2],
-    process: Option<Process>,
-    _port: Port,
-}
-
-impl NodeProvider {
-    fn start(program: &'static str, seconds: u32, form: Form) -> Self {
-        let port = Port::reserve();
-        let arguments = [port.number.to_string(), seconds.to_string()];
-        let mut provider = Self { issuer: String::new(), form, program, arguments, process: None, _port: port };
-        provider.start_again();
-        provider
-    }
-
-    fn send(&mut self, command: &str) {
-        self.process.as_mut().expect("the provider runs").send(command);
-    }
-}
-
-impl IdentityProvider for NodeProvider {
-    fn issuer(&self) -> &str {
-        &self.issuer
-    }
-
-    fn form(&self, request: &TokenRequest<'_>) -> Vec<(&'static str, String)> {
-        (self.form)(request)
-    }
-
-    fn rotate(&mut self) {
-        self.send("rotate");
-    }
-
-    fn withdraw_old_keys(&mut self) {
-        self.send("withdraw");
-    }
-
-    fn kill(&mut self) {
-        self.process = None;
-    }
-
-    fn start_again(&mut self) {
-        PACKAGES.install();
-        let mut node = Command::new("node");
-        node.arg(self.program).args(&self.arguments).current_dir(PACKAGES.folder);
-        let mut process = Process::start(&mut node, &format!("{}-{}", self.program, self.arguments[0]));
-        self.issuer = process.read("issuer ");
-        self.process = Some(process);
-    }
 }

@@ -8,6 +8,13 @@ use portcullis_testing::{IssuerServer, TestIssuer, TokenBuilder};
 use crate::services::Services;
 use crate::{API, assert_bad_token, http};
 
+const ISSUER: (&str, &str) = ("PORTCULLIS_ISSUER", "https://issuer.test");
+const AUDIENCE: (&str, &str) = ("PORTCULLIS_AUDIENCE", API);
+const INTROSPECTION: [(&str, &str); 3] = [
+    ("PORTCULLIS_INTROSPECTION_URL", "https://issuer.test/introspect"),
+    ("PORTCULLIS_CLIENT_ID", "api"),
+    ("PORTCULLIS_CLIENT_SECRET_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")),
+];
 const PARTIES: &str = "https://app.example.com, https://admin.example.com";
 const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
 const OTHER_TENANT: &str = "0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9";
@@ -222,6 +229,16 @@ pub(crate) fn incomplete_variables_are_named() {
         (&[("PORTCULLIS_ALGORITHMS", "none")], "PORTCULLIS_ALGORITHMS"),
         (&[("PORTCULLIS_ISSUER", "https://issuer.test"), ("PORTCULLIS_AUDIENCE", ",")], "PORTCULLIS_AUDIENCE"),
         (&[("CLERK_JWT_KEY", &pem), ("CLERK_AUTHORIZED_PARTIES", "https://a.example/")], "CLERK_AUTHORIZED_PARTIES"),
+        (&[ISSUER, AUDIENCE, ("PORTCULLIS_DPOP", "required")], "PORTCULLIS_DPOP"),
+        (&[ISSUER, AUDIENCE, ("PORTCULLIS_DPOP", "accepted"), ("PORTCULLIS_DPOP_NONCE", "true")], "PORTCULLIS_DPOP"),
+        (&[ISSUER, AUDIENCE, ("PORTCULLIS_DPOP_NONCE", "true")], "PORTCULLIS_DPOP_NONCE"),
+        (
+            &[("AUTH0_DOMAIN", "a.eu.auth0.com"), ("AUTH0_AUDIENCE", API), ("PORTCULLIS_DPOP", "required")],
+            "PORTCULLIS_DPOP",
+        ),
+        (&[("PORTCULLIS_DPOP", "required")], "PORTCULLIS_DPOP"),
+        (&[AUDIENCE, INTROSPECTION[0], INTROSPECTION[1], INTROSPECTION[2]], "PORTCULLIS_ISSUER"),
+        (&[ISSUER, INTROSPECTION[0], INTROSPECTION[1], INTROSPECTION[2]], "PORTCULLIS_AUDIENCE"),
     ] {
         for (code, output) in Services::fail_to_start(variables) {
             assert_eq!(code, Some(2), "{output}");

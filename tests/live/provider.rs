@@ -4,14 +4,16 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use crate::http;
 use crate::process::folder;
 use crate::scenarios::SharedTest;
-use crate::{glewlwyd, node};
+use crate::{authlib, glewlwyd, node};
 
 /// The OpenID providers that are tested.
-pub(crate) const PROVIDER_KINDS: [&ProviderKind; 3] =
-    [&node::OIDC_PROVIDER, &node::OAUTH2_MOCK_SERVER, &glewlwyd::GLEWLWYD];
+pub(crate) const PROVIDER_KINDS: [&ProviderKind; 4] =
+    [&node::OIDC_PROVIDER, &node::OAUTH2_MOCK_SERVER, &glewlwyd::GLEWLWYD, &authlib::AUTHLIB];
 
 /// An OpenID provider under test, and the properties of its tokens.
 #[derive(Debug)]
@@ -73,10 +75,15 @@ impl<'a> TokenRequest<'a> {
 impl dyn IdentityProvider + '_ {
     /// Gets an access token by the client credentials grant.
     pub(crate) fn token(&self, request: &TokenRequest<'_>) -> String {
+        self.token_with(request, &[])
+    }
+
+    /// Gets an access token with these header fields. See [`token`](Self::token).
+    pub(crate) fn token_with(&self, request: &TokenRequest<'_>, headers: &[(&str, &str)]) -> String {
         let own = self.form(request);
         let mut form = vec![("grant_type", "client_credentials"), ("scope", request.scope)];
         form.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
-        let answer = http::post_form(&self.endpoint("token_endpoint"), &form).unwrap();
+        let answer = http::post_form_with(&self.endpoint("token_endpoint"), headers, &form).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
@@ -96,11 +103,16 @@ impl dyn IdentityProvider + '_ {
         file
     }
 
-    /// Returns a member of its metadata (OpenID Connect Discovery 1.0 §4).
+    /// Returns an endpoint from its metadata.
     pub(crate) fn endpoint(&self, member: &str) -> String {
+        self.metadata()[member].as_str().unwrap().to_owned()
+    }
+
+    /// Returns its metadata (OpenID Connect Discovery 1.0 §4).
+    pub(crate) fn metadata(&self) -> Value {
         let metadata = format!("{}/.well-known/openid-configuration", self.issuer().trim_end_matches('/'));
         let metadata = http::get_url(&metadata).unwrap().json();
         assert_eq!(metadata["issuer"], self.issuer());
-        metadata[member].as_str().unwrap().to_owned()
+        metadata
     }
 }

@@ -45,7 +45,14 @@ impl Services {
 
     /// Sends a request to both servers, checks that the answers are equal, and returns one of them.
     pub(crate) fn get(&self, path: &str, token: Option<&str>) -> Answer {
-        let [axum, actix] = self.each(path, token);
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
+        self.get_with(path, &headers)
+    }
+
+    /// Sends a request with these header fields. See [`get`](Self::get).
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let [axum, actix] = self.0.each_ref().map(|service| service.get(path, headers));
         assert_eq!((axum.status, &axum.body), (actix.status, &actix.body), "{path}");
         for field in COMPARED {
             assert_eq!(axum.all(field), actix.all(field), "{field} of {path}");
@@ -58,8 +65,10 @@ impl Services {
 
     /// Repeats a request, a limited number of times, until both servers answer with `status`.
     pub(crate) fn wait_for_status(&self, status: u16, path: &str, token: Option<&str>) {
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
         for service in &self.0 {
-            poll(service.name, || service.get(path, token).status == status);
+            poll(service.name, || service.get(path, &headers).status == status);
         }
     }
 
@@ -75,10 +84,6 @@ impl Services {
 
     fn spawn(variables: &[(&str, &str)]) -> Self {
         Self(PROGRAMS.each_ref().map(|(name, program)| Service::spawn(name, program, variables)))
-    }
-
-    fn each(&self, path: &str, token: Option<&str>) -> [Answer; 2] {
-        self.0.each_ref().map(|service| service.get(path, token))
     }
 }
 
@@ -117,10 +122,8 @@ impl Service {
         Self { name, address: String::new(), log, process }
     }
 
-    fn get(&self, path: &str, token: Option<&str>) -> Answer {
-        let authorization = token.map(|token| format!("Bearer {token}"));
-        let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
-        http::get(&self.address, path, &headers)
+    fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        http::get(&self.address, path, headers)
             .unwrap_or_else(|error| panic!("{}: {error}\n{}", self.name, self.output()))
     }
 

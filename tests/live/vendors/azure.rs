@@ -36,7 +36,7 @@ pub(crate) fn agrees() {
         corpus("tenants", &user, &Azure::tenants([TENANT, CONSUMERS], API), anyone(), "multi", two, of_tenants(&user)),
         corpus("b2c", &b2c, &Azure::b2c("contoso", TENANT, POLICY, API), anyone(), "b2c", None, of_policies(&b2c)),
     ];
-    compare("Entra ID", || python::program("azure.py"), corpora, 200);
+    compare("Entra ID", || python::program("vendors/azure.py"), corpora, 200);
 }
 
 /// Adds RSA keys. The vendor's verifier fails for a set with keys of another type.

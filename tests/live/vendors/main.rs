@@ -30,6 +30,7 @@ mod judge;
 mod node;
 #[path = "../npm.rs"]
 mod npm;
+#[path = "../python.rs"]
 mod python;
 
 use libtest_mimic::{Arguments, Trial};

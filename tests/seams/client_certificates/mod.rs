@@ -16,30 +16,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, HandshakeKind, ServerConfig};
 
-use crate::certificates::{Authority, BOTH_VERSIONS, Identity};
+use crate::certificates::{Authority, BOTH_VERSIONS};
 use crate::page::{assert_in_sources, blocks};
 
 const SERVER: &str = "api.test";
-
-/// A configuration that asks clients for a certificate, and also serves clients without one.
-fn server(authority: &Authority) -> Arc<ServerConfig> {
-    let Identity { certificate, key } = authority.certify(SERVER);
-    let provider = Arc::new(default_provider());
-    let clients = WebPkiClientVerifier::builder_with_provider(authority.roots(), Arc::clone(&provider));
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(clients.allow_unauthenticated().build().unwrap())
-        .with_single_cert(vec![certificate], key.into())
-        .unwrap();
-    Arc::new(config)
-}
 
 type Start = fn(TcpListener, Arc<ServerConfig>, Gate);
 
@@ -48,7 +32,7 @@ fn start(on: [Start; 2], authority: &Authority, gate: &Gate) -> [SocketAddr; 2] 
     on.map(|start| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        start(listener, server(authority), gate.clone());
+        start(listener, authority.server(SERVER), gate.clone());
         address
     })
 }
