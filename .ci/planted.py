@@ -34,7 +34,7 @@ def rows(document):
         elif in_table and not line.startswith("|---"):
             number += 1
             _, tests, change = line.strip("| ").split(" | ")
-            found = re.findall(r"`(\S+\.rs)::(\w+)`", tests)
+            found = re.findall(r"`([^`]+\.rs)::(\w+)`", tests)
             yield number, section, found, re.findall(r"`([^`]*)`", change)
 
 
