@@ -284,7 +284,10 @@ mod tests {
         let mut answers = Box::pin(answers);
         assert!(futures_poll(&mut answers).await.is_none(), "it waits for the first caller");
         drop(hangs);
+        let mut late = Box::pin(lookups.get(hash(1), now, || async { Ok(Some(8)) }));
+        assert!(futures_poll(&mut late).await.is_none(), "it waits for the second one's question");
         assert_eq!(*answers.await.unwrap().unwrap(), 7);
+        assert_eq!(*late.await.unwrap().unwrap(), 7);
         assert!(lookups.in_flight().is_empty());
     }
 
