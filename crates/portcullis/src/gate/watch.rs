@@ -314,11 +314,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn short_outage_ends_no_connection() {
-        let (_, check, mut watch) = watched();
         for outage in [Answer::Unavailable, Answer::Hang] {
-            assert!(has_ended_within(BOUND, &mut watch).await.is_none());
+            let (_, check, mut watch) = watched();
+            // The next question is due an eighth of the bound later.
+            assert!(has_ended_within(BOUND * 7 / 8, &mut watch).await.is_none());
+            let asked = check.questions();
             check.tell(outage);
             assert!(has_ended_within(BOUND / 4, &mut watch).await.is_none());
+            assert_eq!(check.questions(), asked + 1, "a question during the outage");
             check.tell(Answer::GoOn);
             // A question that hangs is given up at the bound, so it ends the connection.
             if matches!(outage, Answer::Unavailable) {
