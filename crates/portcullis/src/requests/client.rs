@@ -1,6 +1,7 @@
 //! The HTTP client, and its options.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, Url};
 
@@ -19,6 +20,8 @@ pub(crate) struct RequestOptions {
     pub(crate) root_certificates: Vec<Vec<u8>>,
     pub(crate) proxy: Option<String>,
     pub(crate) headers: Vec<(String, String)>,
+    /// A file with the bearer token of requests.
+    pub(crate) token_file: Option<PathBuf>,
     /// Hosts that may be asked over plain HTTP.
     pub(crate) http_hosts: Vec<String>,
 }
@@ -45,7 +48,10 @@ impl RequestOptions {
 
     /// Whether an option is set that a client of the user would not use.
     pub(crate) fn has_client_options(&self) -> bool {
-        !self.headers.is_empty() || !self.root_certificates.is_empty() || self.proxy.is_some()
+        !self.headers.is_empty()
+            || self.token_file.is_some()
+            || !self.root_certificates.is_empty()
+            || self.proxy.is_some()
     }
 
     /// Refuses options that the client of the user would not use.
@@ -70,7 +76,10 @@ impl RequestOptions {
     ) -> Result<Requests, ConfigError> {
         let (headers, client) = match &self.client {
             Some(client) => (Ok(RequestHeaders::default()), Ok(client.clone())),
-            None => (RequestHeaders::of(&self.headers, accept, named), self.build_client(needs_https)),
+            None => (
+                RequestHeaders::of(&self.headers, self.token_file.as_deref(), accept, named),
+                self.build_client(needs_https),
+            ),
         };
         let (headers, client) = ConfigError::both(headers, client)?;
         Ok(Requests { client, headers })
@@ -78,7 +87,8 @@ impl RequestOptions {
 
     /// Everything that may change an answer, for the key of a cache. It holds secrets.
     pub(crate) fn fingerprint(&self) -> String {
-        format!("{:?} {:?} {:?} {:?}", self.headers, self.root_certificates, self.proxy, self.http_hosts)
+        let Self { headers, token_file, root_certificates, proxy, http_hosts, .. } = self;
+        format!("{headers:?} {token_file:?} {root_certificates:?} {proxy:?} {http_hosts:?}")
     }
 
     fn build_client(&self, needs_https: bool) -> Result<Client, ConfigError> {

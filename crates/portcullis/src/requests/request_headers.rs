@@ -1,9 +1,14 @@
 //! The header fields of requests: ours, and those that the user sets.
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{RequestBuilder, Url};
 
 use crate::error::ConfigError;
+use crate::requests::RequestFailure;
 
 const DEFAULT_USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
 
@@ -33,6 +38,9 @@ const RESERVED: [(&str, &str); 19] = [
 const BY_THE_CLIENT: &str = "the HTTP client sets it";
 const BY_PORTCULLIS: &str = "it is set from the response before";
 
+/// The longest bearer token that is read from a file, in bytes.
+const MAX_TOKEN_BYTES: u64 = 64 * 1024;
+
 /// The header fields of all requests of one client.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestHeaders {
@@ -40,16 +48,24 @@ pub(crate) struct RequestHeaders {
     general: HeaderMap,
     /// What the user sets, which may be a credential. It goes only to hosts that the configuration names.
     private: HeaderMap,
+    /// A file with a bearer token, which is read for each request. The token goes only to hosts that the configuration names.
+    token_file: Option<PathBuf>,
     /// The hosts that the configuration names: scheme, host and port.
     named: Vec<Url>,
 }
 
 impl RequestHeaders {
-    /// Reads the fields that the user sets. `Accept` and `User-Agent` replace ours; `accept` is the default.
+    /// Reads the fields that the user sets. `Accept` and `User-Agent` replace ours; `accept` is the default. `token_file`
+    /// is a file with the bearer token of requests.
     ///
     /// # Errors
-    /// [`ConfigError`] when a field is not one, or can't be set.
-    pub(crate) fn of(fields: &[(String, String)], accept: &'static str, named: Vec<Url>) -> Result<Self, ConfigError> {
+    /// [`ConfigError`] when a field is not one, or can't be set, or when the file has no token now.
+    pub(crate) fn of(
+        fields: &[(String, String)],
+        token_file: Option<&Path>,
+        accept: &'static str,
+        named: Vec<Url>,
+    ) -> Result<Self, ConfigError> {
         let (mut general, mut private) = (HeaderMap::new(), HeaderMap::new());
         for (name, value) in fields {
             let invalid = |_| ConfigError::new("header", "not a header field", "write a name and a value of RFC 9110");
@@ -65,18 +81,51 @@ impl RequestHeaders {
         for (name, default) in [(ACCEPT, HeaderValue::from_static(accept)), (USER_AGENT, DEFAULT_USER_AGENT)] {
             general.entry(name).or_insert(default);
         }
-        Ok(Self { general, private, named })
+        if let Some(path) = token_file {
+            if private.contains_key(AUTHORIZATION) {
+                return Err(ConfigError::new(
+                    "bearer_token_file",
+                    "the header field authorization is set as well",
+                    "leave one of the two out",
+                ));
+            }
+            bearer_token(path).map_err(|error| {
+                let problem = format!("{}: {error}", path.display());
+                ConfigError::new("bearer_token_file", problem, "name a file that holds the token and nothing else")
+            })?;
+        }
+        Ok(Self { general, private, token_file: token_file.map(Path::to_owned), named })
     }
 
     /// Adds the fields to a request for `url`.
-    pub(crate) fn add_to(&self, request: RequestBuilder, url: &Url) -> RequestBuilder {
+    ///
+    /// # Errors
+    /// [`RequestFailure`] when the file with the bearer token has none now.
+    pub(crate) fn add_to(&self, request: RequestBuilder, url: &Url) -> Result<RequestBuilder, RequestFailure> {
         let request = request.headers(self.general.clone());
-        if self.named.iter().any(|named| named.origin() == url.origin()) {
-            request.headers(self.private.clone())
-        } else {
-            request
+        if !self.named.iter().any(|named| named.origin() == url.origin()) {
+            return Ok(request);
+        }
+        let request = request.headers(self.private.clone());
+        match &self.token_file {
+            Some(path) => Ok(request.header(AUTHORIZATION, bearer_token(path).map_err(RequestFailure::TokenFile)?)),
+            None => Ok(request),
         }
     }
+}
+
+/// Reads a bearer token from a file, which is replaced while the service runs. No error shows what the file holds.
+fn bearer_token(path: &Path) -> io::Result<HeaderValue> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_TOKEN_BYTES).read_to_string(&mut text)?;
+    let wrong = |problem| io::Error::new(io::ErrorKind::InvalidData, problem);
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(wrong("the file is empty"));
+    }
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| wrong("it holds no token"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -85,7 +134,39 @@ mod tests {
 
     fn of(fields: &[(&str, &str)]) -> Result<RequestHeaders, ConfigError> {
         let fields: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        RequestHeaders::of(&fields, "*/*", vec![Url::parse("https://issuer.example/realms/one").unwrap()])
+        RequestHeaders::of(&fields, None, "*/*", vec![Url::parse("https://issuer.example/realms/one").unwrap()])
+    }
+
+    #[test]
+    fn bearer_token_is_read_for_each_request() {
+        let path = std::env::temp_dir().join(format!("portcullis-bearer-{}", std::process::id()));
+        let named = Url::parse("https://issuer.example/").unwrap();
+        let of = |fields: &[(String, String)]| RequestHeaders::of(fields, Some(&path), "*/*", vec![named.clone()]);
+        assert_eq!(of(&[]).unwrap_err().field(), "bearer_token_file");
+        for content in ["", " \n", "one\ntwo", "\u{7f}"] {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(of(&[]).unwrap_err().field(), "bearer_token_file", "{content:?}");
+        }
+        std::fs::write(&path, "secret-1\n").unwrap();
+        let both = of(&[("Authorization".to_owned(), "Bearer secret".to_owned())]).unwrap_err().to_string();
+        assert!(both.starts_with("bearer_token_file: ") && !both.contains("secret"), "{both}");
+        let headers = of(&[]).unwrap();
+        let client = reqwest::Client::new();
+        let sent = |url: &str| {
+            let url = Url::parse(url).unwrap();
+            let request = headers.add_to(client.get(url.clone()), &url)?.build().unwrap();
+            Ok::<_, RequestFailure>(
+                request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned()),
+            )
+        };
+        assert_eq!(sent("https://issuer.example/keys").unwrap().as_deref(), Some("Bearer secret-1"));
+        std::fs::write(&path, "secret-2").unwrap();
+        assert_eq!(sent("https://issuer.example/keys").unwrap().as_deref(), Some("Bearer secret-2"));
+        assert_eq!(sent("https://other.example/keys").unwrap(), None);
+        std::fs::remove_file(&path).unwrap();
+        let error = sent("https://issuer.example/keys").unwrap_err().to_string();
+        assert!(error.contains("token") && !error.contains("secret"), "{error}");
+        assert_eq!(sent("https://other.example/keys").unwrap(), None);
     }
 
     #[test]
@@ -115,7 +196,7 @@ mod tests {
             ("https://keys.issuer.example/", false),
         ] {
             let url = Url::parse(url).unwrap();
-            let request = headers.add_to(client.get(url.clone()), &url).build().unwrap();
+            let request = headers.add_to(client.get(url.clone()), &url).unwrap().build().unwrap();
             let sent = request.headers();
             assert_eq!(sent.contains_key("authorization") && sent.contains_key("x-api-key"), is_named, "{url}");
             assert_eq!(sent.contains_key("authorization") || sent.contains_key("x-api-key"), is_named, "{url}");

@@ -17,6 +17,8 @@ pub(crate) enum RequestFailure {
     Status { status: u16, location: Option<String>, retry_after: Option<Duration> },
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    #[error("the file with the bearer token cannot be used: {0}")]
+    TokenFile(std::io::Error),
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
 }

@@ -1,7 +1,7 @@
 //! The options of [`RemoteKeys`]. Invalid options are errors here, not at the first fetch.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,6 +120,26 @@ impl RemoteKeysBuilder {
         self
     }
 
+    /// Sends the text of the file at `path` as bearer token, in the field `authorization`: for a credential that is replaced
+    /// while the service runs, for example the token of a pod in Kubernetes. The file is read again for each request. The
+    /// token goes only to hosts that the configuration names, as [`Self::header`] says.
+    ///
+    /// ```no_run
+    /// use portcullis::keys::RemoteKeys;
+    ///
+    /// let keys = RemoteKeys::builder()
+    ///     .bearer_token_file("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    ///     .at("https://kubernetes.default.svc/openid/v1/jwks")?;
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    ///
+    /// The build fails if the file has no token, or if [`Self::header`] sets `authorization` as well. A fetch fails while the
+    /// file has none, and cached keys stay in use.
+    pub fn bearer_token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.requests.token_file = Some(path.into());
+        self
+    }
+
     /// Sends the requests with this client, with its header fields, redirects, proxies, certificates and connections. It
     /// sends its own header fields to every host, also to one that the metadata or a redirect names.
     ///
@@ -225,7 +245,7 @@ impl RemoteKeysBuilder {
             return Err(ConfigError::new(
                 "loader",
                 "options of HTTP requests are set as well, and a loader would not use them",
-                "leave out client, header, proxy, root_certificate, cache, issuer_at and the location of metadata",
+                "leave out client, header, bearer_token_file, proxy, root_certificate, cache, issuer_at and the location of metadata",
             ));
         }
         self.build(KeySetSource::Loader(Arc::new(loader)))

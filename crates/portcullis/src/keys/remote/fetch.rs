@@ -304,7 +304,7 @@ async fn get(
     url: &Url,
     validators: Option<&CacheValidators>,
 ) -> Result<Response, FetchFailure> {
-    let mut request = settings.headers.add_to(client.get(url.clone()), url);
+    let mut request = settings.headers.add_to(client.get(url.clone()), url)?;
     if let Some(etag) = validators.and_then(|validators| validators.etag.clone()) {
         request = request.header(IF_NONE_MATCH, etag);
     }
