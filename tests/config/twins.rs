@@ -9,6 +9,7 @@ use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
 use portcullis_oidc::Authok;
 use portcullis_testing::TestIssuer;
+use portcullis_workload::{GitHubActions, GitLab, Kubernetes};
 
 /// Variables and a folder with their values in files.
 struct Variables {
@@ -87,6 +88,47 @@ fn presets_read_twins() {
         ],
     );
     clerk.check(|lookup| Clerk::from_variables(lookup)?.verifier());
+}
+
+#[test]
+fn presets_of_machines_read_twins() {
+    let api = "https://api.example.com";
+    let github = Variables::new(
+        "github",
+        &[
+            ("PORTCULLIS_GITHUB_AUDIENCE", api),
+            ("PORTCULLIS_GITHUB_REPOSITORY_IDS", "1, 2"),
+            ("PORTCULLIS_GITHUB_OWNER_IDS", "3"),
+            ("PORTCULLIS_GITHUB_REFS", "refs/heads/main"),
+            ("PORTCULLIS_GITHUB_ENVIRONMENTS", "production"),
+            ("PORTCULLIS_GITHUB_JOB_WORKFLOWS", "o/r/.github/workflows/w.yml@refs/heads/main"),
+            ("PORTCULLIS_GITHUB_HOST", "github.example.com"),
+        ],
+    );
+    github.check(|lookup| GitHubActions::from_variables(lookup)?.verifier());
+    let gitlab = Variables::new(
+        "gitlab",
+        &[
+            ("PORTCULLIS_GITLAB_AUDIENCE", api),
+            ("PORTCULLIS_GITLAB_INSTANCE", "https://gitlab.example.com"),
+            ("PORTCULLIS_GITLAB_PROJECT_IDS", "1"),
+            ("PORTCULLIS_GITLAB_NAMESPACE_IDS", "2"),
+            ("PORTCULLIS_GITLAB_BRANCHES", "main"),
+            ("PORTCULLIS_GITLAB_ENVIRONMENTS", "production"),
+        ],
+    );
+    gitlab.check(|lookup| GitLab::from_variables(lookup)?.verifier());
+    let kubernetes = Variables::new(
+        "kubernetes",
+        &[
+            ("PORTCULLIS_KUBERNETES_AUDIENCE", api),
+            ("PORTCULLIS_KUBERNETES_SERVICE_ACCOUNTS", "shop:web"),
+            ("PORTCULLIS_KUBERNETES_NAMESPACES", "infra"),
+            ("PORTCULLIS_KUBERNETES_ISSUER", "https://issuer.example"),
+            ("PORTCULLIS_KUBERNETES_JWKS_URL", "https://issuer.example/keys"),
+        ],
+    );
+    kubernetes.check(|lookup| Kubernetes::from_variables(lookup)?.verifier());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use portcullis_azure::{Azure, AzureClaims};
 use portcullis_clerk::{Clerk, ClerkClaims};
 use portcullis_oidc as oidc;
 use portcullis_testing::{TestIssuer, TokenBuilder};
+use portcullis_workload as workload;
 use serde_json::{Map, Value, json};
 
 const API: &str = "https://api.example.com";
@@ -124,6 +125,34 @@ fn of_others() -> Vec<Subject> {
         }),
         Subject::new("Zitadel", &TestIssuer::zitadel("https://i.zitadel.cloud", "1"), VITAL, |keys| {
             oidc::Zitadel::new("https://i.zitadel.cloud", "1").keys(keys).builder()
+        }),
+    ]
+}
+
+fn of_machines() -> Vec<Subject> {
+    const CLUSTER: &str = "https://kubernetes.default.svc.cluster.local";
+    const VITAL: &[&str] = &["aud", "exp", "iss"];
+    vec![
+        Subject::new(
+            "GitHub Actions",
+            &TestIssuer::github_actions(API),
+            &["aud", "event_name", "exp", "iss", "ref", "repository_id"],
+            |keys| {
+                let github = workload::GitHubActions::new(API).repository(456_789).git_ref("refs/heads/main");
+                github.keys(keys).builder()
+            },
+        ),
+        Subject::new(
+            "GitLab",
+            &TestIssuer::gitlab("https://gitlab.example.com", API),
+            &["aud", "exp", "iss", "pipeline_source", "project_id", "ref", "ref_type"],
+            |keys| {
+                let gitlab = workload::GitLab::new("https://gitlab.example.com", API).project(22).branch("main");
+                gitlab.keys(keys).builder()
+            },
+        ),
+        Subject::new("Kubernetes", &TestIssuer::kubernetes(CLUSTER, API), VITAL, |keys| {
+            workload::Kubernetes::new(CLUSTER, API).service_account("shop", "web").keys(keys).builder()
         }),
     ]
 }
@@ -290,8 +319,15 @@ async fn odd_claims_grant_nothing_with_other_presets() {
 }
 
 #[tokio::test]
+async fn odd_claims_grant_nothing_with_machines() {
+    assert_odd_claims_count_for_nothing(of_machines()).await;
+}
+
+#[tokio::test]
 async fn odd_header_members_are_refused_or_harmless() {
-    for Subject { name, gate, token, .. } in of_clerk().into_iter().chain(of_azure()).chain(of_others()) {
+    for Subject { name, gate, token, .. } in
+        of_clerk().into_iter().chain(of_azure()).chain(of_others()).chain(of_machines())
+    {
         for odd in odd_values().into_iter().filter(|odd| !odd.is_null()) {
             for member in ["alg", "crit", "typ"] {
                 let refused = gate.verify(&token.clone().header(member, &odd).sign()).await.err();
@@ -311,7 +347,9 @@ async fn odd_header_members_are_refused_or_harmless() {
 #[tokio::test]
 async fn no_preset_takes_reports_for_access_tokens() {
     let mut presets = 0;
-    for Subject { name, gate, token, .. } in of_clerk().into_iter().chain(of_azure()).chain(of_others()) {
+    for Subject { name, gate, token, .. } in
+        of_clerk().into_iter().chain(of_azure()).chain(of_others()).chain(of_machines())
+    {
         presets += 1;
         assert!(gate.verify(&token.sign()).await.is_ok(), "{name}");
         let logout = "http://schemas.openid.net/event/backchannel-logout";

@@ -15,6 +15,7 @@ use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
 use portcullis_oidc::{Authok, Cognito, Firebase, Google, Keycloak, Logto, Okta, Supabase, WorkOs, Zitadel};
 use portcullis_testing::{SigningKey, TestIssuer};
+use portcullis_workload::{GitHubActions, GitLab, Kubernetes};
 
 const API: &str = "https://api.example.com";
 const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
@@ -206,6 +207,33 @@ async fn page_of_zitadel_agrees() {
     let instance = TestIssuer::zitadel("https://instance-1.zitadel.cloud", "69234237810729019");
     assert_page_agrees("portcullis-oidc/src/tokens/zitadel.md", &instance, |keys| {
         Zitadel::new("https://instance-1.zitadel.cloud", "69234237810729019").keys(keys).verifier()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn page_of_github_actions_agrees() {
+    assert_page_agrees("portcullis-workload/src/tokens/github.md", &TestIssuer::github_actions(API), |keys| {
+        GitHubActions::new(API).repository(456_789).keys(keys).verifier()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn page_of_gitlab_agrees() {
+    let instance = TestIssuer::gitlab("https://gitlab.example.com", API);
+    assert_page_agrees("portcullis-workload/src/tokens/gitlab.md", &instance, |keys| {
+        let preset = GitLab::new("https://gitlab.example.com", API).project(22).branch("main").protected_refs();
+        preset.keys(keys).verifier()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn page_of_kubernetes_agrees() {
+    const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+    assert_page_agrees("portcullis-workload/src/tokens/kubernetes.md", &TestIssuer::kubernetes(ISSUER, API), |keys| {
+        Kubernetes::new(ISSUER, API).service_account("shop", "web").keys(keys).verifier()
     })
     .await;
 }

@@ -60,6 +60,8 @@ portcullis verify (--issuer ISSUER… | --any-issuer) (--audience AUDIENCE… | 
                          (--audience AUDIENCE… | --any-audience) [OPTIONS] [TOKEN | -]
        portcullis verify --azure-tenant TENANT --azure-client-id ID [OPTIONS] [TOKEN | -]
        portcullis verify --clerk-frontend-api HOST [--authorized-party ORIGIN]… [OPTIONS] [TOKEN | -]
+       portcullis verify (--github-repository ID | --gitlab-project ID | --kubernetes-issuer ISSUER)
+                         (--audience AUDIENCE… | --any-audience) [OPTIONS] [TOKEN | -]
        portcullis verify --jws (--jwks FILE | --jwks-url URL | --public-key FILE | --secret FILE) [--alg ALG]…
                          [TOKEN | -]
        portcullis verify --config FILE [OPTIONS] [TOKEN | -]";
@@ -91,6 +93,11 @@ Examples:
   # An access token of Entra ID, with the tenant's keys in a file:
   portcullis verify --azure-tenant 8eaef023-2b34-4da1-9baa-8bc8c9d6a490 \\
       --azure-client-id 535fb089-9ff3-47b6-9bfb-4f1264799865 --jwks keys.json eyJ…
+
+  # The token of a job in GitHub Actions, or of a pod:
+  portcullis verify --github-repository 456789 --audience https://api.example.com eyJ…
+  portcullis verify --kubernetes-issuer https://oidc.eks.eu-west-1.amazonaws.com/id/EX \\
+      --service-account shop:web --audience https://orders.example.com eyJ…
 
   # Many tokens, one per line. Each line gets one verdict, even an empty line:
   portcullis verify --issuer https://issuer.example/ --audience api --public-key issuer.pem - < tokens.txt
@@ -196,6 +203,15 @@ pub(crate) struct ProviderArgs {
     /// audience
     #[arg(long, value_name = "HOST")]
     pub(crate) clerk_frontend_api: Option<String>,
+    /// A repository on GitHub, by its number: sets issuer, keys and the rules for tokens of its jobs, without pull requests
+    #[arg(long, value_name = "ID")]
+    pub(crate) github_repository: Option<u64>,
+    /// A project on GitLab, by its number: sets issuer, keys and the rules for tokens of its jobs, without merge requests
+    #[arg(long, value_name = "ID")]
+    pub(crate) gitlab_project: Option<u64>,
+    /// The issuer of a Kubernetes cluster: sets --issuer, the keys and the rules for tokens of service accounts
+    #[arg(long, value_name = "ISSUER")]
+    pub(crate) kubernetes_issuer: Option<String>,
 }
 
 /// The flags that belong to one identity provider.
@@ -210,6 +226,20 @@ pub(crate) struct OfProviderArgs {
     #[arg(long, value_name = "ORIGIN", requires = "clerk_frontend_api",
         conflicts_with_all = ["oidc_issuer", "auth0_domain", "authok_domain", "azure_tenant"])]
     pub(crate) authorized_party: Vec<String>,
+    /// The host of a GitHub Enterprise Server [default: github.com]
+    #[arg(long, value_name = "HOST", requires = "github_repository")]
+    pub(crate) github_host: Option<String>,
+    /// The GitLab instance [default: https://gitlab.com]
+    #[arg(long, value_name = "URL", requires = "gitlab_project")]
+    pub(crate) gitlab_instance: Option<String>,
+    /// A service account of Kubernetes; repeat for several [default: any]
+    #[arg(long, value_name = "NAMESPACE:NAME", requires = "kubernetes_issuer", value_parser = service_account)]
+    pub(crate) service_account: Vec<(String, String)>,
+}
+
+fn service_account(text: &str) -> Result<(String, String), &'static str> {
+    let names = text.split_once(':').map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+    names.ok_or("not a service account; write NAMESPACE:NAME, for example shop:web")
 }
 
 fn date(text: &str) -> Result<i64, &'static str> {

@@ -9,6 +9,7 @@ mod flags;
 mod input;
 mod inspect;
 mod keys;
+mod machine;
 mod pasted;
 mod printable;
 mod provider;

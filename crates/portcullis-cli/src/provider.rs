@@ -10,6 +10,7 @@ use portcullis_clerk::Clerk;
 use portcullis_oidc::Authok;
 
 use crate::args::VerifyArgs;
+use crate::machine::Machine;
 
 /// The identity provider that a flag names.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,7 @@ pub(crate) enum Provider<'a> {
         frontend_api: &'a str,
         authorized_parties: &'a [String],
     },
+    Machine(Machine<'a>),
     /// Any issuer that publishes metadata.
     Oidc {
         issuer: &'a str,
@@ -48,7 +50,8 @@ impl<'a> Provider<'a> {
             Some(Self::Clerk { frontend_api, authorized_parties })
         };
         let oidc = || provider.oidc_issuer.as_deref().map(|issuer| Self::Oidc { issuer });
-        auth0.or_else(authok).or_else(azure).or_else(clerk).or_else(oidc)
+        let machine = || Machine::named(args).map(Self::Machine);
+        auth0.or_else(authok).or_else(azure).or_else(clerk).or_else(machine).or_else(oidc)
     }
 
     /// Returns the flag that names it.
@@ -58,6 +61,7 @@ impl<'a> Provider<'a> {
             Self::Authok { .. } => "--authok-domain",
             Self::Azure { .. } => "--azure-tenant",
             Self::Clerk { .. } => "--clerk-frontend-api",
+            Self::Machine(machine) => machine.flag(),
             Self::Oidc { .. } => "--oidc-issuer",
         }
     }
@@ -71,13 +75,18 @@ impl<'a> Provider<'a> {
             | (Self::Oidc { .. }, "issuer") => Some(self.flag()),
             (Self::Azure { .. }, AZURE_CLIENT) => Some("--azure-client-id"),
             (Self::Clerk { .. }, "authorized_parties") => Some("--authorized-party"),
+            (Self::Machine(machine), field) => machine.flag_of(field),
             _ => None,
         }
     }
 
     /// Whether it has its own audience rule, so that no audience has to be named.
     pub(crate) fn has_an_audience_rule(self) -> bool {
-        matches!(self, Self::Azure { .. } | Self::Clerk { .. })
+        match self {
+            Self::Azure { .. } | Self::Clerk { .. } => true,
+            Self::Machine(machine) => machine.has_an_audience_rule(),
+            Self::Auth0 { .. } | Self::Authok { .. } | Self::Oidc { .. } => false,
+        }
     }
 
     /// Returns the builder of its preset, with `keys` instead of the preset's keys if they are given. `None` means that it has no
@@ -86,8 +95,6 @@ impl<'a> Provider<'a> {
     /// # Errors
     /// [`ConfigError`], whose field [`Self::flag_of`] understands.
     pub(crate) fn builder(self, keys: Option<Arc<dyn KeyProvider>>) -> Option<Result<JwtVerifierBuilder, ConfigError>> {
-        // The caller sets the audience.
-        const NO_AUDIENCE: &str = "";
         Some(match self {
             Self::Auth0 { domain } => with(Auth0::new(domain, NO_AUDIENCE), keys, Auth0::keys).builder(),
             Self::Authok { domain } => with(Authok::new(domain, NO_AUDIENCE), keys, Authok::keys).builder(),
@@ -102,10 +109,14 @@ impl<'a> Provider<'a> {
                 };
                 with(clerk, keys, Clerk::keys).builder()
             }
+            Self::Machine(machine) => machine.builder(keys),
             Self::Oidc { .. } => return None,
         })
     }
 }
+
+/// The caller sets the audience.
+pub(crate) const NO_AUDIENCE: &str = "";
 
 const AZURE_TENANT: &str = "AZURE_TENANT_ID";
 const AZURE_CLIENT: &str = "AZURE_CLIENT_ID";
@@ -119,7 +130,11 @@ fn azure(tenant: &str, client_id: &str) -> Result<Azure, ConfigError> {
     })
 }
 
-fn with<P>(preset: P, keys: Option<Arc<dyn KeyProvider>>, set: impl FnOnce(P, Arc<dyn KeyProvider>) -> P) -> P {
+pub(crate) fn with<P>(
+    preset: P,
+    keys: Option<Arc<dyn KeyProvider>>,
+    set: impl FnOnce(P, Arc<dyn KeyProvider>) -> P,
+) -> P {
     match keys {
         Some(keys) => set(preset, keys),
         None => preset,

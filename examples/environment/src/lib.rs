@@ -3,6 +3,8 @@
 //! Your own service has one identity provider and needs one line instead, for example
 //! `Gate::new(Auth0::from_env()?.verifier()?)`.
 
+mod machines;
+
 use portcullis::config::{members, variables};
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{AuthError, Config, ConfigError, Gate};
@@ -11,6 +13,8 @@ use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
 use portcullis_oidc::Authok;
 use portcullis_testing::{IssuerServer, TestIssuer};
+
+use crate::machines::MACHINES;
 
 /// What the server needs to start.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ const PRESETS: [(&[&str], PresetBuilder); 4] = [
     (&["AUTHOK_DOMAIN", "AUTHOK_AUDIENCE"], || Authok::from_env()?.builder()),
 ];
 
-type PresetBuilder = fn() -> Result<JwtVerifierBuilder, ConfigError>;
+pub(crate) type PresetBuilder = fn() -> Result<JwtVerifierBuilder, ConfigError>;
 
 /// The identity provider that a variable names.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +107,8 @@ impl Environment {
 }
 
 fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<NamedProvider>, ConfigError> {
-    let of_presets = PRESETS.into_iter().map(|(variables, preset)| (Some(preset), variables.to_vec()));
+    let presets = PRESETS.into_iter().chain(MACHINES);
+    let of_presets = presets.map(|(variables, preset)| (Some(preset), variables.to_vec()));
     let of_any_issuer = members().filter(|member| !member.suits_any_issuer()).map(|member| member.variable());
     let providers = of_presets.chain([(None, of_any_issuer.collect())]);
     let mut named = providers.filter_map(|(preset, variables)| {
@@ -163,6 +168,9 @@ mod tests {
         assert_eq!(named(&["AZURE_CLIENT_ID", "AZURE_TENANT_ID"]), Ok(Some(("AZURE_TENANT_ID", true))));
         assert_eq!(named(&["AZURE_TENANT_ID_FILE"]), Ok(Some(("AZURE_TENANT_ID", true))));
         assert_eq!(named(&["AUTHOK_AUDIENCE"]), Ok(Some(("AUTHOK_AUDIENCE", true))));
+        assert_eq!(named(&["PORTCULLIS_GITHUB_AUDIENCE"]), Ok(Some(("PORTCULLIS_GITHUB_AUDIENCE", true))));
+        // Platforms set names without the prefix themselves.
+        assert_eq!(named(&["GITHUB_TOKEN", "KUBERNETES_SERVICE_HOST", "AWS_REGION"]), Ok(None));
         // `AZURE_AUTHORITY_HOST` names a cloud, not an identity provider. Other programs on the machine may need it.
         assert_eq!(named(&["AZURE_AUTHORITY_HOST"]), Ok(None));
     }

@@ -4,12 +4,14 @@ mod auth0;
 mod azure;
 mod clerk;
 mod cloud;
+mod machines;
 mod oidc;
 
 pub(crate) use auth0::samples as auth0;
 pub(crate) use azure::{b2c, entra_id, external_id};
 pub(crate) use clerk::samples as clerk;
 pub(crate) use cloud::{cognito, firebase, google};
+pub(crate) use machines::{github_actions, gitlab, kubernetes};
 pub(crate) use oidc::{keycloak, logto, okta, supabase, workos_api, workos_sessions, zitadel};
 
 use std::fmt;

@@ -5,4 +5,5 @@
 mod auth0;
 mod azure;
 mod clerk;
+mod machines;
 mod oidc;
