@@ -155,11 +155,11 @@ impl JwtVerifierBuilder {
         self
     }
 
-    /// Caches the good signatures of up to `tokens` tokens, so that a repeated token costs a hash instead of a signature
+    /// Caches the good signatures of up to `tokens` tokens, so that a repeated token costs a lookup instead of a signature
     /// check. Everything else is checked each time, and also whether the token's key is still valid. Default: 0, no cache.
     ///
-    /// The cache takes at most 64 MiB, or what [`Self::cache_bytes`] sets. A token leaves it when it expires, at the latest
-    /// after an hour.
+    /// The cache takes at most 64 MiB, or what [`Self::cache_bytes`] sets. The tokens that are used least leave it first, and
+    /// an expired one when it is presented again.
     pub fn cache_tokens(mut self, tokens: u64) -> Self {
         self.cached_tokens = tokens;
         self

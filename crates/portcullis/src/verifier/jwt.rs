@@ -19,7 +19,7 @@ use crate::verifier::allowance::Allowance;
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
-use crate::verifier::token_cache::{TokenCache, TokenDigest};
+use crate::verifier::token_cache::TokenCache;
 use crate::verifier::unverified::Explain;
 use crate::verifier::verified::{Signed, TokenContents};
 use crate::verifier::{Evidence, JwtVerifierBuilder, UnverifiedToken, Verified, Verifier};
@@ -117,13 +117,13 @@ impl JwtVerifier {
         Self::check_scheme(credential)?;
         token.check_size(self.max_token_bytes)?;
         let (header, counts) = self.headers.recall_or_read(token, read, &self.long_headers)?;
-        let token = self.verify_signed(token, header).await?;
+        let signed = self.verify_signed(token, header).await?;
         if counts {
             self.long_headers.give_back();
         }
-        let checked = self.check_claims(&token.contents, credential.is_binding_left_to_gate());
-        self.update_cache(&token, &checked);
-        checked.map(|()| Verified::from_token(token.contents, Arc::clone(&self.grants)))
+        let checked = self.check_claims(&signed.contents, credential.is_binding_left_to_gate());
+        self.update_cache(token, &signed, &checked);
+        checked.map(|()| Verified::from_token(signed.contents, Arc::clone(&self.grants)))
     }
 
     fn check_scheme(credential: &Credential<'_>) -> Result<(), AuthError> {
@@ -145,11 +145,10 @@ impl JwtVerifier {
         };
         let first_key = search().find().await?;
         // Hashing a large token takes longer than a refusal may, so it comes last.
-        let digest = self.cache.as_ref().map(|_| TokenDigest::of(token.text()));
-        if let Some(contents) = self.cache.as_ref().zip(digest).and_then(|(cache, digest)| cache.get(&digest))
+        if let Some(contents) = self.cache.as_ref().and_then(|cache| cache.get(token.text()))
             && self.has_key_of(&contents, search(), Arc::clone(&first_key)).await?
         {
-            return Ok(SignedToken { contents, digest, is_new: false });
+            return Ok(SignedToken { contents, is_new: false });
         }
         let (key, signature) = search().verify(token, first_key).await?;
         self.headers.remember(token, &header);
@@ -158,7 +157,7 @@ impl JwtVerifier {
         let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
         let signed = Signed { header: Arc::clone(&header), key, signature };
         let contents = TokenContents { claims, evidence, signed: Some(signed), clock };
-        Ok(SignedToken { contents: Arc::new(contents), digest, is_new: true })
+        Ok(SignedToken { contents: Arc::new(contents), is_new: true })
     }
 
     /// Whether the key of a cached token is still one of the keys for its header.
@@ -188,12 +187,12 @@ impl JwtVerifier {
     }
 
     /// Caches a new token with a good signature, and drops a cached token that is expired.
-    fn update_cache(&self, token: &SignedToken, checked: &Result<(), AuthError>) {
-        let (Some(cache), Some(digest)) = (&self.cache, token.digest) else { return };
-        if token.is_new {
-            cache.insert(digest, &token.contents, self.clock.now(), self.leeway);
+    fn update_cache(&self, token: &Compact<'_>, signed: &SignedToken, checked: &Result<(), AuthError>) {
+        let Some(cache) = &self.cache else { return };
+        if signed.is_new {
+            cache.insert(token.text(), &signed.contents, self.clock.now(), self.leeway);
         } else if matches!(checked, Err(AuthError::InvalidToken(InvalidToken::Expired))) {
-            cache.forget(&digest);
+            cache.forget(token.text());
         }
     }
 }
@@ -201,8 +200,6 @@ impl JwtVerifier {
 /// A token with a good signature.
 struct SignedToken {
     contents: Arc<TokenContents>,
-    /// `None` without a token cache.
-    digest: Option<TokenDigest>,
     /// Whether the signature was checked now, so that the token is not in the cache.
     is_new: bool,
 }

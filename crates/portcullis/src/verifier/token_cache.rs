@@ -1,112 +1,103 @@
 //! The cache of good signatures.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use moka::Expiry;
-use moka::sync::Cache;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use zeroize::Zeroizing;
 
 use crate::claims::NumericDate;
-use crate::hash::sha256;
 use crate::verifier::verified::TokenContents;
 
-/// Access tokens live shorter than this, so older entries are useless.
-const LIFETIME: Duration = Duration::from_secs(3600);
 /// How much memory cached tokens may take, in bytes.
 pub(super) const DEFAULT_CACHED_BYTES: u64 = 64 * 1024 * 1024;
-/// What the cache needs for an entry in addition to its contents, in bytes: the key, links, counters, and parts that allocators add.
+/// What the cache needs for an entry in addition to its contents, in bytes: links, counters, and parts that allocators add.
 const ENTRY_BYTES: usize = 512;
-/// After entries of one such part of the capacity were added, the cache drops surplus entries at once.
-const PARTS: u64 = 64;
+/// The largest entry of a token of the default size, in bytes. Each part of the cache has room for some of them.
+const LARGEST_ENTRY_BYTES: u64 = 128 * 1024;
+/// The number of entries that the cache has room for at first. Its tables grow when more are needed.
+const FIRST_ROOM: u64 = 1024;
 
 /// Caches that a token's signature is good, with what the token says. The claim checks still run on every hit. The key is
 /// also looked up again, so tokens of a withdrawn or replaced key are refused at once.
+///
+/// Only tokens with a good signature are added. So forged tokens take no place, and nobody without a signing key can choose
+/// the hashes of the entries.
 pub(super) struct TokenCache {
-    entries: Cache<TokenDigest, Entry>,
+    entries: Cache<TokenBytes, Entry, Weight>,
     /// The least weight of an entry. It bounds the number of entries.
-    least_weight: u32,
-    capacity: u64,
-    /// The weight of the entries that were added since entries were dropped.
-    added: AtomicU64,
+    least_weight: u64,
 }
 
 #[derive(Clone)]
 struct Entry {
     contents: Arc<TokenContents>,
-    weight: u32,
-    /// How long the token can still be good.
-    lifetime: Duration,
+    weight: u64,
 }
 
-/// The SHA-256 of a complete token, signature included: two tokens share an entry only if all their bytes are equal.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
-pub(super) struct TokenDigest([u8; 32]);
+/// All bytes of a token, signature included. They are compared on every hit, and overwritten when the entry is dropped.
+struct TokenBytes(Zeroizing<Box<[u8]>>);
 
-/// Drops an entry when its token expires.
-struct UntilExpired;
-
-impl Expiry<TokenDigest, Entry> for UntilExpired {
-    fn expire_after_create(&self, _: &TokenDigest, entry: &Entry, _: Instant) -> Option<Duration> {
-        Some(entry.lifetime)
-    }
-
-    fn expire_after_update(&self, _: &TokenDigest, entry: &Entry, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        Some(entry.lifetime)
-    }
-}
+#[derive(Clone)]
+struct Weight;
 
 impl TokenCache {
     /// A cache of at most `tokens` tokens that take at most `bytes` bytes.
     pub(super) fn new(tokens: u64, bytes: u64) -> Self {
-        // Each entry weighs at least its share of the bytes, so that the weight bounds the number of entries as well.
-        let share = bytes.checked_div(tokens).unwrap_or_default();
-        let least_weight = u32::try_from(share).unwrap_or(u32::MAX).max(1);
-        let capacity = bytes.min(tokens.saturating_mul(u64::from(least_weight)));
-        let entries = Cache::builder()
-            .max_capacity(capacity)
-            .weigher(|_: &TokenDigest, entry: &Entry| entry.weight)
-            .expire_after(UntilExpired)
-            .build();
-        Self { entries, least_weight, capacity, added: AtomicU64::new(0) }
+        // One more entry than allowed weighs more than all bytes, so that the weight bounds the number of entries as well.
+        let least_weight = (bytes / tokens.saturating_add(1)).saturating_add(1);
+        // The cache divides its capacity into parts with separate locks: fewer, the fewer entries it is told to expect.
+        let expected = tokens.min(FIRST_ROOM).min(bytes / LARGEST_ENTRY_BYTES).max(1);
+        let expected = usize::try_from(expected).unwrap_or(1);
+        Self { entries: Cache::with_weighter(expected, bytes, Weight), least_weight }
     }
 
-    pub(super) fn get(&self, digest: &TokenDigest) -> Option<Arc<TokenContents>> {
-        self.entries.get(digest).map(|entry| entry.contents)
+    pub(super) fn get(&self, token: &[u8]) -> Option<Arc<TokenContents>> {
+        self.entries.get(token).map(|entry| entry.contents)
     }
 
-    /// Caches a token until `now`, the time of the verifier's clock, passes its `exp` by `leeway`.
-    pub(super) fn insert(
-        &self,
-        digest: TokenDigest,
-        contents: &Arc<TokenContents>,
-        now: NumericDate,
-        leeway: Duration,
-    ) {
+    /// Caches a token, unless `now`, the time of the verifier's clock, is past its `exp` by `leeway`.
+    pub(super) fn insert(&self, token: &[u8], contents: &Arc<TokenContents>, now: NumericDate, leeway: Duration) {
         let expires_at = contents.claims.expires_at().map(|expires_at| expires_at.saturating_add(leeway));
-        let lifetime = expires_at.map_or(LIFETIME, |expires_at| expires_at.saturating_since(now).min(LIFETIME));
-        if lifetime.is_zero() {
+        if expires_at.is_some_and(|expires_at| expires_at.saturating_since(now).is_zero()) {
             return;
         }
-        let bytes = u32::try_from(ENTRY_BYTES + contents.memory()).unwrap_or(u32::MAX);
-        let weight = bytes.max(self.least_weight);
-        self.entries.insert(digest, Entry { contents: Arc::clone(contents), weight, lifetime });
-        // The cache drops entries only now and then, so it could exceed its capacity for a while.
-        let added = self.added.fetch_add(u64::from(weight), Ordering::Relaxed);
-        if added > self.capacity / PARTS {
-            self.added.store(0, Ordering::Relaxed);
-            self.entries.run_pending_tasks();
-        }
+        let bytes = (ENTRY_BYTES + token.len() + contents.memory()) as u64;
+        let entry = Entry { contents: Arc::clone(contents), weight: bytes.max(self.least_weight) };
+        self.entries.insert(TokenBytes(Zeroizing::new(token.into())), entry);
     }
 
     /// Drops a token, because it is expired.
-    pub(super) fn forget(&self, digest: &TokenDigest) {
-        self.entries.invalidate(digest);
+    pub(super) fn forget(&self, token: &[u8]) {
+        self.entries.remove(token);
     }
 }
 
-impl TokenDigest {
-    pub(super) fn of(token: &[u8]) -> Self {
-        Self(sha256(token))
+impl Weighter<TokenBytes, Entry> for Weight {
+    fn weight(&self, _: &TokenBytes, entry: &Entry) -> u64 {
+        entry.weight
     }
 }
+
+impl Borrow<[u8]> for TokenBytes {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Hash for TokenBytes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialEq for TokenBytes {
+    fn eq(&self, other: &Self) -> bool {
+        *self.0 == *other.0
+    }
+}
+
+impl Eq for TokenBytes {}
