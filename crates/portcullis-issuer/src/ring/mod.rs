@@ -501,6 +501,10 @@ impl KeyProvider for KeyRing {
         self.find(query).ok_or(KeyError::NotFound)
     }
 
+    fn key_at_hand(&self, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        self.find(query).map(Ok)
+    }
+
     /// All asymmetric algorithms, so that the ring can change to another one. Each key serves only its own.
     fn algorithms(&self) -> AlgorithmSet {
         AlgorithmSet::ASYMMETRIC

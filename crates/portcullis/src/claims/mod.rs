@@ -22,7 +22,7 @@ pub use typed::{FromClaims, NoClaims};
 
 use self::type_mismatch::TypeMismatch;
 use crate::error::InvalidToken;
-use crate::jose::json::{JsonError, JsonObject, Text, WrongType};
+use crate::jose::json::{JsonError, JsonObject, Span, Text, WrongType};
 
 /// The claims of a token.
 ///
@@ -76,6 +76,17 @@ impl Claims {
             issued_at: date("iat")?,
             object,
         })
+    }
+
+    /// Keeps a text, which is ASCII, in the same memory as the claims. Returns its position.
+    pub(crate) fn keep(&mut self, text: &[u8]) -> Result<Span, InvalidToken> {
+        let kept = std::str::from_utf8(text).ok().and_then(|text| self.object.keep(text));
+        kept.ok_or(InvalidToken::TooLarge { limit: u32::MAX as usize })
+    }
+
+    /// The text that [`Self::keep`] kept.
+    pub(crate) fn kept(&self, position: Span) -> &str {
+        self.object.kept(position)
     }
 
     /// Returns `iss`, the issuer.

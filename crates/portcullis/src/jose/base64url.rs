@@ -1,10 +1,32 @@
 //! base64url (RFC 7515 §2): no padding, no white space, canonical trailing bits.
 
-use base64_simd::URL_SAFE_NO_PAD;
+use base64_simd::{AsOut, URL_SAFE_NO_PAD};
+
+/// The largest number of bytes that are decoded without an allocation: a signature of RSA with 4096 bits.
+const ON_STACK: usize = 512;
 
 /// Decodes `text`. Returns `None` unless it is canonical base64url.
 pub(crate) fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
+}
+
+/// Decodes `text` into a vector that has room for `room` more bytes. Returns `None` unless it is canonical base64url.
+pub(crate) fn decode_with_room(text: &[u8], room: usize) -> Option<Vec<u8>> {
+    let bytes = URL_SAFE_NO_PAD.decoded_length(text).ok()?;
+    let mut decoded = Vec::with_capacity(bytes.saturating_add(room));
+    URL_SAFE_NO_PAD.decode_append(text, &mut decoded).ok()?;
+    Some(decoded)
+}
+
+/// Decodes `text`, and calls `read` with its bytes. It allocates no memory for the bytes of a signature of a usual size. Returns
+/// `None` unless `text` is canonical base64url.
+pub(crate) fn with_decoded<T>(text: &[u8], read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    if URL_SAFE_NO_PAD.decoded_length(text).ok()? > ON_STACK {
+        return decode(text).map(|bytes| read(&bytes));
+    }
+    let mut buffer = [0; ON_STACK];
+    let bytes = URL_SAFE_NO_PAD.decode(text, buffer.as_mut_slice().as_out()).ok()?;
+    Some(read(bytes))
 }
 
 /// Whether `text` is canonical base64url.
@@ -34,6 +56,20 @@ mod tests {
         // Padding, non-zero trailing bits, white space, the other alphabet, a lone sextet.
         for text in ["Zg==", "Zh", "Zm9 v", "Zm9v\n", "+/+/", "Z", "Zm9vZ", "Zm?v", "Zm9\u{e9}"] {
             assert_eq!(decode(text), None, "{text:?}");
+            assert_eq!(decode_with_room(text.as_bytes(), 1), None, "{text:?}");
+            assert_eq!(with_decoded(text.as_bytes(), <[u8]>::len), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_way_to_decode_gives_the_same_bytes() {
+        for length in [0, 1, 2, 3, 64, ON_STACK - 1, ON_STACK, ON_STACK + 1, 4_000] {
+            let bytes: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
+            let text = encode(&bytes);
+            assert_eq!(decode(&text).as_ref(), Some(&bytes));
+            let with_room = decode_with_room(text.as_bytes(), 100).unwrap();
+            assert!(with_room == bytes && with_room.capacity() >= length + 100, "{length}");
+            assert_eq!(with_decoded(text.as_bytes(), <[u8]>::to_vec), Some(bytes));
         }
     }
 }

@@ -73,20 +73,26 @@ impl<'t> Compact<'t> {
         HeaderText::decode_of_any_length(self.header)?.parse()
     }
 
-    /// Checks the signature, and returns its bytes.
-    pub(crate) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<Vec<u8>, InvalidToken> {
-        let malformed = InvalidToken::Malformed { part: "signature" };
+    /// The third part, still encoded.
+    pub(crate) fn encoded_signature(&self) -> &'t [u8] {
+        self.signature
+    }
+
+    /// Checks the signature.
+    pub(crate) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<(), InvalidToken> {
         // A far too long text is not decoded: that takes longer than most refusals.
         if self.signature.len() > base64url::encoded_length(key.longest_signature()) + 4 {
             return Err(InvalidToken::BadSignature);
         }
-        let signature = base64url::decode(self.signature).ok_or(malformed)?;
-        // The library would prepare its numbers before it compares the lengths.
-        if signature.len() < key.shortest_signature() {
-            return Err(InvalidToken::BadSignature);
+        let verified = base64url::with_decoded(self.signature, |signature| {
+            // The library would prepare its numbers before it compares the lengths.
+            signature.len() >= key.shortest_signature() && key.verify(algorithm, self.signing_input, signature).is_ok()
+        });
+        match verified {
+            Some(true) => Ok(()),
+            Some(false) => Err(InvalidToken::BadSignature),
+            None => Err(InvalidToken::Malformed { part: "signature" }),
         }
-        key.verify(algorithm, self.signing_input, &signature).map_err(|_| InvalidToken::BadSignature)?;
-        Ok(signature)
     }
 
     /// Decodes up to `bytes` bytes of the payload, and returns whether that is all of it.
@@ -99,7 +105,12 @@ impl<'t> Compact<'t> {
 
     /// Decodes the payload.
     pub(crate) fn payload(&self) -> Result<Vec<u8>, InvalidToken> {
-        base64url::decode(self.payload).ok_or(InvalidToken::Malformed { part: "payload" })
+        self.payload_with_room(0)
+    }
+
+    /// Decodes the payload into a vector that has room for `room` more bytes.
+    pub(crate) fn payload_with_room(&self, room: usize) -> Result<Vec<u8>, InvalidToken> {
+        base64url::decode_with_room(self.payload, room).ok_or(InvalidToken::Malformed { part: "payload" })
     }
 }
 

@@ -8,6 +8,7 @@ use memchr::memchr;
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use smallvec::SmallVec;
 
 /// How deep objects and arrays may nest. Real tokens stay below ten.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -22,13 +23,16 @@ pub(crate) enum Depth {
 /// The text of a JSON object and an index of its top-level members.
 #[derive(Clone)]
 pub(crate) struct JsonObject {
+    /// The JSON text, and after it what [`JsonObject::keep`] added.
     text: String,
-    members: Vec<Member>,
+    json_bytes: usize,
+    /// Most objects have few members, so their index needs no memory of its own.
+    members: SmallVec<[Member; 16]>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Member {
-    name: Text,
+    name: Span,
     /// Distinguishes most names without a comparison of their texts.
     shape: NameShape,
     value: Span,
@@ -62,11 +66,17 @@ impl JsonObject {
         }
         let text = String::from_utf8(bytes).map_err(|_| JsonError::NotJson)?;
         let mut deserializer = serde_json::Deserializer::from_str(&text);
-        let members = IndexSeed { text: &text, max_members }
+        let Index { members, decoded_names } = IndexSeed { text: &text, max_members }
             .deserialize(&mut deserializer)
             .map_err(|_| JsonError::NotAnObject)?;
         deserializer.end().map_err(|_| JsonError::NotJson)?;
-        let object = Self { text, members };
+        let mut object = Self { json_bytes: text.len(), text, members };
+        for (position, name) in decoded_names {
+            let kept = object.keep(&name).ok_or(JsonError::NotAnObject)?;
+            if let Some(member) = object.members.get_mut(position) {
+                member.name = kept;
+            }
+        }
         if object.has_duplicates() {
             return Err(JsonError::DuplicateMember);
         }
@@ -75,13 +85,26 @@ impl JsonObject {
 
     /// How much memory the object takes, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        let owned = self.members.iter().map(|member| member.name.memory()).sum::<usize>();
-        self.text.capacity() + self.members.capacity() * size_of::<Member>() + owned
+        let index = if self.members.spilled() { self.members.capacity() * size_of::<Member>() } else { 0 };
+        self.text.capacity() + index
     }
 
     /// The text of the object.
     pub(crate) fn text(&self) -> &str {
-        &self.text
+        self.text.get(..self.json_bytes).unwrap_or_default()
+    }
+
+    /// Keeps another text in the same memory. Returns its position, or `None` beyond 4 GiB.
+    pub(crate) fn keep(&mut self, text: &str) -> Option<Span> {
+        let (start, end) = (self.text.len(), self.text.len().checked_add(text.len())?);
+        let position = Span { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? };
+        self.text.push_str(text);
+        Some(position)
+    }
+
+    /// The text that [`Self::keep`] kept.
+    pub(crate) fn kept(&self, position: Span) -> &str {
+        position.of(&self.text)
     }
 
     /// The JSON text of the value of the member `name`.
@@ -103,7 +126,7 @@ impl JsonObject {
         if memchr(b'\\', inner.as_bytes()).is_some() {
             return serde_json::from_str::<String>(value).ok().map(|owned| Text::Owned(owned.into()));
         }
-        Span::within(&self.text, inner).map(Text::Span)
+        Span::within(self.text(), inner).map(Text::Span)
     }
 
     /// Reads the member `name` as a string: `Ok(None)` when it is absent, an error when it is not a string.
@@ -122,7 +145,7 @@ impl JsonObject {
             value != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
         };
         match self.raw(name) {
-            Some(value) if is_integer(value) => Ok(Span::within(&self.text, value).map(Text::Span)),
+            Some(value) if is_integer(value) => Ok(Span::within(self.text(), value).map(Text::Span)),
             _ => self.optional_string(name),
         }
     }
@@ -247,8 +270,15 @@ struct IndexSeed<'t> {
     max_members: usize,
 }
 
+/// The members of an object.
+struct Index {
+    members: SmallVec<[Member; 16]>,
+    /// The names that have escapes, and the positions of their members.
+    decoded_names: Vec<(usize, String)>,
+}
+
 impl<'de> DeserializeSeed<'de> for IndexSeed<'de> {
-    type Value = Vec<Member>;
+    type Value = Index;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -256,7 +286,7 @@ impl<'de> DeserializeSeed<'de> for IndexSeed<'de> {
 }
 
 impl<'de> Visitor<'de> for IndexSeed<'de> {
-    type Value = Vec<Member>;
+    type Value = Index;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -265,7 +295,7 @@ impl<'de> Visitor<'de> for IndexSeed<'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let outside = || serde::de::Error::custom("not a slice of the text");
         let too_many = || serde::de::Error::custom("too many members");
-        let mut members = Vec::with_capacity(16);
+        let (mut members, mut decoded_names) = (SmallVec::new(), Vec::new());
         while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
             if members.len() == self.max_members {
                 return Err(too_many());
@@ -273,8 +303,11 @@ impl<'de> Visitor<'de> for IndexSeed<'de> {
             let value = map.next_value::<&'de RawValue>()?.get();
             let shape = NameShape::of(&name);
             let name = match name {
-                Cow::Borrowed(name) => Text::Span(Span::within(self.text, name).ok_or_else(outside)?),
-                Cow::Owned(name) => Text::Owned(name.into()),
+                Cow::Borrowed(name) => Span::within(self.text, name).ok_or_else(outside)?,
+                Cow::Owned(name) => {
+                    decoded_names.push((members.len(), name));
+                    Span { start: 0, end: 0 }
+                }
             };
             let value = Span::within(self.text, value).ok_or_else(outside)?;
             members.push(Member { name, shape, value });
@@ -283,7 +316,7 @@ impl<'de> Visitor<'de> for IndexSeed<'de> {
         if members.len() > 64 {
             members.shrink_to_fit();
         }
-        Ok(members)
+        Ok(Index { members, decoded_names })
     }
 }
 

@@ -65,6 +65,12 @@ impl KeyProvider for FirstOf {
         Err(unsure.map_or(KeyError::NotFound, KeyError::Unavailable))
     }
 
+    /// Only the first answer of the first key provider: everything else may need the others.
+    fn key_at_hand(&self, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        let first = self.0.first().filter(|_| query.attempt() == 0)?;
+        first.key_at_hand(query).filter(Result::is_ok)
+    }
+
     fn algorithms(&self) -> AlgorithmSet {
         self.0.iter().fold(AlgorithmSet::EMPTY, |set, provider| set.union(provider.algorithms()))
     }

@@ -195,6 +195,10 @@ impl KeyProvider for FixedKeys {
         Ok(Arc::clone(self.keys.choose(&query.wanted(MAX_NAMELESS_TRIES))?))
     }
 
+    fn key_at_hand(&self, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        Some(self.keys.choose(&query.wanted(MAX_NAMELESS_TRIES)).cloned().map_err(KeyError::from))
+    }
+
     fn algorithms(&self) -> AlgorithmSet {
         self.algorithms
     }

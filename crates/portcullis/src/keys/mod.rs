@@ -97,6 +97,14 @@ pub trait KeyProvider: fmt::Debug + Send + Sync {
     /// moment, and [`KeyError::Ambiguous`] when several keys fit.
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError>;
 
+    /// Returns what [`key`](Self::key) would return, if that is known without waiting. With `None`, `key` is asked next.
+    /// Default: `None`.
+    ///
+    /// It saves the memory allocation of a future for each token. It must not block.
+    fn key_at_hand(&self, _query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        None
+    }
+
     /// Returns the algorithms that the keys may serve. A verifier without its own list of algorithms allows these.
     ///
     /// Default: all asymmetric algorithms. A key provider of shared secrets must return the HMAC algorithms.
@@ -357,6 +365,10 @@ impl<P: KeyProvider + ?Sized> KeyProvider for Arc<P> {
         (**self).key(query).await
     }
 
+    fn key_at_hand(&self, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        (**self).key_at_hand(query)
+    }
+
     fn algorithms(&self) -> AlgorithmSet {
         (**self).algorithms()
     }
@@ -374,6 +386,10 @@ impl<P: KeyProvider + ?Sized> KeyProvider for Arc<P> {
 impl<P: KeyProvider + ?Sized> KeyProvider for Box<P> {
     async fn key(&self, query: &KeyQuery<'_>) -> Result<Arc<VerifyingKey>, KeyError> {
         (**self).key(query).await
+    }
+
+    fn key_at_hand(&self, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        (**self).key_at_hand(query)
     }
 
     fn algorithms(&self) -> AlgorithmSet {

@@ -62,6 +62,10 @@ impl<P: KeyProvider> KeyProvider for TimeLimited<P> {
         self.within(self.provider.key(query)).await
     }
 
+    fn key_at_hand(&self, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        self.provider.key_at_hand(query)
+    }
+
     fn algorithms(&self) -> AlgorithmSet {
         self.provider.algorithms()
     }

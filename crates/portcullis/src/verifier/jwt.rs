@@ -150,12 +150,13 @@ impl JwtVerifier {
         {
             return Ok(SignedToken { contents, is_new: false });
         }
-        let (key, signature) = search().verify(token, first_key).await?;
+        let key = search().verify(token, first_key).await?;
         self.headers.remember(token, &header);
         let parse = if self.integer_ids { Claims::parse_with_integer_ids } else { Claims::parse };
-        let claims = parse(token.payload()?)?;
+        let mut claims = parse(token.payload_with_room(token.encoded_signature().len())?)?;
+        let signature = claims.keep(token.encoded_signature())?;
         let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
-        let signed = Signed { header: Arc::clone(&header), key, signature };
+        let signed = Signed { header, key, signature };
         let contents = TokenContents { claims, evidence, signed: Some(signed), clock };
         Ok(SignedToken { contents: Arc::new(contents), is_new: true })
     }

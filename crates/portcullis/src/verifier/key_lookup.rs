@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catch_panic::catch_panic;
+use crate::catch_panic::{catch_panic, catch_panic_in};
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::Compact;
 use crate::jose::{Algorithm, AlgorithmSet, Header, VerifyingKey};
@@ -29,17 +29,17 @@ pub(super) struct KeySearch<'a, P: ?Sized> {
 }
 
 impl<P: KeyProvider + ?Sized> KeySearch<'_, P> {
-    /// Checks the signature of `token`, and returns the key that verified it and the signature's bytes.
+    /// Checks the signature of `token`, and returns the key that verified it.
     ///
     /// Where the token names no key, or the key has no name, further keys are tried.
     pub(super) async fn verify(
         &mut self,
         token: &Compact<'_>,
         mut key: Arc<VerifyingKey>,
-    ) -> Result<(Arc<VerifyingKey>, Vec<u8>), AuthError> {
+    ) -> Result<Arc<VerifyingKey>, AuthError> {
         loop {
             match token.verify(&key, self.algorithm) {
-                Ok(signature) => return Ok((key, signature)),
+                Ok(()) => return Ok(key),
                 Err(InvalidToken::BadSignature) => {
                     key = self.next(&key).await?.ok_or(InvalidToken::BadSignature)?;
                 }
@@ -75,7 +75,11 @@ impl<P: KeyProvider + ?Sized> KeySearch<'_, P> {
             .with_issuer(self.issuer)
             .with_attempt(self.attempt)
             .with_unnamed_tries(self.unnamed_tries);
-        let answer = catch_panic(async { self.keys.key(&query).await }).await;
+        let answer = match catch_panic_in(|| self.keys.key_at_hand(&query)) {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => catch_panic(async { self.keys.key(&query).await }).await,
+            Err(panicked) => Err(panicked),
+        };
         let key = answer.map_err(|_| AuthError::Server("the key provider panicked".into()))??;
         let other_id = matches!((key.id(), query.key_id()), (Some(found), Some(wanted)) if found != wanted);
         if other_id || !key.algorithms().contains(self.algorithm) {

@@ -10,6 +10,7 @@ use crate::claims::{Actor, Claims, GrantReader, Grants, NumericDate, ScopeHierar
 use crate::clock::{Clock, SystemClock};
 use crate::credential::Scheme;
 use crate::error::InvalidToken;
+use crate::jose::json::Span;
 use crate::jose::{Header, VerifyingKey, base64url};
 use crate::verifier::{Evidence, Recheck, SenderConstraint};
 
@@ -48,7 +49,8 @@ pub(crate) struct TokenContents {
 pub(crate) struct Signed {
     pub(crate) header: Arc<Header>,
     pub(crate) key: Arc<VerifyingKey>,
-    pub(crate) signature: Vec<u8>,
+    /// The position of the encoded signature, which the claims keep.
+    pub(crate) signature: Span,
 }
 
 impl TokenContents {
@@ -59,7 +61,7 @@ impl TokenContents {
 
     /// How much memory the contents take, in bytes. The key is not counted, because its key set holds it anyway.
     pub(crate) fn memory(&self) -> usize {
-        let of_signed = |signed: &Signed| signed.header.memory() + signed.signature.capacity();
+        let of_signed = |signed: &Signed| signed.header.memory();
         size_of::<Self>() + self.claims.memory() + self.signed.as_ref().map_or(0, of_signed)
     }
 }
@@ -68,8 +70,9 @@ impl Signed {
     /// The token's text. Only the canonical encoding of a part is accepted, so the decoded parts determine the text, and a
     /// verification does not have to copy it.
     fn text(&self, claims: &Claims) -> String {
-        let parts = [self.header.as_json().as_bytes(), claims.as_json().as_bytes(), &self.signature];
-        parts.map(base64url::encode).join(".")
+        let [header, payload] =
+            [self.header.as_json(), claims.as_json()].map(|part| base64url::encode(part.as_bytes()));
+        [&header, &payload, claims.kept(self.signature)].join(".")
     }
 }
 

@@ -121,6 +121,14 @@ impl CachedKeySet {
         }
     }
 
+    /// What [`Self::key`] returns, if the cached keys are enough to tell.
+    pub(super) fn key_at_hand(self: &Arc<Self>, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        match self.look_up(query) {
+            Cached::Chosen(chosen) => Some(chosen.map_err(KeyError::from)),
+            Cached::NoKeys { .. } | Cached::NoSuchKey { .. } => None,
+        }
+    }
+
     /// Makes one attempt, unless usable keys are cached or the schedule forbids it.
     pub(super) async fn warm_up(self: &Arc<Self>) -> Result<(), KeyError> {
         let mut waiting = Waiting::default();

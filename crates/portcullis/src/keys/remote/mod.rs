@@ -124,6 +124,10 @@ impl KeyProvider for RemoteKeys {
         self.key_set.key(query).await
     }
 
+    fn key_at_hand(&self, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        self.key_set.key_at_hand(query)
+    }
+
     fn algorithms(&self) -> AlgorithmSet {
         self.key_set.algorithms()
     }

@@ -1,0 +1,50 @@
+//! Counts the memory allocations of a verification. They do not depend on the machine, unlike times.
+
+use std::alloc::System;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use portcullis::adapter::Credential;
+use portcullis::jose::Algorithm;
+use portcullis::{JwtVerifier, Verifier};
+use portcullis_testing::TestIssuer;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Verifies `token` twice, and counts the allocations of the second time.
+fn allocations(verifier: &JwtVerifier, token: &str) -> usize {
+    let credential = Credential::bearer(token);
+    let verify = || {
+        let verification = pin!(verifier.verify(&credential));
+        match verification.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(verified) => assert!(verified.is_ok()),
+            Poll::Pending => panic!("fixed keys are at hand"),
+        }
+    };
+    verify();
+    let region = Region::new(ALLOCATOR);
+    verify();
+    let change = region.change();
+    change.allocations + change.reallocations
+}
+
+// One test, because the tests of a process run at the same time and would count each other's allocations.
+#[test]
+fn verification_takes_three_allocations_and_a_repeated_token_one() {
+    for algorithm in [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa, Algorithm::Hs256] {
+        let issuer = TestIssuer::from_algorithms([algorithm]);
+        let token = issuer.token().subject("auth0|65a1f0c2e4b0c8a1d2f3e4b5").scope("openid read:messages");
+        let token =
+            token.claim("azp", "kq3sY8mYtS1mN0oPqRsTuVwXyZ012345").claim("permissions", ["read:messages"]).sign();
+        // The future of the trait's method, the payload with its index, and the result.
+        assert_eq!(allocations(&issuer.verifier().build().unwrap(), &token), 3, "{algorithm}");
+        // Only the future.
+        assert_eq!(
+            allocations(&issuer.verifier().cache_tokens(10).build().unwrap(), &token),
+            1,
+            "{algorithm}, repeated"
+        );
+    }
+}
