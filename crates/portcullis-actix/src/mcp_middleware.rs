@@ -21,9 +21,9 @@ use crate::view::view;
 
 /// Guards the endpoint of a server of the Model Context Protocol: each tool has its policy ([`ToolPolicies`]).
 ///
-/// It first demands the policy of all requests, like [`AuthMiddleware`]. Then it reads the body, up to a limit, and demands what
-/// its messages need. The handler behind it gets the whole body. The answer to a caller without the scopes is 403, whose
-/// challenge names all scopes that the request needs.
+/// It first demands a verified caller, like [`AuthMiddleware`]. Then it reads the body, up to a limit, and demands what all
+/// requests and its messages need. The handler behind it gets the whole body. The answer to a caller without the scopes is 403,
+/// whose challenge names all scopes that the request needs.
 ///
 /// ```
 /// use actix_web::{App, web};
@@ -72,7 +72,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        let guard = AuthMiddleware::new(self.gate.clone()).require(self.policies.base().clone());
+        let guard = AuthMiddleware::new(self.gate.clone()).require(self.policies.before_body());
         ready(Ok(guard.around(McpMiddlewareService { inner: Rc::new(inner), middleware: self.clone() })))
     }
 }

@@ -23,9 +23,9 @@ use crate::view::view;
 
 /// Guards the endpoint of a server of the Model Context Protocol: each tool has its policy ([`ToolPolicies`]).
 ///
-/// It first demands the policy of all requests, like [`AuthLayer`]. Then it reads the body, up to a limit, and demands what its
-/// messages need. The service behind it gets the whole body. The answer to a caller without the scopes is 403, whose challenge
-/// names all scopes that the request needs.
+/// It first demands a verified caller, like [`AuthLayer`]. Then it reads the body, up to a limit, and demands what all requests
+/// and its messages need. The service behind it gets the whole body. The answer to a caller without the scopes is 403, whose
+/// challenge names all scopes that the request needs.
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -66,7 +66,7 @@ impl<S> Layer<S> for McpLayer {
     type Service = AuthService<McpService<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let guard = AuthLayer::new(self.gate.clone()).require(self.policies.base().clone());
+        let guard = AuthLayer::new(self.gate.clone()).require(self.policies.before_body());
         guard.layer(McpService { inner, layer: self.clone() })
     }
 }

@@ -91,9 +91,11 @@ impl ToolPolicies {
         self
     }
 
-    /// The policy of all requests. An adapter demands it before it reads the body.
-    pub fn base(&self) -> &Policy {
-        &self.base
+    /// Returns what an adapter demands before it reads the body: a verified caller, so that an anonymous client cannot make it hold
+    /// bodies. The challenges name the scopes of all requests. The policy of all requests is part of [`Self::policy`], so a caller
+    /// without any of the scopes is told all of them at once.
+    pub fn before_body(&self) -> Policy {
+        self.base.clone().or(Policy::authenticated())
     }
 
     /// The longest body that is read, in bytes.
@@ -244,6 +246,15 @@ mod tests {
         ] {
             assert_eq!(needed(&policies(), body), expected, "{body}");
         }
+    }
+
+    #[test]
+    fn verified_caller_is_demanded_before_the_body() {
+        let nobody = assume_verified(&serde_json::json!({})).unwrap();
+        let policy = policies().before_body();
+        assert!(policy.check(&nobody).is_ok());
+        assert_eq!(policy.alternatives().named_scopes(), ["base"]);
+        assert!(policies().policy(b"").check(&nobody).is_err());
     }
 
     #[test]

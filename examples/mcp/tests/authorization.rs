@@ -349,6 +349,10 @@ async fn runtime_insufficient_scope_names_all_scopes_at_once() {
             r#"Bearer realm="api", error="insufficient_scope", error_description="The access token does not grant what this resource requires", scope="notes:read notes:write", resource_metadata="https://notes.example/.well-known/oauth-protected-resource/mcp""#
         )
     );
+    // A token without any of them is told the same.
+    for scope in ["profile", ""] {
+        assert_eq!(server.say(&server.token(scope), &add("x")).await, answer, "{scope}");
+    }
     // A scope is a whole word. It implies no other, unless the gate says so.
     for scope in ["notes:reader", "notes", "notes:*", "NOTES:READ", "notes:write", ""] {
         let answer = server.say(&server.token(scope), &list()).await;
