@@ -25,7 +25,7 @@ use portcullis_actix::{Auth as ActixAuth, McpMiddleware};
 use portcullis_axum::jose::Algorithm;
 use portcullis_axum::mcp::ToolPolicies;
 use portcullis_axum::{Auth, McpLayer, Policy, ResourceMetadata};
-use portcullis_testing::{TestIssuer, TokenBuilder};
+use portcullis_testing::{DpopKey, TestIssuer, TokenBuilder};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -541,6 +541,32 @@ async fn proofs_of_possession_are_one_call_on_the_gate() {
     assert_eq!(refused.status, 401);
     assert!(challenge.starts_with("DPoP ") && challenge.contains("algs="), "{challenge}");
     assert!(challenge.contains("resource_metadata="), "{challenge}");
+
+    // A good proof is one for this URL, and serves once.
+    let key = DpopKey::new();
+    let token = server.token("notes:read").bound_to(&key).sign();
+    let field = format!("DPoP {token}");
+    let with = |proof: &str, message: &Value| saying(message, &[("authorization", &field), ("dpop", proof)]);
+    let proof = || key.proof("POST", RESOURCE, &token);
+    let good = proof().sign();
+    let answer = server.send(with(&good, &list())).await;
+    assert_eq!((answer.status, &answer.json()["result"]["isError"]), (200, &json!(false)), "{}", answer.body);
+    for bad in [good, key.proof("POST", "https://notes.example/other", &token).sign()] {
+        let refused = server.send(with(&bad, &list())).await;
+        let challenge = refused.challenge.unwrap();
+        assert!(refused.status == 401 && challenge.contains(r#"error="invalid_dpop_proof""#), "{challenge}");
+    }
+    // It may be five minutes old.
+    let now = proof().claims()["iat"].as_i64().unwrap();
+    for (age, expected) in [(290, 200), (310, 401)] {
+        let answer = server.send(with(&proof().claim("iat", now - age).sign(), &list())).await;
+        assert_eq!(answer.status, expected, "{age}");
+    }
+    // A proof does not replace a scope.
+    let refused = server.send(with(&proof().sign(), &add("x"))).await;
+    let challenge = refused.challenge.unwrap();
+    assert!(refused.status == 403 && challenge.starts_with("DPoP "), "{challenge}");
+    assert!(challenge.contains(r#"scope="notes:read notes:write""#), "{challenge}");
 }
 
 #[actix_web::test]
