@@ -56,7 +56,8 @@ fn app(gate: Gate) -> Router {
     let gate = gate.with_resource_metadata(metadata);
     let policies = ToolPolicies::new(scopes("notes:read"))
         .tool("greet", Policy::authenticated())
-        .tool("add_note", scopes("notes:write"));
+        .tool("add_note", scopes("notes:write"))
+        .method("resources/read", scopes("notes:files"));
     // Without sessions, each request is answered on its own, and with JSON.
     let config = StreamableHttpServerConfig::default()
         .with_allowed_hosts(["notes.example"])
@@ -70,25 +71,26 @@ fn app(gate: Gate) -> Router {
 }
 
 async fn call(app: &Router, token: &str, tool: &str) -> (u16, String, String) {
+    say(app, token, "tools/call", tool, json!({"name": tool, "arguments": {}})).await
+}
+
+async fn say(app: &Router, token: &str, method: &str, name: &str, mut params: Value) -> (u16, String, String) {
     let version = "2026-07-28";
-    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
-        "name": tool,
-        "arguments": {},
-        "_meta": {
-            "io.modelcontextprotocol/protocolVersion": version,
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-            "io.modelcontextprotocol/clientCapabilities": {},
-        },
-    }});
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     let request = Request::post("/mcp")
         .header("host", "notes.example")
         .header("authorization", format!("Bearer {token}"))
         .header("accept", "application/json, text/event-stream")
         .header("content-type", "application/json")
         .header("mcp-protocol-version", version)
-        .header("mcp-method", "tools/call")
-        .header("mcp-name", tool)
-        .body(Body::from(call.to_string()))
+        .header("mcp-method", method)
+        .header("mcp-name", name)
+        .body(Body::from(message.to_string()))
         .unwrap();
     let response = app.clone().oneshot(request).await.unwrap();
     let challenge = response.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
@@ -112,6 +114,15 @@ async fn each_tool_of_an_rmcp_server_has_its_policy() {
     assert!(challenge.contains(r#"scope="notes:read notes:write""#), "{challenge}");
     let (status, _, body) = call(&app, &token("notes:read notes:write"), "add_note").await;
     assert!(status == 200 && body.contains("add_note for alice"), "{status} {body}");
+
+    // A method can have a policy too.
+    let uri = "notes://alice/1";
+    for (scope, is_refused) in [("notes:read", true), ("notes:read notes:files", false)] {
+        let params = json!({"uri": uri});
+        let (status, challenge, body) = say(&app, &token(scope), "resources/read", uri, params).await;
+        assert_eq!(status == 403, is_refused, "{status} {body}");
+        assert_eq!(challenge.contains(r#"scope="notes:read notes:files""#), is_refused, "{challenge}");
+    }
 
     // A tool that is not listed needs all scopes.
     assert_eq!(call(&app, &token("notes:read"), "drop_notes").await.0, 403);
