@@ -12,6 +12,7 @@
 mod client;
 mod on_actix;
 mod on_axum;
+mod opaque;
 #[path = "../running.rs"]
 mod running;
 mod service;
@@ -20,6 +21,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use client::{Client, Frame};
+use portcullis::Gate;
 use portcullis::jose::Algorithm;
 use portcullis_testing::TestIssuer;
 use running::Running;
@@ -30,21 +32,29 @@ const LATE: Duration = Duration::from_secs(15);
 
 type Serve = fn(&Service) -> Running;
 
-/// The service on one framework.
-struct Scene {
+/// The service on one framework, and the issuer of its tokens.
+struct Scene<I = TestIssuer> {
     framework: &'static str,
     serve: Serve,
-    issuer: TestIssuer,
+    issuer: I,
     service: Service,
     server: Running,
 }
 
 /// The service on each framework, one after the other.
 fn scenes() -> impl Iterator<Item = Scene> {
-    let frameworks: [(_, Serve); 2] = [("axum", on_axum::serve), ("actix", on_actix::serve)];
-    frameworks.into_iter().map(|(framework, serve)| {
+    scenes_with(|| {
         let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
-        let service = Service::new(issuer.gate());
+        let gate = issuer.gate();
+        (issuer, gate)
+    })
+}
+
+fn scenes_with<I>(start: fn() -> (I, Gate)) -> impl Iterator<Item = Scene<I>> {
+    let frameworks: [(_, Serve); 2] = [("axum", on_axum::serve), ("actix", on_actix::serve)];
+    frameworks.into_iter().map(move |(framework, serve)| {
+        let (issuer, gate) = start();
+        let service = Service::new(gate);
         Scene { framework, serve, issuer, server: serve(&service), service }
     })
 }
@@ -57,7 +67,9 @@ impl Scene {
     fn long_token(&self, subject: &str) -> String {
         self.token(subject, 3_600)
     }
+}
 
+impl<I> Scene<I> {
     /// Opens three connections, and waits until the handlers of all have begun.
     fn three_clients(&self, open: fn(SocketAddr, &str) -> Client, token: &str) -> [Client; 3] {
         let clients = [(); 3].map(|()| open(self.server.address(), token));
