@@ -17,6 +17,10 @@
 //!
 //! [spec]: https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod messages;
 mod notes;
 pub mod on_actix;
