@@ -178,9 +178,37 @@ impl HttpBody for PutBack {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::routing::post;
     use http::HeaderMap;
+    use portcullis::{ResourceMetadata, scopes};
+    use portcullis_testing::TestIssuer;
+    use tower::ServiceExt as _;
 
     use super::*;
+
+    /// A body that must not be read.
+    struct Unread;
+
+    impl HttpBody for Unread {
+        type Data = Bytes;
+        type Error = axum::Error;
+
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+            panic!("the body was read");
+        }
+    }
+
+    #[tokio::test]
+    async fn body_of_an_anonymous_client_is_not_read() {
+        let metadata = ResourceMetadata::new("https://api.test/mcp").unwrap();
+        let gate = TestIssuer::new().gate().with_resource_metadata(metadata);
+        let layer = McpLayer::new(gate, ToolPolicies::new(scopes("read"))).unwrap();
+        let app: Router = Router::new().route("/mcp", post(|| async {})).layer(layer);
+        let refused = app.oneshot(Request::post("/mcp").body(Body::new(Unread)).unwrap()).await.unwrap();
+        let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
+        assert!(refused.status() == 401 && challenge.contains(r#"scope="read""#), "{challenge}");
+    }
 
     async fn frames_of(mut body: Body) -> Vec<Frame<Bytes>> {
         let mut frames = Vec::new();

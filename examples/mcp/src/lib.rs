@@ -76,7 +76,8 @@ impl Service {
     /// The policies of the tools. Calls of other tools are answered with an error. Notes are short: a longer body needs all
     /// scopes.
     fn policies() -> ToolPolicies {
-        let policies = ToolPolicies::new(scopes(BASE_SCOPE)).other_tools(Policy::authenticated()).with_max_body(64 * 1024);
+        let policies =
+            ToolPolicies::new(scopes(BASE_SCOPE)).other_tools(Policy::authenticated()).with_max_body(64 * 1024);
         Tool::ALL.into_iter().fold(policies, |policies, tool| policies.tool(tool.name(), tool.policy()))
     }
 

@@ -511,9 +511,8 @@ async fn body_that_cannot_be_read_needs_all_scopes() {
     let twice = named("list_notes").replace("}}", r#","name":"add_note"}}"#);
     let batch = format!("[{},{}]", named("list_notes"), named("add_note"));
     // Longer than what the guard reads.
-    let long = |length| {
-        named("list_notes").replace("}}", &format!(r#","arguments":{{"text":"{}"}}}}}}"#, "x".repeat(length)))
-    };
+    let long =
+        |length| named("list_notes").replace("}}", &format!(r#","arguments":{{"text":"{}"}}}}}}"#, "x".repeat(length)));
     for body in [twice, batch, "{".to_owned(), "\u{feff}{}".to_owned(), long(66_000), long(1_100_000)] {
         for (scope, statuses) in [("notes:read", [403, 403]), ("notes:read notes:write", [400, 200])] {
             let field = format!("Bearer {}", server.token(scope).sign());
