@@ -1,4 +1,4 @@
-//! Used DPoP proofs in stores that several processes share.
+//! What several processes share in a store: used DPoP proofs, and the deny-list.
 
 #![allow(
     clippy::indexing_slicing,
@@ -17,6 +17,7 @@ use portcullis::clock::{Clock as _, SystemClock};
 use portcullis::possession::{Insertion, ReplayStore, UsedProof};
 use portcullis_sessions::{RedisStore, SqlStore, conformance};
 
+mod denials;
 #[allow(dead_code, reason = "the other tests kill their children")]
 #[path = "../kills/process.rs"]
 mod process;
