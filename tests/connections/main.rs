@@ -13,6 +13,7 @@ mod client;
 mod on_actix;
 mod on_axum;
 mod opaque;
+mod revoked;
 #[path = "../running.rs"]
 mod running;
 mod service;
@@ -31,6 +32,8 @@ use service::{BOUND, Service};
 const LATE: Duration = Duration::from_secs(15);
 
 type Serve = fn(&Service) -> Running;
+
+const FRAMEWORKS: [(&str, Serve); 2] = [("axum", on_axum::serve), ("actix", on_actix::serve)];
 
 /// The service on one framework, and the issuer of its tokens.
 struct Scene<I = TestIssuer> {
@@ -51,8 +54,7 @@ fn scenes() -> impl Iterator<Item = Scene> {
 }
 
 fn scenes_with<I>(start: fn() -> (I, Gate)) -> impl Iterator<Item = Scene<I>> {
-    let frameworks: [(_, Serve); 2] = [("axum", on_axum::serve), ("actix", on_actix::serve)];
-    frameworks.into_iter().map(move |(framework, serve)| {
+    FRAMEWORKS.into_iter().map(move |(framework, serve)| {
         let (issuer, gate) = start();
         let service = Service::new(gate);
         Scene { framework, serve, issuer, server: serve(&service), service }
