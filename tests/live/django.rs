@@ -11,13 +11,16 @@ use crate::process::{Port, Process};
 use crate::{API, assert_bad_token, http, python};
 
 /// <https://github.com/django-oauth/django-oauth-toolkit>. `django_provider.py` runs it.
-pub(crate) const TESTS: [(&str, fn(&Django)); 5] = named![
+pub(crate) const TESTS: [Test; 5] = named![
     self::opaque_tokens_are_accepted_by_both_servers,
     self::endpoint_is_found_by_oauth_metadata,
     self::answers_without_an_audience_need_a_setting,
     self::revoked_token_is_refused,
     self::expired_token_is_refused,
 ];
+
+/// The name of a test, and a test that shares its server with others.
+type Test = (&'static str, fn(&Django));
 
 /// A running server.
 #[derive(Debug)]

@@ -21,6 +21,7 @@ macro_rules! named {
 }
 
 mod authlib;
+mod better_auth;
 mod bound;
 #[path = "../certificates.rs"]
 mod certificates;
@@ -94,29 +95,32 @@ fn main() {
     let arguments = Arguments::from_args();
     let required = std::env::var_os("PORTCULLIS_LIVE").is_some_and(|value| value == "1");
 
+    let is_skipped = |name: &str, missing: fn() -> Option<String>| {
+        let missing = if required { None } else { missing() };
+        if let Some(missing) = &missing {
+            eprintln!("SKIPPED live: {name}: {missing}");
+        }
+        missing.is_some()
+    };
+
     let mut trials: Vec<_> = PRESETS.into_iter().map(|(name, test)| trial(name.to_owned(), test)).collect();
-    let missing = if required { None } else { nginx::missing() };
-    if let Some(missing) = &missing {
-        eprintln!("SKIPPED live: nginx: {missing}");
-    }
-    trials.extend(
-        nginx::TESTS.map(|(name, test)| trial(format!("nginx::{name}"), test).with_ignored_flag(missing.is_some())),
-    );
-    let missing = if required { None } else { python::missing() };
-    if let Some(missing) = &missing {
-        eprintln!("SKIPPED live: django: {missing}");
+    for (group, tests, missing) in [
+        ("nginx", &nginx::TESTS[..], nginx::missing as fn() -> _),
+        ("better_auth", &better_auth::TESTS, || node::PACKAGES.missing()),
+    ] {
+        let is_skipped = is_skipped(group, missing);
+        let named = tests.iter().map(|&(name, test)| trial(format!("{group}::{name}"), test));
+        trials.extend(named.map(|trial| trial.with_ignored_flag(is_skipped)));
     }
     let django = Arc::new(LazyLock::new(|| Django::start(LIFETIME)));
+    let is_django_skipped = is_skipped("django", python::missing);
     trials.extend(django::TESTS.map(|(name, test)| {
         let django = Arc::clone(&django);
-        trial(format!("django::{name}"), move || test(&django)).with_ignored_flag(missing.is_some())
+        trial(format!("django::{name}"), move || test(&django)).with_ignored_flag(is_django_skipped)
     }));
     for kind in PROVIDER_KINDS {
-        let missing = if required { None } else { (kind.missing)() };
-        if let Some(missing) = &missing {
-            eprintln!("SKIPPED live: {}: {missing}", kind.name);
-        }
-        trials.extend(trials_of(kind).map(|trial| trial.with_ignored_flag(missing.is_some())));
+        let is_skipped = is_skipped(kind.name, kind.missing);
+        trials.extend(trials_of(kind).map(|trial| trial.with_ignored_flag(is_skipped)));
     }
     libtest_mimic::run(&arguments, trials).exit()
 }

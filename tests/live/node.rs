@@ -63,13 +63,14 @@ pub(crate) const OAUTH2_MOCK_SERVER: ProviderKind = ProviderKind {
     own: &[],
 };
 
-const PACKAGES: Packages = Packages {
+pub(crate) const PACKAGES: Packages = Packages {
     source: concat!(env!("CARGO_MANIFEST_DIR"), "/live"),
     folder: concat!(env!("CARGO_TARGET_TMPDIR"), "/live/npm"),
-    programs: &["oidc_provider.mjs", "oauth2_mock_server.mjs"],
+    programs: &["better_auth.mjs", "oidc_provider.mjs", "oauth2_mock_server.mjs"],
 };
 
-fn command(program: &str) -> Command {
+/// Returns a command for a program. Installs the packages if necessary.
+pub(crate) fn command(program: &str) -> Command {
     PACKAGES.install();
     let mut node = Command::new("node");
     node.arg(program).current_dir(PACKAGES.folder);
