@@ -1,5 +1,5 @@
 //! A token is revoked while everything remembers it: the cache of signatures, that of introspection, that of the deny-list, and
-//! open connections. Three instances of a service have one deny-list and one issuer, and each has caches of its own.
+//! open connections. Three instances of a service have one deny-list and one issuer, and separate caches.
 
 use std::time::{Duration, Instant};
 

@@ -83,7 +83,7 @@ fn log_in(live: &Live, name: &str, resource: &str) -> String {
     members["code"].to_owned()
 }
 
-/// Keeps cookies by name, whatever their path.
+/// Keeps cookies by name, and ignores their paths.
 #[derive(Default)]
 struct Browser {
     cookies: BTreeMap<String, String>,
