@@ -85,7 +85,7 @@ pub use claims::Auth0Claims;
 
 use std::sync::Arc;
 
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::config::{values, variables};
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
@@ -194,6 +194,10 @@ struct ClientIdIsString;
 impl ClaimCheck for ClientIdIsString {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         token.claims().get::<String>("client_id").map(drop)
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("client_id").expecting("a string, or absent")
     }
 }
 

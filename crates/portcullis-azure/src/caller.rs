@@ -1,6 +1,6 @@
 //! The caller of a token: a user, or an application that acts for itself.
 
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 
 use crate::grants;
@@ -82,6 +82,11 @@ impl ClaimCheck for CallerCheck {
             0 => Ok(()),
             _ => Err(InvalidToken::CheckFailed { name: "not a guest".into() }),
         }
+    }
+
+    fn about(&self) -> CheckAbout {
+        let about = CheckAbout::claim("scp").reading("roles").reading("azp").reading("appid").reading("idtyp");
+        about.expecting("an access token (scp, or azp or appid with roles) of an accepted caller")
     }
 }
 

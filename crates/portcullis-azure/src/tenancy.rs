@@ -1,6 +1,6 @@
 //! The checks of the tenant: in `tid`, in `iss`, and of the key.
 
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 use portcullis::keys::VerifyingKey;
 use serde_json::Value;
@@ -112,6 +112,17 @@ impl ClaimCheck for MultiTenantCheck {
         key_is_for(token.key(), issuer, &tenant, &[&self.names.v2, &self.names.of_keys])?;
         if self.accepted.has(&tenant) { Ok(()) } else { Err(InvalidToken::WrongTenant) }
     }
+
+    fn about(&self) -> CheckAbout {
+        let about = CheckAbout::claim("iss").reading("tid");
+        match &self.accepted {
+            AcceptedTenants::Any => about.expecting("the issuer of the tenant in tid, which is also that of the key"),
+            AcceptedTenants::OneOf(tenants) => {
+                about.expecting(format!("the issuer of tenant {}", tenants.join(" or ")))
+            }
+            AcceptedTenants::Organizations => about.expecting("the issuer of an organization's tenant in tid"),
+        }
+    }
 }
 
 /// Checks `tid` and the key for a single tenant. The verifier has already compared `iss`.
@@ -133,6 +144,10 @@ impl ClaimCheck for SingleTenantCheck {
         }
         let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
         key_is_for(token.key(), issuer, &self.tenant, &self.of_keys)
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("tid").expecting_any_of([&self.tenant])
     }
 }
 

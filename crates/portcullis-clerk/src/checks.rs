@@ -22,7 +22,7 @@
 
 use std::time::Duration;
 
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 use serde_json::Value;
 
@@ -75,6 +75,10 @@ impl ClaimCheck for NotImpersonated {
             Some(_) => Err(InvalidToken::CheckFailed { name: "not impersonated".into() }),
         }
     }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("act").expecting("absent")
+    }
 }
 
 struct Entitled {
@@ -91,6 +95,10 @@ impl ClaimCheck for Entitled {
             Err(InvalidToken::CheckFailed { name: format!("{} {}", self.claim, self.name).into() })
         }
     }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim(self.claim).expecting(format!("has {}", self.name))
+    }
 }
 
 struct VerifiedWithin {
@@ -106,5 +114,9 @@ impl ClaimCheck for VerifiedWithin {
             Some(age) if age < self.limit => Ok(()),
             _ => Err(InvalidToken::CheckFailed { name: self.name.into() }),
         }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("fva").expecting(format!("the {} within {:?}", self.name, self.limit))
     }
 }

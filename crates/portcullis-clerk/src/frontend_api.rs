@@ -1,7 +1,7 @@
 //! The instance's Frontend API, whose host makes the issuer of the instance's tokens.
 
 use portcullis::ConfigError;
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::config::values;
 use portcullis::error::InvalidToken;
 
@@ -30,6 +30,10 @@ impl ClaimCheck for InstanceIssuerForm {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let issuer = token.claims().issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
         if is_instance_issuer(issuer) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("iss").expecting("the issuer of an instance, for example https://clerk.example.com")
     }
 }
 

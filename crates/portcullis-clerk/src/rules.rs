@@ -1,6 +1,6 @@
 //! The check for the status of a session.
 
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 
 use crate::claims::SessionStatus;
@@ -18,5 +18,10 @@ impl ClaimCheck for SessionSignedIn {
             SessionStatus::Pending => Err(InvalidToken::SessionPending),
             SessionStatus::Unknown => Err(InvalidToken::invalid("sts")),
         }
+    }
+
+    fn about(&self) -> CheckAbout {
+        let accepted: &[&str] = if self.pending_allowed { &["active", "pending"] } else { &["active"] };
+        CheckAbout::claim("sts").expecting_any_of(accepted)
     }
 }

@@ -1,6 +1,6 @@
 //! The classes of tokens that an instance signs with its one key.
 
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 use portcullis::jose::Header;
 use serde_json::Value;
@@ -70,5 +70,9 @@ impl ClaimCheck for TokenClassCheck {
             Some(class) if self.0.contains(&class) => Ok(()),
             _ => Err(InvalidToken::WrongTokenClass),
         }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::named("token class").reading("sub").expecting(format!("one of {:?}", self.0))
     }
 }

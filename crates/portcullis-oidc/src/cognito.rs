@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::claims::{Claims, GrantReader, Grants};
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
@@ -197,6 +197,16 @@ impl ClaimCheck for ClientOfUse {
         let named = claims.required::<String>(client)?;
         claims.get::<String>("scope")?;
         if is_ours(&named) { Ok(()) } else { Err(InvalidToken::WrongAudience) }
+    }
+
+    fn about(&self) -> CheckAbout {
+        let (uses, claim) = match self.accepted {
+            TokenUse::Access => (r#""access""#, "client_id"),
+            TokenUse::Either => (r#""access" or "id""#, "client_id or aud"),
+            TokenUse::Id => (r#""id""#, "aud"),
+        };
+        let expected = format!("token_use {uses}, {claim} {}", self.clients.join(" or "));
+        CheckAbout::claim("token_use").reading("client_id").reading("aud").expecting(expected)
     }
 }
 

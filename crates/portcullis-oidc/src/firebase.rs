@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::claims::NumericDate;
 use portcullis::config::values;
 use portcullis::error::InvalidToken;
@@ -218,6 +218,10 @@ impl ClaimCheck for UserSignedIn {
         let passed = NumericDate::from_unix(signed_in, 0) <= latest.saturating_add(LEEWAY);
         if passed { Ok(()) } else { Err(InvalidToken::invalid("auth_time")) }
     }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("sub").reading("auth_time").expecting("sub not empty, auth_time in the past")
+    }
 }
 
 /// Checks the claim `firebase`: how the user signed in, and the tenant.
@@ -246,5 +250,9 @@ impl ClaimCheck for OfUser {
             return Err(InvalidToken::CheckFailed { name: "not anonymous".into() });
         }
         Ok(())
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("firebase").expecting("an accepted tenant and way to sign in")
     }
 }

@@ -1,6 +1,6 @@
 //! The preset for Google accounts.
 
-use portcullis::checks::{AuthorizedParties, ClaimCheck, TokenView};
+use portcullis::checks::{AuthorizedParties, CheckAbout, ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 use portcullis::jose::Algorithm;
 use portcullis::verifier::JwtVerifierBuilder;
@@ -130,5 +130,9 @@ impl ClaimCheck for HostedDomain {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let domain = token.claims().required::<String>("hd")?;
         if domain == self.0 { Ok(()) } else { Err(InvalidToken::WrongTenant) }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("hd").expecting_any_of([&self.0])
     }
 }

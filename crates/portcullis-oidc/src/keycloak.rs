@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use portcullis::checks::{AuthorizedParties, ClaimCheck, TokenView};
+use portcullis::checks::{AuthorizedParties, CheckAbout, ClaimCheck, TokenView};
 use portcullis::claims::{Claims, GrantReader, Grants};
 use portcullis::config::values;
 use portcullis::error::InvalidToken;
@@ -143,6 +143,10 @@ impl ClaimCheck for TypIsBearer {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let class = token.claims().required::<String>("typ")?;
         if class == "Bearer" { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("typ").expecting_any_of(["Bearer"])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 use portcullis::jose::{Algorithm, AlgorithmSet};
 use portcullis::keys::{FirstOf, FixedKeys, FixedKeysError, VerifyingKey};
@@ -182,6 +182,10 @@ impl ClaimCheck for RoleIsAuthenticated {
         let role = token.claims().required::<String>("role")?;
         if role == "authenticated" { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
     }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("role").expecting_any_of(["authenticated"])
+    }
 }
 
 /// Checks `is_anonymous`. Tokens of versions without anonymous users lack it.
@@ -193,5 +197,9 @@ impl ClaimCheck for NotAnonymous {
             Some(true) => Err(InvalidToken::CheckFailed { name: "not anonymous".into() }),
             Some(false) | None => Ok(()),
         }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("is_anonymous").expecting("false, or absent")
     }
 }

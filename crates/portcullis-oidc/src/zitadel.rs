@@ -1,7 +1,7 @@
 //! The preset for Zitadel.
 
 use portcullis::ConfigError;
-use portcullis::checks::{ClaimCheck, TokenView};
+use portcullis::checks::{CheckAbout, ClaimCheck, TokenView};
 use portcullis::claims::{Claims, GrantReader, Grants};
 use portcullis::error::InvalidToken;
 use portcullis::jose::AlgorithmSet;
@@ -103,6 +103,10 @@ impl ClaimCheck for HasTokenId {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let has_id = token.claims().get::<String>("jti")?.is_some_and(|id| !id.is_empty());
         if has_id { Ok(()) } else { Err(InvalidToken::WrongTokenClass) }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("jti").expecting("present: ID tokens lack it")
     }
 }
 

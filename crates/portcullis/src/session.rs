@@ -10,7 +10,7 @@ use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::keys::KeyStatus;
 use crate::sentence::debug_as_sentence;
-use crate::verifier::{Recheck, Verified, Verifier};
+use crate::verifier::{CheckReport, Comparison, Recheck, Verified, Verifier};
 
 /// A check of a caller whose token was verified, for example against a list of revoked sessions or a table of users.
 ///
@@ -106,6 +106,14 @@ impl<V: Verifier, C: SessionCheck + 'static> Verifier for CheckedVerifier<V, C> 
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
         self.verifier.explain(credential, refused)
+    }
+
+    async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
+        self.verifier.diagnose(credential).await
+    }
+
+    fn compare(&self, credential: &Credential<'_>) -> Option<Comparison> {
+        self.verifier.compare(credential)
     }
 
     fn schemes(&self) -> &[Scheme] {

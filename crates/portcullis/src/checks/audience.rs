@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::checks::{ClaimCheck, TokenView, validate_names};
+use crate::checks::{CheckAbout, ClaimCheck, TokenView, validate_names};
 use crate::claims::Claims;
 use crate::error::{ConfigError, InvalidToken};
 
@@ -83,6 +83,14 @@ impl<S: Into<String>> From<S> for Audience {
 impl ClaimCheck for Audience {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         self.check_claims(token.claims)
+    }
+
+    fn about(&self) -> CheckAbout {
+        match &self.0 {
+            AudienceRule::Any => CheckAbout::claim("aud").expecting("any audience"),
+            AudienceRule::AnyOf { claim, accepted } => CheckAbout::claim(claim.clone()).expecting_any_of(accepted),
+            AudienceRule::NotIssued => CheckAbout::claim("aud").expecting("a token without aud"),
+        }
     }
 }
 

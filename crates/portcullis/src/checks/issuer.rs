@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::checks::{ClaimCheck, TokenView, validate_names};
+use crate::checks::{CheckAbout, ClaimCheck, TokenView, validate_names};
 use crate::error::{ConfigError, InvalidToken};
 
 /// The accepted issuers. They are compared byte by byte: `https://a.example` and `https://a.example/` are two issuers.
@@ -96,6 +96,14 @@ impl ClaimCheck for Issuer {
         };
         let issuer = token.claims.issuer().ok_or_else(|| InvalidToken::missing("iss"))?;
         if accepted.iter().any(|accepted| accepted == issuer) { Ok(()) } else { Err(InvalidToken::WrongIssuer) }
+    }
+
+    fn about(&self) -> CheckAbout {
+        match &self.0 {
+            IssuerRule::Any => CheckAbout::claim("iss").expecting("any issuer"),
+            IssuerRule::By(rule) => rule.about(),
+            IssuerRule::AnyOf(accepted) => CheckAbout::claim("iss").expecting_any_of(accepted),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Design notes: [Checks and issuers](crate::_docs::checks).
 
+mod about;
 mod audience;
 mod issuer;
 mod parties;
@@ -12,6 +13,8 @@ mod token_type;
 use std::borrow::Cow;
 use std::fmt;
 
+pub use about::CheckAbout;
+pub(crate) use about::quoted;
 pub use audience::Audience;
 pub use issuer::Issuer;
 pub use parties::AuthorizedParties;
@@ -58,6 +61,12 @@ pub trait ClaimCheck: Send + Sync {
     /// # Errors
     /// What is wrong with the token.
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken>;
+
+    /// Says what the check reads and accepts, for the diagnosis of a token
+    /// ([`Verifier::diagnose`](crate::Verifier::diagnose)). It decides nothing. Default: the name of the type.
+    fn about(&self) -> CheckAbout {
+        CheckAbout::named(about::type_name::<Self>())
+    }
 }
 
 /// A token as a [`ClaimCheck`] sees it: its signature is verified, its claims are not all checked yet.
@@ -118,6 +127,10 @@ pub(crate) struct NamedCheck<F> {
 impl<F: Fn(&TokenView<'_>) -> bool + Send + Sync> ClaimCheck for NamedCheck<F> {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         if (self.check)(token) { Ok(()) } else { Err(InvalidToken::CheckFailed { name: self.name.clone() }) }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::named(self.name.clone())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The check of `azp` (OpenID Connect Core 1.0 §2), the party that a token was issued to.
 
-use crate::checks::{ClaimCheck, TokenView};
+use crate::checks::{CheckAbout, ClaimCheck, TokenView};
 use crate::error::InvalidToken;
 
 /// Checks that a token was issued to one of these parties: client identifiers, or origins of applications where the
@@ -32,6 +32,10 @@ impl ClaimCheck for AuthorizedParties {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let party = token.claims.required::<String>("azp")?;
         if self.0.contains(&party) { Ok(()) } else { Err(InvalidToken::WrongParty) }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("azp").expecting_any_of(&self.0)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::checks::{ClaimCheck, TokenView};
+use crate::checks::{CheckAbout, ClaimCheck, TokenView};
 use crate::claims::Claims;
 use crate::error::{ConfigError, InvalidToken};
 
@@ -14,9 +14,23 @@ impl ClaimCheck for RequiredClaims {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         self.check_claims(token.claims)
     }
+
+    fn about(&self) -> CheckAbout {
+        match self.0.as_slice() {
+            [one] => CheckAbout::claim(one.clone()),
+            several => {
+                several.iter().fold(CheckAbout::named("required claims"), |about, name| about.reading(name.clone()))
+            }
+        }
+    }
 }
 
 impl RequiredClaims {
+    /// Returns one check for each claim.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Self> {
+        self.0.iter().map(|name| Self(vec![name.clone()]))
+    }
+
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {
         match self.0.iter().find(|name| name.is_empty()) {
             None => Ok(()),
@@ -43,6 +57,10 @@ impl ClaimCheck for NotSenderConstrained {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         Self::check_claims(token.claims, token.is_binding_left_to_gate)
     }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("cnf").expecting("absent: a bearer token proves no key")
+    }
 }
 
 impl NotSenderConstrained {
@@ -61,6 +79,10 @@ pub(crate) struct NotSecurityEvent;
 impl ClaimCheck for NotSecurityEvent {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         if token.claims.is_object("events") { Err(InvalidToken::WrongTokenClass) } else { Ok(()) }
+    }
+
+    fn about(&self) -> CheckAbout {
+        CheckAbout::claim("events").expecting("absent: reports of events give no access")
     }
 }
 

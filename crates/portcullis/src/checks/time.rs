@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::checks::{ClaimCheck, TokenView};
+use crate::checks::{CheckAbout, ClaimCheck, TokenView};
 use crate::claims::{Claims, NumericDate};
 use crate::error::{ConfigError, InvalidToken};
 
@@ -32,29 +32,69 @@ impl TimeCheck {
     }
 }
 
-impl ClaimCheck for TimeCheck {
-    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
-        self.check_claims(token.claims, token.now)
+impl TimeCheck {
+    pub(crate) fn check_claims(&self, claims: &Claims, now: NumericDate) -> Result<(), InvalidToken> {
+        DateClaim::ALL.iter().try_for_each(|claim| self.check_one(*claim, claims, now))
+    }
+
+    /// Returns the check of each date, in the order of their reasons.
+    pub(crate) fn each(&self) -> impl Iterator<Item = OneTimeCheck> {
+        DateClaim::ALL.iter().map(|claim| OneTimeCheck { times: self.clone(), claim: *claim })
+    }
+
+    fn check_one(&self, claim: DateClaim, claims: &Claims, now: NumericDate) -> Result<(), InvalidToken> {
+        let is_later = |date: Option<NumericDate>| date.is_some_and(|date| date > now.saturating_add(self.leeway));
+        match claim {
+            DateClaim::Expires => match claims.expires_at() {
+                Some(expires_at) if expires_at.saturating_add(self.leeway) <= now => Err(InvalidToken::Expired),
+                None if self.expiration_required => Err(InvalidToken::missing("exp")),
+                _ => Ok(()),
+            },
+            DateClaim::NotBefore if is_later(claims.not_before()) => Err(InvalidToken::NotYetValid),
+            DateClaim::IssuedAt if is_later(claims.issued_at()) => Err(InvalidToken::IssuedInFuture),
+            DateClaim::NotBefore | DateClaim::IssuedAt => Ok(()),
+        }
     }
 }
 
-impl TimeCheck {
-    pub(crate) fn check_claims(&self, claims: &Claims, now: NumericDate) -> Result<(), InvalidToken> {
-        match claims.expires_at() {
-            Some(expires_at) if expires_at.saturating_add(self.leeway) <= now => {
-                return Err(InvalidToken::Expired);
+/// A claim with a date that is checked.
+#[derive(Clone, Copy, Debug)]
+enum DateClaim {
+    Expires,
+    NotBefore,
+    IssuedAt,
+}
+
+impl DateClaim {
+    const ALL: [Self; 3] = [Self::Expires, Self::NotBefore, Self::IssuedAt];
+}
+
+/// The check of one date.
+#[derive(Clone, Debug)]
+pub(crate) struct OneTimeCheck {
+    times: TimeCheck,
+    claim: DateClaim,
+}
+
+impl ClaimCheck for OneTimeCheck {
+    fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
+        self.times.check_one(self.claim, token.claims, token.now)
+    }
+
+    fn about(&self) -> CheckAbout {
+        let seconds = self.times.leeway.as_secs();
+        let absent = if self.times.expiration_required { "" } else { ", or absent" };
+        match self.claim {
+            DateClaim::Expires => {
+                CheckAbout::claim("exp").expecting(format!("in the future (leeway {seconds} s){absent}"))
             }
-            None if self.expiration_required => return Err(InvalidToken::missing("exp")),
-            _ => {}
+            DateClaim::NotBefore => {
+                CheckAbout::claim("nbf").expecting(format!("in the past (leeway {seconds} s), or absent"))
+            }
+            DateClaim::IssuedAt => {
+                CheckAbout::claim("iat").expecting(format!("in the past (leeway {seconds} s), or absent"))
+            }
         }
-        let latest = now.saturating_add(self.leeway);
-        if claims.not_before().is_some_and(|not_before| not_before > latest) {
-            return Err(InvalidToken::NotYetValid);
-        }
-        if claims.issued_at().is_some_and(|issued_at| issued_at > latest) {
-            return Err(InvalidToken::IssuedInFuture);
-        }
-        Ok(())
     }
 }
 
@@ -65,7 +105,7 @@ mod tests {
 
     fn check(leeway: u64, claims: &str) -> Result<(), InvalidToken> {
         let check = TimeCheck { leeway: Duration::from_secs(leeway), expiration_required: true };
-        with_view(claims, 1_000, |token| check.check(token))
+        with_view(claims, 1_000, |token| check.check_claims(token.claims, token.now))
     }
 
     #[test]
@@ -83,8 +123,9 @@ mod tests {
     fn exp_is_required_by_default() {
         assert_eq!(check(0, "{}"), Err(InvalidToken::missing("exp")));
         let lax = TimeCheck { expiration_required: false, ..TimeCheck::default() };
-        assert_eq!(with_view("{}", 1_000, |token| lax.check(token)), Ok(()));
-        assert_eq!(with_view(r#"{"exp":1}"#, 1_000, |token| lax.check(token)), Err(InvalidToken::Expired));
+        let check = |claims| with_view(claims, 1_000, |token| lax.check_claims(token.claims, token.now));
+        assert_eq!(check("{}"), Ok(()));
+        assert_eq!(check(r#"{"exp":1}"#), Err(InvalidToken::Expired));
     }
 
     #[test]

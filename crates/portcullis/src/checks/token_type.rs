@@ -1,6 +1,7 @@
 //! The check of the header's `typ` (RFC 7515 §4.1.9, RFC 9068 §4), which keeps other kinds of tokens out (RFC 8725
 //! §3.11).
 
+use crate::checks::quoted;
 use crate::error::{ConfigError, InvalidToken};
 use crate::jose::Header;
 
@@ -26,6 +27,13 @@ impl TokenTypes {
 
     pub(crate) fn accepted(&self) -> &[String] {
         &self.accepted
+    }
+
+    /// Says what is accepted, for a diagnosis.
+    pub(crate) fn about(&self) -> String {
+        let types: Vec<_> = self.accepted.iter().map(|name| quoted(name)).collect();
+        let absent = if self.absent { ", or absent" } else { "" };
+        format!("{}{absent}", types.join(" or "))
     }
 
     pub(crate) fn validate(&self) -> Result<(), ConfigError> {

@@ -119,7 +119,8 @@ pub(crate) fn has_form_of_jwt(token: &[u8]) -> bool {
     matches!(memchr_iter(b'.', token).take(5).count(), 2 | 4)
 }
 
-fn check_size(text: &[u8], max_bytes: usize) -> Result<(), InvalidToken> {
+/// Checks that `text` has at most `max_bytes`.
+pub(crate) fn check_size(text: &[u8], max_bytes: usize) -> Result<(), InvalidToken> {
     if text.len() > max_bytes { Err(InvalidToken::TooLarge { limit: max_bytes }) } else { Ok(()) }
 }
 

@@ -285,15 +285,15 @@ impl JwtVerifierBuilder {
             ));
         }
         self.required_claims.validate()?;
-        let mut checks: Vec<Box<dyn ClaimCheck>> =
-            vec![Box::new(self.issuer.clone()), Box::new(self.audience.clone()), Box::new(self.time.clone())];
+        let mut checks: Vec<Box<dyn ClaimCheck>> = vec![Box::new(self.issuer.clone()), Box::new(self.audience.clone())];
+        checks.extend(self.time.each().map(boxed));
         if !self.accept_sender_constrained {
             checks.push(Box::new(NotSenderConstrained));
         }
         if !self.required_claims.0.iter().any(|name| name == "events") {
             checks.push(Box::new(NotSecurityEvent));
         }
-        checks.push(Box::new(self.required_claims));
+        checks.extend(self.required_claims.each().map(boxed));
         checks.extend(self.checks);
         Ok(JwtVerifier {
             issuer: self.issuer,
@@ -315,6 +315,10 @@ impl JwtVerifierBuilder {
             explain: self.explain,
         })
     }
+}
+
+fn boxed(check: impl ClaimCheck + 'static) -> Box<dyn ClaimCheck> {
+    Box::new(check)
 }
 
 impl fmt::Debug for JwtVerifierBuilder {

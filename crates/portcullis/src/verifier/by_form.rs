@@ -9,7 +9,7 @@ use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, ConfigError, InvalidToken};
 use crate::jose::compact::{DEFAULT_MAX_BYTES, has_form_of_jwt};
 use crate::keys::KeyStatus;
-use crate::verifier::{Verified, Verifier, each_once};
+use crate::verifier::{CheckReport, Comparison, Verified, Verifier, each_once};
 
 /// A verifier for each form of token: for JWTs, for tokens with a known prefix, and for all others.
 ///
@@ -105,6 +105,17 @@ impl Verifier for ByForm {
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
         self.of(credential.unverified_bytes()).ok()?.explain(credential, refused)
+    }
+
+    async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
+        match self.of(credential.unverified_bytes()) {
+            Ok(verifier) => verifier.diagnose(credential).await,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn compare(&self, credential: &Credential<'_>) -> Option<Comparison> {
+        self.of(credential.unverified_bytes()).ok()?.compare(credential)
     }
 
     /// The schemes that at least one of the verifiers understands.

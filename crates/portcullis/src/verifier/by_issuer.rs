@@ -10,9 +10,10 @@ use crate::attempts::run_all;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, ConfigError, InvalidToken};
 use crate::keys::KeyStatus;
+use crate::verifier::diagnosis::{compare_issuers, of_unknown_issuer};
 use crate::verifier::issuer_reader::IssuerReader;
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
-use crate::verifier::{JwtVerifier, UnverifiedToken, Verified, Verifier, each_once};
+use crate::verifier::{CheckReport, Comparison, JwtVerifier, UnverifiedToken, Verified, Verifier, each_once};
 
 /// The number of verifiers that are asked about a refused token of no known issuer.
 const EXPLAINING: usize = 4;
@@ -116,6 +117,30 @@ impl Verifier for ByIssuer {
         match token.unverified_origin().issuer.and_then(|issuer| self.of_issuer(&issuer)) {
             Some(verifier) => verifier.explain(credential, refused),
             None => self.verifiers.iter().take(EXPLAINING).find_map(|verifier| verifier.explain(credential, refused)),
+        }
+    }
+
+    async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
+        let text = credential.unverified_bytes();
+        let refused = match self.opaque_prefixes.parse(text, self.max_token_bytes) {
+            Ok(token) => match self.reader.read(&token) {
+                Ok(issuer) => match self.of_issuer(&issuer.name) {
+                    Some(verifier) => return verifier.diagnose(credential).await,
+                    None => InvalidToken::WrongIssuer.into(),
+                },
+                Err(error) => error,
+            },
+            Err(error) => error.into(),
+        };
+        of_unknown_issuer(text, self.max_token_bytes, &self.issuers(), refused)
+    }
+
+    fn compare(&self, credential: &Credential<'_>) -> Option<Comparison> {
+        let token = UnverifiedToken::of_at_most(self.max_token_bytes, credential.unverified_token());
+        let issuer = token.unverified_origin().issuer?;
+        match self.of_issuer(&issuer) {
+            Some(verifier) => verifier.compare(credential),
+            None => compare_issuers(&self.issuers(), &issuer),
         }
     }
 

@@ -22,7 +22,7 @@ use crate::verifier::opaque_prefixes::OpaquePrefixes;
 use crate::verifier::token_cache::TokenCache;
 use crate::verifier::unverified::Explain;
 use crate::verifier::verified::{Signed, TokenContents};
-use crate::verifier::{Evidence, JwtVerifierBuilder, UnverifiedToken, Verified, Verifier};
+use crate::verifier::{CheckReport, Comparison, Evidence, JwtVerifierBuilder, UnverifiedToken, Verified, Verifier};
 
 /// Verifies signed JWTs: signature, type, issuer, audience, time, and the checks that were added to the builder.
 ///
@@ -221,6 +221,14 @@ impl Verifier for JwtVerifier {
         }
         let token = UnverifiedToken::of_at_most(self.max_token_bytes, credential.unverified_token());
         token.surplus().or_else(|| self.explain.as_ref().and_then(|explain| explain(&token, found)))
+    }
+
+    async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
+        self.diagnose_token(credential.unverified_bytes(), credential.is_binding_left_to_gate()).await
+    }
+
+    fn compare(&self, credential: &Credential<'_>) -> Option<Comparison> {
+        self.compare_token(credential.unverified_bytes())
     }
 
     fn schemes(&self) -> &[Scheme] {

@@ -7,6 +7,7 @@ mod builder;
 mod by_form;
 mod by_issuer;
 mod dangerous_builder;
+mod diagnosis;
 mod evidence;
 mod header_memo;
 mod issuer_reader;
@@ -29,6 +30,7 @@ pub use builder::JwtVerifierBuilder;
 pub use by_form::{ByForm, ByFormBuilder};
 pub use by_issuer::ByIssuer;
 pub use dangerous_builder::DangerousBuilder;
+pub use diagnosis::{CheckOutcome, CheckReport, Comparison};
 pub use evidence::{Evidence, SenderConstraint};
 pub use jwt::JwtVerifier;
 pub use open_issuers::{IssuerDirectory, OpenIssuers};
@@ -96,6 +98,33 @@ pub trait Verifier: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Runs the checks of [`Self::verify`], all of them, and reports each: what is expected, what the unverified token has, and
+    /// the result. The first one that fails is why `verify` refuses the token.
+    ///
+    /// It is for people with a failing token, never for a decision: only `verify` lets a caller in. Default: no reports.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use portcullis::adapter::Credential;
+    /// use portcullis::keys::FixedKeys;
+    /// use portcullis::{JwtVerifier, Verifier};
+    ///
+    /// let verifier = JwtVerifier::builder("https://issuer.example", "api", FixedKeys::secret(&[7; 32])?).build()?;
+    /// let reports = verifier.diagnose(&Credential::bearer("4f2a")).await;
+    /// let failed = reports.iter().find(|report| !report.outcome.is_passed()).unwrap();
+    /// assert_eq!((failed.check.as_str(), failed.expected.as_str()), ("form", "three parts, joined by dots"));
+    /// # Ok(()) }
+    /// ```
+    async fn diagnose(&self, _credential: &Credential<'_>) -> Vec<CheckReport> {
+        Vec::new()
+    }
+
+    /// Compares the names and dates of the unverified token with those that are accepted, for the log of developers
+    /// ([`dangerous::log_refused_tokens`](crate::dangerous::log_refused_tokens)). `None` when there is nothing to compare.
+    fn compare(&self, _credential: &Credential<'_>) -> Option<Comparison> {
+        None
+    }
+
     /// The schemes that this verifier understands, the preferred one first. Default: `Bearer`.
     ///
     /// A gate reads only credentials of these schemes, and sends a challenge for each. A token under another scheme, for
@@ -134,6 +163,14 @@ impl<V: Verifier + ?Sized> Verifier for Arc<V> {
         (**self).explain(credential, refused)
     }
 
+    async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
+        (**self).diagnose(credential).await
+    }
+
+    fn compare(&self, credential: &Credential<'_>) -> Option<Comparison> {
+        (**self).compare(credential)
+    }
+
     fn schemes(&self) -> &[Scheme] {
         (**self).schemes()
     }
@@ -159,6 +196,14 @@ impl<V: Verifier + ?Sized> Verifier for Box<V> {
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
         (**self).explain(credential, refused)
+    }
+
+    async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
+        (**self).diagnose(credential).await
+    }
+
+    fn compare(&self, credential: &Credential<'_>) -> Option<Comparison> {
+        (**self).compare(credential)
     }
 
     fn schemes(&self) -> &[Scheme] {

@@ -15,7 +15,7 @@ use crate::keys::KeyStatus;
 use crate::lookups::{Answer, Lifetimes, Lookups, MAX_REFUSED_LIFETIME, NoValue, Options};
 use crate::time_limit;
 use crate::verifier::issuer_reader::IssuerReader;
-use crate::verifier::{JwtVerifier, Verified, Verifier};
+use crate::verifier::{CheckReport, Comparison, JwtVerifier, UnverifiedToken, Verified, Verifier};
 
 /// The directory of accepted issuers, for example a table with a row for each customer.
 ///
@@ -223,6 +223,22 @@ impl<D: IssuerDirectory> Verifier for OpenIssuers<D> {
         let verified = accepted.verifier.verify_split(credential, &token, Some(header)).await?;
         self.reader.was_good(&issuer, header_counts);
         Ok(verified)
+    }
+
+    async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
+        let Ok(token) = Compact::parse(credential.unverified_bytes(), DEFAULT_MAX_BYTES) else { return Vec::new() };
+        let Ok(issuer) = self.reader.read(&token) else { return Vec::new() };
+        match self.accepted(&issuer.name).await {
+            Ok(accepted) => accepted.verifier.diagnose(credential).await,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Compares only with issuers whose verifiers are kept. The directory is not asked.
+    fn compare(&self, credential: &Credential<'_>) -> Option<Comparison> {
+        let issuer = UnverifiedToken::new(credential.unverified_token()).unverified_origin().issuer?;
+        let accepted = self.issuers.recall(&sha256(issuer.as_bytes()))?.ok()?;
+        accepted.verifier.compare(credential)
     }
 
     /// The schemes of the verifiers that the directory makes.
