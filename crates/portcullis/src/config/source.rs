@@ -119,8 +119,9 @@ impl Config {
             }
             KeySource::PublicKeyFile(path) => {
                 let hint = format!(
-                    "name a PEM file with a public key or a certificate; a JWK Set is named by {}",
+                    "name a PEM file with a public key or a certificate; a JWK Set is named by {}, a secret by {}",
                     self.name("jwks_file"),
+                    self.name("secret_file"),
                 );
                 FixedKeys::pem_file(path).map_err(problem("public_key_file", hint))
             }

@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 
 use crate::error::ConfigError;
 use crate::jose::{AlgorithmSet, VerifyingKey};
-use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
+use crate::keys::{KeyDiagnosis, KeyError, KeyProvider, KeyQuery, KeyStatus};
 use crate::lookups::{Answer, Lifetimes, Lookups, MAX_REFUSED_LIFETIME, Name, NoValue, Options};
 
 /// A cache in front of a slow key provider, for example of a table with one key per row.
@@ -95,6 +95,10 @@ impl<P: KeyProvider> KeyProvider for CachedKeys<P> {
 
     fn status(&self) -> KeyStatus {
         self.provider.status()
+    }
+
+    async fn diagnose(&self) -> Vec<KeyDiagnosis> {
+        self.provider.diagnose().await
     }
 }
 

@@ -8,7 +8,7 @@ use crate::attempts::{Attempt, run_all};
 use crate::catch_panic::catch_panic;
 use crate::error::Unavailable;
 use crate::jose::{AlgorithmSet, VerifyingKey};
-use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus, status_of};
+use crate::keys::{KeyDiagnosis, KeyError, KeyProvider, KeyQuery, KeyStatus, status_of};
 
 /// Asks several key providers for one issuer's keys, in order. The first that has the key returns it.
 ///
@@ -83,6 +83,14 @@ impl KeyProvider for FirstOf {
     /// Ready when one of the key providers is.
     fn status(&self) -> KeyStatus {
         self.0.iter().map(|provider| status_of(|| provider.status())).fold(KeyStatus::waiting(), KeyStatus::or)
+    }
+
+    async fn diagnose(&self) -> Vec<KeyDiagnosis> {
+        let mut all = Vec::new();
+        for provider in &self.0 {
+            all.extend(provider.diagnose().await);
+        }
+        all
     }
 }
 

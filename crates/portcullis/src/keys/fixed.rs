@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::jose::{AlgorithmSet, InvalidKey, KeySet, KeySetError, VerifyingKey};
-use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus, doubt_about_secret};
+use crate::keys::{KeyDiagnosis, KeyError, KeyProvider, KeyQuery, KeyStatus, doubt_about_secret};
 use crate::sentence::debug_as_sentence;
 
 /// How many keys without `kid` are tried. A rotation needs two.
@@ -205,6 +205,10 @@ impl KeyProvider for FixedKeys {
 
     fn status(&self) -> KeyStatus {
         KeyStatus { keys: self.keys.len(), ..KeyStatus::ready() }
+    }
+
+    async fn diagnose(&self) -> Vec<KeyDiagnosis> {
+        vec![KeyDiagnosis::of_held(self.keys.clone())]
     }
 }
 

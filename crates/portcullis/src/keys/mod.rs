@@ -4,6 +4,7 @@
 
 mod cached;
 mod compose;
+mod diagnosis;
 mod fixed;
 #[cfg(feature = "remote")]
 mod remote;
@@ -24,6 +25,7 @@ pub use crate::jose::key_set::{KeySet, KeySetError, SkippedKey};
 pub use crate::jose::material::InvalidKey;
 pub use cached::CachedKeys;
 pub use compose::FirstOf;
+pub use diagnosis::{KeyDiagnosis, KeyRequest};
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
 pub use remote::{KeyLoader, KeySetCache, LoadError, RemoteKeys, RemoteKeysBuilder};
@@ -123,6 +125,12 @@ pub trait KeyProvider: fmt::Debug + Send + Sync {
     /// Returns whether there are keys, for readiness probes. Default: ready.
     fn status(&self) -> KeyStatus {
         KeyStatus::ready()
+    }
+
+    /// Gets the keys now and tells how, for diagnosis: with the same requests as for verifying, but independently of the keys
+    /// that are held. One value for each source of keys. Default: none, because the key provider does not tell.
+    async fn diagnose(&self) -> Vec<KeyDiagnosis> {
+        Vec::new()
     }
 }
 
@@ -380,6 +388,10 @@ impl<P: KeyProvider + ?Sized> KeyProvider for Arc<P> {
     fn status(&self) -> KeyStatus {
         (**self).status()
     }
+
+    async fn diagnose(&self) -> Vec<KeyDiagnosis> {
+        (**self).diagnose().await
+    }
 }
 
 #[async_trait]
@@ -402,6 +414,10 @@ impl<P: KeyProvider + ?Sized> KeyProvider for Box<P> {
 
     fn status(&self) -> KeyStatus {
         (**self).status()
+    }
+
+    async fn diagnose(&self) -> Vec<KeyDiagnosis> {
+        (**self).diagnose().await
     }
 }
 

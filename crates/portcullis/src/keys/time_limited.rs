@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::error::{ConfigError, Unavailable};
 use crate::jose::{AlgorithmSet, VerifyingKey};
-use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
+use crate::keys::{KeyDiagnosis, KeyError, KeyProvider, KeyQuery, KeyStatus};
 
 /// Gives a key provider a time limit for each answer. After it the result is [`KeyError::Unavailable`], and the future of
 /// the key provider is dropped. This needs a tokio runtime with timers, as Axum and Actix Web have.
@@ -76,6 +76,10 @@ impl<P: KeyProvider> KeyProvider for TimeLimited<P> {
 
     fn status(&self) -> KeyStatus {
         self.provider.status()
+    }
+
+    async fn diagnose(&self) -> Vec<KeyDiagnosis> {
+        self.provider.diagnose().await
     }
 }
 

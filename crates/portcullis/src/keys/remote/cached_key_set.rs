@@ -25,7 +25,8 @@ use crate::keys::remote::in_flight::{self, FetchReports};
 use crate::keys::remote::limits;
 use crate::keys::remote::schedule::FetchSchedule;
 use crate::keys::remote::settings::FetchSettings;
-use crate::keys::{KeyError, KeyQuery, KeyStatus};
+use crate::keys::remote::trace::Trace;
+use crate::keys::{KeyDiagnosis, KeyError, KeyQuery, KeyStatus};
 
 #[derive(Debug)]
 pub(super) struct CachedKeySet {
@@ -145,11 +146,14 @@ impl CachedKeySet {
 
     /// Fetches the key set independently of all other fetches, and caches nothing.
     pub(super) async fn inspect(&self) -> Result<KeySet, Unavailable> {
-        match self.source.fetch(self.client.as_ref(), &self.settings, None).await {
-            Ok(fetched) => Ok(fetched.keys.unwrap_or_default()),
-            Err(FetchError { failure: FetchFailure::NoUsableKey { keys }, .. }) => Ok(keys),
-            Err(error) => Err(Unavailable::new().with_source(error.to_string())),
-        }
+        even_unusable(self.source.fetch(self.client.as_ref(), &self.settings, None, None).await)
+    }
+
+    /// Like [`Self::inspect`], with all requests.
+    pub(super) async fn diagnose(&self) -> KeyDiagnosis {
+        let trace = Trace::default();
+        let fetched = self.source.fetch(self.client.as_ref(), &self.settings, None, Some(&trace)).await;
+        KeyDiagnosis { requests: trace.into_requests(), keys: even_unusable(fetched).map_err(KeyError::from) }
     }
 
     pub(super) fn algorithms(&self) -> AlgorithmSet {
@@ -245,7 +249,7 @@ impl CachedKeySet {
         }
         // The task holds only a weak reference to this value, so that dropping the last strong one ends the fetch.
         let (source, client, settings) = (self.source.clone(), self.client.clone(), Arc::clone(&self.settings));
-        let request = async move { source.fetch(client.as_ref(), &settings, revalidation).await };
+        let request = async move { source.fetch(client.as_ref(), &settings, revalidation, None).await };
         let reports = Reports { key_set: Arc::downgrade(self), fetch };
         let task = in_flight::spawn(runtime, request, reports);
         if let Err(task) = self.coordinator.started(fetch.number, task) {
@@ -414,6 +418,15 @@ impl NameHasher {
 #[derive(Debug, thiserror::Error)]
 #[error("the key is not looked up yet, because too many keys are unknown")]
 struct NotLookedUp;
+
+/// Returns the fetched keys, even if none of them can be used.
+fn even_unusable(fetched: Result<Fetched, FetchError>) -> Result<KeySet, Unavailable> {
+    match fetched {
+        Ok(fetched) => Ok(fetched.keys.unwrap_or_default()),
+        Err(FetchError { failure: FetchFailure::NoUsableKey { keys }, .. }) => Ok(keys),
+        Err(error) => Err(Unavailable::new().with_source(error.to_string())),
+    }
+}
 
 fn too_many() -> Unavailable {
     Unavailable::new()

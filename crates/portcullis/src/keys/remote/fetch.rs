@@ -12,6 +12,7 @@ use crate::error::Unavailable;
 use crate::jose::{AlgorithmSet, KeySet, KeySetError};
 use crate::keys::remote::loader::{KeyLoader, LoadError};
 use crate::keys::remote::settings::FetchSettings;
+use crate::keys::remote::trace::Trace;
 use crate::keys::remote::{freshness, limits};
 use crate::requests::{Metadata, MetadataError, RequestFailure, full_text, http_error, read_body, without_query};
 
@@ -197,6 +198,7 @@ impl KeySetSource {
         client: Option<&Client>,
         settings: &FetchSettings,
         previous: Option<Revalidation>,
+        trace: Option<&Trace>,
     ) -> Result<Fetched, FetchError> {
         // A deadline too far away to represent means no deadline.
         let deadline = Instant::now().checked_add(settings.timeout);
@@ -216,15 +218,16 @@ impl KeySetSource {
             }
             (Self::Url(url), Some(client)) => (client, url.clone(), None),
             (Self::Discovery(metadata), Some(client)) => {
-                let request = fetch_metadata(client, settings, cached, metadata);
+                let request = fetch_metadata(client, settings, cached, metadata, trace);
                 let failed = |failure| FetchError::new(FetchedDocument::Metadata, Some(&metadata.url), failure);
-                let current = within(deadline, settings, request).await.map_err(failed)?;
+                let current = traced(trace, within(deadline, settings, request)).await.map_err(failed)?;
                 (client, current.jwks_uri.clone(), Some(current))
             }
         };
-        let request = fetch_key_set(client, settings, validators, &url);
+        let request = fetch_key_set(client, settings, validators, &url, trace);
         let failed = |failure| FetchError::new(FetchedDocument::KeySet, Some(&url), failure);
-        let (keys, lifetime, validators) = within(deadline, settings, request).await.map_err(failed)?;
+        let fetched = traced(trace, within(deadline, settings, request)).await.map_err(failed)?;
+        let (keys, lifetime, validators) = fetched;
         Ok(Fetched { keys, lifetime, revalidation: Revalidation { validators: Some(validators), metadata } })
     }
 }
@@ -235,6 +238,18 @@ async fn load(loader: &dyn KeyLoader, settings: &FetchSettings) -> Result<Fetche
         return Err(FetchFailure::NoUsableKey { keys });
     }
     Ok(Fetched { keys: Some(keys), lifetime: settings.lifetime, revalidation: Revalidation::default() })
+}
+
+/// Adds the failure of a request to the trace.
+async fn traced<T>(
+    trace: Option<&Trace>,
+    request: impl Future<Output = Result<T, FetchFailure>>,
+) -> Result<T, FetchFailure> {
+    let result = request.await;
+    if let (Some(trace), Err(failure)) = (trace, &result) {
+        trace.failed(failure.to_string());
+    }
+    result
 }
 
 async fn within<T>(
@@ -256,6 +271,7 @@ async fn fetch_metadata(
     settings: &FetchSettings,
     cached: Option<CachedMetadata>,
     metadata: &Metadata,
+    trace: Option<&Trace>,
 ) -> Result<CachedMetadata, FetchFailure> {
     let now = settings.clock.monotonic();
     if let Some(cached) = cached
@@ -263,7 +279,8 @@ async fn fetch_metadata(
     {
         return Ok(cached);
     }
-    let (_, body) = read_body(get(client, settings, &metadata.url, None).await?, settings.max_body_bytes).await?;
+    let response = get(client, settings, &metadata.url, None, trace.map(|trace| (trace, "metadata"))).await?;
+    let (_, body) = read_body(response, settings.max_body_bytes).await?;
     let jwks_uri = metadata.key_set_url(&body, &settings.http_hosts)?;
     Ok(CachedMetadata { jwks_uri, fetched_at: now })
 }
@@ -274,10 +291,11 @@ async fn fetch_key_set(
     settings: &FetchSettings,
     validators: Option<CacheValidators>,
     url: &Url,
+    trace: Option<&Trace>,
 ) -> Result<(Option<KeySet>, Duration, CacheValidators), FetchFailure> {
     // Validators belong to one URL: a key set that moved is read whole.
     let validators = validators.filter(|validators| validators.url == *url);
-    let response = get(client, settings, url, validators.as_ref()).await?;
+    let response = get(client, settings, url, validators.as_ref(), trace.map(|trace| (trace, "key set"))).await?;
     let lifetime = freshness::lifetime(response.headers(), settings);
     if response.status() == StatusCode::NOT_MODIFIED
         && let Some(validators) = validators
@@ -303,7 +321,11 @@ async fn get(
     settings: &FetchSettings,
     url: &Url,
     validators: Option<&CacheValidators>,
+    trace: Option<(&Trace, &'static str)>,
 ) -> Result<Response, FetchFailure> {
+    if let Some((trace, document)) = trace {
+        trace.sent(document, url);
+    }
     let mut request = settings.headers.add_to(client.get(url.clone()), url)?;
     if let Some(etag) = validators.and_then(|validators| validators.etag.clone()) {
         request = request.header(IF_NONE_MATCH, etag);
@@ -311,5 +333,9 @@ async fn get(
     if let Some(date) = validators.and_then(|validators| validators.last_modified.clone()) {
         request = request.header(IF_MODIFIED_SINCE, date);
     }
-    Ok(request.send().await.map_err(http_error)?)
+    let response = request.send().await.map_err(http_error)?;
+    if let Some((trace, _)) = trace {
+        trace.answered(&response);
+    }
+    Ok(response)
 }

@@ -14,6 +14,7 @@ mod loader;
 mod schedule;
 mod settings;
 mod sync;
+mod trace;
 mod waiters;
 
 use std::fmt;
@@ -28,7 +29,7 @@ pub use loader::{KeyLoader, LoadError};
 use crate::error::ConfigError;
 use crate::jose::{AlgorithmSet, KeySet, VerifyingKey};
 use crate::keys::remote::cached_key_set::CachedKeySet;
-use crate::keys::{KeyError, KeyProvider, KeyQuery, KeyStatus};
+use crate::keys::{KeyDiagnosis, KeyError, KeyProvider, KeyQuery, KeyStatus};
 
 /// An issuer's keys, fetched from its JWKS endpoint with the first token and refreshed in the background.
 ///
@@ -138,6 +139,10 @@ impl KeyProvider for RemoteKeys {
 
     fn status(&self) -> KeyStatus {
         self.key_set.status()
+    }
+
+    async fn diagnose(&self) -> Vec<KeyDiagnosis> {
+        vec![self.key_set.diagnose().await]
     }
 }
 
