@@ -117,6 +117,41 @@ async fn explanation_is_only_in_the_log() {
 }
 
 #[tokio::test]
+async fn values_of_refused_tokens_are_only_in_the_developers_log() {
+    let log = Captured::default();
+    let subscriber = || {
+        let debug = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
+        debug.with_writer(log.clone()).with_ansi(false).finish()
+    };
+    let _guards = (subscriber().set_default(), subscriber().set_default());
+    tracing::callsite::rebuild_interest_cache();
+    let issuer = TestIssuer::new();
+    let gate = || Gate::new(issuer.verifier().build().unwrap());
+    let token = issuer.token().issuer("https://other.test/\u{202e}").subject(MARKER).claim("email", MARKER).sign();
+    let logged = |gate: Gate| {
+        let (token, log) = (token.clone(), log.clone());
+        async move {
+            log.0.lock().unwrap().clear();
+            let refused = gate.verify(&token).await.unwrap_err();
+            let answer = gate.refuse(&refused);
+            (log.text(), answer)
+        }
+    };
+    // By default there is no value, and in release builds no comparison.
+    let (hidden, answer) = logged(gate()).await;
+    assert!(hidden.contains(r#"reason="wrong_issuer""#) && !hidden.contains("other.test"), "{hidden}");
+    let compared = r#"expected="iss \"https://issuer.test/\"; aud "#;
+    let relation = r#"actual="kid present; iss differs; aud accepted; exp in "#;
+    assert_eq!(hidden.contains(compared) && hidden.contains(relation), cfg!(debug_assertions), "{hidden}");
+    let (shown, same) = logged(portcullis::dangerous::log_refused_tokens(gate())).await;
+    assert_eq!(same, answer);
+    for part in [compared, r#"iss \"https://other.test/"#, r#"actual="kid \"RS256-1\"; "#, "exp "] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains('\u{202e}') && !shown.contains(MARKER) && !shown.contains("eyJ"), "{shown}");
+}
+
+#[tokio::test]
 async fn no_part_of_a_token_is_printed() {
     let log = Captured::default();
     let subscriber = || {

@@ -61,6 +61,25 @@ pub fn admit_everyone_as(caller: Verified) -> Gate {
     Gate::admitting(caller)
 }
 
+/// Shows names and dates of refused tokens in the log, in every build: the event `request refused` (level `DEBUG`) has the fields
+/// `expected`, with the issuer, the audience and the leeway of the configuration, and `actual`, with `kid`, issuer, audience and
+/// dates of the unverified token.
+///
+/// A client chooses these values, so they are shortened and have only printable ASCII characters. The token, its subject and its
+/// other claims do not appear, and the answer to the client stays the same. Without this function, debug builds say in `actual` only
+/// how the token differs, for example `iss differs in the slash at the end`, and release builds have neither field.
+///
+/// ```
+/// # fn gate(gate: portcullis::Gate) -> portcullis::Gate {
+/// // While a problem is looked for.
+/// portcullis::dangerous::log_refused_tokens(gate)
+/// # }
+/// ```
+#[must_use]
+pub fn log_refused_tokens(gate: Gate) -> Gate {
+    gate.with_values_in_log()
+}
+
 /// Trusts the header field with a client certificate from every peer: for a service that only its proxy can reach, for
 /// example on a Unix socket. If a client can reach it too, that client can name any certificate, and a stolen token that is
 /// bound to one is of use to it.

@@ -64,7 +64,7 @@ impl Refusal {
     #[must_use]
     pub fn misconfigured(problem: &'static str) -> Self {
         let error = AuthError::Server(problem.into());
-        log(&error, None);
+        log(&error, Explained::default());
         Self::server_error(&error)
     }
 
@@ -171,9 +171,26 @@ pub(crate) fn logs_explanations() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
 
-/// Writes one event for each refusal. The texts of errors hold no token, claim or secret. `explanation` is what the verifier
-/// says about the unverified token: only the log has it.
-pub(crate) fn log(error: &AuthError, explanation: Option<&'static str>) {
+/// What only the log says about a refused token.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Explained<'a> {
+    /// What the verifier says about the unverified token.
+    pub(crate) explanation: Option<&'static str>,
+    /// Only in debug builds, or if it is switched on.
+    pub(crate) comparison: Option<&'a LoggedComparison>,
+}
+
+/// How a refused token compares with the configuration.
+#[derive(Debug)]
+pub(crate) struct LoggedComparison {
+    /// What is accepted.
+    pub(crate) expected: String,
+    /// What the token has: without its values, unless these are switched on.
+    pub(crate) actual: String,
+}
+
+/// Writes one event for each refusal. The texts of errors hold no token, claim or secret.
+pub(crate) fn log(error: &AuthError, explained: Explained<'_>) {
     let reason = match error {
         AuthError::InvalidDpopProof(error) => error.as_str(),
         _ => error.reason().map_or(error.code(), |reason| reason.as_str()),
@@ -189,7 +206,12 @@ pub(crate) fn log(error: &AuthError, explanation: Option<&'static str>) {
                 tracing::warn!(reason, detail = source, "request refused");
             }
         }
-        _ => tracing::debug!(reason, detail = %error, explanation, "request refused"),
+        _ => {
+            let Explained { explanation, comparison } = explained;
+            let expected = comparison.map(|comparison| comparison.expected.as_str());
+            let actual = comparison.map(|comparison| comparison.actual.as_str());
+            tracing::debug!(reason, detail = %error, explanation, expected, actual, "request refused");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::credential::{Credential, Presented, RequestView, present};
 use crate::error::AuthError;
 use crate::gate::{Admission, Denied, Gate, Outcome};
 use crate::policy::{Policy, Require};
-use crate::refusal::{Refusal, logs_explanations};
+use crate::refusal::{LoggedComparison, Refusal, logs_explanations};
 use crate::session;
 use crate::verifier::Verified;
 
@@ -191,8 +191,8 @@ impl Gate {
     async fn verify_credential(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, Denied> {
         let scheme = Some(credential.scheme());
         let verified = self.0.verifier.verify(credential).await.map_err(|error| {
-            let explanation = if logs_explanations() { self.0.verifier.explain(credential, &error) } else { None };
-            Denied { explanation, ..Denied::new(error, scheme) }
+            let (explanation, comparison) = self.explain(credential, &error);
+            Denied { explanation, comparison, ..Denied::new(error, scheme) }
         })?;
         let mut verified = verified.presented_by(credential.scheme());
         if let Some(possession) = &self.0.possession {
@@ -203,6 +203,26 @@ impl Gate {
         let verified = self.with_implied_scopes(verified);
         self.check(&verified, policy).await.map_err(|error| Denied::new(error, scheme))?;
         Ok(verified)
+    }
+
+    /// Returns what only the log says about a refused token.
+    fn explain(
+        &self,
+        credential: &Credential<'_>,
+        error: &AuthError,
+    ) -> (Option<&'static str>, Option<Box<LoggedComparison>>) {
+        if !logs_explanations() {
+            return (None, None);
+        }
+        let verifier = &self.0.verifier;
+        // Debug builds compare the token with the configuration, without a value of the token.
+        let compares = (self.0.logs_values || cfg!(debug_assertions)) && error.reason().is_some();
+        let comparison = if compares { verifier.compare(credential) } else { None };
+        let comparison = comparison.map(|comparison| {
+            let actual = if self.0.logs_values { comparison.unverified_actual } else { comparison.relation };
+            Box::new(LoggedComparison { expected: comparison.expected, actual })
+        });
+        (verifier.explain(credential, error), comparison)
     }
 
     fn with_implied_scopes(&self, caller: Verified) -> Verified {

@@ -71,6 +71,8 @@ struct Inner {
     possession: Option<Possession>,
     checks: Vec<Arc<dyn SessionCheck>>,
     scope_hierarchy: Option<Arc<ScopeHierarchy>>,
+    /// Whether the log has values of refused tokens.
+    logs_values: bool,
     /// The caller of every request, in tests of handlers.
     assumed: Option<Verified>,
 }
@@ -91,6 +93,7 @@ impl Gate {
             possession: None,
             checks: Vec::new(),
             scope_hierarchy: None,
+            logs_values: false,
             assumed: None,
         }))
     }
@@ -98,6 +101,11 @@ impl Gate {
     /// See [`dangerous::admit_everyone_as`](crate::dangerous::admit_everyone_as).
     pub(crate) fn admitting(caller: Verified) -> Self {
         Self::new(NoVerifier).with(|inner| inner.assumed = Some(caller))
+    }
+
+    /// See [`dangerous::log_refused_tokens`](crate::dangerous::log_refused_tokens).
+    pub(crate) fn with_values_in_log(self) -> Self {
+        self.with(|inner| inner.logs_values = true)
     }
 
     /// With `realm` in its challenges (RFC 9110 §11.5).

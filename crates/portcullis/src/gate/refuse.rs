@@ -8,7 +8,7 @@ use crate::catch_panic::catch_panic_in;
 use crate::credential::{RequestView, Scheme, the_only_field};
 use crate::error::AuthError;
 use crate::gate::{Gate, Outcome};
-use crate::refusal::{Challenger, Guidance, Refusal, log};
+use crate::refusal::{Challenger, Explained, Guidance, LoggedComparison, Refusal, log};
 
 /// Why a gate does not let a caller in. It is logged already. It dereferences to the [`AuthError`].
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Denied {
     pub(super) scope: Option<String>,
     /// What the verifier says about the refused token, for the log.
     pub(super) explanation: Option<&'static str>,
+    /// How the refused token compares with the configuration, for the log.
+    pub(super) comparison: Option<Box<LoggedComparison>>,
 }
 
 /// A refused request, as the functions of [`Gate::with_refusals`] see it. It dereferences to the [`AuthError`].
@@ -95,7 +97,7 @@ impl Gate {
     #[must_use]
     pub fn refuse<E: Refusable>(&self, error: &E) -> Refusal {
         if !error.is_logged()
-            && let Err(panicked) = self.note(error.error(), None, None)
+            && let Err(panicked) = self.note(error.error(), Explained::default(), None)
         {
             return Refusal::server_error(&panicked.error);
         }
@@ -115,7 +117,8 @@ impl Gate {
 
     /// Logs `denied` and tells the observers.
     pub(super) fn noted(&self, denied: Denied, request: Option<&dyn RequestView>) -> Denied {
-        match self.note(&denied.error, denied.explanation, request) {
+        let explained = Explained { explanation: denied.explanation, comparison: denied.comparison.as_deref() };
+        match self.note(&denied.error, explained, request) {
             Ok(()) => denied,
             Err(panicked) => panicked,
         }
@@ -125,10 +128,10 @@ impl Gate {
     fn note(
         &self,
         error: &AuthError,
-        explanation: Option<&'static str>,
+        explained: Explained<'_>,
         request: Option<&dyn RequestView>,
     ) -> Result<(), Denied> {
-        log(error, explanation);
+        log(error, explained);
         self.observe(Outcome::Refused(error), request).inspect_err(|panicked| log_panic(&panicked.error))
     }
 
@@ -202,7 +205,7 @@ impl Deref for Refused<'_> {
 
 impl Denied {
     pub(super) fn new(error: impl Into<AuthError>, scheme: Option<Scheme>) -> Self {
-        Self { error: error.into(), scheme, scope: None, explanation: None }
+        Self { error: error.into(), scheme, scope: None, explanation: None, comparison: None }
     }
 
     pub(super) fn panicked(what: &'static str) -> Self {
