@@ -45,6 +45,12 @@ pub(crate) enum Command {
     #[cfg(feature = "apikey")]
     #[command(subcommand, after_help = crate::apikey::AFTER_HELP)]
     Apikey(crate::apikey::ApikeyCommand),
+    /// Walk from the configuration of a service to its keys, and say at each step what is wrong and what to write
+    #[command(after_help = DOCTOR_AFTER_HELP, override_usage = DOCTOR_USAGE)]
+    Doctor(Box<DoctorArgs>),
+    /// Say what a token is, without trusting it, and with the flags of verify every check that it passes or fails
+    #[command(after_help = EXPLAIN_AFTER_HELP, override_usage = EXPLAIN_USAGE)]
+    Explain(Box<ExplainArgs>),
     /// Show what a key set contains, and why a key cannot be used
     #[command(after_help = KEYS_AFTER_HELP, override_usage = "portcullis keys [--json] (URL | FILE | --oidc-issuer ISSUER)")]
     Keys(KeysArgs),
@@ -119,6 +125,57 @@ Examples:
   portcullis verify --config issuers.json --leeway 30 eyJ…
 ";
 
+const DOCTOR_USAGE: &str = "\
+portcullis doctor [--json] [--config FILE | FLAGS OF VERIFY] [TOKEN | -]";
+
+const DOCTOR_AFTER_HELP: &str = "\
+Without flags it reads the environment as the service does: PORTCULLIS_ISSUER and the others, or AUTH0_DOMAIN, AZURE_TENANT_ID,
+CLERK_PUBLISHABLE_KEY, AUTHOK_DOMAIN and theirs. Run it where the service runs, for example in its container.
+
+Steps: configuration, proxy, DNS, TCP, TLS with the certificates, metadata, key set, each key, clock, and the token if there is one.
+The keys are fetched by the code of the service.
+
+Output, one line for each step: ok, note or FAULT, what was found, what is wrong, and after -> what to write. With --json:
+  {\"step\":\"metadata\",\"status\":\"fault\",\"found\":\"…\",\"wrong\":\"…\",\"write\":\"…\"}
+
+Exit status: 0 healthy, 1 a fault, 2 bad usage, or nothing is configured.
+
+Examples:
+  # The environment of the service, and a token that it refuses:
+  portcullis doctor - < token.txt
+
+  # A configuration file, in a pipeline:
+  portcullis doctor --json --config portcullis.toml
+
+  # An Auth0 tenant, before there is a service:
+  portcullis doctor --auth0-domain tenant.eu.auth0.com --audience https://api.example.com
+";
+
+const EXPLAIN_USAGE: &str = "\
+portcullis explain [--json] [FLAGS OF VERIFY] [TOKEN | -]";
+
+const EXPLAIN_AFTER_HELP: &str = "\
+The token may be pasted with what surrounds it: the word Bearer, quotes, line breaks, a header field, a whole curl command.
+Nothing is sent anywhere, unless a flag names keys that have to be fetched.
+
+Output: text, with colors on a terminal unless NO_COLOR is set. With --json, one JSON object:
+  {\"form\":\"jwt\",\"kind\":\"access\",\"provider\":\"Auth0\",\"header\":{…},\"claims\":{…},\"removed\":[\"the word Bearer\"],
+   \"checks\":[{\"check\":\"aud\",\"expected\":\"\\\"api\\\"\",\"actual\":\"\\\"web\\\"\",\"ok\":false}]}
+  form: jwt, jws, jwe, opaque. kind: access, id, refresh, opaque, encrypted, event, proof, assertion, unknown
+
+Exit status: as verify. Without flags the token is only decoded, and the status is 0.
+
+Examples:
+  # Paste the token, then press Ctrl-D. It does not appear in the shell's history:
+  portcullis explain
+
+  # Every check of a service that is configured by a file:
+  portcullis explain --config portcullis.toml < token.txt
+
+  # Every check for an API of an Auth0 tenant, as of a date in the past:
+  portcullis explain --auth0-domain tenant.eu.auth0.com --audience https://api.example.com --at 1700000000 < token.txt
+";
+
 const KEYS_AFTER_HELP: &str = "\
 Output: one line for each key, in the order of the set, and a summary:
   key 0: usable: kid \"2026-01\", RSA, RS256, thumbprint kPrK_q… (RFC 7638)
@@ -152,6 +209,41 @@ pub(crate) struct KeysArgs {
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
+    pub(crate) checks: CheckArgs,
+    /// The token, or - to read one per line from standard input
+    // Several tokens are read here and refused later, because the parser's own message would repeat the second one.
+    #[arg(value_name = "TOKEN")]
+    pub(crate) tokens: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) checks: CheckArgs,
+    /// Print one JSON object for each step
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// A token to check at the end, or - for standard input
+    #[arg(value_name = "TOKEN")]
+    pub(crate) tokens: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) checks: CheckArgs,
+    /// Print one JSON object for each token, instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The token, or - for standard input, which is also the default. A token on the command line stays in the shell's history
+    #[arg(value_name = "TOKEN")]
+    pub(crate) tokens: Vec<OsString>,
+}
+
+/// How tokens are checked.
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
     pub(crate) members: MemberFlags,
     /// Accept any issuer whose key signed: safe only if the keys belong to one issuer
     #[arg(long, conflicts_with = "issuer")]
@@ -176,10 +268,17 @@ pub(crate) struct VerifyArgs {
     /// allowed
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The token, or - to read one per line from standard input
-    // Several tokens are read here and refused later, because the parser's own message would repeat the second one.
-    #[arg(value_name = "TOKEN")]
-    pub(crate) tokens: Vec<OsString>,
+}
+
+impl CheckArgs {
+    /// Whether a flag asks for a verdict. `--at` only sets the clock.
+    pub(crate) fn ask_for_checks(&self) -> bool {
+        // The flags of an identity provider need the flag that names it.
+        let Self { members, any_issuer, any_audience, provider, of_provider: _, allow_missing_exp, at: _, jws, config } =
+            self;
+        let flags = [*any_issuer, *any_audience, *allow_missing_exp, *jws, config.is_some(), provider.is_named()];
+        !members.set().is_empty() || flags.contains(&true)
+    }
 }
 
 /// The identity provider: at most one of these. Each sets the issuer, its keys and its rules.
@@ -212,6 +311,23 @@ pub(crate) struct ProviderArgs {
     /// The issuer of a Kubernetes cluster: sets --issuer, the keys and the rules for tokens of service accounts
     #[arg(long, value_name = "ISSUER")]
     pub(crate) kubernetes_issuer: Option<String>,
+}
+
+impl ProviderArgs {
+    fn is_named(&self) -> bool {
+        let Self {
+            oidc_issuer,
+            auth0_domain,
+            authok_domain,
+            azure_tenant,
+            clerk_frontend_api,
+            github_repository,
+            gitlab_project,
+            kubernetes_issuer,
+        } = self;
+        let texts = [oidc_issuer, auth0_domain, authok_domain, azure_tenant, clerk_frontend_api, kubernetes_issuer];
+        texts.into_iter().any(Option::is_some) || github_repository.is_some() || gitlab_project.is_some()
+    }
 }
 
 /// The flags that belong to one identity provider.

@@ -238,7 +238,8 @@ fn short(text: &str) -> String {
     }
 }
 
-fn now() -> i64 {
+/// Returns the seconds since 1970.
+pub(crate) fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
 }

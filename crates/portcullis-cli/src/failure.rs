@@ -34,10 +34,15 @@ pub(crate) enum Failure {
     Start(std::io::Error),
 }
 
-/// Returns a note for a failed fetch if a proxy variable is set, which other programs would use.
-pub(crate) fn unused_proxy() -> String {
+/// Returns the proxy variable that is set, which other programs would use.
+pub(crate) fn set_proxy_variable() -> Option<&'static str> {
     const VARIABLES: [&str; 6] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
-    match VARIABLES.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())) {
+    VARIABLES.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Returns a note for a failed fetch if a proxy variable is set.
+pub(crate) fn unused_proxy() -> String {
+    match set_proxy_variable() {
         Some(name) => format!(" ({name} is set and not used; the member proxy of a configuration file sets a proxy)"),
         None => String::new(),
     }

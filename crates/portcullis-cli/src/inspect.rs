@@ -62,7 +62,7 @@ fn fetch(field: &'static str, keys: Result<RemoteKeys, ConfigError>) -> Result<K
 
 /// The content of a key set.
 #[derive(Serialize)]
-struct Report {
+pub(crate) struct Report {
     keys: Vec<Line>,
     usable: usize,
     total: usize,
@@ -91,7 +91,7 @@ struct Line {
 }
 
 impl Report {
-    fn of(set: &KeySet) -> Self {
+    pub(crate) fn of(set: &KeySet) -> Self {
         let total = set.len() + set.skipped().len();
         let mut skipped = set.skipped().iter().peekable();
         let mut usable = set.keys();
@@ -107,6 +107,21 @@ impl Report {
             line.ambiguous_with = doubles;
         }
         Self { keys, usable: set.len(), total, algorithms: set.algorithms() }
+    }
+
+    /// Returns the index of each key, whether it can be used, and what is said about it.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, bool, String)> {
+        self.keys.iter().map(|line| (line.index, line.usable, line.to_string()))
+    }
+
+    /// Returns the number of keys that can be used.
+    pub(crate) fn usable(&self) -> usize {
+        self.usable
+    }
+
+    /// Returns the number of all keys.
+    pub(crate) fn total(&self) -> usize {
+        self.total
     }
 }
 

@@ -6,7 +6,7 @@ use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{ConfigError, KeyProvider};
 use portcullis_workload::{GitHubActions, GitLab, Kubernetes};
 
-use crate::args::VerifyArgs;
+use crate::args::CheckArgs;
 use crate::provider::{NO_AUDIENCE, with};
 
 /// The issuer of machines' tokens that a flag names.
@@ -19,7 +19,7 @@ pub(crate) enum Machine<'a> {
 
 impl<'a> Machine<'a> {
     /// Returns the issuer that a flag names.
-    pub(crate) fn named(args: &'a VerifyArgs) -> Option<Self> {
+    pub(crate) fn named(args: &'a CheckArgs) -> Option<Self> {
         let (provider, more) = (&args.provider, &args.of_provider);
         let github =
             || Some(Self::GitHub { repository: provider.github_repository?, host: more.github_host.as_deref() });

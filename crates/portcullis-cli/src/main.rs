@@ -4,10 +4,13 @@
 mod apikey;
 mod args;
 mod detail;
+mod doctor;
+mod explain;
 mod failure;
 mod flags;
 mod input;
 mod inspect;
+mod judge;
 mod keys;
 mod machine;
 mod pasted;
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
     let outcome = match args::parse() {
         #[cfg(feature = "apikey")]
         Ok(Command::Apikey(command)) => apikey::run(&command),
+        Ok(Command::Doctor(args)) => doctor::run(&args),
+        Ok(Command::Explain(args)) => explain::run(&args),
         Ok(Command::Keys(args)) => inspect::run(&args),
         Ok(Command::Verify(args)) => verify::run(&args),
         Err(status) => return status,

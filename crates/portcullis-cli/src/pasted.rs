@@ -39,7 +39,7 @@ pub(crate) fn additions(text: &str) -> Vec<&'static str> {
 }
 
 /// A byte order mark, and what web pages put into long words.
-const INVISIBLE: [char; 4] = ['\u{feff}', '\u{200b}', '\u{2060}', '\u{ad}'];
+pub(crate) const INVISIBLE: [char; 4] = ['\u{feff}', '\u{200b}', '\u{2060}', '\u{ad}'];
 
 fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let (start, rest) = text.split_at_checked(prefix.len())?;

@@ -9,7 +9,7 @@ use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
 use portcullis_oidc::Authok;
 
-use crate::args::VerifyArgs;
+use crate::args::CheckArgs;
 use crate::machine::Machine;
 
 /// The identity provider that a flag names.
@@ -38,7 +38,7 @@ pub(crate) enum Provider<'a> {
 
 impl<'a> Provider<'a> {
     /// Returns the identity provider that a flag names.
-    pub(crate) fn named(args: &'a VerifyArgs) -> Option<Self> {
+    pub(crate) fn named(args: &'a CheckArgs) -> Option<Self> {
         let provider = &args.provider;
         let client_id = args.of_provider.azure_client_id.as_deref();
         let auth0 = provider.auth0_domain.as_deref().map(|domain| Self::Auth0 { domain });

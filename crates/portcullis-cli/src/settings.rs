@@ -10,7 +10,7 @@ use portcullis::verifier::{JwtVerifierBuilder, jws};
 use portcullis::{Audience, Config, ConfigError, JwtVerifier, Verifier};
 use serde_json::{Map, Value};
 
-use crate::args::VerifyArgs;
+use crate::args::CheckArgs;
 use crate::failure::unused_proxy;
 use crate::flags::{about_keys, flag};
 use crate::keys;
@@ -21,13 +21,13 @@ pub(crate) struct Settings<'a> {
     config: IssuersConfig,
     /// Whether the file lists issuers, each with its own audience and keys.
     lists_issuers: bool,
-    args: &'a VerifyArgs,
+    args: &'a CheckArgs,
 }
 
 impl<'a> Settings<'a> {
     /// # Errors
     /// [`ConfigError`] names each flag, or each member and its file.
-    pub(crate) fn resolve(args: &'a VerifyArgs) -> Result<Self, ConfigError> {
+    pub(crate) fn resolve(args: &'a CheckArgs) -> Result<Self, ConfigError> {
         let mut members = match &args.config {
             Some(path) => read(path)?,
             None => Map::new(),
@@ -45,6 +45,19 @@ impl<'a> Settings<'a> {
         let config = IssuersConfig::try_from(members).map_err(|error| locate(error, args));
         let ((), config) = ConfigError::both(ConfigError::all(faults), config)?;
         Ok(Self { config, lists_issuers, args })
+    }
+
+    /// Returns the configuration of each issuer.
+    pub(crate) fn issuers(&self) -> &[Config] {
+        self.config.issuers()
+    }
+
+    /// Returns the builder of one of [`Self::issuers`].
+    ///
+    /// # Errors
+    /// [`ConfigError`] names each flag, or each member and its file.
+    pub(crate) fn builder_of(&self, config: &Config) -> Result<JwtVerifierBuilder, ConfigError> {
+        self.builder(config).map_err(|error| locate(error, self.args))
     }
 
     /// Builds the verifier; `complete` completes the builder of each issuer.
@@ -133,7 +146,7 @@ fn read(path: &Path) -> Result<Map<String, Value>, ConfigError> {
 }
 
 /// Sets in `members` what the flags say, and returns what neither the file nor a flag says and has to be said.
-fn overlay(members: &mut Map<String, Value>, args: &VerifyArgs) -> Vec<ConfigError> {
+fn overlay(members: &mut Map<String, Value>, args: &CheckArgs) -> Vec<ConfigError> {
     let provider = Provider::named(args);
     if provider.is_some() || args.members.set_keys() {
         about_keys().for_each(|member| drop(members.remove(member.name())));
@@ -177,7 +190,7 @@ fn overlay(members: &mut Map<String, Value>, args: &VerifyArgs) -> Vec<ConfigErr
 }
 
 /// Refuses flags that would say the same about every issuer of a list. Each of them has its own issuer, audience and keys.
-fn refuse_flags_of_one_issuer(args: &VerifyArgs) -> Result<(), ConfigError> {
+fn refuse_flags_of_one_issuer(args: &CheckArgs) -> Result<(), ConfigError> {
     let provider = Provider::named(args).map(|provider| provider.flag().to_owned());
     let others = [("--any-issuer", args.any_issuer), ("--any-audience", args.any_audience), ("--jws", args.jws)];
     let other = || others.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag.to_owned());
@@ -187,7 +200,7 @@ fn refuse_flags_of_one_issuer(args: &VerifyArgs) -> Result<(), ConfigError> {
     }
 }
 
-fn of_one_issuer(flag: String, args: &VerifyArgs) -> ConfigError {
+fn of_one_issuer(flag: String, args: &CheckArgs) -> ConfigError {
     let file = args.config.as_deref().unwrap_or(Path::new("the file")).display();
     ConfigError::new(
         flag,
@@ -197,7 +210,7 @@ fn of_one_issuer(flag: String, args: &VerifyArgs) -> ConfigError {
 }
 
 /// Renames the fields of `error` to the flag that sets them, or else to the member and its file.
-fn locate(error: ConfigError, args: &VerifyArgs) -> ConfigError {
+fn locate(error: ConfigError, args: &CheckArgs) -> ConfigError {
     error.map_fields(|field| {
         // In an entry of a list, a flag is meant only if it holds for every entry.
         let name = field.rsplit_once("].").map_or(field, |(_, member)| member);

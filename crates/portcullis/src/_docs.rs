@@ -16,6 +16,7 @@
 //! [sessions]: crate::_docs::sessions
 //! [recipes]: crate::_docs::recipes
 //! [tokens]: crate::_docs::tokens
+//! [troubleshooting]: crate::_docs::troubleshooting
 //!
 #![doc = include_str!("../docs/README.md")]
 
@@ -84,3 +85,6 @@ pub mod recipes {}
 
 #[doc = include_str!("../docs/tokens.md")]
 pub mod tokens {}
+
+#[doc = include_str!("../docs/troubleshooting.md")]
+pub mod troubleshooting {}
