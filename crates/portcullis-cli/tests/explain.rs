@@ -435,6 +435,23 @@ fn missing_keys_end_with_status_2_after_the_explanation() {
 }
 
 #[test]
+fn help_has_examples_and_exit_statuses() {
+    let help = explain(["--help"], "");
+    assert_eq!((help.status, help.stderr.as_str()), (0, ""));
+    for text in
+        ["Nothing is sent anywhere", "Exit status: as verify", "portcullis explain --config", "--audience", "--json"]
+    {
+        assert!(help.stdout.contains(text), "{text}");
+    }
+    let help = run(["doctor", "--help"].map(str::to_owned), b"").stdout;
+    for text in
+        ["Exit status: 0 healthy, 1 a fault, 2 bad usage", "PORTCULLIS_ISSUER", "portcullis doctor - < token.txt"]
+    {
+        assert!(help.contains(text), "{text}");
+    }
+}
+
+#[test]
 fn ticket_of_a_wrong_audience() {
     let setup = Setup::new("ticket-audience");
     let text = setup.ticket(&setup.token().audience("https://other-api.test").sign());
@@ -468,7 +485,7 @@ fn ticket_of_a_wrong_tenant() {
 #[test]
 fn ticket_of_an_id_token() {
     let setup = Setup::new("ticket-id-token");
-    let text = setup.ticket(&setup.token().audience("web-client").claim("nonce", "n").sign());
+    let text = setup.ticket(&setup.token().header("typ", "JWT").audience("web-client").claim("nonce", "n").sign());
     assert!(text.contains("looks like: an ID token"), "{text}");
     let [line] = to_do(&text)[..] else { panic!("{text}") };
     assert!(

@@ -122,7 +122,8 @@ pub(super) fn decode_object(part: &str) -> Option<Box<RawValue>> {
     // JSON has line breaks and tabs between its tokens only, so without them it is the same JSON on one line.
     let text = String::from_utf8(bytes).ok()?.replace(['\r', '\n', '\t'], "");
     let text = text.trim_start_matches('\u{feff}').trim();
-    if !text.starts_with('{') {
+    // What is nested too deeply could not be read inside of the output.
+    if !text.starts_with('{') || serde_json::from_str::<Value>(&format!("[[{text}]]")).is_err() {
         return None;
     }
     RawValue::from_string(text.to_owned()).ok()
