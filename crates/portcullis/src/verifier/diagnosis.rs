@@ -120,7 +120,7 @@ impl JwtVerifier {
                                 let verified = search.verify(&token, Arc::clone(&first)).await;
                                 signature.unverified_actual =
                                     if verified.is_ok() { "made with it" } else { "not made with it" }.to_owned();
-                                let signer = signature.with(verified, &mut reports).map(|(key, _)| key);
+                                let signer = signature.with(verified, &mut reports);
                                 found_key = Some(signer.unwrap_or(first));
                             }
                             None => reports.push(signature),
