@@ -7,25 +7,26 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a bench may fail by panicking"
 )]
 
+mod turns;
+
 use std::hint::black_box;
-use std::pin::pin;
 use std::process::ExitCode;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis::Verifier;
 use portcullis::adapter::Credential;
 use portcullis::introspection::{ClientAuthentication, IntrospectionVerifier};
 use portcullis_testing::{IssuerServer, TestIssuer, TokenBuilder};
+use turns::{medians, now};
 
-const ROUNDS: usize = 400;
-const TURNS: u32 = 200;
+const ROUNDS: usize = 1_000;
 /// The largest ratio of a repeated opaque token to a repeated JWT.
 const LIMIT: f64 = 1.10;
 
@@ -45,17 +46,10 @@ fn main() -> ExitCode {
         assert!(opaque.verify(&Credential::bearer(&token)).await.is_ok());
         assert!(jwts.verify(&Credential::bearer(&jwt)).await.is_ok());
     });
-    let contenders: [(&dyn Verifier, &str); 2] = [(&jwts, &jwt), (&opaque, &token)];
-    let mut samples: [Vec<f64>; 2] = Default::default();
-    for _ in 0..ROUNDS {
-        for ((verifier, token), samples) in contenders.into_iter().zip(&mut samples) {
-            let start = Instant::now();
-            (0..TURNS).for_each(|_| assert!(verify(verifier, black_box(token))));
-            samples.push(start.elapsed().as_nanos() as f64 / f64::from(TURNS));
-        }
-    }
+    let repeated_jwt = || assert!(now(jwts.verify(&Credential::bearer(black_box(&jwt)))).is_ok());
+    let repeated_opaque = || assert!(now(opaque.verify(&Credential::bearer(black_box(&token)))).is_ok());
+    let [jwt, opaque] = medians(ROUNDS, [&repeated_jwt, &repeated_opaque]);
     assert_eq!(server.introspection_hits(), 1, "every turn was a hit");
-    let [jwt, opaque] = samples.map(median);
     let ratio = opaque / jwt;
     println!("repeated JWT {jwt:.0} ns, repeated opaque token {opaque:.0} ns, ratio {ratio:.3}");
     if ratio > LIMIT {
@@ -70,18 +64,4 @@ fn claims(token: TokenBuilder) -> TokenBuilder {
         .subject("auth0|65a1f0c2e4b0c8a1d2f3e4b5")
         .scope("openid profile email read:messages write:messages")
         .claim("client_id", "kq3sY8mYtS1mN0oPqRsTuVwXyZ012345")
-}
-
-/// Verifies a token whose verification waits for nothing.
-fn verify(verifier: &dyn Verifier, token: &str) -> bool {
-    let credential = Credential::bearer(token);
-    match pin!(verifier.verify(&credential)).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(verified) => verified.is_ok(),
-        Poll::Pending => false,
-    }
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
 }

@@ -14,16 +14,16 @@
     reason = "a bench may fail by panicking"
 )]
 
+mod turns;
+
 use std::hint::black_box;
-use std::pin::pin;
 use std::process::ExitCode;
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use jsonwebtoken::{EncodingKey, Header};
 use portcullis::jose::Algorithm;
 use portcullis_issuer::{AccessToken, Issuer, KeyRing, Signer, SigningKey};
 use serde::Serialize;
+use turns::{medians, now};
 
 const ROUNDS: usize = 300;
 /// The largest ratio for RS256 of minting to the bare signature.
@@ -98,10 +98,12 @@ fn contest(algorithm: Algorithm) -> (f64, f64, Option<f64>) {
         drop(black_box(jsonwebtoken::encode(header, black_box(&claims), key).unwrap()));
     };
     let theirs = their_key.as_ref().map(|key| move || theirs(key));
-    let mut contenders: Vec<&dyn Fn()> = vec![&bare, &ours];
-    contenders.extend(theirs.as_ref().map(|theirs| theirs as &dyn Fn()));
-    let medians = medians(&contenders);
-    (medians[0], medians[1], medians.get(2).copied())
+    if let Some(theirs) = &theirs {
+        let [bare, ours, theirs] = medians(ROUNDS, [&bare, &ours, theirs]);
+        return (bare, ours, Some(theirs));
+    }
+    let [bare, ours] = medians(ROUNDS, [&bare, &ours]);
+    (bare, ours, None)
 }
 
 fn their_key(algorithm: Algorithm, pem: &str, id: &str) -> Option<(Header, EncodingKey)> {
@@ -114,36 +116,4 @@ fn their_key(algorithm: Algorithm, pem: &str, id: &str) -> Option<(Header, Encod
     let mut header = Header::new(theirs);
     (header.typ, header.kid) = (Some("at+jwt".to_owned()), Some(id.to_owned()));
     Some((header, key.unwrap()))
-}
-
-/// Lets the contenders take turns. Returns what each costs, in nanoseconds.
-fn medians(contenders: &[&dyn Fn()]) -> Vec<f64> {
-    let turns = contenders.iter().map(|contender| {
-        contender();
-        let start = Instant::now();
-        (0..10).for_each(|_| contender());
-        (1_000_000 / start.elapsed().as_nanos().max(1)).clamp(1, 200) as usize
-    });
-    let turns: Vec<_> = turns.collect();
-    let mut samples = vec![Vec::new(); contenders.len()];
-    for _ in 0..ROUNDS {
-        for ((contender, turns), samples) in contenders.iter().zip(&turns).zip(&mut samples) {
-            let start = Instant::now();
-            (0..*turns).for_each(|_| contender());
-            samples.push(start.elapsed().as_nanos() as f64 / *turns as f64);
-        }
-    }
-    let median = |mut samples: Vec<f64>| {
-        samples.sort_by(f64::total_cmp);
-        samples[samples.len() / 2]
-    };
-    samples.into_iter().map(median).collect()
-}
-
-/// Polls once: a key in memory never waits.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("a key in memory waits"),
-    }
 }

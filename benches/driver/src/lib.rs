@@ -92,10 +92,12 @@ impl From<Outcome> for Answer {
 /// Runs all scenarios with `C` and prints a table. Fails when a limit is broken that must hold.
 pub fn compare<C: Contender>(about: About) -> ExitCode {
     println!("{}: {}", about.name, about.settings);
+    let check = scenarios::cost_of_check();
+    println!("a bare RS256 check takes {}", finding::show(check));
     table::head();
     let mut all_hold = true;
     for scenario in Scenario::ALL {
-        let row = scenarios::run::<C>(scenario);
+        let row = scenarios::run::<C>(scenario, check);
         table::row(about.name, &row);
         all_hold &= row.holds();
     }
