@@ -35,7 +35,7 @@ const ROUNDS: usize = 600;
 const PROOFS: usize = 8_000;
 const URL: &str = "https://api.example.com";
 /// The largest ratio of a request with a proof to the bare checks of both signatures.
-const LIMIT: f64 = 1.60;
+const LIMIT: f64 = 1.45;
 
 fn main() -> ExitCode {
     println!("| token | proof | bare | with the proof's key | admit | ratio | of it the key |");

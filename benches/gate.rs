@@ -1,7 +1,7 @@
-//! Measures what a gate adds to the verification of a bearer token, without proofs of possession and with them.
+//! Measures what a gate adds to the verification of a bearer token, and what proofs of possession add to the gate.
 //!
-//! A gate adds less than the noise of a signature check. So both gates and the verifier verify a token of the token cache,
-//! and the difference is taken as a part of a verification with RS256. All contenders take turns in one run, so that other
+//! They add less than the noise of a signature check. So both gates and the verifier verify a token of the token cache, and
+//! the differences are taken as parts of a verification with RS256. All contenders take turns in one run, so that other
 //! load on the machine affects them equally. Each figure is the median of many short rounds. The run fails when a limit is
 //! broken.
 //!
@@ -29,8 +29,10 @@ use portcullis_testing::TestIssuer;
 use turns::{medians, now};
 
 const ROUNDS: usize = 2_000;
-/// The largest part of a verification with RS256 that a gate may add for a bearer token.
-const LIMIT: f64 = 0.01;
+/// The largest part of a verification with RS256 that a gate may add: it reads the field byte by byte, and checks the policy.
+const GATE_LIMIT: f64 = 0.025;
+/// The largest part of a verification with RS256 that a gate may add for a bearer token if it accepts proofs of possession.
+const PROOFS_LIMIT: f64 = 0.01;
 
 fn main() -> ExitCode {
     let issuer = TestIssuer::new();
@@ -54,11 +56,13 @@ fn main() -> ExitCode {
     let [rs256, alone, plain, bound] = medians(ROUNDS, [&rs256, &alone, &|| admit(&plain), &|| admit(&bound)]);
     println!("an RS256 verification takes {:.2} us, and a token of the cache {alone:.0} ns", rs256 / 1e3);
     let mut all_hold = true;
-    for (name, cost) in [("a gate", plain), ("a gate that accepts proofs of possession", bound)] {
-        let part = (cost - alone) / rs256;
-        println!("{name} adds {:.0} ns, {part:.4} of a verification", cost - alone);
-        if part > LIMIT {
-            println!("LIMIT BROKEN: {name} adds {part:.4} of a verification, more than {LIMIT}");
+    for (name, nanos, limit) in
+        [("a gate", plain - alone, GATE_LIMIT), ("accepting proofs of possession", bound - plain, PROOFS_LIMIT)]
+    {
+        let part = nanos / rs256;
+        println!("{name} adds {nanos:.0} ns, {part:.4} of a verification");
+        if part > limit {
+            println!("LIMIT BROKEN: {name} adds {part:.4} of a verification, more than {limit}");
             all_hold = false;
         }
     }

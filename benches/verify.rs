@@ -37,7 +37,7 @@ const ROUNDS: usize = 400;
 /// The largest ratio for RS256 of a verification with all checks to the bare signature check.
 const RS256_LIMIT: f64 = 1.10;
 /// The largest part of a verification with RS256 that a token in the token cache may cost, for every algorithm.
-const REPEATED_LIMIT: f64 = 0.06;
+const REPEATED_LIMIT: f64 = 0.03;
 
 /// The claims that a handler would ask for, and those that jsonwebtoken checks.
 #[derive(Deserialize)]
