@@ -226,11 +226,16 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # OpenAPI
+//!
+//! With the feature `utoipa`, the guard that is really there writes the security requirements and the answers 400, 401, 403 and 503
+//! of each operation into the document of `utoipa-actix-web`: `ScopeGuards` has an example.
+//!
 //! # Features and re-exports
 //!
 //! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `rustls` adds
 //! `keep_client_certificate`, for tokens that are bound to a client certificate; it goes with the feature `rustls-0_23` of
-//! actix-web.
+//! actix-web. `utoipa` adds `OpenApiGuards` and `ScopeGuards`.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.
@@ -239,6 +244,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "utoipa")]
+mod document;
 mod extract;
 mod mcp_middleware;
 mod metadata;
@@ -255,6 +262,9 @@ pub use portcullis::Watch;
 #[cfg(feature = "remote")]
 #[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
 pub use portcullis::introspection;
+#[cfg(feature = "utoipa")]
+#[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
+pub use portcullis::openapi;
 pub use portcullis::{
     Audience, AuthError, Config, ConfigError, Gate, Issuer, JwtVerifier, KeyProvider, Policy, Reason, Refusal, Require,
     ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
@@ -264,6 +274,9 @@ pub use portcullis::{
     adapter, checks, claims, clock, config, dangerous, error, jose, keys, mcp, policy, possession, session, verifier,
 };
 
+#[cfg(feature = "utoipa")]
+#[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
+pub use document::{Described, GuardExtractor, OpenApiGuards, ScopeGuards};
 pub use extract::{Auth, Authorized, MaybeAuth};
 pub use mcp_middleware::{McpMiddleware, McpMiddlewareService};
 pub use metadata::{resource_metadata, resource_metadata_routes};

@@ -92,6 +92,13 @@ impl AuthMiddleware {
     }
 }
 
+#[cfg(feature = "utoipa")]
+impl AuthMiddleware {
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.0
+    }
+}
+
 impl From<Guard> for AuthMiddleware {
     fn from(guard: Guard) -> Self {
         Self(Arc::new(guard))

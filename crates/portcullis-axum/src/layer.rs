@@ -121,6 +121,13 @@ impl AuthLayer {
     }
 }
 
+#[cfg(feature = "utoipa")]
+impl AuthLayer {
+    pub(crate) fn guard(&self) -> &Guard {
+        self.0.guard()
+    }
+}
+
 impl From<Guard> for AuthLayer {
     fn from(guard: Guard) -> Self {
         let layer = portcullis_tower::AuthLayer::from(guard);

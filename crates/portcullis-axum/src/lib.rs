@@ -213,10 +213,16 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # OpenAPI
+//!
+//! With the feature `utoipa`, the guard that is really there writes the security requirements and the answers 400, 401, 403 and 503
+//! of each operation into the document of `utoipa-axum`: `OpenApiGuards` has an example.
+//!
 //! # Features and re-exports
 //!
 //! `jsonwebtoken` and `remote` are those of portcullis. `connect-info` reads the address of a request's peer from
-//! `ConnectInfo<SocketAddr>`, for client certificates that a proxy forwards. All are on by default.
+//! `ConnectInfo<SocketAddr>`, for client certificates that a proxy forwards. All of these are on by default.
+//! `utoipa` adds `OpenApiGuards`.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.
@@ -225,6 +231,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "utoipa")]
+mod document;
 mod extract;
 mod layer;
 mod mcp_layer;
@@ -238,6 +246,9 @@ pub use portcullis::Watch;
 #[cfg(feature = "remote")]
 #[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
 pub use portcullis::introspection;
+#[cfg(feature = "utoipa")]
+#[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
+pub use portcullis::openapi;
 pub use portcullis::{
     Audience, AuthError, Config, ConfigError, Gate, Issuer, JwtVerifier, KeyProvider, Policy, Reason, Refusal, Require,
     ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
@@ -247,6 +258,9 @@ pub use portcullis::{
     adapter, checks, claims, clock, config, dangerous, error, jose, keys, mcp, policy, possession, session, verifier,
 };
 
+#[cfg(feature = "utoipa")]
+#[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
+pub use document::{GuardExtractor, OpenApiGuards};
 pub use extract::{Auth, Authorized};
 pub use layer::AuthLayer;
 pub use mcp_layer::{McpLayer, McpService};

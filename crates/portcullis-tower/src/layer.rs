@@ -125,6 +125,12 @@ impl AuthLayer {
         Self { peer_address: find, ..self }
     }
 
+    /// The guard that the layer is.
+    #[must_use]
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     fn with(self, change: impl FnOnce(Guard) -> Guard) -> Self {
         Self { guard: Arc::new(change(Arc::unwrap_or_clone(self.guard))), ..self }
     }

@@ -9,6 +9,7 @@
 //! [introspection]: crate::_docs::introspection
 //! [issuing]: crate::_docs::issuing
 //! [keys]: crate::_docs::keys
+//! [openapi]: crate::_docs::openapi
 //! [policy]: crate::_docs::policy
 //! [presets]: crate::_docs::presets
 //! [proof_of_possession]: crate::_docs::proof_of_possession
@@ -59,6 +60,9 @@ pub mod issuing {}
 
 #[doc = include_str!("../docs/keys.md")]
 pub mod keys {}
+
+#[doc = include_str!("../docs/openapi.md")]
+pub mod openapi {}
 
 #[doc = include_str!("../docs/policy.md")]
 pub mod policy {}

@@ -80,6 +80,34 @@ pub fn log_refused_tokens(gate: Gate) -> Gate {
     gate.with_values_in_log()
 }
 
+/// Makes a gate that lets every request in as `caller`, and skips policies: for tests that compare an OpenAPI document with the
+/// guards and extractors that are really there. The recorder says which of them a request passed.
+///
+/// A log event (`error`) says that such a gate was made, so that it is noticed in production.
+/// `portcullis_testing` does the whole comparison.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use portcullis::adapter::HeaderList;
+/// use portcullis::claims::NoClaims;
+/// use portcullis::{dangerous, scopes};
+///
+/// let caller = dangerous::assume_verified(&serde_json::json!({"sub": "user"}))?;
+/// let (gate, recorder) = dangerous::admit_everyone_and_record(caller);
+/// assert!(gate.extract::<NoClaims>(&HeaderList::default(), None, &scopes("write")).await.is_ok());
+/// let mut operation = serde_json::Map::new();
+/// recorder.take().iter().for_each(|guard| guard.describe("GET", &mut operation));
+/// assert_eq!(operation["security"], serde_json::json!([{"api": ["write"]}]));
+/// # Ok(()) }
+/// ```
+#[cfg(feature = "openapi")]
+#[must_use]
+pub fn admit_everyone_and_record(caller: Verified) -> (Gate, crate::openapi::GuardRecorder) {
+    tracing::error!("a gate lets every request in without a token: it is for tests, never for production");
+    let recorder = crate::openapi::GuardRecorder::new(caller);
+    (Gate::recording(recorder.clone()), recorder)
+}
+
 /// Trusts the header field with a client certificate from every peer: for a service that only its proxy can reach, for
 /// example on a Unix socket. If a client can reach it too, that client can name any certificate, and a stolen token that is
 /// bound to one is of use to it.

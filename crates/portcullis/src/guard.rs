@@ -57,6 +57,18 @@ impl Guard {
         &self.gate
     }
 
+    /// The policy.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Whether requests without a credential are let through.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn is_optional(&self) -> bool {
+        self.optional
+    }
+
     /// Decides what happens to the request.
     ///
     /// `known` is the admission of a guard further out, if any. Where the same gate made it, the caller is not verified

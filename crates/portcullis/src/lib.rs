@@ -37,9 +37,11 @@
 //! # Features
 //!
 //! - `jsonwebtoken` (default): converts to and from the types of the crate jsonwebtoken.
+//! - `openapi`: adds `openapi`, what an OpenAPI document says about a gate.
 //! - `presets`: adds `config::values`, with which presets of identity providers read their fields. `remote` includes it.
 //! - `remote` (default): adds `keys::RemoteKeys`, which fetches keys with reqwest on tokio, and `introspection`. Without it,
 //!   this crate never touches the network.
+//! - `utoipa`: `openapi`, also with the types of utoipa. The feature `utoipa` of an adapter includes it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -70,6 +72,8 @@ pub mod keys;
 mod lookups;
 pub mod loopback;
 pub mod mcp;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod policy;
 pub mod possession;
 mod preflight;

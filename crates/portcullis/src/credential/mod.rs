@@ -17,6 +17,8 @@ pub(crate) use normal_uri::normalize;
 pub(crate) use public_url::PublicUrl;
 pub use request::{HeaderList, RequestView};
 pub use scheme::Scheme;
+#[cfg(feature = "openapi")]
+pub(crate) use source::PlaceInDocument;
 pub use source::{PresentedToken, TokenSource};
 pub(crate) use syntax::{is_absent, is_token, the_only_field, trim};
 

@@ -74,6 +74,17 @@ pub struct PresentedToken<'a> {
     pub(super) is_from_cookie: bool,
 }
 
+/// Where clients put a token.
+#[cfg(feature = "openapi")]
+pub(crate) enum PlaceInDocument<'a> {
+    Authorization,
+    Cookie(&'a str),
+    Custom(&'a str),
+    Field(&'a str),
+    FieldWithScheme(&'a str),
+    WebSocketProtocol,
+}
+
 /// What a source holds.
 pub(super) enum Found<'a> {
     Nothing,
@@ -209,6 +220,20 @@ impl TokenSource {
         Self(Place::WebSocketProtocol)
     }
 
+    /// Where clients put the token, for documents.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn places_in_document(&self) -> Vec<PlaceInDocument<'_>> {
+        match &self.0 {
+            Place::Credentials(name) if name == AUTHORIZATION => vec![PlaceInDocument::Authorization],
+            Place::Credentials(name) => vec![PlaceInDocument::FieldWithScheme(name)],
+            Place::Cookie(name) => vec![PlaceInDocument::Cookie(name)],
+            Place::Cookies { names, .. } => names.iter().map(|name| PlaceInDocument::Cookie(name)).collect(),
+            Place::Custom { name, .. } => vec![PlaceInDocument::Custom(name)],
+            Place::Header(name) => vec![PlaceInDocument::Field(name)],
+            Place::WebSocketProtocol => vec![PlaceInDocument::WebSocketProtocol],
+        }
+    }
+
     /// Reads the source of `request`. `schemes` are those that the verifier understands.
     pub(super) fn read<'a>(&self, request: &'a dyn RequestView, schemes: &[Scheme]) -> Result<Found<'a>, Unreadable> {
         let found = self.find(request, schemes)?;
@@ -221,7 +246,7 @@ impl TokenSource {
     }
 
     /// Whether browsers send what the source reads on their own. A custom source is looked at when it reads.
-    fn is_cookie(&self) -> bool {
+    pub(crate) fn is_cookie(&self) -> bool {
         match &self.0 {
             Place::Cookie(_) | Place::Cookies { .. } => true,
             Place::Credentials(name) | Place::Header(name) => name == "cookie",

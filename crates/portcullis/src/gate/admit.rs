@@ -47,6 +47,10 @@ impl Gate {
         policy: &Policy,
     ) -> Result<(Verified, C), Refusal> {
         let admitted = or_panicked(async {
+            #[cfg(feature = "openapi")]
+            if let Some(caller) = self.recorded(policy, false) {
+                return typed(caller);
+            }
             match known.and_then(|known| known.by(self)) {
                 Some(caller) => typed(readmit(caller, policy)?),
                 None => {
@@ -70,6 +74,10 @@ impl Gate {
         policy: &Policy,
     ) -> Result<Option<(Verified, C)>, Refusal> {
         let admitted = or_panicked(async {
+            #[cfg(feature = "openapi")]
+            if let Some(caller) = self.recorded(policy, true) {
+                return typed(caller).map(Some);
+            }
             match known.and_then(|known| known.by(self)) {
                 Some(caller) => typed(readmit(caller, policy)?).map(Some),
                 None => {

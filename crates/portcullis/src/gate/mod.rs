@@ -2,6 +2,8 @@
 
 mod admission;
 mod admit;
+#[cfg(feature = "openapi")]
+mod document;
 mod observe;
 mod page;
 mod readiness;
@@ -75,6 +77,9 @@ struct Inner {
     logs_values: bool,
     /// The caller of every request, in tests of handlers.
     assumed: Option<Verified>,
+    /// What lets every request in and notes the policy, in tests of documents.
+    #[cfg(feature = "openapi")]
+    recorder: Option<crate::openapi::GuardRecorder>,
 }
 
 impl Gate {
@@ -95,6 +100,8 @@ impl Gate {
             scope_hierarchy: None,
             logs_values: false,
             assumed: None,
+            #[cfg(feature = "openapi")]
+            recorder: None,
         }))
     }
 

@@ -145,16 +145,7 @@ impl Gate {
         scope: impl FnOnce() -> Option<String>,
     ) -> Refusal {
         let written = catch_panic_in(|| {
-            let metadata = self.0.resource_metadata.as_ref();
-            let guidance = metadata.map(|metadata| Guidance { metadata_url: metadata.url(), scope: scope() });
-            let challenger = Challenger {
-                realm: &self.0.realm,
-                schemes: self.challenged_schemes(),
-                proof_algorithms: self.0.possession.as_ref().and_then(|possession| possession.proof_algorithms()),
-                used,
-                guidance,
-            };
-            let mut refusal = Refusal::new(error, &challenger);
+            let mut refusal = Refusal::new(error, &self.challenger(used, scope));
             for RefusalWriter(change) in &self.0.refusals {
                 change(&Refused { error, request }, &mut refusal);
             }
@@ -165,6 +156,18 @@ impl Gate {
             log_panic(&error);
             Refusal::server_error(&error)
         })
+    }
+
+    /// What the challenges are made of. `used` is the scheme of the request, where that is known.
+    pub(super) fn challenger(&self, used: Option<Scheme>, scope: impl FnOnce() -> Option<String>) -> Challenger<'_> {
+        let metadata = self.0.resource_metadata.as_ref();
+        Challenger {
+            realm: &self.0.realm,
+            schemes: self.challenged_schemes(),
+            proof_algorithms: self.0.possession.as_ref().and_then(|possession| possession.proof_algorithms()),
+            used,
+            guidance: metadata.map(|metadata| Guidance { metadata_url: metadata.url(), scope: scope() }),
+        }
     }
 }
 

@@ -123,6 +123,20 @@ impl<'a> Alternative<'a> {
         self.max_actors
     }
 
+    /// Whether a list of scopes says all of it.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn demands_only_scopes(&self) -> bool {
+        *self == Self { scopes: self.scopes.clone(), ..Self::default() }
+    }
+
+    /// Whether a caller needs grants, which no new login brings.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn demands_grants(&self) -> bool {
+        let Self { scopes, permissions, roles, details, actors, max_actors, .. } = self;
+        !(scopes.is_empty() && permissions.is_empty() && roles.is_empty() && details.is_empty() && actors.is_empty())
+            || max_actors.is_some()
+    }
+
     /// Why a caller with all grants is not allowed: a new login would help, or else a new token. `None` if the alternative is
     /// met.
     fn unmet(&self, caller: &Verified) -> Option<AuthError> {
