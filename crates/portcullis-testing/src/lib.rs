@@ -25,10 +25,12 @@
 //! | give the service a gate or keys without any network access | [`TestIssuer::gate`], [`TestIssuer::verifier`], [`TestIssuer::keys`] |
 //! | serve keys and metadata over HTTP on loopback, and rotate or withdraw keys | [`TestIssuer::serve`], [`IssuerServer`] |
 //! | issue opaque tokens, and answer introspection plain and signed | [`IssuerServer::opaque_token`] |
+//! | log in from a page on this machine, for example Swagger UI | [`IssuerServer::offer_login`] |
 //! | make that server fail: slow, broken, oversized or missing answers | [`IssuerServer::misbehave`], [`Fault`] |
 //! | test a handler without any token | [`gate_admitting`] |
 //! | accept the unsigned tokens of a Firebase emulator on this machine | [`FirebaseEmulator`] |
 //! | list the routes of an app that are open to anonymous requests | `open_routes_of_axum`, `open_routes_of_actix` |
+//! | compare an OpenAPI document with the guards that are really there | `document_differences_of_axum`, `document_differences_of_actix` |
 //!
 //! All tokens pass through the verifier that production uses. Only [`gate_admitting`] skips it.
 //!
@@ -47,9 +49,12 @@
 //!
 //! - `server` (default): [`IssuerServer`], which serves the issuer on loopback, and [`FirebaseEmulator`].
 //! - `axum`: `open_routes_of_axum`, and `actix`: `open_routes_of_actix`.
+//! - `openapi`: with them also `document_differences_of_axum` and `document_differences_of_actix`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(feature = "openapi", any(feature = "actix", feature = "axum")))]
+mod document;
 mod dpop;
 #[cfg(feature = "server")]
 mod emulator;
@@ -64,6 +69,10 @@ mod shapes;
 mod signing_key;
 mod token;
 
+#[cfg(all(feature = "actix", feature = "openapi"))]
+pub use document::document_differences_of_actix;
+#[cfg(all(feature = "axum", feature = "openapi"))]
+pub use document::document_differences_of_axum;
 pub use dpop::{DamagedProof, DpopKey};
 #[cfg(feature = "server")]
 pub use emulator::FirebaseEmulator;

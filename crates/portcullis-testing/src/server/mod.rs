@@ -2,6 +2,7 @@
 
 mod fault;
 mod introspection;
+mod login;
 mod site;
 mod wire;
 
@@ -21,6 +22,7 @@ pub use fault::{Endpoint, Fault};
 pub use site::RequestHead;
 
 use crate::issuer::TestIssuer;
+use crate::server::login::Login;
 use crate::server::site::Site;
 use crate::token::TokenBuilder;
 
@@ -195,6 +197,21 @@ impl IssuerServer {
     #[must_use]
     pub fn introspection_hits(&self) -> usize {
         self.hits(&self.site.introspection_path())
+    }
+
+    /// Offers logins to pages of this machine, for example an API page with an Authorize button: authorization code with PKCE
+    /// (RFC 7636, only `S256`), and CORS. Each login succeeds at once as `subject`, with those of `scopes` (space-delimited) that
+    /// the client asks for. Every client name is accepted, without a secret. There are no ID tokens.
+    ///
+    /// Only pages on loopback are served: another `redirect_uri` is answered with 400, and a request from a page of another
+    /// machine with 403, for every path.
+    ///
+    /// ```
+    /// let server = portcullis_testing::TestIssuer::new().serve();
+    /// server.offer_login("alice", "openid read:messages");
+    /// ```
+    pub fn offer_login(&self, subject: &str, scopes: &str) {
+        self.site.offer_login(Login::new(subject, scopes));
     }
 
     /// Adds a key for `algorithm`, which signs all later tokens. The old keys stay published. Returns the new `kid`.

@@ -12,6 +12,7 @@ use crate::issuer::TestIssuer;
 use crate::server::IssuerServer;
 use crate::server::fault::{Endpoint, Fault};
 use crate::server::introspection::{self, Introspected, Introspection};
+use crate::server::login::{self, Login};
 use crate::signing_key::SigningKey;
 
 /// The number of requests that are remembered.
@@ -77,6 +78,7 @@ struct State {
     issuer: TestIssuer,
     generation: u32,
     introspection: Introspection,
+    login: Option<Login>,
     bodies: HashMap<String, Vec<u8>>,
     headers: Vec<(String, String)>,
     faults: HashMap<Endpoint, Fault>,
@@ -99,6 +101,7 @@ impl Site {
                 issuer,
                 generation: 1,
                 introspection: Introspection::of_client(IssuerServer::CLIENT_ID, IssuerServer::CLIENT_SECRET),
+                login: None,
                 bodies: HashMap::new(),
                 headers: own_headers(),
                 faults: HashMap::new(),
@@ -165,6 +168,24 @@ impl Site {
     }
 
     fn answer(&self, state: &mut State, request: &RequestHead, path: &str) -> Answer {
+        if state.login.is_none() {
+            return self.content(state, request, path);
+        }
+        if let Some(refused) = login::foreign_page(request) {
+            return refused;
+        }
+        let endpoint = path.strip_prefix(&self.base);
+        let mut answer = match (request.method.as_str(), endpoint, &mut state.login) {
+            ("OPTIONS", ..) => login::preflight(),
+            (_, Some("/authorize"), Some(login)) => return login.authorize(request, &state.issuer),
+            (_, Some("/token"), Some(login)) => login.token(request, &state.issuer),
+            _ => self.content(state, request, path),
+        };
+        login::allow_page(request, &mut answer);
+        answer
+    }
+
+    fn content(&self, state: &mut State, request: &RequestHead, path: &str) -> Answer {
         let headers = state.headers.clone();
         let body = match (state.bodies.get(path), self.endpoint(path)) {
             (Some(body), _) => body.clone(),
@@ -175,7 +196,7 @@ impl Site {
                 return Answer { status, headers, body };
             }
             (None, Endpoint::Jwks) => state.issuer.jwks().into_bytes(),
-            (None, Endpoint::Metadata) => self.metadata(&state.issuer).into_bytes(),
+            (None, Endpoint::Metadata) => self.metadata(state).into_bytes(),
             (None, Endpoint::All) => return Answer { status: 404, headers, body: b"not found".to_vec() },
         };
         let repeats = |condition: &str, validator: &str| {
@@ -188,9 +209,10 @@ impl Site {
         Answer { status: 200, headers, body }
     }
 
-    fn metadata(&self, issuer: &TestIssuer) -> String {
+    fn metadata(&self, state: &State) -> String {
+        let issuer = &state.issuer;
         let algorithms: Vec<_> = issuer.signing_keys().iter().map(|key| key.algorithm().name()).collect();
-        json!({
+        let mut metadata = json!({
             "issuer": issuer.url(),
             "authorization_endpoint": format!("{}{}/authorize", self.origin, self.base),
             "token_endpoint": format!("{}{}/token", self.origin, self.base),
@@ -199,8 +221,11 @@ impl Site {
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": algorithms,
-        })
-        .to_string()
+        });
+        if let Some(login) = &state.login {
+            login.describe(&mut metadata);
+        }
+        metadata.to_string()
     }
 
     pub(super) fn issuer(&self) -> TestIssuer {
@@ -210,6 +235,10 @@ impl Site {
     /// Calls `change` with the introspection endpoint.
     pub(super) fn introspection<T>(&self, change: impl FnOnce(&mut Introspection) -> T) -> T {
         change(&mut self.state().introspection)
+    }
+
+    pub(super) fn offer_login(&self, login: Login) {
+        self.state().login = Some(login);
     }
 
     pub(super) fn rotate(&self, algorithm: Algorithm) -> String {
