@@ -4,8 +4,12 @@
 //! identity provider, for example `AUTH0_DOMAIN` and `AUTH0_AUDIENCE`, it accepts the tokens of that provider.
 //! With `PORTCULLIS_INTROSPECTION_URL`, `PORTCULLIS_CLIENT_ID` and `PORTCULLIS_CLIENT_SECRET_FILE` next to `PORTCULLIS_ISSUER`
 //! and `PORTCULLIS_AUDIENCE`, it accepts opaque tokens too.
+//!
+//! The API page is at `/docs`. Its document is made from the extractors of the handlers.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
+
+mod docs;
 
 use std::process::ExitCode;
 
@@ -14,8 +18,12 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use example_environment::Environment;
-use portcullis_axum::{Auth, Authorized, Gate, Policy, Require, scopes};
+use portcullis_axum::openapi::SecuritySchemes;
+use portcullis_axum::{Auth, Authorized, Gate, OpenApiGuards, Policy, Require, scopes};
 use serde_json::{Value, json};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 struct ReadMessages;
 
@@ -26,28 +34,45 @@ impl Require for ReadMessages {
 }
 
 fn app(gate: Gate) -> Router {
-    Router::new()
-        .route("/api/public", get(public))
-        .route("/api/private", get(private))
-        .route("/api/private-scoped", get(private_scoped))
-        .route("/api/greeting", get(greeting))
+    let (api, document) = api(&gate);
+    api.merge(docs::routes(document))
         .route("/healthz", get(StatusCode::OK))
         .route("/readyz", get(ready))
         .with_state(gate)
 }
 
+/// Returns the routes with the document that describes them.
+fn api(gate: &Gate) -> (Router<Gate>, utoipa::openapi::OpenApi) {
+    let (api, mut document) = OpenApiRouter::with_openapi(docs::Api::openapi())
+        .routes(routes!(public))
+        .routes(routes!(private).extracting::<Auth>(gate))
+        .routes(routes!(private_scoped).extracting::<Authorized<ReadMessages>>(gate))
+        .routes(routes!(greeting).extracting::<Option<Auth>>(gate))
+        .split_for_parts();
+    SecuritySchemes::of(gate).modify(&mut document);
+    (api, document)
+}
+
+/// Open to everyone
+#[utoipa::path(get, path = "/api/public", responses((status = 200, description = "A message", body = Value)))]
 async fn public() -> Json<Value> {
     Json(json!({"message": "Hello from a public endpoint."}))
 }
 
+/// The claims of the caller
+#[utoipa::path(get, path = "/api/private", responses((status = 200, description = "The claims", body = Value)))]
 async fn private(auth: Auth<Value>) -> Json<Value> {
     Json(auth.claims)
 }
 
+/// Needs the scope read:messages
+#[utoipa::path(get, path = "/api/private-scoped", responses((status = 200, description = "A message", body = Value)))]
 async fn private_scoped(_: Authorized<ReadMessages>) -> Json<Value> {
     Json(json!({"message": "Hello from a private endpoint. You may read messages."}))
 }
 
+/// Greets the caller, if there is one
+#[utoipa::path(get, path = "/api/greeting", responses((status = 200, description = "A greeting", body = Value)))]
 async fn greeting(auth: Option<Auth>) -> Json<Value> {
     let name = auth.as_ref().and_then(|auth| auth.subject()).unwrap_or("anonymous");
     Json(json!({"greeting": format!("hello, {name}")}))
@@ -77,6 +102,7 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", environment.port)).await?;
     let address = listener.local_addr()?;
     println!("listening on http://{address}");
+    println!("the API page: http://{address}/docs");
     for line in environment.lines_to_try(address.port()) {
         println!("\n{line}");
     }
@@ -98,7 +124,7 @@ fn log_filter() -> tracing_subscriber::EnvFilter {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_testing::{TestIssuer, open_routes_of_axum};
+    use portcullis_testing::{TestIssuer, document_differences_of_axum, open_routes_of_axum};
 
     use super::*;
 
@@ -106,8 +132,20 @@ mod tests {
     async fn only_these_routes_are_open() {
         let app = app(TestIssuer::new().gate());
         let routes = ["public", "private", "private-scoped", "greeting"].map(|name| format!("/api/{name}"));
-        let paths = routes.iter().map(String::as_str).chain(["/healthz", "/readyz"]);
+        let paths = routes.iter().map(String::as_str).chain(["/healthz", "/readyz", "/openapi.json", "/docs"]);
         let open = open_routes_of_axum(app, paths.map(|path| ("GET", path))).await;
-        assert_eq!(open, ["GET /api/public 200", "GET /api/greeting 200", "GET /healthz 200", "GET /readyz 200"]);
+        let expected = ["/api/public", "/api/greeting", "/healthz", "/readyz", "/openapi.json", "/docs"];
+        assert_eq!(open, expected.map(|path| format!("GET {path} 200")));
+    }
+
+    #[tokio::test]
+    async fn document_says_what_the_extractors_demand() {
+        let claims = json!({"sub": "alice"});
+        let differences = document_differences_of_axum(&claims, |gate| {
+            let (api, document) = api(&gate);
+            (api.with_state(gate), document)
+        })
+        .await;
+        assert_eq!(differences, [""; 0]);
     }
 }

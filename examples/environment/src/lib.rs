@@ -4,6 +4,7 @@
 //! `Gate::new(Auth0::from_env()?.verifier()?)`.
 
 mod machines;
+mod page;
 
 use portcullis::config::{members, variables};
 use portcullis::verifier::JwtVerifierBuilder;
@@ -13,6 +14,8 @@ use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
 use portcullis_oidc::Authok;
 use portcullis_testing::{IssuerServer, TestIssuer};
+
+pub use page::{PAGE_POLICY, PageFile, page_file};
 
 use crate::machines::MACHINES;
 
@@ -64,6 +67,7 @@ impl Environment {
             Some(provider) => (provider.gate()?, None),
             None => {
                 let server = TestIssuer::new().serve();
+                server.offer_login("alice", "openid read:messages");
                 let issuer = server.issuer();
                 (gate_of(Config::new(issuer.url(), issuer.audience()).builder())?, Some(server))
             }
