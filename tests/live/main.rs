@@ -27,6 +27,8 @@ mod bound;
 mod certificates;
 mod debian;
 mod django;
+#[path = "../../examples/sessions/tests/browser/driver.rs"]
+mod driver;
 mod glewlwyd;
 mod http;
 mod introspection;
@@ -45,7 +47,11 @@ mod rotation;
 mod running;
 mod scenarios;
 mod services;
+mod swagger;
 mod table;
+#[path = "../../examples/sessions/tests/browser/webdriver.rs"]
+#[allow(dead_code, reason = "the tests of another page use more of it")]
+mod webdriver;
 
 use std::sync::{Arc, LazyLock};
 
@@ -118,6 +124,18 @@ fn main() {
         let django = Arc::clone(&django);
         trial(format!("django::{name}"), move || test(&django)).with_ignored_flag(is_django_skipped)
     }));
+    let missing = if required { None } else { driver::Driver::missing() };
+    if let Some(missing) = &missing {
+        eprintln!("SKIPPED live: swagger: {missing}");
+    }
+    trials.extend(
+        swagger::TESTS.map(|(name, test)| trial(format!("swagger::{name}"), test).with_ignored_flag(missing.is_some())),
+    );
+    let missing = if required { None } else { node::PACKAGES.missing() };
+    trials.extend(
+        swagger::TESTS_OF_FILES
+            .map(|(name, test)| trial(format!("swagger::{name}"), test).with_ignored_flag(missing.is_some())),
+    );
     for kind in PROVIDER_KINDS {
         let is_skipped = is_skipped(kind.name, kind.missing);
         trials.extend(trials_of(kind).map(|trial| trial.with_ignored_flag(is_skipped)));
