@@ -400,7 +400,7 @@ fn every_check_is_listed_not_only_the_first_failure() {
 }
 
 #[test]
-fn terminal_escapes_are_neutralised() {
+fn terminal_escapes_are_neutralized() {
     let setup = Setup::new("explain-escapes");
     let odd = "\u{1b}[2J\u{9b}31m\u{202e}\u{2066}\u{200b}\u{feff}";
     let token = setup.token().claim(odd, odd).claim("aud", odd).header("kid", odd).sign();

@@ -33,17 +33,21 @@ impl Walk<'_> {
     pub(super) fn keys(&self, reporter: &mut Reporter) -> Result<(), Failure> {
         reporter.progress("fetching the keys …");
         let diagnoses = self.runtime.block_on(self.issuer.verifier.keys().diagnose());
-        let mut seen_hosts: Vec<String> = Vec::new();
+        // The origins that were looked at, and whether the way to each is open.
+        let mut seen: Vec<(String, bool)> = Vec::new();
         for diagnosis in &diagnoses {
-            let mut blocked = false;
             for request in &diagnosis.requests {
                 let Ok(url) = Url::parse(&request.url) else { continue };
-                let host = url.origin().ascii_serialization();
-                if !seen_hosts.contains(&host) {
-                    seen_hosts.push(host);
-                    blocked |= !self.way_to(&url, request, reporter)?;
-                }
-                if !blocked {
+                let origin = url.origin().ascii_serialization();
+                let is_open = match seen.iter().find(|(known, _)| *known == origin) {
+                    Some((_, is_open)) => *is_open,
+                    None => {
+                        let is_open = self.way_to(&url, request, reporter)?;
+                        seen.push((origin, is_open));
+                        is_open
+                    }
+                };
+                if is_open {
                     reporter.say(&self.answer(request, diagnosis))?;
                 }
             }
