@@ -27,8 +27,9 @@ use portcullis_testing::{IssuerServer, TestIssuer, TokenBuilder};
 use turns::{medians, now};
 
 const ROUNDS: usize = 1_000;
-/// The largest ratio of a repeated opaque token to a repeated JWT.
-const LIMIT: f64 = 1.10;
+/// The largest ratio of a repeated opaque token to a repeated JWT. An answer is found by the SHA-256 of the endpoint, the client and
+/// the token, because the endpoint is also asked about made-up tokens. A JWT is found by a faster hash.
+const LIMIT: f64 = 1.50;
 
 fn main() -> ExitCode {
     let server = TestIssuer::new().serve();
