@@ -5,12 +5,12 @@ use portcullis_auth0::Auth0;
 use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
 use portcullis_oidc::{Authok, Keycloak, Logto, Okta, Supabase, WorkOs, Zitadel};
-use portcullis_workload::{GitHubActions, GitLab};
+use portcullis_workload::{AwsRole, CloudflareAccess, GitHubActions, GitLab};
 
 const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
 
 /// Builds each preset that takes a host name, with `host`.
-fn build(host: &str) -> [(&'static str, Option<ConfigError>); 13] {
+fn build(host: &str) -> [(&'static str, Option<ConfigError>); 15] {
     let variable = |name: &'static str| {
         move |asked: &str| match asked {
             "AUTH0_AUDIENCE" | "AUTHOK_AUDIENCE" => Some("api".to_owned()),
@@ -30,6 +30,8 @@ fn build(host: &str) -> [(&'static str, Option<ConfigError>); 13] {
         ("url", Supabase::from_url(host).verifier().err()),
         ("instance", Zitadel::new(host, "1").verifier().err()),
         ("host", GitHubActions::new("api").repository(1).enterprise_server(host).verifier().err()),
+        ("issuer", AwsRole::new(host, "api").any_role().verifier().err()),
+        ("team_domain", CloudflareAccess::new(host, "0".repeat(64)).verifier().err()),
         ("instance", GitLab::new(host, "api").project(1).verifier().err()),
     ]
 }

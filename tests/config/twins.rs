@@ -9,7 +9,10 @@ use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
 use portcullis_oidc::Authok;
 use portcullis_testing::TestIssuer;
-use portcullis_workload::{GitHubActions, GitLab, Kubernetes};
+use portcullis_workload::{
+    AwsAlb, AwsRole, Bitbucket, CloudflareAccess, EntraWorkload, GitHubActions, GitLab, GoogleIap,
+    GoogleServiceAccount, Kubernetes, Spiffe, Vercel,
+};
 
 /// Variables and a folder with their values in files.
 struct Variables {
@@ -129,6 +132,71 @@ fn presets_of_machines_read_twins() {
         ],
     );
     kubernetes.check(|lookup| Kubernetes::from_variables(lookup)?.verifier());
+}
+
+#[test]
+fn presets_of_clouds_read_twins() {
+    let api = "https://api.example.com";
+    let google = [("PORTCULLIS_GOOGLE_AUDIENCE", api), ("PORTCULLIS_GOOGLE_ACCOUNT_IDS", "1, 2")];
+    Variables::new("google", &google).check(|lookup| GoogleServiceAccount::from_variables(lookup)?.verifier());
+    let aws = [
+        ("PORTCULLIS_AWS_ISSUER", "https://a.tokens.sts.global.api.aws"),
+        ("PORTCULLIS_AWS_AUDIENCE", api),
+        ("PORTCULLIS_AWS_ROLES", "arn:aws:iam::123456789012:role/a, arn:aws:iam::123456789012:role/b"),
+    ];
+    Variables::new("aws", &aws).check(|lookup| AwsRole::from_variables(lookup)?.verifier());
+    let entra = [
+        ("PORTCULLIS_ENTRA_TENANT_ID", "8eaef023-2b34-4da1-9baa-8bc8c9d6a490"),
+        ("PORTCULLIS_ENTRA_CLIENT_ID", "535fb089-9ff3-47b6-9bfb-4f1264799865"),
+        ("PORTCULLIS_ENTRA_OBJECT_IDS", "b4e7d2a1-5c3f-4a88-8e6d-0f9c1b2a3d44"),
+        ("PORTCULLIS_ENTRA_APPLICATION_IDS", "b4e7d2a1-5c3f-4a88-8e6d-0f9c1b2a3d44"),
+    ];
+    Variables::new("entra", &entra).check(|lookup| EntraWorkload::from_variables(lookup)?.verifier());
+    let spiffe = [
+        ("PORTCULLIS_SPIFFE_TRUST_DOMAIN", "example.org"),
+        ("PORTCULLIS_SPIFFE_AUDIENCE", api),
+        ("PORTCULLIS_SPIFFE_BUNDLE_URL", "https://spire.example.org/bundle.json"),
+        ("PORTCULLIS_SPIFFE_IDS", "spiffe://example.org/a, spiffe://example.org/b"),
+    ];
+    Variables::new("spiffe", &spiffe).check(|lookup| Spiffe::from_variables(lookup)?.verifier());
+    let vercel = [
+        ("PORTCULLIS_VERCEL_TEAM", "acme"),
+        ("PORTCULLIS_VERCEL_TEAM_ID", "team_1"),
+        ("PORTCULLIS_VERCEL_AUDIENCE", api),
+        ("PORTCULLIS_VERCEL_PROJECT_IDS", "prj_1, prj_2"),
+        ("PORTCULLIS_VERCEL_ENVIRONMENTS", "production"),
+    ];
+    Variables::new("vercel", &vercel).check(|lookup| Vercel::from_variables(lookup)?.verifier());
+    let bitbucket = [
+        ("PORTCULLIS_BITBUCKET_WORKSPACE", "acme"),
+        ("PORTCULLIS_BITBUCKET_AUDIENCE", api),
+        ("PORTCULLIS_BITBUCKET_REPOSITORY_UUIDS", "c1e0d3a2-9f3b-4b52-8a55-0d5f6a7b8c9d"),
+        ("PORTCULLIS_BITBUCKET_ENVIRONMENT_UUIDS", "{5a4b3c2d-1e0f-4a9b-8c7d-6e5f4a3b2c1d}"),
+        ("PORTCULLIS_BITBUCKET_BRANCHES", "main"),
+    ];
+    Variables::new("bitbucket", &bitbucket).check(|lookup| Bitbucket::from_variables(lookup)?.verifier());
+}
+
+#[test]
+fn presets_of_proxies_read_twins() {
+    let tag = "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228";
+    let access =
+        [("PORTCULLIS_CLOUDFLARE_TEAM_DOMAIN", "acme.cloudflareaccess.com"), ("PORTCULLIS_CLOUDFLARE_AUDIENCE", tag)];
+    Variables::new("cloudflare", &access).check(|lookup| CloudflareAccess::from_variables(lookup)?.verifier());
+    let iap = [
+        ("PORTCULLIS_IAP_AUDIENCE", "/projects/1/global/backendServices/2"),
+        ("PORTCULLIS_IAP_HOSTED_DOMAINS", "example.com"),
+    ];
+    Variables::new("iap", &iap).check(|lookup| GoogleIap::from_variables(lookup)?.verifier());
+    let alb = [
+        (
+            "PORTCULLIS_ALB_ARN",
+            "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/lb/0123456789abcdef",
+        ),
+        ("PORTCULLIS_ALB_ISSUER", "https://issuer.example"),
+        ("PORTCULLIS_ALB_CLIENT_IDS", "c1, c2"),
+    ];
+    Variables::new("alb", &alb).check(|lookup| AwsAlb::from_variables(lookup)?.verifier());
 }
 
 #[test]

@@ -132,6 +132,8 @@ fn of_others() -> Vec<Subject> {
 fn of_machines() -> Vec<Subject> {
     const CLUSTER: &str = "https://kubernetes.default.svc.cluster.local";
     const VITAL: &[&str] = &["aud", "exp", "iss"];
+    const TAG: &str = "0a1b";
+    const BACKEND: &str = "/projects/1/global/backendServices/2";
     vec![
         Subject::new(
             "GitHub Actions",
@@ -153,6 +155,30 @@ fn of_machines() -> Vec<Subject> {
         ),
         Subject::new("Kubernetes", &TestIssuer::kubernetes(CLUSTER, API), VITAL, |keys| {
             workload::Kubernetes::new(CLUSTER, API).service_account("shop", "web").keys(keys).builder()
+        }),
+        Subject::new(
+            "AWS",
+            &TestIssuer::aws_outbound("https://a.tokens.sts.global.api.aws", API),
+            &["aud", "exp", "iss", "sub"],
+            |keys| {
+                let aws = workload::AwsRole::new("https://a.tokens.sts.global.api.aws", API);
+                aws.role("arn:aws:iam::123456789012:role/DataProcessingRole").keys(keys).builder()
+            },
+        ),
+        Subject::new("SPIFFE", &TestIssuer::spiffe("example.org", API), &["aud", "exp", "sub"], |keys| {
+            workload::Spiffe::new("example.org", API).keys(keys).builder()
+        }),
+        Subject::new(
+            "Cloudflare Access",
+            &TestIssuer::cloudflare_access("acme.cloudflareaccess.com", &TAG.repeat(16)),
+            &["aud", "exp", "iss", "sub", "type"],
+            |keys| {
+                let access = workload::CloudflareAccess::new("acme.cloudflareaccess.com", TAG.repeat(16));
+                access.keys(keys).builder()
+            },
+        ),
+        Subject::new("Google IAP", &TestIssuer::google_iap(BACKEND), &["aud", "exp", "hd", "iss"], |keys| {
+            workload::GoogleIap::new(BACKEND).hosted_domain("example.com").keys(keys).builder()
         }),
     ]
 }

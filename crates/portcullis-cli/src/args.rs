@@ -66,8 +66,12 @@ portcullis verify (--issuer ISSUER… | --any-issuer) (--audience AUDIENCE… | 
                          (--audience AUDIENCE… | --any-audience) [OPTIONS] [TOKEN | -]
        portcullis verify --azure-tenant TENANT --azure-client-id ID [OPTIONS] [TOKEN | -]
        portcullis verify --clerk-frontend-api HOST [--authorized-party ORIGIN]… [OPTIONS] [TOKEN | -]
-       portcullis verify (--github-repository ID | --gitlab-project ID | --kubernetes-issuer ISSUER)
+       portcullis verify (--github-repository ID | --gitlab-project ID | --bitbucket-workspace WORKSPACE |
+                         --kubernetes-issuer ISSUER | --google-account ID | --aws-issuer ISSUER |
+                         --spiffe-trust-domain DOMAIN | --cloudflare-team-domain DOMAIN | --google-iap)
                          (--audience AUDIENCE… | --any-audience) [OPTIONS] [TOKEN | -]
+       portcullis verify (--vercel-team SLUG --vercel-team-id ID | --alb-arn ARN --alb-issuer ISSUER |
+                         --entra-workload-tenant TENANT --entra-client-id ID) [OPTIONS] [TOKEN | -]
        portcullis verify --jws (--jwks FILE | --jwks-url URL | --public-key FILE | --secret FILE) [--alg ALG]…
                          [TOKEN | -]
        portcullis verify --config FILE [OPTIONS] [TOKEN | -]";
@@ -311,6 +315,33 @@ pub(crate) struct ProviderArgs {
     /// The issuer of a Kubernetes cluster: sets --issuer, the keys and the rules for tokens of service accounts
     #[arg(long, value_name = "ISSUER")]
     pub(crate) kubernetes_issuer: Option<String>,
+    /// The ARN of an Application Load Balancer of AWS: with --alb-issuer it sets issuer, keys and the rules for X-Amzn-Oidc-Data
+    #[arg(long, value_name = "ARN", requires = "alb_issuer")]
+    pub(crate) alb_arn: Option<String>,
+    /// The issuer of an AWS account's outbound identity federation: sets --issuer, the keys and the rules for tokens of roles
+    #[arg(long, value_name = "ISSUER")]
+    pub(crate) aws_issuer: Option<String>,
+    /// A workspace of Bitbucket: sets issuer, keys and the rules for tokens of its pipelines
+    #[arg(long, value_name = "WORKSPACE")]
+    pub(crate) bitbucket_workspace: Option<String>,
+    /// A team domain of Cloudflare Access: sets issuer, keys and the rules for application tokens; --audience is the AUD tag
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) cloudflare_team_domain: Option<String>,
+    /// A tenant of Entra ID: with --entra-client-id it sets issuer, audience, keys and the rules for tokens of applications
+    #[arg(long, value_name = "TENANT", requires = "entra_client_id")]
+    pub(crate) entra_workload_tenant: Option<String>,
+    /// A service account of Google Cloud, by its unique ID: sets issuer, keys and the rules for its ID tokens
+    #[arg(long, value_name = "ID")]
+    pub(crate) google_account: Option<String>,
+    /// Google's Identity-Aware Proxy: sets issuer, keys and the rules for X-Goog-IAP-JWT-Assertion
+    #[arg(long)]
+    pub(crate) google_iap: bool,
+    /// A SPIFFE trust domain: sets the rules for JWT-SVIDs; the bundle is --jwks or --jwks-url
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) spiffe_trust_domain: Option<String>,
+    /// A team on Vercel, by its slug: with --vercel-team-id it sets issuer, audience, keys and the rules for production
+    #[arg(long, value_name = "SLUG", requires = "vercel_team_id")]
+    pub(crate) vercel_team: Option<String>,
 }
 
 impl ProviderArgs {
@@ -351,6 +382,18 @@ pub(crate) struct OfProviderArgs {
     /// A service account of Kubernetes; repeat for several [default: any]
     #[arg(long, value_name = "NAMESPACE:NAME", requires = "kubernetes_issuer", value_parser = service_account)]
     pub(crate) service_account: Vec<(String, String)>,
+    /// The issuer of the rule that authenticates users
+    #[arg(long, value_name = "ISSUER", requires = "alb_arn")]
+    pub(crate) alb_issuer: Option<String>,
+    /// The ARN of a role in AWS; repeat for several [default: any]
+    #[arg(long, value_name = "ARN", requires = "aws_issuer")]
+    pub(crate) aws_role: Vec<String>,
+    /// The Application (client) ID of the API in Entra ID
+    #[arg(long, value_name = "ID", requires = "entra_workload_tenant")]
+    pub(crate) entra_client_id: Option<String>,
+    /// The ID of the team on Vercel
+    #[arg(long, value_name = "ID", requires = "vercel_team")]
+    pub(crate) vercel_team_id: Option<String>,
 }
 
 fn service_account(text: &str) -> Result<(String, String), &'static str> {

@@ -341,3 +341,96 @@ fn keys_are_fetched_from_each_provider() {
         assert!(message.starts_with(&format!("error: {flag}: no keys, so no verdict: status 503")), "{message}");
     }
 }
+
+#[test]
+fn rules_of_machines_are_applied() {
+    const CLUSTER: &str = "https://kubernetes.default.svc.cluster.local";
+    const AWS: &str = "https://abc123.tokens.sts.global.api.aws";
+    let other = |token: TokenBuilder, claim: &str, value: &str| token.claim(claim, value);
+    for (name, issuer, flags, claim, reason) in [
+        (
+            "github",
+            TestIssuer::github_actions(API),
+            vec!["--github-repository", "456789"],
+            "repository_id",
+            "wrong_party",
+        ),
+        (
+            "gitlab",
+            TestIssuer::gitlab("https://gitlab.com", API),
+            vec!["--gitlab-project", "22"],
+            "project_id",
+            "wrong_party",
+        ),
+        ("bitbucket", TestIssuer::bitbucket("acme", API), vec!["--bitbucket-workspace", "acme"], "iss", "wrong_issuer"),
+        (
+            "kubernetes",
+            TestIssuer::kubernetes(CLUSTER, API),
+            vec!["--kubernetes-issuer", CLUSTER, "--service-account", "shop:web"],
+            "sub",
+            "check_failed",
+        ),
+        ("aws", TestIssuer::aws_outbound(AWS, API), vec!["--aws-issuer", AWS], "sub", "wrong_tenant"),
+        (
+            "google",
+            TestIssuer::google_service_account(API),
+            vec!["--google-account", "107517467455664443765"],
+            "azp",
+            "wrong_token_class",
+        ),
+        (
+            "spiffe",
+            TestIssuer::spiffe("example.org", API),
+            vec!["--spiffe-trust-domain", "example.org"],
+            "sub",
+            "wrong_tenant",
+        ),
+        (
+            "cloudflare",
+            TestIssuer::cloudflare_access("acme.cloudflareaccess.com", API),
+            vec!["--cloudflare-team-domain", "acme.cloudflareaccess.com"],
+            "type",
+            "wrong_token_class",
+        ),
+        ("iap", TestIssuer::google_iap(API), vec!["--google-iap"], "iss", "wrong_issuer"),
+    ] {
+        let flags: Vec<&str> = flags.into_iter().chain(["--audience", API]).collect();
+        let setup = Setup::new(name, issuer, &flags);
+        setup.verify(&[], &setup.token()).accepts();
+        assert_eq!(setup.verify(&[], &other(setup.token(), claim, "other")).rejects(), reason, "{name}");
+        assert_eq!(setup.verify(&[], &setup.token().audience("https://other.example.com")).rejects(), "wrong_audience");
+        assert_eq!(setup.verify(&[], &setup.token().expired()).rejects(), "expired", "{name}");
+    }
+}
+
+#[test]
+fn machines_with_an_audience_of_their_own_need_no_flag_for_it() {
+    let team = "team_7Gw5ZMBpQA8h9GF832KGp7nwbuh3";
+    let vercel =
+        Setup::new("vercel", TestIssuer::vercel("acme", team), &["--vercel-team", "acme", "--vercel-team-id", team]);
+    vercel.verify(&[], &vercel.token()).accepts();
+    assert_eq!(vercel.verify(&[], &vercel.token().claim("environment", "preview")).rejects(), "check_failed");
+    let flags = ["--entra-workload-tenant", TENANT, "--entra-client-id", CLIENT_ID];
+    let entra = Setup::new("entra", TestIssuer::azure_app(TENANT, CLIENT_ID), &flags);
+    entra.verify(&[], &entra.token()).accepts();
+    const ARN: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/lb/0123456789abcdef";
+    let flags = ["--alb-arn", ARN, "--alb-issuer", "https://issuer.example"];
+    let alb = Setup::new("alb", TestIssuer::aws_alb(ARN, "https://issuer.example"), &flags);
+    let ask = |token: String| {
+        let flags: Vec<&str> = flags.into_iter().chain(["--jwks", &alb.jwks, &token]).collect();
+        verify(flags)
+    };
+    ask(alb.token().sign_padded()).accepts();
+    assert_eq!(ask(alb.token().header("signer", "other").sign_padded()).rejects(), "wrong_tenant");
+    for (flags, named) in [
+        (&["--vercel-team", "acme", "--vercel-team-id", "acme"][..], "--vercel-team-id"),
+        (&["--alb-arn", "lb", "--alb-issuer", "https://issuer.example"], "--alb-arn"),
+        (&["--google-account", "robot@p.iam.gserviceaccount.com", "--audience", API], "--google-account"),
+        (&["--kubernetes-issuer", "kubernetes", "--audience", API], "--kubernetes-issuer"),
+    ] {
+        let flags: Vec<&str> = flags.iter().copied().chain(["x"]).collect();
+        let outcome = verify(flags);
+        let error = outcome.fails();
+        assert!(error.starts_with(&format!("error: {named}: ")), "{error}");
+    }
+}

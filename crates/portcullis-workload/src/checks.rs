@@ -6,16 +6,35 @@ use portcullis::ConfigError;
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::error::InvalidToken;
 
-/// Checks that a claim, which is a string, is one of the accepted values. The check has the name of the claim.
+/// Checks that a claim, which is a string, is one of the accepted values.
 pub(crate) struct OneOf {
     pub(crate) claim: &'static str,
     pub(crate) accepted: Vec<String>,
+    pub(crate) otherwise: Otherwise,
+}
+
+/// How a token with another value is refused.
+#[derive(Clone, Copy)]
+pub(crate) enum Otherwise {
+    /// As `check_failed`, with this name in the log.
+    CheckFailed(&'static str),
+    /// As `wrong_party`: another machine.
+    WrongParty,
+    /// As `wrong_tenant`: another organization.
+    WrongTenant,
 }
 
 impl ClaimCheck for OneOf {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let value = token.claims().required::<Cow<'_, str>>(self.claim)?;
-        if self.accepted.iter().any(|accepted| *accepted == value) { Ok(()) } else { Err(failed(self.claim)) }
+        if self.accepted.iter().any(|accepted| *accepted == value) {
+            return Ok(());
+        }
+        Err(match self.otherwise {
+            Otherwise::CheckFailed(name) => failed(name),
+            Otherwise::WrongParty => InvalidToken::WrongParty,
+            Otherwise::WrongTenant => InvalidToken::WrongTenant,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use portcullis::verifier::UnverifiedToken;
 
 /// A refused token, with its unverified claims.
 pub struct Refused<'a> {
+    pub(crate) text: &'a str,
     pub(crate) found: &'a InvalidToken,
     pub(crate) claims: Option<Claims>,
     /// The token names another issuer than those of the verifier.
@@ -20,11 +21,15 @@ impl<'a> Refused<'a> {
         let named = claims.as_ref().and_then(|claims| claims.issuer());
         let is_foreign =
             named.is_some_and(|named| !issuers.is_empty() && !issuers.iter().any(|issuer| issuer == named));
-        Self { found, claims, is_foreign }
+        Self { text: token.text(), found, claims, is_foreign }
     }
 
     pub(crate) fn issuer(&self) -> &str {
         self.claims.as_ref().and_then(|claims| claims.issuer()).unwrap_or_default()
+    }
+
+    pub(crate) fn claim(&self, name: &'static str) -> Option<String> {
+        self.claims.as_ref()?.get::<String>(name).ok()?
     }
 
     pub(crate) fn has_audience(&self, is_wanted: impl Fn(&str) -> bool) -> bool {

@@ -10,7 +10,7 @@ use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{Audience, ConfigError};
 use serde::Deserialize;
 
-use crate::checks::{OneOf, decimal, failed, none_empty};
+use crate::checks::{OneOf, Otherwise, decimal, failed, none_empty};
 use crate::environment;
 use crate::explain::Refused;
 use crate::preset::{Place, Preset, Settings, TokenIssuer};
@@ -231,7 +231,11 @@ impl TokenIssuer for GitHubJobs {
             [("ref", &self.refs), ("environment", &self.environments), ("job_workflow_ref", &self.workflows)]
         {
             if !accepted.is_empty() {
-                builder = builder.check(OneOf { claim, accepted: accepted.clone() });
+                builder = builder.check(OneOf {
+                    claim,
+                    accepted: accepted.clone(),
+                    otherwise: Otherwise::CheckFailed(claim),
+                });
             }
         }
         builder

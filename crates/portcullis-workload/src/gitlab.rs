@@ -12,7 +12,7 @@ use portcullis::{Audience, ConfigError};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::checks::{OneOf, decimal, failed, none_empty};
+use crate::checks::{OneOf, Otherwise, decimal, failed, none_empty};
 use crate::environment;
 use crate::explain::Refused;
 use crate::preset::{Place, Preset, Settings, TokenIssuer};
@@ -226,7 +226,11 @@ impl TokenIssuer for GitLabJobs {
             builder = builder.check(ProtectedRef);
         }
         if !self.environments.is_empty() {
-            builder = builder.check(OneOf { claim: "environment", accepted: self.environments.clone() });
+            builder = builder.check(OneOf {
+                claim: "environment",
+                accepted: self.environments.clone(),
+                otherwise: Otherwise::CheckFailed("environment"),
+            });
         }
         builder
     }

@@ -1,4 +1,5 @@
-//! Verifies the tokens of machines with portcullis: of CI jobs, of pods and of cloud accounts.
+//! Verifies the tokens of machines with portcullis: of CI jobs, pods and cloud accounts, and the
+//! signed headers of proxies.
 //!
 //! Each preset knows the issuer, the key location and the algorithms of its tokens, and the checks that they need beyond
 //! issuer and audience. Most of these issuers give a token for any audience to every customer, so a preset has to be told
@@ -23,7 +24,22 @@
 //! |---|---|---|---|
 //! | [`GitHubActions`] | ID tokens of jobs | repositories or owners, by number | [`GitHubClaims`] |
 //! | [`GitLab`] | ID tokens of jobs | projects or groups, by number | [`GitLabClaims`] |
+//! | [`Bitbucket`] | OIDC tokens of steps | repositories of a workspace, by UUID | [`BitbucketClaims`] |
+//! | [`Vercel`] | OIDC tokens of deployments | projects of a team, by ID | [`VercelClaims`] |
 //! | [`Kubernetes`] | projected tokens of service accounts | service accounts or namespaces | [`KubernetesClaims`] |
+//! | [`Spiffe`] | JWT-SVIDs | workloads of a trust domain | [`SpiffeClaims`] |
+//! | [`AwsRole`] | tokens of outbound identity federation | roles of an account | [`AwsClaims`] |
+//! | [`EntraWorkload`] | access tokens of applications | applications of a tenant that have a role | those of `portcullis-azure` |
+//! | [`GoogleServiceAccount`] | ID tokens of service accounts | service accounts, by number | [`GoogleClaims`] |
+//!
+//! A proxy in front of the service can sign a header for each request, so that the service need not trust the network. These
+//! presets make a gate that reads only that header:
+//!
+//! | preset | header field | who may call | claims |
+//! |---|---|---|---|
+//! | [`CloudflareAccess`] | `Cf-Access-Jwt-Assertion` | users and service tokens of an application | [`CloudflareClaims`] |
+//! | [`GoogleIap`] | `X-Goog-IAP-JWT-Assertion` | users of a back end | [`IapClaims`] |
+//! | [`AwsAlb`] | `X-Amzn-Oidc-Data` | users that a load balancer authenticated | [`AlbClaims`] |
 //!
 //! The page of each preset has a first route, and says what to configure there, what a token looks like, which trap others
 //! fell into, and what happens to each kind of token. Each preset reads its settings from variables, too (`from_env`).
@@ -61,18 +77,38 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod alb;
+mod aws;
+mod bitbucket;
 mod checks;
+mod cloudflare;
+mod entra;
 mod environment;
 mod explain;
 mod github;
 mod gitlab;
+mod google;
+mod iap;
+#[cfg(feature = "remote")]
+mod key_set_file;
 mod kubernetes;
 mod preset;
+mod spiffe;
+mod vercel;
 
+pub use alb::{AlbClaims, AwsAlb};
+pub use aws::{AwsClaims, AwsDetails, AwsRole};
+pub use bitbucket::{Bitbucket, BitbucketClaims};
+pub use cloudflare::{CloudflareAccess, CloudflareCaller, CloudflareClaims};
+pub use entra::EntraWorkload;
 pub use github::{GitHubActions, GitHubClaims};
 pub use gitlab::{GitLab, GitLabClaims};
+pub use google::{ComputeEngine, GoogleClaims, GoogleServiceAccount};
+pub use iap::{GoogleIap, IapClaims};
 pub use kubernetes::{Kubernetes, KubernetesClaims, KubernetesObject};
 pub use preset::Preset;
+pub use spiffe::{Spiffe, SpiffeClaims};
+pub use vercel::{Vercel, VercelClaims};
 
 /// Compiles the examples of `README.md`.
 #[cfg(doctest)]

@@ -2,14 +2,22 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+#[cfg(feature = "remote")]
+use std::time::Duration;
 
 use portcullis::jose::AlgorithmSet;
 #[cfg(feature = "remote")]
 use portcullis::keys::RemoteKeys;
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{Audience, ConfigError, Issuer, JwtVerifier, KeyProvider};
+use portcullis::{Audience, ConfigError, Gate, Issuer, JwtVerifier, KeyProvider, TokenSource};
 
 use crate::explain::Refused;
+#[cfg(feature = "remote")]
+use crate::key_set_file::KeySetFile;
+
+/// How long a key that has its own URL is cached.
+#[cfg(feature = "remote")]
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Settings of a verifier for the tokens of one issuer.
 ///
@@ -64,8 +72,20 @@ pub(crate) struct KeyLocation {
 pub(crate) enum Place {
     /// The `jwks_uri` in the metadata of this issuer.
     MetadataOf(String),
+    /// This file with a key set, which is read again and again.
+    File(PathBuf),
+    /// Nowhere, unless the user gives keys. The text says what to call.
+    Missing(&'static str),
+    /// One PEM text for each key, at this URL followed by `kid`.
+    PemBelow(String),
     /// This URL.
     Url(String),
+}
+
+/// A proxy that adds its token to requests, in a separate header field.
+pub trait Proxy: TokenIssuer {
+    /// Returns where the token is.
+    fn source() -> TokenSource;
 }
 
 impl From<Place> for KeyLocation {
@@ -115,6 +135,22 @@ impl<P: TokenIssuer> Preset<P> {
     }
 }
 
+impl<P: Proxy> Preset<P> {
+    /// Returns where requests have the token: the header field of the proxy. For a gate that reads other places as well.
+    #[must_use]
+    pub fn token_source() -> TokenSource {
+        P::source()
+    }
+
+    /// Builds the verifier and a gate that reads the token from the header field of the proxy, and from nowhere else.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the invalid field and says what to write instead.
+    pub fn gate(&self) -> Result<Gate, ConfigError> {
+        Ok(Gate::new(self.verifier()?).with_token_sources([P::source()]))
+    }
+}
+
 impl KeyLocation {
     /// Returns a key provider that fetches from here. An error about the URL names `url_field`.
     #[cfg(feature = "remote")]
@@ -132,6 +168,13 @@ impl KeyLocation {
         }
         let named = |keys: Result<RemoteKeys, ConfigError>| keys.map_err(|error| error.with_url_field(url_field));
         Ok(match &self.place {
+            Place::File(path) => Arc::new(KeySetFile::keys(path)?),
+            Place::Missing(instead) => return Err(ConfigError::new("keys", "there are none", *instead)),
+            Place::PemBelow(url) => {
+                // A key never changes, and the service should survive an outage.
+                let builder = builder.lifetime(Duration::from_secs(60), DAY, DAY);
+                Arc::new(builder.pem_below(url).map_err(|error| error.with_url_field(url_field))?)
+            }
             Place::MetadataOf(issuer) => Arc::new(named(builder.discover(issuer))?),
             Place::Url(url) => Arc::new(named(builder.at(url))?),
         })
@@ -139,7 +182,11 @@ impl KeyLocation {
 
     #[cfg(not(feature = "remote"))]
     fn remote_keys(&self, _url_field: &'static str) -> Result<Arc<dyn KeyProvider>, ConfigError> {
-        let (Place::MetadataOf(place) | Place::Url(place)) = &self.place;
+        let place = match &self.place {
+            Place::File(path) => path.display().to_string(),
+            Place::Missing(instead) => return Err(ConfigError::new("keys", "there are none", *instead)),
+            Place::MetadataOf(place) | Place::PemBelow(place) | Place::Url(place) => place.clone(),
+        };
         let problem = format!("missing, and without the feature `remote` they are not fetched from {place}");
         Err(ConfigError::new("keys", problem, "pass a key provider to keys(), or enable the feature `remote`"))
     }

@@ -8,7 +8,7 @@ mod page;
 
 use portcullis::config::{members, variables};
 use portcullis::verifier::JwtVerifierBuilder;
-use portcullis::{AuthError, Config, ConfigError, Gate};
+use portcullis::{AuthError, Config, ConfigError, Gate, TokenSource};
 use portcullis_auth0::Auth0;
 use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
@@ -17,7 +17,7 @@ use portcullis_testing::{IssuerServer, TestIssuer};
 
 pub use page::{PAGE_POLICY, PageFile, page_file};
 
-use crate::machines::MACHINES;
+use crate::machines::{MACHINES, PROXIES};
 
 /// What the server needs to start.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ struct NamedProvider {
     variable: &'static str,
     /// The verifier of a preset. `None` means any issuer, from the variables of [`Config::from_env`].
     preset: Option<PresetBuilder>,
+    /// Where a proxy puts the token, unless `PORTCULLIS_TOKEN_SOURCES` says it; `None` means the usual place.
+    source: Option<fn() -> TokenSource>,
 }
 
 impl Environment {
@@ -111,13 +113,14 @@ impl Environment {
 }
 
 fn named_provider(lookup: impl Fn(&str) -> Option<String>) -> Result<Option<NamedProvider>, ConfigError> {
-    let presets = PRESETS.into_iter().chain(MACHINES);
-    let of_presets = presets.map(|(variables, preset)| (Some(preset), variables.to_vec()));
+    let usual = PRESETS.into_iter().chain(MACHINES).map(|(variables, preset)| (variables, preset, None));
+    let proxies = PROXIES.into_iter().map(|(variables, preset, source)| (variables, preset, Some(source)));
+    let of_presets = usual.chain(proxies).map(|(variables, preset, source)| (Some(preset), source, variables.to_vec()));
     let of_any_issuer = members().filter(|member| !member.suits_any_issuer()).map(|member| member.variable());
-    let providers = of_presets.chain([(None, of_any_issuer.collect())]);
-    let mut named = providers.filter_map(|(preset, variables)| {
+    let providers = of_presets.chain([(None, None, of_any_issuer.collect())]);
+    let mut named = providers.filter_map(|(preset, source, variables)| {
         let variable = variables.into_iter().find(|variable| is_given(&lookup, variable))?;
-        Some(NamedProvider { variable, preset })
+        Some(NamedProvider { variable, preset, source })
     });
     match (named.next(), named.next()) {
         (first, None) => Ok(first),
@@ -137,10 +140,16 @@ fn is_given(lookup: impl Fn(&str) -> Option<String>, variable: &'static str) -> 
 
 impl NamedProvider {
     fn gate(self) -> Result<Gate, ConfigError> {
-        match self.preset {
-            Some(preset) => gate_of(preset()),
-            None => Config::from_env()?.gate(),
-        }
+        let gate = match self.preset {
+            Some(preset) => gate_of(preset())?,
+            None => Config::from_env()?.gate()?,
+        };
+        Ok(match self.source {
+            Some(source) if !is_given(variables::environment, "PORTCULLIS_TOKEN_SOURCES") => {
+                gate.with_token_sources([source()])
+            }
+            _ => gate,
+        })
     }
 }
 
@@ -173,6 +182,7 @@ mod tests {
         assert_eq!(named(&["AZURE_TENANT_ID_FILE"]), Ok(Some(("AZURE_TENANT_ID", true))));
         assert_eq!(named(&["AUTHOK_AUDIENCE"]), Ok(Some(("AUTHOK_AUDIENCE", true))));
         assert_eq!(named(&["PORTCULLIS_GITHUB_AUDIENCE"]), Ok(Some(("PORTCULLIS_GITHUB_AUDIENCE", true))));
+        assert_eq!(named(&["PORTCULLIS_ALB_ARN"]), Ok(Some(("PORTCULLIS_ALB_ARN", true))));
         // Platforms set names without the prefix themselves.
         assert_eq!(named(&["GITHUB_TOKEN", "KUBERNETES_SERVICE_HOST", "AWS_REGION"]), Ok(None));
         // `AZURE_AUTHORITY_HOST` names a cloud, not an identity provider. Other programs on the machine may need it.

@@ -1,11 +1,34 @@
-//! The issuers of machines' tokens.
+//! The issuers of machines' tokens, and the proxies that sign a header for each request.
 
-use portcullis_workload::{GitHubActions, GitLab, Kubernetes};
+use portcullis::TokenSource;
+use portcullis_workload::{
+    AwsAlb, AwsRole, Bitbucket, CloudflareAccess, EntraWorkload, GitHubActions, GitLab, GoogleIap,
+    GoogleServiceAccount, Kubernetes, Spiffe, Vercel,
+};
 
 use crate::PresetBuilder;
 
+/// The variables that name each proxy, its verifier, and where requests have its token.
+pub(crate) const PROXIES: [(&[&str], PresetBuilder, fn() -> TokenSource); 3] = [
+    (
+        &["PORTCULLIS_CLOUDFLARE_TEAM_DOMAIN", "PORTCULLIS_CLOUDFLARE_AUDIENCE"],
+        || CloudflareAccess::from_env()?.builder(),
+        CloudflareAccess::token_source,
+    ),
+    (
+        &["PORTCULLIS_IAP_AUDIENCE", "PORTCULLIS_IAP_HOSTED_DOMAINS"],
+        || GoogleIap::from_env()?.builder(),
+        GoogleIap::token_source,
+    ),
+    (
+        &["PORTCULLIS_ALB_ARN", "PORTCULLIS_ALB_ISSUER", "PORTCULLIS_ALB_CLIENT_IDS"],
+        || AwsAlb::from_env()?.builder(),
+        AwsAlb::token_source,
+    ),
+];
+
 /// The variables that name each issuer, and its verifier.
-pub(crate) const MACHINES: [(&[&str], PresetBuilder); 3] = [
+pub(crate) const MACHINES: [(&[&str], PresetBuilder); 9] = [
     (
         &[
             "PORTCULLIS_GITHUB_AUDIENCE",
@@ -40,5 +63,46 @@ pub(crate) const MACHINES: [(&[&str], PresetBuilder); 3] = [
             "PORTCULLIS_KUBERNETES_CA_FILE",
         ],
         || Kubernetes::from_env()?.builder(),
+    ),
+    (&["PORTCULLIS_GOOGLE_AUDIENCE", "PORTCULLIS_GOOGLE_ACCOUNT_IDS"], || GoogleServiceAccount::from_env()?.builder()),
+    (&["PORTCULLIS_AWS_ISSUER", "PORTCULLIS_AWS_AUDIENCE", "PORTCULLIS_AWS_ROLES"], || AwsRole::from_env()?.builder()),
+    (
+        &[
+            "PORTCULLIS_ENTRA_TENANT_ID",
+            "PORTCULLIS_ENTRA_CLIENT_ID",
+            "PORTCULLIS_ENTRA_OBJECT_IDS",
+            "PORTCULLIS_ENTRA_APPLICATION_IDS",
+        ],
+        || EntraWorkload::from_env()?.builder(),
+    ),
+    (
+        &[
+            "PORTCULLIS_SPIFFE_TRUST_DOMAIN",
+            "PORTCULLIS_SPIFFE_AUDIENCE",
+            "PORTCULLIS_SPIFFE_BUNDLE_URL",
+            "PORTCULLIS_SPIFFE_BUNDLE_FILE",
+            "PORTCULLIS_SPIFFE_IDS",
+        ],
+        || Spiffe::from_env()?.builder(),
+    ),
+    (
+        &[
+            "PORTCULLIS_VERCEL_TEAM",
+            "PORTCULLIS_VERCEL_TEAM_ID",
+            "PORTCULLIS_VERCEL_AUDIENCE",
+            "PORTCULLIS_VERCEL_PROJECT_IDS",
+            "PORTCULLIS_VERCEL_ENVIRONMENTS",
+        ],
+        || Vercel::from_env()?.builder(),
+    ),
+    (
+        &[
+            "PORTCULLIS_BITBUCKET_WORKSPACE",
+            "PORTCULLIS_BITBUCKET_AUDIENCE",
+            "PORTCULLIS_BITBUCKET_REPOSITORY_UUIDS",
+            "PORTCULLIS_BITBUCKET_ENVIRONMENT_UUIDS",
+            "PORTCULLIS_BITBUCKET_BRANCHES",
+        ],
+        || Bitbucket::from_env()?.builder(),
     ),
 ];

@@ -4,15 +4,19 @@ mod auth0;
 mod azure;
 mod clerk;
 mod cloud;
+mod clouds;
 mod machines;
 mod oidc;
+mod proxies;
 
 pub(crate) use auth0::samples as auth0;
 pub(crate) use azure::{b2c, entra_id, external_id};
 pub(crate) use clerk::samples as clerk;
 pub(crate) use cloud::{cognito, firebase, google};
+pub(crate) use clouds::{aws_outbound, bitbucket, google_service_account, spiffe, vercel};
 pub(crate) use machines::{github_actions, gitlab, kubernetes};
 pub(crate) use oidc::{keycloak, logto, okta, supabase, workos_api, workos_sessions, zitadel};
+pub(crate) use proxies::{aws_alb, cloudflare_access, google_iap};
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,5 +5,7 @@
 mod auth0;
 mod azure;
 mod clerk;
+mod clouds;
 mod machines;
 mod oidc;
+mod proxies;

@@ -8,9 +8,11 @@
     reason = "tests may fail by panic; clippy can't tell that these functions are tests"
 )]
 
+mod clouds;
 mod github;
 mod gitlab;
 mod kubernetes;
+mod proxies;
 
 use portcullis::{AuthError, Gate, JwtVerifier, Reason, Verified};
 use portcullis_testing::{TestIssuer, TokenBuilder};

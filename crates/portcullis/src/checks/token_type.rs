@@ -25,6 +25,11 @@ impl TokenTypes {
         Self { accepted, absent: false }
     }
 
+    /// Accepts these types, too.
+    pub(crate) fn add(&mut self, more: impl IntoIterator<Item = String>) {
+        self.accepted.extend(more.into_iter().map(|name| without_prefix(&name).to_owned()));
+    }
+
     pub(crate) fn accepted(&self) -> &[String] {
         &self.accepted
     }

@@ -40,6 +40,14 @@ impl HeaderText {
         Self::decode_of_any_length(encoded)
     }
 
+    /// Takes a header that is decoded already. The limit is that of its encoded text.
+    pub(crate) fn of_bytes(bytes: Vec<u8>) -> Result<Self, InvalidToken> {
+        if base64url::encoded_length(bytes.len()) > MAX_ENCODED_BYTES {
+            return Err(InvalidToken::Malformed { part: "header (longer than 3,072 bytes)" });
+        }
+        Self::new(bytes)
+    }
+
     /// Decodes a header whose length the caller has checked.
     pub(crate) fn decode_of_any_length(encoded: &[u8]) -> Result<Self, InvalidToken> {
         Self::new(base64url::decode(encoded).ok_or(InvalidToken::Malformed { part: "header" })?)
@@ -171,8 +179,9 @@ impl Header {
         size_of::<Self>() + self.object.memory() + owned
     }
 
-    /// The header as the issuer wrote it.
-    pub(crate) fn as_json(&self) -> &str {
+    /// Returns the header as the issuer wrote it: for rules about members that must not be there.
+    #[must_use]
+    pub fn as_json(&self) -> &str {
         self.object.text()
     }
 }

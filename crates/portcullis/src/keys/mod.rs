@@ -28,7 +28,7 @@ pub use compose::FirstOf;
 pub use diagnosis::{KeyDiagnosis, KeyRequest};
 pub use fixed::{FixedKeys, FixedKeysError};
 #[cfg(feature = "remote")]
-pub use remote::{KeyLoader, KeySetCache, LoadError, RemoteKeys, RemoteKeysBuilder};
+pub use remote::{KeyLoader, KeySetCache, LoadError, PemKeys, RemoteKeys, RemoteKeysBuilder};
 pub use secret_text::doubt_about_secret;
 #[cfg(feature = "remote")]
 pub use time_limited::TimeLimited;

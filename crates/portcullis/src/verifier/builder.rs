@@ -21,7 +21,7 @@ use crate::verifier::key_lookup::MAX_TRIES;
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
 use crate::verifier::token_cache::{DEFAULT_CACHED_BYTES, TokenCache};
 use crate::verifier::unverified::Explain;
-use crate::verifier::{DangerousBuilder, JwtVerifier, UnverifiedToken};
+use crate::verifier::{DangerousBuilder, JwtVerifier, TokenDecoder, UnverifiedToken};
 
 /// Options of a [`JwtVerifier`]; from [`JwtVerifier::builder`].
 #[must_use = "call build()"]
@@ -43,6 +43,7 @@ pub struct JwtVerifierBuilder {
     opaque_prefixes: Vec<String>,
     unnamed_tries: usize,
     integer_ids: bool,
+    decoder: Option<Box<dyn TokenDecoder>>,
     explain: Option<Box<Explain>>,
 }
 
@@ -66,6 +67,7 @@ impl JwtVerifierBuilder {
             opaque_prefixes: Vec::new(),
             unnamed_tries: 1,
             integer_ids: false,
+            decoder: None,
             explain: None,
         }
     }
@@ -93,6 +95,22 @@ impl JwtVerifierBuilder {
     /// and lower case are equal, and `application/` in front makes no difference.
     pub fn token_types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
         self.token_types = TokenTypes::exactly(types.into_iter().map(Into::into));
+        self
+    }
+
+    /// Accepts tokens with one of these media types in `typ` as well, in addition to the default or to
+    /// [`Self::token_types`].
+    ///
+    /// ```
+    /// # use portcullis::keys::FixedKeys;
+    /// # use portcullis::JwtVerifier;
+    /// # let keys = FixedKeys::secret(&[7; 32]).unwrap();
+    /// let verifier = JwtVerifier::builder("https://issuer.example", "api", keys).also_token_types(["JOSE"]).build()?;
+    /// assert_eq!(verifier.token_types(), ["JWT", "at+jwt", "JOSE"]);
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    pub fn also_token_types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
+        self.token_types.add(types.into_iter().map(Into::into));
         self
     }
 
@@ -213,6 +231,14 @@ impl JwtVerifierBuilder {
         self
     }
 
+    /// Sets how the text of a token is decoded. Default: as a strict JWS Compact Serialization. See [`TokenDecoder`].
+    ///
+    /// Tokens of this verifier are not cached, and [`ByIssuer`](crate::verifier::ByIssuer) does not accept it.
+    pub fn decoder(mut self, decoder: impl TokenDecoder + 'static) -> Self {
+        self.decoder = Some(Box::new(decoder));
+        self
+    }
+
     /// Sets a closure that says more about a refused token, for example that it is for another API of the identity provider.
     ///
     /// The text is an addition to the log: the field `explanation` of the event `request refused`. The closure is called only
@@ -312,6 +338,7 @@ impl JwtVerifierBuilder {
             unnamed_tries: self.unnamed_tries,
             integer_ids: self.integer_ids,
             opaque_prefixes: OpaquePrefixes::new(self.opaque_prefixes),
+            decoder: self.decoder,
             explain: self.explain,
         })
     }

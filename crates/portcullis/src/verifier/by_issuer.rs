@@ -60,6 +60,13 @@ impl ByIssuer {
         let verifiers: Vec<_> = verifiers.into_iter().collect();
         let mut by_issuer = HashMap::new();
         for (position, verifier) in verifiers.iter().enumerate() {
+            if verifier.decoder.is_some() {
+                return Err(ConfigError::new(
+                    "issuer",
+                    "one of several verifiers has a decoder, and its issuer cannot be read beforehand",
+                    "give it a gate of its own",
+                ));
+            }
             let issuers = verifier.issuer().accepted().ok_or_else(|| {
                 ConfigError::new(
                     "issuer",

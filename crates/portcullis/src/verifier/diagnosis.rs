@@ -117,7 +117,9 @@ impl JwtVerifier {
                         };
                         match key.with(search.find().await, &mut reports) {
                             Some(first) => {
-                                let verified = search.verify(&token, Arc::clone(&first)).await;
+                                let verified = search
+                                    .verify(|key, algorithm| token.verify(key, algorithm), Arc::clone(&first))
+                                    .await;
                                 signature.unverified_actual =
                                     if verified.is_ok() { "made with it" } else { "not made with it" }.to_owned();
                                 let signer = signature.with(verified, &mut reports);

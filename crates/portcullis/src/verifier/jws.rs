@@ -40,6 +40,6 @@ pub async fn verify<P: KeyProvider + ?Sized>(
     let algorithm = allowed_algorithm(&header, algorithms)?;
     let mut search = KeySearch { keys, header: &header, algorithm, issuer: None, unnamed_tries: 1, attempt: 0 };
     let key = search.find().await?;
-    search.verify(&token, key).await?;
+    search.verify(|key, algorithm| token.verify(key, algorithm), key).await?;
     Ok(token.payload()?)
 }

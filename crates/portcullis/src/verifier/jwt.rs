@@ -21,8 +21,10 @@ use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
 use crate::verifier::token_cache::TokenCache;
 use crate::verifier::unverified::Explain;
-use crate::verifier::verified::{Signed, TokenContents};
-use crate::verifier::{CheckReport, Comparison, Evidence, JwtVerifierBuilder, UnverifiedToken, Verified, Verifier};
+use crate::verifier::verified::{Kept, Signed, TokenContents};
+use crate::verifier::{
+    CheckReport, Comparison, Evidence, JwtVerifierBuilder, TokenDecoder, UnverifiedToken, Verified, Verifier,
+};
 
 /// Verifies signed JWTs: signature, type, issuer, audience, time, and the checks that were added to the builder.
 ///
@@ -55,6 +57,7 @@ pub struct JwtVerifier {
     pub(super) unnamed_tries: usize,
     pub(super) integer_ids: bool,
     pub(super) opaque_prefixes: OpaquePrefixes,
+    pub(super) decoder: Option<Box<dyn TokenDecoder>>,
     pub(super) explain: Option<Box<Explain>>,
 }
 
@@ -150,15 +153,48 @@ impl JwtVerifier {
         {
             return Ok(SignedToken { contents, is_new: false });
         }
-        let key = search().verify(token, first_key).await?;
+        let key = search().verify(|key, algorithm| token.verify(key, algorithm), first_key).await?;
         self.headers.remember(token, &header);
         let parse = if self.integer_ids { Claims::parse_with_integer_ids } else { Claims::parse };
         let mut claims = parse(token.payload_with_room(token.encoded_signature().len())?)?;
         let signature = claims.keep(token.encoded_signature())?;
         let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
-        let signed = Signed { header, key, signature };
+        let signed = Signed { header, key, kept: Kept::Signature(signature) };
         let contents = TokenContents { claims, evidence, signed: Some(signed), clock };
         Ok(SignedToken { contents: Arc::new(contents), is_new: true })
+    }
+
+    /// Verifies a token that is not in the JWS Compact Serialization. It is not cached.
+    async fn verify_decoded(
+        &self,
+        credential: &Credential<'_>,
+        decoder: &dyn TokenDecoder,
+    ) -> Result<Verified, AuthError> {
+        if credential.unverified_bytes().len() > self.max_token_bytes {
+            return Err(InvalidToken::TooLarge { limit: self.max_token_bytes }.into());
+        }
+        let token = decoder.decode(credential.unverified_bytes())?;
+        let header = Arc::new(token.header()?);
+        self.token_types.check(&header)?;
+        let algorithm = allowed_algorithm(&header, self.algorithms)?;
+        let search = || KeySearch {
+            keys: &*self.keys,
+            header: &header,
+            algorithm,
+            issuer: self.issuer.first(),
+            unnamed_tries: self.unnamed_tries,
+            attempt: 0,
+        };
+        let first_key = search().find().await?;
+        let key = search().verify(|key, algorithm| token.verify(key, algorithm), first_key).await?;
+        let parse = if self.integer_ids { Claims::parse_with_integer_ids } else { Claims::parse };
+        let mut claims = parse(token.into_payload())?;
+        let text = claims.keep(credential.unverified_bytes())?;
+        let signed = Signed { header, key, kept: Kept::Text(text) };
+        let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
+        let contents = Arc::new(TokenContents { claims, evidence, signed: Some(signed), clock });
+        self.check_claims(&contents, credential.is_binding_left_to_gate())?;
+        Ok(Verified::from_token(contents, Arc::clone(&self.grants)))
     }
 
     /// Whether the key of a cached token is still one of the keys for its header.
@@ -209,6 +245,9 @@ struct SignedToken {
 impl Verifier for JwtVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         Self::check_scheme(credential)?;
+        if let Some(decoder) = &self.decoder {
+            return self.verify_decoded(credential, &**decoder).await;
+        }
         let token = self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes)?;
         self.verify_split(credential, &token, None).await
     }

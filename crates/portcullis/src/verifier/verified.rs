@@ -49,8 +49,16 @@ pub(crate) struct TokenContents {
 pub(crate) struct Signed {
     pub(crate) header: Arc<Header>,
     pub(crate) key: Arc<VerifyingKey>,
-    /// The position of the encoded signature, which the claims keep.
-    pub(crate) signature: Span,
+    pub(crate) kept: Kept,
+}
+
+/// The position of what the claims keep of a token's text.
+#[derive(Clone, Copy)]
+pub(crate) enum Kept {
+    /// The encoded signature.
+    Signature(Span),
+    /// The whole text, of a token that is not in the JWS Compact Serialization.
+    Text(Span),
 }
 
 impl TokenContents {
@@ -70,9 +78,13 @@ impl Signed {
     /// The token's text. Only the canonical encoding of a part is accepted, so the decoded parts determine the text, and a
     /// verification does not have to copy it.
     fn text(&self, claims: &Claims) -> String {
+        let signature = match self.kept {
+            Kept::Signature(signature) => claims.kept(signature),
+            Kept::Text(text) => return claims.kept(text).to_owned(),
+        };
         let [header, payload] =
             [self.header.as_json(), claims.as_json()].map(|part| base64url::encode(part.as_bytes()));
-        [&header, &payload, claims.kept(self.signature)].join(".")
+        [&header, &payload, signature].join(".")
     }
 }
 

@@ -14,7 +14,7 @@ use crate::jose::KeySet;
 use crate::keys::remote::cached_key_set::CachedKeySet;
 use crate::keys::remote::fetch::KeySetSource;
 use crate::keys::remote::settings::FetchSettings;
-use crate::keys::remote::{KeyLoader, KeySetCache, RemoteKeys, limits};
+use crate::keys::remote::{KeyLoader, KeySetCache, PemKeys, RemoteKeys, limits};
 use crate::requests::{MetadataLocation, MetadataUrl, RequestOptions};
 
 /// The options of [`RemoteKeys`]; from [`RemoteKeys::builder`].
@@ -42,6 +42,9 @@ pub struct RemoteKeysBuilder {
 /// The default `Accept`. Some servers offer a key set only as `application/jwk-set+json` (RFC 7517 §8.5.2), and answer 406
 /// to a request that does not accept it. The `Content-Type` of the response does not matter.
 const ACCEPT: &str = "application/jwk-set+json, application/json, */*;q=0.1";
+
+/// The default `Accept` of a single key.
+const PEM: &str = "application/x-pem-file, */*;q=0.1";
 
 impl RemoteKeysBuilder {
     pub(super) fn new() -> Self {
@@ -231,6 +234,35 @@ impl RemoteKeysBuilder {
     pub fn discover(self, issuer: &str) -> Result<RemoteKeys, ConfigError> {
         let metadata = self.metadata.of(issuer, &self.requests)?;
         self.build(KeySetSource::Discovery(metadata))
+    }
+
+    /// Builds keys of which each is a PEM text at its own URL: `url` followed by `kid`. See [`PemKeys`].
+    ///
+    /// A key is cached for the longest [`Self::lifetime`], and [`Self::timeout`] is the time limit of one request. Of the other
+    /// options, only those of HTTP requests have a meaning.
+    ///
+    /// ```
+    /// use portcullis::keys::RemoteKeys;
+    ///
+    /// let keys = RemoteKeys::builder().pem_below("https://public-keys.auth.elb.eu-central-1.amazonaws.com")?;
+    /// # Ok::<(), portcullis::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the option that can't be used and what to write instead.
+    pub fn pem_below(self, url: &str) -> Result<PemKeys, ConfigError> {
+        let slash = if url.ends_with('/') { "" } else { "/" };
+        let below = self.requests.endpoint("jwks_url", &format!("{url}{slash}"))?;
+        if self.seed.is_some() || self.cache.is_some() || !self.metadata.is_default() || below.query().is_some() {
+            return Err(ConfigError::new(
+                "jwks_url",
+                "it has a query, or options of key sets are set as well",
+                "leave out seed, cache, issuer_at, the location of metadata, and the query",
+            ));
+        }
+        let requests = self.requests.build(PEM, vec![below.clone()], below.scheme() == "https");
+        let ((), requests) = ConfigError::both(self.validate(), requests)?;
+        PemKeys::new(below, requests, self.settings.timeout, self.settings.max_lifetime)
     }
 
     /// Builds the keys that `loader` loads. Their lifetime is the default of [`Self::lifetime`], and [`Self::timeout`] is the

@@ -11,6 +11,7 @@ mod freshness;
 mod in_flight;
 mod limits;
 mod loader;
+mod pem_keys;
 mod schedule;
 mod settings;
 mod sync;
@@ -25,6 +26,7 @@ use moka::sync::Cache;
 
 pub use builder::RemoteKeysBuilder;
 pub use loader::{KeyLoader, LoadError};
+pub use pem_keys::PemKeys;
 
 use crate::error::ConfigError;
 use crate::jose::{AlgorithmSet, KeySet, VerifyingKey};
