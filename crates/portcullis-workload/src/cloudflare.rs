@@ -157,8 +157,8 @@ struct ApplicationToken {
 impl ClaimCheck for ApplicationToken {
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let class = token.claims().required::<Cow<'_, str>>("type")?;
-        let is_user = token.claims().subject().is_some_and(|subject| !subject.is_empty());
-        let is_service = token.claims().get::<Cow<'_, str>>("common_name")?.is_some_and(|name| !name.is_empty());
+        let is_user = token.claims().subject().is_some_and(|subject| !subject.trim().is_empty());
+        let is_service = token.claims().get::<Cow<'_, str>>("common_name")?.is_some_and(|name| !name.trim().is_empty());
         match (is_user, is_service) {
             _ if class != "app" => Err(InvalidToken::WrongTokenClass),
             (true, false) => Ok(()),
