@@ -355,9 +355,34 @@ impl ProviderArgs {
             github_repository,
             gitlab_project,
             kubernetes_issuer,
+            alb_arn,
+            aws_issuer,
+            bitbucket_workspace,
+            cloudflare_team_domain,
+            entra_workload_tenant,
+            google_account,
+            google_iap,
+            spiffe_trust_domain,
+            vercel_team,
         } = self;
-        let texts = [oidc_issuer, auth0_domain, authok_domain, azure_tenant, clerk_frontend_api, kubernetes_issuer];
-        texts.into_iter().any(Option::is_some) || github_repository.is_some() || gitlab_project.is_some()
+        let texts = [
+            oidc_issuer,
+            auth0_domain,
+            authok_domain,
+            azure_tenant,
+            clerk_frontend_api,
+            kubernetes_issuer,
+            alb_arn,
+            aws_issuer,
+            bitbucket_workspace,
+            cloudflare_team_domain,
+            entra_workload_tenant,
+            google_account,
+            spiffe_trust_domain,
+            vercel_team,
+        ];
+        let is_number = github_repository.is_some() || gitlab_project.is_some();
+        texts.into_iter().any(Option::is_some) || is_number || *google_iap
     }
 }
 

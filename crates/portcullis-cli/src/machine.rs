@@ -47,7 +47,7 @@ impl<'a> Machine<'a> {
         github().or_else(gitlab).or_else(kubernetes).or_else(cloud)
     }
 
-    fn named_cloud(args: &'a VerifyArgs) -> Option<Self> {
+    fn named_cloud(args: &'a CheckArgs) -> Option<Self> {
         let (provider, more) = (&args.provider, &args.of_provider);
         let alb = || Some(Self::Alb { arn: provider.alb_arn.as_deref()?, issuer: more.alb_issuer.as_deref()? });
         let aws = || Some(Self::Aws { issuer: provider.aws_issuer.as_deref()?, roles: &more.aws_role });
