@@ -26,7 +26,7 @@ pub(crate) struct JsonObject {
     /// The JSON text, and after it what [`JsonObject::keep`] added.
     text: String,
     json_bytes: usize,
-    /// Most objects have few members, so their index needs no memory of its own.
+    /// Most objects have few members, so their index needs no second piece of memory.
     members: SmallVec<[Member; 16]>,
 }
 

@@ -16,7 +16,7 @@ pub(super) fn demands(one: &Alternative<'_>) -> Value {
         ("acr_values", names(one.acr_values())),
         ("max_token_age", one.max_token_age().map(|age| age.as_secs().into())),
         ("authorization_details", names(&details)),
-        // Who may act for whom is the business of the service.
+        // Which actors may act is said only to the service itself.
         ("actor_required", (!one.actors().is_empty()).then_some(true.into())),
         ("max_actors", one.max_actors().map(Into::into)),
     ];

@@ -24,8 +24,8 @@ const FIRST_ROOM: u64 = 1024;
 /// Caches that a token's signature is good, with what the token says. The claim checks still run on every hit. The key is
 /// also looked up again, so tokens of a withdrawn or replaced key are refused at once.
 ///
-/// Only tokens with a good signature are added. So forged tokens take no place, and nobody without a signing key can choose
-/// the hashes of the entries.
+/// Only tokens with a good signature are added. So forged tokens take no place, and it takes a signing key to choose the hashes
+/// of the entries.
 pub(super) struct TokenCache {
     entries: Cache<TokenBytes, Entry, Weight>,
     /// The least weight of an entry. It bounds the number of entries.
