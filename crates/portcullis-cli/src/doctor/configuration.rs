@@ -10,7 +10,10 @@ use portcullis_auth0::Auth0;
 use portcullis_azure::Azure;
 use portcullis_clerk::Clerk;
 use portcullis_oidc::Authok;
-use portcullis_workload::{GitHubActions, GitLab, Kubernetes};
+use portcullis_workload::{
+    AwsAlb, AwsRole, Bitbucket, CloudflareAccess, EntraWorkload, GitHubActions, GitLab, GoogleIap,
+    GoogleServiceAccount, Kubernetes, Spiffe, Vercel,
+};
 use url::Url;
 
 use crate::args::CheckArgs;
@@ -55,7 +58,7 @@ pub(super) struct Names {
 }
 
 /// The identity providers with a preset: the variables that name each, and its verifier.
-const PRESETS: [(&[&str], PresetBuilder); 7] = [
+const PRESETS: [(&[&str], PresetBuilder); 16] = [
     (&["AUTH0_DOMAIN", "AUTH0_AUDIENCE"], || Auth0::from_env()?.builder()),
     (&["CLERK_PUBLISHABLE_KEY", "CLERK_JWT_KEY", "CLERK_AUTHORIZED_PARTIES"], || Clerk::from_env()?.builder()),
     (&["AZURE_TENANT_ID", "AZURE_CLIENT_ID"], || Azure::from_env()?.builder()),
@@ -95,6 +98,52 @@ const PRESETS: [(&[&str], PresetBuilder); 7] = [
         ],
         || Kubernetes::from_env()?.builder(),
     ),
+    (&["PORTCULLIS_GOOGLE_AUDIENCE", "PORTCULLIS_GOOGLE_ACCOUNT_IDS"], || GoogleServiceAccount::from_env()?.builder()),
+    (&["PORTCULLIS_AWS_ISSUER", "PORTCULLIS_AWS_AUDIENCE", "PORTCULLIS_AWS_ROLES"], || AwsRole::from_env()?.builder()),
+    (
+        &[
+            "PORTCULLIS_ENTRA_TENANT_ID",
+            "PORTCULLIS_ENTRA_CLIENT_ID",
+            "PORTCULLIS_ENTRA_OBJECT_IDS",
+            "PORTCULLIS_ENTRA_APPLICATION_IDS",
+        ],
+        || EntraWorkload::from_env()?.builder(),
+    ),
+    (
+        &[
+            "PORTCULLIS_SPIFFE_TRUST_DOMAIN",
+            "PORTCULLIS_SPIFFE_AUDIENCE",
+            "PORTCULLIS_SPIFFE_BUNDLE_URL",
+            "PORTCULLIS_SPIFFE_BUNDLE_FILE",
+            "PORTCULLIS_SPIFFE_IDS",
+        ],
+        || Spiffe::from_env()?.builder(),
+    ),
+    (
+        &[
+            "PORTCULLIS_VERCEL_TEAM",
+            "PORTCULLIS_VERCEL_TEAM_ID",
+            "PORTCULLIS_VERCEL_AUDIENCE",
+            "PORTCULLIS_VERCEL_PROJECT_IDS",
+            "PORTCULLIS_VERCEL_ENVIRONMENTS",
+        ],
+        || Vercel::from_env()?.builder(),
+    ),
+    (
+        &[
+            "PORTCULLIS_BITBUCKET_WORKSPACE",
+            "PORTCULLIS_BITBUCKET_AUDIENCE",
+            "PORTCULLIS_BITBUCKET_REPOSITORY_UUIDS",
+            "PORTCULLIS_BITBUCKET_ENVIRONMENT_UUIDS",
+            "PORTCULLIS_BITBUCKET_BRANCHES",
+        ],
+        || Bitbucket::from_env()?.builder(),
+    ),
+    (&["PORTCULLIS_CLOUDFLARE_TEAM_DOMAIN", "PORTCULLIS_CLOUDFLARE_AUDIENCE"], || {
+        CloudflareAccess::from_env()?.builder()
+    }),
+    (&["PORTCULLIS_IAP_AUDIENCE", "PORTCULLIS_IAP_HOSTED_DOMAINS"], || GoogleIap::from_env()?.builder()),
+    (&["PORTCULLIS_ALB_ARN", "PORTCULLIS_ALB_ISSUER", "PORTCULLIS_ALB_CLIENT_IDS"], || AwsAlb::from_env()?.builder()),
 ];
 
 type PresetBuilder = fn() -> Result<JwtVerifierBuilder, ConfigError>;
