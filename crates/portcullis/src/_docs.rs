@@ -9,6 +9,7 @@
 //! [introspection]: crate::_docs::introspection
 //! [issuing]: crate::_docs::issuing
 //! [keys]: crate::_docs::keys
+//! [metrics]: crate::_docs::metrics
 //! [openapi]: crate::_docs::openapi
 //! [policy]: crate::_docs::policy
 //! [presets]: crate::_docs::presets
@@ -64,6 +65,9 @@ pub mod keys {}
 #[doc = include_str!("../docs/openapi.md")]
 pub mod openapi {}
 
+#[doc = include_str!("../docs/metrics.md")]
+pub mod metrics {}
+
 #[doc = include_str!("../docs/policy.md")]
 pub mod policy {}
 
@@ -84,6 +88,8 @@ pub mod revocation {}
 #[doc = include_str!("../docs/sessions.md")]
 pub mod sessions {}
 
+/// [metrics]: crate::_docs::metrics
+///
 #[doc = include_str!("../docs/recipes.md")]
 pub mod recipes {}
 

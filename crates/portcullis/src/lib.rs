@@ -37,6 +37,8 @@
 //! # Features
 //!
 //! - `jsonwebtoken` (default): converts to and from the types of the crate jsonwebtoken.
+//! - `metrics`: adds the module `metrics`, and counts decisions, keys and stores through the facade of the crate metrics
+//!   ([names and labels](crate::_docs::metrics)).
 //! - `openapi`: adds `openapi`, what an OpenAPI document says about a gate.
 //! - `presets`: adds `config::values`, with which presets of identity providers read their fields. `remote` includes it.
 //! - `remote` (default): adds `keys::RemoteKeys`, which fetches keys with reqwest on tokio, and `introspection`. Without it,
@@ -72,6 +74,10 @@ pub mod keys;
 mod lookups;
 pub mod loopback;
 pub mod mcp;
+#[cfg_attr(not(all(feature = "metrics", feature = "remote")), allow(dead_code, reason = "a part counts nothing"))]
+mod measure;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod policy;

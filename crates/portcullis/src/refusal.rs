@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::challenge::ChallengeText;
 use crate::credential::Scheme;
 use crate::error::{AuthError, Reason};
+use crate::measure::{GateMetrics, IssuerLabel};
 
 /// A complete HTTP response, except for the header fields that the framework adds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -65,6 +66,8 @@ impl Refusal {
     pub fn misconfigured(problem: &'static str) -> Self {
         let error = AuthError::Server(problem.into());
         log(&error, Explained::default());
+        // There is no gate that could count it.
+        GateMetrics::new(Vec::new()).refused(&error, None, IssuerLabel::default());
         Self::server_error(&error)
     }
 

@@ -9,6 +9,7 @@ use crate::catch_panic::catch_panic;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::keys::KeyStatus;
+use crate::measure::{Counters, SessionCheckOutcome, table};
 use crate::sentence::debug_as_sentence;
 use crate::verifier::{CheckReport, Comparison, Recheck, Verified, Verifier};
 
@@ -87,12 +88,13 @@ pub trait SessionCheck: fmt::Debug + Send + Sync {
 pub struct CheckedVerifier<V, C> {
     verifier: V,
     check: Arc<C>,
+    counters: Arc<SessionCheckCounters>,
 }
 
 impl<V, C> CheckedVerifier<V, C> {
     /// Asks `check` about each caller that `verifier` verified.
     pub fn new(verifier: V, check: C) -> Self {
-        Self { verifier, check: Arc::new(check) }
+        Self { verifier, check: Arc::new(check), counters: Arc::new(Counters::new(&table::SESSION_CHECK)) }
     }
 }
 
@@ -100,8 +102,8 @@ impl<V, C> CheckedVerifier<V, C> {
 impl<V: Verifier, C: SessionCheck + 'static> Verifier for CheckedVerifier<V, C> {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         let caller = self.verifier.verify(credential).await?;
-        ask(&*self.check, &caller).await?;
-        Ok(caller.with_recheck(AskAgain(Arc::clone(&self.check))))
+        ask(&*self.check, &caller, &self.counters).await?;
+        Ok(caller.with_recheck(AskAgain(Arc::clone(&self.check), Arc::clone(&self.counters))))
     }
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
@@ -134,12 +136,12 @@ impl<V: Verifier, C: SessionCheck + 'static> Verifier for CheckedVerifier<V, C> 
 }
 
 /// Asks the check again while a connection of the caller is open.
-struct AskAgain<C>(Arc<C>);
+struct AskAgain<C>(Arc<C>, Arc<SessionCheckCounters>);
 
 #[async_trait]
 impl<C: SessionCheck> Recheck for AskAgain<C> {
     async fn recheck(&self, caller: &Verified) -> Result<(), AuthError> {
-        ask(&*self.0, caller).await
+        ask(&*self.0, caller, &self.1).await
     }
 }
 
@@ -174,9 +176,25 @@ impl From<SessionError> for AuthError {
     }
 }
 
+/// Counts the answers of session checks.
+pub(crate) type SessionCheckCounters = Counters<(SessionCheckOutcome,)>;
+
 /// Asks `check` about `caller`.
-pub(crate) async fn ask(check: &dyn SessionCheck, caller: &Verified) -> Result<(), AuthError> {
-    match catch_panic(async { check.check(caller).await }).await {
+pub(crate) async fn ask(
+    check: &dyn SessionCheck,
+    caller: &Verified,
+    counters: &SessionCheckCounters,
+) -> Result<(), AuthError> {
+    let answer = catch_panic(async { check.check(caller).await }).await;
+    counters.increment((match &answer {
+        Ok(Ok(())) => SessionCheckOutcome::Passed,
+        Ok(Err(SessionError::Revoked)) => SessionCheckOutcome::Revoked,
+        Ok(Err(SessionError::Unavailable(_))) => SessionCheckOutcome::Unavailable,
+        Ok(Err(SessionError::UserNotFound)) => SessionCheckOutcome::UserNotFound,
+        Ok(Err(SessionError::UserUnverified)) => SessionCheckOutcome::UserUnverified,
+        Err(_) => SessionCheckOutcome::Error,
+    },));
+    match answer {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(AuthError::Server("a session check panicked".into())),
     }

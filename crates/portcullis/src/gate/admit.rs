@@ -1,10 +1,16 @@
 //! From a request to a verified caller, or to the answer that refuses it.
 
+use std::future::poll_fn;
+use std::pin::pin;
+
+use tracing::field::Empty;
+
 use crate::catch_panic::{catch_panic, catch_panic_in};
 use crate::claims::FromClaims;
 use crate::credential::{Credential, Presented, RequestView, present};
 use crate::error::AuthError;
-use crate::gate::{Admission, Denied, Gate, Outcome};
+use crate::gate::{Admission, Denied, Gate};
+use crate::measure::{Label, SchemeLabel, Stopwatch, Verdict};
 use crate::policy::{Policy, Require};
 use crate::refusal::{LoggedComparison, Refusal, logs_explanations};
 use crate::session;
@@ -46,21 +52,23 @@ impl Gate {
         known: Option<&Admission>,
         policy: &Policy,
     ) -> Result<(Verified, C), Refusal> {
+        let known = known.and_then(|known| known.by(self));
         let admitted = or_panicked(async {
             #[cfg(feature = "openapi")]
             if let Some(caller) = self.recorded(policy, false) {
-                return typed(caller);
+                return self.typed(caller);
             }
-            match known.and_then(|known| known.by(self)) {
-                Some(caller) => typed(readmit(caller, policy)?),
+            match known {
+                Some(caller) => self.typed(readmit(caller, policy)?),
                 None => {
-                    let admitted = typed(self.admit_or_deny(request, policy).await?)?;
-                    self.observe(Outcome::Accepted(&admitted.0), Some(request))?;
+                    let admitted = self.typed(self.admit_or_deny(request, policy).await?)?;
+                    self.pass(Some(&admitted.0), Some(request))?;
                     Ok(admitted)
                 }
             }
         });
-        admitted.await.map_err(|denied| self.answer(denied, Some(request), || policy.named_scopes()))
+        let denied = |denied: Denied| denied.after_admission(known.is_some());
+        admitted.await.map_err(denied).map_err(|denied| self.answer(denied, Some(request), || policy.named_scopes()))
     }
 
     /// Like [`Self::extract`], but a request without a credential has no caller: `None`. A bad credential is refused.
@@ -73,22 +81,24 @@ impl Gate {
         known: Option<&Admission>,
         policy: &Policy,
     ) -> Result<Option<(Verified, C)>, Refusal> {
+        let known = known.and_then(|known| known.by(self));
         let admitted = or_panicked(async {
             #[cfg(feature = "openapi")]
             if let Some(caller) = self.recorded(policy, true) {
-                return typed(caller).map(Some);
+                return self.typed(caller).map(Some);
             }
-            match known.and_then(|known| known.by(self)) {
-                Some(caller) => typed(readmit(caller, policy)?).map(Some),
+            match known {
+                Some(caller) => self.typed(readmit(caller, policy)?).map(Some),
                 None => {
-                    let caller = self.admit_optional_or_deny(request, policy).await?.map(typed).transpose()?;
-                    let outcome = caller.as_ref().map_or(Outcome::Anonymous, |(caller, _)| Outcome::Accepted(caller));
-                    self.observe(outcome, Some(request))?;
+                    let caller = self.admit_optional_or_deny(request, policy).await?;
+                    let caller = caller.map(|caller| self.typed(caller)).transpose()?;
+                    self.pass(caller.as_ref().map(|(caller, _)| caller), Some(request))?;
                     Ok(caller)
                 }
             }
         });
-        admitted.await.map_err(|denied| self.answer(denied, Some(request), || policy.named_scopes()))
+        let denied = |denied: Denied| denied.after_admission(known.is_some());
+        admitted.await.map_err(denied).map_err(|denied| self.answer(denied, Some(request), || policy.named_scopes()))
     }
 
     /// Returns the policy of `P`, for extractors that require it.
@@ -96,7 +106,7 @@ impl Gate {
     /// # Errors
     /// The answer 500 if the code of `P` panics.
     pub fn policy_of<P: Require>(&self) -> Result<Policy, Refusal> {
-        let panicked = |_| Denied::panicked("the code that makes a policy panicked");
+        let panicked = |_| Denied::panicked("the code that makes a policy panicked").after_admission(true);
         catch_panic_in(P::policy).map_err(panicked).map_err(|denied| self.answer(denied, None, || None))
     }
 
@@ -107,7 +117,7 @@ impl Gate {
     pub async fn admit(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, Denied> {
         let admitted = or_panicked(async {
             let caller = self.admit_or_deny(request, policy).await?;
-            self.observe(Outcome::Accepted(&caller), Some(request))?;
+            self.pass(Some(&caller), Some(request))?;
             Ok(caller)
         });
         admitted.await.map_err(|denied| self.logged(denied, request, policy))
@@ -121,7 +131,7 @@ impl Gate {
     pub async fn admit_optional(&self, request: &dyn RequestView, policy: &Policy) -> Result<Option<Verified>, Denied> {
         let admitted = or_panicked(async {
             let caller = self.admit_optional_or_deny(request, policy).await?;
-            self.observe(caller.as_ref().map_or(Outcome::Anonymous, Outcome::Accepted), Some(request))?;
+            self.pass(caller.as_ref(), Some(request))?;
             Ok(caller)
         });
         admitted.await.map_err(|denied| self.logged(denied, request, policy))
@@ -147,7 +157,8 @@ impl Gate {
     pub fn authorize(&self, caller: &Verified, policy: &Policy) -> Result<(), Refusal> {
         let caller = &self.with_implied_scopes(caller.clone());
         let checked = catch_panic_in(|| readmit(caller, policy)).unwrap_or_else(|_| Err(checks_panicked()));
-        checked.map(|_| ()).map_err(|denied| self.answer(denied, None, || policy.named_scopes()))
+        let answer = |denied: Denied| self.answer(denied.after_admission(true), None, || policy.named_scopes());
+        checked.map(|_| ()).map_err(answer)
     }
 
     /// Verifies a bearer token that no HTTP request presents: it comes from a WebSocket message, gRPC metadata or a queue.
@@ -162,7 +173,7 @@ impl Gate {
                 return Err(Denied::new(AuthError::MissingToken, None));
             }
             let caller = self.verify_credential(&credential, &policy).await?;
-            self.observe(Outcome::Accepted(&caller), None)?;
+            self.pass(Some(&caller), None)?;
             Ok(caller)
         });
         verified.await.map_err(|denied| self.noted(denied, None))
@@ -181,7 +192,7 @@ impl Gate {
     ) -> Result<Option<Verified>, Denied> {
         if let Some(caller) = &self.0.assumed {
             let caller = self.with_implied_scopes(caller.clone());
-            let checked = self.check(&caller, policy).await.map_err(|error| denied(&caller, error));
+            let checked = self.check(&caller, policy).await.map_err(|error| self.denied(&caller, error));
             return checked.map(|()| Some(caller));
         }
         let presented = present(request, &self.0.sources, self.schemes())
@@ -196,7 +207,25 @@ impl Gate {
         }
     }
 
+    /// Verifies a credential, in a span, and measures how long it takes.
     async fn verify_credential(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, Denied> {
+        let stopwatch = Stopwatch::start();
+        let scheme = SchemeLabel::from(Some(credential.scheme())).value();
+        let span = tracing::debug_span!("portcullis.verify", scheme, outcome = Empty, reason = Empty);
+        // It stays where it is: moving the future takes a part of the time of a refusal.
+        let mut verification = pin!(self.verify_and_check(credential, policy));
+        let verified = poll_fn(|context| {
+            let _entered = span.enter();
+            verification.as_mut().poll(context)
+        })
+        .await;
+        let verdict = verified.as_ref().map_or_else(|denied| Verdict::of(&denied.error), |_| Verdict::Accepted);
+        span.record("outcome", verdict.outcome()).record("reason", verdict.reason());
+        self.0.metrics.took(stopwatch, verdict);
+        verified
+    }
+
+    async fn verify_and_check(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, Denied> {
         let scheme = Some(credential.scheme());
         let verified = self.0.verifier.verify(credential).await.map_err(|error| {
             let (explanation, comparison) = self.explain(credential, &error);
@@ -204,12 +233,13 @@ impl Gate {
         })?;
         let mut verified = verified.presented_by(credential.scheme());
         if let Some(possession) = &self.0.possession {
+            let issuer = self.0.metrics.label_of(verified.issuer());
             // The future is large, and most gates do not need it.
             let checked = Box::pin(possession.check(verified, credential)).await;
-            verified = checked.map_err(|error| Denied::new(error, scheme))?;
+            verified = checked.map_err(|error| Denied { issuer, ..Denied::new(error, scheme) })?;
         }
         let verified = self.with_implied_scopes(verified);
-        self.check(&verified, policy).await.map_err(|error| Denied::new(error, scheme))?;
+        self.check(&verified, policy).await.map_err(|error| self.denied(&verified, error))?;
         Ok(verified)
     }
 
@@ -233,6 +263,12 @@ impl Gate {
         (verifier.explain(credential, error), comparison)
     }
 
+    /// The refusal of a caller whose token was verified.
+    fn denied(&self, caller: &Verified, error: impl Into<AuthError>) -> Denied {
+        let issuer = self.0.metrics.label_of(caller.issuer());
+        Denied { issuer, ..Denied::new(error, Some(caller.scheme())) }
+    }
+
     fn with_implied_scopes(&self, caller: Verified) -> Verified {
         match &self.0.scope_hierarchy {
             Some(hierarchy) => caller.with_scope_hierarchy(hierarchy),
@@ -243,9 +279,16 @@ impl Gate {
     /// Runs the checks that every admission needs after the token was verified: session checks, then the policy.
     async fn check(&self, caller: &Verified, policy: &Policy) -> Result<(), AuthError> {
         for check in &self.0.checks {
-            session::ask(&**check, caller).await?;
+            session::ask(&**check, caller, self.0.metrics.session_checks()).await?;
         }
         policy.check(caller)
+    }
+
+    fn typed<C: FromClaims>(&self, caller: Verified) -> Result<(Verified, C), Denied> {
+        match C::from_claims(caller.all_claims()) {
+            Ok(claims) => Ok((caller, claims)),
+            Err(error) => Err(self.denied(&caller, error)),
+        }
     }
 
     /// Logs `denied`, which [`Self::refuse`] may answer later.
@@ -267,18 +310,7 @@ fn checks_panicked() -> Denied {
 
 /// Checks a caller that the gate let in before.
 fn readmit(caller: &Verified, policy: &Policy) -> Result<Verified, Denied> {
-    policy.check(caller).map(|()| caller.clone()).map_err(|error| denied(caller, error))
-}
-
-fn denied(caller: &Verified, error: AuthError) -> Denied {
-    Denied::new(error, Some(caller.scheme()))
-}
-
-fn typed<C: FromClaims>(caller: Verified) -> Result<(Verified, C), Denied> {
-    match C::from_claims(caller.all_claims()) {
-        Ok(claims) => Ok((caller, claims)),
-        Err(error) => Err(denied(&caller, error.into())),
-    }
+    policy.check(caller).map(|()| caller.clone()).map_err(|error| Denied::new(error, Some(caller.scheme())))
 }
 
 #[cfg(test)]

@@ -24,11 +24,13 @@ pub use refuse::{Denied, Refusable, Refused};
 #[cfg(feature = "remote")]
 pub use watch::{Watch, Watched};
 
+use crate::catch_panic::catch_panic_in;
 use crate::claims::ScopeHierarchy;
 use crate::credential::{Credential, GateRules, PublicUrl, Scheme, TokenSource};
 use crate::cross_site::AllowedOrigins;
 use crate::error::{AuthError, ConfigError};
 use crate::keys::{KeyStatus, status_of};
+use crate::measure::GateMetrics;
 use crate::possession::{ClientCertificates, Dpop, Possession};
 use crate::refusal::Refusal;
 use crate::resource_metadata::{MetadataAnswer, ResourceMetadata};
@@ -75,6 +77,7 @@ struct Inner {
     scope_hierarchy: Option<Arc<ScopeHierarchy>>,
     /// Whether the log has values of refused tokens.
     logs_values: bool,
+    metrics: GateMetrics,
     /// The caller of every request, in tests of handlers.
     assumed: Option<Verified>,
     /// What lets every request in and notes the policy, in tests of documents.
@@ -85,6 +88,8 @@ struct Inner {
 impl Gate {
     /// A gate with the realm `api` that reads the Authorization field.
     pub fn new(verifier: impl Verifier + 'static) -> Self {
+        // The labels of metrics. A verifier that panics here has none.
+        let issuers = if cfg!(feature = "metrics") { catch_panic_in(|| verifier.issuers()) } else { Ok(Vec::new()) };
         Self(Arc::new(Inner {
             verifier: Arc::new(verifier),
             realm: "api".to_owned(),
@@ -99,6 +104,7 @@ impl Gate {
             checks: Vec::new(),
             scope_hierarchy: None,
             logs_values: false,
+            metrics: GateMetrics::new(issuers.unwrap_or_default()),
             assumed: None,
             #[cfg(feature = "openapi")]
             recorder: None,
@@ -300,8 +306,8 @@ impl Gate {
         self.with(|inner| inner.refusals.push(RefusalWriter(Arc::new(change))))
     }
 
-    /// With a function that is told each decision: for metrics and audit logs. It changes nothing. Each call of this method
-    /// adds one.
+    /// With a function that is told each decision: for audit logs, and for metrics other than those of the feature `metrics`. It
+    /// changes nothing. Each call of this method adds one.
     ///
     /// A request is observed once where it is let in, by a guard or by an extractor. It is observed again if a policy behind
     /// the guard refuses it. CORS preflights that a guard answers are not observed.

@@ -38,6 +38,17 @@ pub(super) struct Observer(pub(super) Arc<Observe>);
 type Observe = dyn Fn(&Observed<'_>) + Send + Sync;
 
 impl Gate {
+    /// Tells the observers that a request may go on, with its caller if it has one, and counts it. An error means that an
+    /// observer panicked: then the request is refused, and counted as that.
+    pub(super) fn pass(&self, caller: Option<&Verified>, request: Option<&dyn RequestView>) -> Result<(), Denied> {
+        self.observe(caller.map_or(Outcome::Anonymous, Outcome::Accepted), request)?;
+        match caller {
+            Some(caller) => self.0.metrics.accepted(caller.scheme(), caller.issuer()),
+            None => self.0.metrics.anonymous(),
+        }
+        Ok(())
+    }
+
     /// Tells the observers. An error means that one of them panicked.
     pub(super) fn observe(&self, outcome: Outcome<'_>, request: Option<&dyn RequestView>) -> Result<(), Denied> {
         let told = catch_panic_in(|| {

@@ -8,6 +8,7 @@ use crate::catch_panic::catch_panic_in;
 use crate::credential::{RequestView, Scheme, the_only_field};
 use crate::error::AuthError;
 use crate::gate::{Gate, Outcome};
+use crate::measure::IssuerLabel;
 use crate::refusal::{Challenger, Explained, Guidance, LoggedComparison, Refusal, log};
 
 /// Why a gate does not let a caller in. It is logged already. It dereferences to the [`AuthError`].
@@ -22,6 +23,19 @@ pub struct Denied {
     pub(super) explanation: Option<&'static str>,
     /// How the refused token compares with the configuration, for the log.
     pub(super) comparison: Option<Box<LoggedComparison>>,
+    /// The issuer of the token, if it was verified.
+    pub(super) issuer: IssuerLabel,
+    /// Whether the gate had let the caller in before, so that the request is counted already.
+    pub(super) is_admitted: bool,
+}
+
+/// A refusal that is noted: logged, counted and told to the observers.
+struct Noted<'a> {
+    error: &'a AuthError,
+    scheme: Option<Scheme>,
+    explained: Explained<'a>,
+    issuer: IssuerLabel,
+    is_admitted: bool,
 }
 
 /// A refused request, as the functions of [`Gate::with_refusals`] see it. It dereferences to the [`AuthError`].
@@ -96,10 +110,13 @@ impl Gate {
     /// [`Self::extract`] and [`Self::authorize`] make the answer themselves.
     #[must_use]
     pub fn refuse<E: Refusable>(&self, error: &E) -> Refusal {
-        if !error.is_logged()
-            && let Err(panicked) = self.note(error.error(), Explained::default(), None)
-        {
-            return Refusal::server_error(&panicked.error);
+        if !error.is_logged() {
+            let (error, scheme, issuer) = (error.error(), error.scheme(), IssuerLabel::default());
+            // The service refuses a request that it got from the gate.
+            let noted = Noted { error, scheme, explained: Explained::default(), issuer, is_admitted: true };
+            if let Err(panicked) = self.note(noted, None) {
+                return Refusal::server_error(&panicked.error);
+            }
         }
         self.write(error.error(), None, error.scheme(), || error.scope())
     }
@@ -115,24 +132,29 @@ impl Gate {
         self.write(&error, request, scheme, scope)
     }
 
-    /// Logs `denied` and tells the observers.
+    /// Logs and counts `denied`, and tells the observers.
     pub(super) fn noted(&self, denied: Denied, request: Option<&dyn RequestView>) -> Denied {
         let explained = Explained { explanation: denied.explanation, comparison: denied.comparison.as_deref() };
-        match self.note(&denied.error, explained, request) {
+        let Denied { error, scheme, issuer, is_admitted, .. } = &denied;
+        let (scheme, issuer, is_admitted) = (*scheme, *issuer, *is_admitted);
+        match self.note(Noted { error, scheme, explained, issuer, is_admitted }, request) {
             Ok(()) => denied,
             Err(panicked) => panicked,
         }
     }
 
     /// An error means that an observer panicked.
-    fn note(
-        &self,
-        error: &AuthError,
-        explained: Explained<'_>,
-        request: Option<&dyn RequestView>,
-    ) -> Result<(), Denied> {
+    fn note(&self, refusal: Noted<'_>, request: Option<&dyn RequestView>) -> Result<(), Denied> {
+        let Noted { error, scheme, explained, issuer, is_admitted } = refusal;
         log(error, explained);
-        self.observe(Outcome::Refused(error), request).inspect_err(|panicked| log_panic(&panicked.error))
+        let told = self.observe(Outcome::Refused(error), request).inspect_err(|panicked| log_panic(&panicked.error));
+        let sent = told.as_ref().err().map_or(error, |panicked| &panicked.error);
+        if is_admitted {
+            self.0.metrics.refused_later(sent);
+        } else {
+            self.0.metrics.refused(sent, scheme, issuer);
+        }
+        told
     }
 
     /// Writes the answer to `error`. `used` is the scheme of the request, where that is known. With protected resource
@@ -208,7 +230,13 @@ impl Deref for Refused<'_> {
 
 impl Denied {
     pub(super) fn new(error: impl Into<AuthError>, scheme: Option<Scheme>) -> Self {
-        Self { error: error.into(), scheme, scope: None, explanation: None, comparison: None }
+        let (scope, explanation, comparison, issuer) = (None, None, None, IssuerLabel::default());
+        Self { error: error.into(), scheme, scope, explanation, comparison, issuer, is_admitted: false }
+    }
+
+    /// The same, and whether the gate had let the caller in before.
+    pub(super) fn after_admission(self, is_admitted: bool) -> Self {
+        Self { is_admitted, ..self }
     }
 
     pub(super) fn panicked(what: &'static str) -> Self {

@@ -70,7 +70,7 @@ impl Gate {
             answer.unwrap_or_else(|_| Err(AuthError::Server("the code that checks a caller again panicked".into())))?;
         }
         for check in &self.0.checks {
-            session::ask(&**check, caller).await?;
+            session::ask(&**check, caller, self.0.metrics.session_checks()).await?;
         }
         Ok(())
     }

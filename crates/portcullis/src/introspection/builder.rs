@@ -18,6 +18,7 @@ use crate::introspection::signed::SignedAnswers;
 use crate::introspection::{AnswerCheck, Core, IntrospectionVerifier, weight};
 use crate::keys::KeyProvider;
 use crate::lookups::{Lifetimes, Limits, Lookups, Options};
+use crate::measure::{Counters, Histograms, table};
 use crate::requests::{MetadataLocation, MetadataUrl, RequestOptions};
 
 /// Options of an [`IntrospectionVerifier`]; from [`IntrospectionVerifier::builder`].
@@ -356,6 +357,8 @@ impl IntrospectionBuilder {
             max_token_bytes: self.max_token_bytes,
             origin,
             answers: Lookups::new(answers),
+            answered: Counters::new(&table::INTROSPECTION),
+            asked: Histograms::new(&table::INTROSPECTION_DURATION),
         };
         Ok(IntrospectionVerifier { core: Arc::new(core) })
     }

@@ -28,6 +28,7 @@ use crate::introspection::endpoint::{Endpoint, NoAnswer};
 use crate::jose::compact::has_form_of_jwt;
 use crate::keys::KeyStatus;
 use crate::lookups::{self, Lookups, Name, NoValue};
+use crate::measure::{Counters, FromCache, Histograms, IntrospectionOutcome, QuestionOutcome, Stopwatch};
 use crate::verifier::{Evidence, Recheck, TokenContents, Verified, Verifier};
 
 /// Verifies opaque tokens by asking the introspection endpoint of their issuer (RFC 7662).
@@ -89,6 +90,8 @@ struct Core {
     /// The hash of the endpoint and of the client, for the names of tokens.
     origin: [u8; 32],
     answers: Lookups<Arc<ActiveToken>>,
+    answered: Counters<(IntrospectionOutcome, FromCache)>,
+    asked: Histograms<(QuestionOutcome,)>,
 }
 
 /// A check of an answer by a closure, and its name for the log.
@@ -164,10 +167,20 @@ impl Core {
     async fn active_token(&self, token: &[u8]) -> Result<Arc<ActiveToken>, AuthError> {
         self.check_form(token)?;
         let name = self.name_of(token);
-        let found = match self.answers.recall(&name) {
-            Some(found) => found,
-            None => self.answers.get(name, |_| self.ask(token)).await,
+        let (found, cached) = match self.answers.recall(&name) {
+            Some(found) => (found, FromCache::Yes),
+            None => (self.answers.get(name, |_| self.ask(token)).await, FromCache::No),
         };
+        self.answered.increment((
+            match &found {
+                Ok(token) if token.contents.is_ok() => IntrospectionOutcome::Active,
+                Ok(_) => IntrospectionOutcome::Unusable,
+                Err(NoValue::Absent | NoValue::Ambiguous) => IntrospectionOutcome::Inactive,
+                Err(NoValue::Unavailable(unavailable)) if unavailable.limited => IntrospectionOutcome::Limited,
+                Err(NoValue::Unavailable(_)) => IntrospectionOutcome::Unavailable,
+            },
+            cached,
+        ));
         found.map_err(|missing| match missing {
             NoValue::Absent | NoValue::Ambiguous => InvalidToken::Inactive.into(),
             NoValue::Unavailable(unavailable) => unavailable.into(),
@@ -178,7 +191,11 @@ impl Core {
     async fn ask(&self, token: &[u8]) -> lookups::Answer<Arc<ActiveToken>> {
         // The bytes of a token are those of a text.
         let token = std::str::from_utf8(token).unwrap_or_default();
-        match self.endpoint.ask(token).await {
+        let stopwatch = Stopwatch::start();
+        let answer = self.endpoint.ask(token).await;
+        let outcome = if answer.is_ok() { QuestionOutcome::Answered } else { QuestionOutcome::Failed };
+        self.asked.record((outcome,), stopwatch.elapsed());
+        match answer {
             Ok(Answer::Inactive) => lookups::Answer::Absent,
             Ok(Answer::Active { claims, class }) => self.found(Ok(claims), class),
             Ok(Answer::Unusable(invalid)) => self.found(Err(invalid), Ok(())),

@@ -11,6 +11,7 @@ use crate::credential::Credential;
 use crate::error::{AuthError, ConfigError, InvalidToken, ProofError, Unavailable};
 use crate::hash::sha256;
 use crate::jose::{Algorithm, AlgorithmSet};
+use crate::measure::{Counters, InsertOutcome, table};
 use crate::possession::proof::Proof;
 use crate::possession::{DpopNonces, Insertion, MemoryReplayStore, ReplayStore, UsedProof};
 
@@ -50,6 +51,7 @@ pub struct Dpop {
     replays: Arc<dyn ReplayStore>,
     nonces: Option<DpopNonces>,
     clock: Arc<dyn Clock>,
+    insertions: Arc<Counters<(InsertOutcome,)>>,
 }
 
 /// When a proof was made, as far as that is judged.
@@ -71,6 +73,7 @@ impl Dpop {
             replays: Arc::new(MemoryReplayStore::default()),
             nonces: None,
             clock: Arc::new(SystemClock::new()),
+            insertions: Arc::new(Counters::new(&table::REPLAY_STORE_INSERT)),
         }
     }
 
@@ -183,6 +186,13 @@ impl Dpop {
 
     async fn remember(&self, used: &UsedProof<'_>) -> Result<(), AuthError> {
         let inserted = catch_panic(async { self.replays.insert(used).await }).await;
+        self.insertions.increment((match &inserted {
+            Ok(Ok(Insertion::New)) => InsertOutcome::New,
+            Ok(Ok(Insertion::Replayed)) => InsertOutcome::Replayed,
+            Ok(Ok(Insertion::Full)) => InsertOutcome::Full,
+            Ok(Err(_)) => InsertOutcome::Unavailable,
+            Err(_) => InsertOutcome::Error,
+        },));
         match inserted.map_err(|_| AuthError::Server("the store of used proofs panicked".into()))?? {
             Insertion::New => Ok(()),
             Insertion::Replayed => Err(ProofError::Replayed.into()),

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::claims::NumericDate;
 use crate::error::{ConfigError, Unavailable};
 use crate::hash::sha256;
+use crate::measure::{Gauge, table};
 use crate::possession::{Insertion, ReplayStore, UsedProof};
 
 const DEFAULT_CAPACITY: usize = 100_000;
@@ -35,6 +36,13 @@ pub struct MemoryReplayStore {
     capacity: usize,
     quota: usize,
     used: Mutex<Used>,
+    metrics: Gauges,
+}
+
+/// How full the store is.
+struct Gauges {
+    entries: Gauge,
+    capacity: Gauge,
 }
 
 #[derive(Default)]
@@ -66,13 +74,19 @@ impl MemoryReplayStore {
             let problem = "zero, or larger than the capacity";
             return Err(ConfigError::new("quota", problem, "write how many of the proofs one client may use"));
         }
-        Ok(Self { capacity, quota, used: Mutex::default() })
+        Ok(Self::of(capacity, quota))
     }
 
     /// The number of proofs that are remembered, expired ones included that were not dropped yet.
     #[must_use]
     pub fn remembered(&self) -> usize {
         self.with(|used| used.clients.len())
+    }
+
+    fn of(capacity: usize, quota: usize) -> Self {
+        let entries = Gauge::new(&table::REPLAY_STORE_ENTRIES);
+        let metrics = Gauges { entries, capacity: Gauge::new(&table::REPLAY_STORE_CAPACITY) };
+        Self { capacity, quota, used: Mutex::default(), metrics }
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Used) -> T) -> T {
@@ -82,7 +96,7 @@ impl MemoryReplayStore {
 
 impl Default for MemoryReplayStore {
     fn default() -> Self {
-        Self { capacity: DEFAULT_CAPACITY, quota: DEFAULT_CAPACITY / DEFAULT_SHARE, used: Mutex::default() }
+        Self::of(DEFAULT_CAPACITY, DEFAULT_CAPACITY / DEFAULT_SHARE)
     }
 }
 
@@ -90,25 +104,32 @@ impl Default for MemoryReplayStore {
 impl ReplayStore for MemoryReplayStore {
     async fn insert(&self, proof: &UsedProof<'_>) -> Result<Insertion, Unavailable> {
         let client = sha256(proof.thumbprint.as_bytes());
-        Ok(self.with(|used| {
-            used.drop_expired(proof.now);
-            if used.clients.contains_key(&proof.key) {
-                return Insertion::Replayed;
-            }
-            // The clock was set back, or another request has a later time: the proof may be one that was dropped.
-            if used.dropped_until.is_some_and(|until| proof.expires_at <= until) {
-                return Insertion::Replayed;
-            }
-            let of_client = used.counts.get(&client).copied().unwrap_or_default();
-            if used.clients.len() >= self.capacity || of_client >= self.quota {
-                used.warn(proof.now, of_client >= self.quota);
-                return Insertion::Full;
-            }
-            used.clients.insert(proof.key, client);
-            used.by_expiry.insert((proof.expires_at, proof.key));
-            used.counts.insert(client, of_client + 1);
-            Insertion::New
-        }))
+        let (insertion, entries) = self.with(|used| (self.insert_into(used, proof, client), used.clients.len()));
+        self.metrics.entries.set(entries);
+        self.metrics.capacity.set(self.capacity);
+        Ok(insertion)
+    }
+}
+
+impl MemoryReplayStore {
+    fn insert_into(&self, used: &mut Used, proof: &UsedProof<'_>, client: [u8; 32]) -> Insertion {
+        used.drop_expired(proof.now);
+        if used.clients.contains_key(&proof.key) {
+            return Insertion::Replayed;
+        }
+        // The clock was set back, or another request has a later time: the proof may be one that was dropped.
+        if used.dropped_until.is_some_and(|until| proof.expires_at <= until) {
+            return Insertion::Replayed;
+        }
+        let of_client = used.counts.get(&client).copied().unwrap_or_default();
+        if used.clients.len() >= self.capacity || of_client >= self.quota {
+            used.warn(proof.now, of_client >= self.quota);
+            return Insertion::Full;
+        }
+        used.clients.insert(proof.key, client);
+        used.by_expiry.insert((proof.expires_at, proof.key));
+        used.counts.insert(client, of_client + 1);
+        Insertion::New
     }
 }
 

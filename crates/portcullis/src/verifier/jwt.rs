@@ -15,6 +15,7 @@ use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::Compact;
 use crate::jose::{AlgorithmSet, Header, VerifyingKey};
 use crate::keys::{KeyProvider, KeyStatus, status_of};
+use crate::measure::TokenCacheOutcome;
 use crate::verifier::allowance::Allowance;
 use crate::verifier::header_memo::HeaderMemo;
 use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
@@ -151,8 +152,10 @@ impl JwtVerifier {
         if let Some(contents) = self.cache.as_ref().and_then(|cache| cache.get(token.text()))
             && self.has_key_of(&contents, search(), Arc::clone(&first_key)).await?
         {
+            self.count_lookup(TokenCacheOutcome::Hit);
             return Ok(SignedToken { contents, is_new: false });
         }
+        self.count_lookup(TokenCacheOutcome::Miss);
         let key = search().verify(|key, algorithm| token.verify(key, algorithm), first_key).await?;
         self.headers.remember(token, &header);
         let parse = if self.integer_ids { Claims::parse_with_integer_ids } else { Claims::parse };
@@ -195,6 +198,12 @@ impl JwtVerifier {
         let contents = Arc::new(TokenContents { claims, evidence, signed: Some(signed), clock });
         self.check_claims(&contents, credential.is_binding_left_to_gate())?;
         Ok(Verified::from_token(contents, Arc::clone(&self.grants)))
+    }
+
+    fn count_lookup(&self, outcome: TokenCacheOutcome) {
+        if let Some(cache) = &self.cache {
+            cache.count(outcome);
+        }
     }
 
     /// Whether the key of a cached token is still one of the keys for its header.

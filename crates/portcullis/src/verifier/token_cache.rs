@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
 use crate::claims::NumericDate;
+use crate::measure::{Counters, TokenCacheOutcome, table};
 use crate::verifier::verified::TokenContents;
 
 /// How much memory cached tokens may take, in bytes.
@@ -30,6 +31,7 @@ pub(super) struct TokenCache {
     entries: Cache<TokenBytes, Entry, Weight>,
     /// The least weight of an entry. It bounds the number of entries.
     least_weight: u64,
+    lookups: Counters<(TokenCacheOutcome,)>,
 }
 
 #[derive(Clone)]
@@ -52,11 +54,17 @@ impl TokenCache {
         // The cache divides its capacity into parts with separate locks: fewer, the fewer entries it is told to expect.
         let expected = tokens.min(FIRST_ROOM).min(bytes / LARGEST_ENTRY_BYTES).max(1);
         let expected = usize::try_from(expected).unwrap_or(1);
-        Self { entries: Cache::with_weighter(expected, bytes, Weight), least_weight }
+        let (entries, lookups) = (Cache::with_weighter(expected, bytes, Weight), Counters::new(&table::TOKEN_CACHE));
+        Self { entries, least_weight, lookups }
     }
 
     pub(super) fn get(&self, token: &[u8]) -> Option<Arc<TokenContents>> {
         self.entries.get(token).map(|entry| entry.contents)
+    }
+
+    /// Counts a lookup. It is a miss as well if the key of the token is not valid any more.
+    pub(super) fn count(&self, outcome: TokenCacheOutcome) {
+        self.lookups.increment((outcome,));
     }
 
     /// Caches a token, unless `now`, the time of the verifier's clock, is past its `exp` by `leeway`.

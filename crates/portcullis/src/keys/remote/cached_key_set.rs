@@ -13,6 +13,8 @@ use arc_swap::ArcSwapOption;
 use reqwest::Client;
 use tokio::runtime::{self, Handle};
 use tokio::task::AbortHandle;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::error::Unavailable;
 use crate::jose::key_set::NotChosen;
@@ -27,6 +29,7 @@ use crate::keys::remote::schedule::FetchSchedule;
 use crate::keys::remote::settings::FetchSettings;
 use crate::keys::remote::trace::Trace;
 use crate::keys::{KeyDiagnosis, KeyError, KeyQuery, KeyStatus};
+use crate::measure::{Document, FetchOutcome, KeySetMetrics, Label};
 
 #[derive(Debug)]
 pub(super) struct CachedKeySet {
@@ -36,6 +39,7 @@ pub(super) struct CachedKeySet {
     keys: ArcSwapOption<CachedKeys>,
     coordinator: Coordinator<runtime::Id, AbortHandle>,
     name_hasher: NameHasher,
+    metrics: KeySetMetrics,
     /// The origin of network times.
     created_at: Instant,
 }
@@ -91,6 +95,7 @@ impl CachedKeySet {
             coordinator: Coordinator::new(schedule, overdue_after),
             name_hasher: NameHasher([RandomState::new(), RandomState::new()]),
             created_at: Instant::now(),
+            metrics: KeySetMetrics::new(&source.host()),
             source,
             client,
             settings,
@@ -165,10 +170,12 @@ impl CachedKeySet {
         let fetches = self.coordinator.status(now);
         let cached = self.keys.load();
         let usable = cached.as_ref().filter(|cached| cached.dates.are_usable(now));
+        let keys = usable.map_or(0, |usable| usable.keys.len());
+        self.metrics.used(now, keys, cached.as_ref().map(|cached| cached.age(now)));
         KeyStatus {
             ready: usable.is_some(),
-            keys: usable.map_or(0, |usable| usable.keys.len()),
-            age: usable.map(|usable| now.saturating_sub(usable.dates.fetched_at)),
+            keys,
+            age: usable.map(|usable| usable.age(now)),
             last_error: fetches.last_error,
             next_attempt: fetches.failing.then_some(fetches.pause),
         }
@@ -187,8 +194,10 @@ impl CachedKeySet {
         let Some(cached) = cached.as_ref() else { return Cached::NoKeys { seen: 0 } };
         let now = self.clock();
         if !cached.dates.are_usable(now) {
+            self.metrics.used(now, 0, Some(cached.age(now)));
             return Cached::NoKeys { seen: cached.number };
         }
+        self.metrics.used(now, cached.keys.len(), Some(cached.age(now)));
         if cached.dates.are_due(now) {
             self.refresh(cached.number);
         }
@@ -249,13 +258,23 @@ impl CachedKeySet {
         }
         // The task holds only a weak reference to this value, so that dropping the last strong one ends the fetch.
         let (source, client, settings) = (self.source.clone(), self.client.clone(), Arc::clone(&self.settings));
+        let span = self.span(fetch);
         let request = async move { source.fetch(client.as_ref(), &settings, revalidation, None).await };
-        let reports = Reports { key_set: Arc::downgrade(self), fetch };
+        let request = request.instrument(span.clone());
+        let reports = Reports { key_set: Arc::downgrade(self), fetch, span };
         let task = in_flight::spawn(runtime, request, reports);
         if let Err(task) = self.coordinator.started(fetch.number, task) {
             // It has ended already, or was stopped in the meantime.
             task.abort();
         }
+    }
+
+    /// The span of a fetch. It has no parent, because it goes on after the request that starts it, and serves others too.
+    fn span(&self, fetch: NewFetch) -> Span {
+        let (trigger, host) = (fetch.trigger.name(), self.source.host());
+        let span = tracing::info_span!(parent: None, "portcullis.keys.fetch", trigger, host, document = Empty, outcome = Empty);
+        span.follows_from(Span::current());
+        span
     }
 
     /// Watches a fetch from this runtime, for the callers that wait on it.
@@ -284,6 +303,7 @@ impl CachedKeySet {
             (cached, before)
         });
         let Some((stored, _before)) = replaced else { return };
+        self.metrics.set(stored.keys.len(), Some(Duration::ZERO));
         let (trigger, url) = (fetch.trigger.name(), self.shown_url());
         for skipped in stored.keys.skipped() {
             tracing::debug!(url, key = %skipped, "key skipped");
@@ -294,7 +314,10 @@ impl CachedKeySet {
 
     fn fail(&self, fetch: NewFetch, error: &FetchError, took: Duration) {
         let now = self.clock();
-        let has_keys = self.keys.load().as_ref().is_some_and(|cached| cached.dates.are_usable(now));
+        let cached = self.keys.load();
+        let usable = cached.as_ref().filter(|cached| cached.dates.are_usable(now));
+        let has_keys = usable.is_some();
+        self.metrics.set(usable.map_or(0, |usable| usable.keys.len()), cached.as_ref().map(|cached| cached.age(now)));
         let failed = Failed { error: error.to_string(), retry_after: error.retry_after(), has_keys };
         let Some(next_retry) = self.coordinator.failed(fetch.number, failed, now, fastrand::f64()) else { return };
         let (trigger, status) = (fetch.trigger.name(), error.status());
@@ -354,6 +377,10 @@ impl CachedKeySet {
 }
 
 impl CachedKeys {
+    fn age(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.dates.fetched_at)
+    }
+
     /// The names that these keys or earlier ones have and `next` does not have.
     fn withdrawn_by(&self, next: &KeySet) -> Vec<String> {
         let names = self.keys.keys().filter_map(|key| key.id()).chain(self.withdrawn.iter().map(String::as_str));
@@ -372,6 +399,15 @@ impl Drop for CachedKeySet {
 struct Reports {
     key_set: Weak<CachedKeySet>,
     fetch: NewFetch,
+    span: Span,
+}
+
+impl Reports {
+    /// Counts the end of the fetch.
+    fn count(&self, key_set: &CachedKeySet, outcome: FetchOutcome, document: Document, took: Duration) {
+        self.span.record("outcome", outcome.value()).record("document", document.value());
+        key_set.metrics.fetched(outcome, document, took);
+    }
 }
 
 impl FetchReports<Result<Fetched, FetchError>> for Reports {
@@ -383,18 +419,27 @@ impl FetchReports<Result<Fetched, FetchError>> for Reports {
 
     fn completed(&self, result: Option<Result<Fetched, FetchError>>, took: Duration) {
         let Some(key_set) = self.key_set.upgrade() else { return };
+        let _entered = self.span.enter();
+        let result = result.unwrap_or_else(|| {
+            let (document, url) = key_set.source.first_request();
+            Err(FetchError::new(document, url, FetchFailure::Panicked))
+        });
         match result {
-            Some(Ok(fetched)) => key_set.store(self.fetch, fetched, took),
-            Some(Err(error)) => key_set.fail(self.fetch, &error, took),
-            None => {
-                let (document, url) = key_set.source.first_request();
-                key_set.fail(self.fetch, &FetchError::new(document, url, FetchFailure::Panicked), took);
+            Ok(fetched) => {
+                let outcome = if fetched.keys.is_some() { FetchOutcome::Ok } else { FetchOutcome::Unchanged };
+                self.count(&key_set, outcome, Document::KeySet, took);
+                key_set.store(self.fetch, fetched, took);
+            }
+            Err(error) => {
+                self.count(&key_set, error.failure.outcome(), error.document.into(), took);
+                key_set.fail(self.fetch, &error, took);
             }
         }
     }
 
-    fn dropped(&self) {
+    fn dropped(&self, took: Duration) {
         if let Some(key_set) = self.key_set.upgrade() {
+            self.count(&key_set, FetchOutcome::Lost, key_set.source.first_request().0.into(), took);
             key_set.coordinator.lost(self.fetch.number);
         }
     }

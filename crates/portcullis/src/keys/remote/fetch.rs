@@ -14,6 +14,7 @@ use crate::keys::remote::loader::{KeyLoader, LoadError};
 use crate::keys::remote::settings::FetchSettings;
 use crate::keys::remote::trace::Trace;
 use crate::keys::remote::{freshness, limits};
+use crate::measure::{Document, FetchOutcome};
 use crate::requests::{Metadata, MetadataError, RequestFailure, full_text, http_error, read_body, without_query};
 
 /// Where a key set is.
@@ -98,6 +99,31 @@ pub(super) enum FetchFailure {
     Utf8,
 }
 
+impl FetchFailure {
+    pub(super) fn outcome(&self) -> FetchOutcome {
+        match self {
+            Self::KeySet(_) | Self::Metadata(_) | Self::Utf8 => FetchOutcome::BadDocument,
+            Self::Loader(_) => FetchOutcome::Loader,
+            Self::NoUsableKey { .. } => FetchOutcome::NoUsableKey,
+            Self::Panicked => FetchOutcome::Panicked,
+            Self::Request(RequestFailure::Http(_)) => FetchOutcome::Connection,
+            Self::Request(RequestFailure::Status { .. }) => FetchOutcome::Status,
+            Self::Request(RequestFailure::Timeout(_)) => FetchOutcome::Timeout,
+            Self::Request(RequestFailure::TokenFile(_)) => FetchOutcome::TokenFile,
+            Self::Request(RequestFailure::TooLarge(_)) => FetchOutcome::TooLarge,
+        }
+    }
+}
+
+impl From<FetchedDocument> for Document {
+    fn from(document: FetchedDocument) -> Self {
+        match document {
+            FetchedDocument::KeySet | FetchedDocument::LoadedKeySet => Self::KeySet,
+            FetchedDocument::Metadata => Self::Metadata,
+        }
+    }
+}
+
 impl FetchError {
     pub(super) fn new(document: FetchedDocument, url: Option<&Url>, failure: FetchFailure) -> Self {
         Self { failure, document, url: ShownUrl::of(url) }
@@ -176,6 +202,13 @@ impl KeySetSource {
             Self::Loader(loader) => loader.algorithms(),
             Self::Discovery(_) | Self::Url(_) => AlgorithmSet::ASYMMETRIC,
         }
+    }
+
+    /// The host of the first request, with its port unless it is the default, for metrics: the configuration names it.
+    pub(super) fn host(&self) -> String {
+        let Some(url) = self.first_request().1 else { return "loader".to_owned() };
+        let host = url.host_str().unwrap_or_default();
+        url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
     /// The URL of the first request, for the log.

@@ -14,7 +14,7 @@ pub(super) trait FetchReports<T>: Send + Sync + 'static {
     /// The fetch has ended. The result of a panic is `None`.
     fn completed(&self, result: Option<T>, took: Duration);
     /// The task was dropped before the fetch ended.
-    fn dropped(&self);
+    fn dropped(&self, took: Duration);
 }
 
 /// Starts a task for `fetch`, which makes exactly one of the final reports.
@@ -79,7 +79,7 @@ impl<T, P: FetchReports<T>> Drop for FetchEnd<T, P> {
         if std::thread::panicking() {
             self.report(None);
         } else if let Some(reports) = self.reports.take() {
-            reports.dropped();
+            reports.dropped(self.started_at.elapsed());
         }
     }
 }

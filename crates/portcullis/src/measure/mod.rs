@@ -1,0 +1,20 @@
+//! What is counted, and the labels under which it is counted.
+//!
+//! Call sites count always. Without the feature `metrics`, counting does nothing, so that they need no conditions. Each label
+//! has a closed list of values, or values of the configuration.
+
+mod gate;
+mod handles;
+mod key_set;
+mod labels;
+pub(crate) mod table;
+mod verdict;
+
+pub(crate) use gate::{GateMetrics, IssuerLabel};
+pub(crate) use handles::{Counters, Gauge, Histograms, Stopwatch};
+#[cfg(feature = "remote")]
+pub(crate) use key_set::KeySetMetrics;
+#[cfg(feature = "remote")]
+pub(crate) use labels::{Document, FetchOutcome, FromCache, IntrospectionOutcome, QuestionOutcome};
+pub(crate) use labels::{InsertOutcome, Label, SchemeLabel, SessionCheckOutcome, TokenCacheOutcome};
+pub(crate) use verdict::Verdict;
