@@ -58,6 +58,7 @@
 //! - `actix`, `axum`: the modules of these names, with extractors, responses and routes.
 //! - `conformance`: the module `conformance`.
 //! - `issuer` (default): `Session::access_token`, `WebSessions` and signing keys in `SqlStore` and `RedisStore`, for the issuer of `portcullis-issuer`.
+//! - `metrics`: the module `metrics`. Refresh tokens, API keys and questions to deny-lists are counted.
 //! - `mysql`, `postgres`, `sqlite` (default): `SqlStore` for each of these databases.
 //! - `poll`: `EventPoller`.
 //! - `redis`: `RedisStore`.
@@ -77,6 +78,7 @@ mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod cookies;
+mod counting;
 mod deny_list;
 mod environment;
 mod error;
@@ -84,6 +86,8 @@ mod events;
 mod input;
 mod keys;
 mod memory;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod origin_rule;
 mod public_url;
 mod purpose;

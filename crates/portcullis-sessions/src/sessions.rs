@@ -11,6 +11,7 @@ use portcullis::clock::Clock;
 use portcullis::error::Unavailable;
 
 use crate::builder::{EventHandler, SessionsBuilder};
+use crate::counting;
 use crate::deny_list::StoredDenial;
 use crate::error::SessionsError;
 use crate::input::{self, Wrong};
@@ -307,6 +308,12 @@ impl Sessions {
 
     /// Decides about a refresh token, does what was decided, and answers. With `again`, the subject has authenticated again.
     async fn present(&self, text: &str, again: Option<(&str, AuthFacts)>) -> Result<SignedIn, SessionsError> {
+        let result = self.judge(text, again).await;
+        counting::presented(&result);
+        result
+    }
+
+    async fn judge(&self, text: &str, again: Option<(&str, AuthFacts)>) -> Result<SignedIn, SessionsError> {
         let token = read(text)?;
         for _ in 0..ATTEMPTS {
             let stored = self.find(&token).await?;

@@ -12,6 +12,7 @@ use super::last_use::Noted;
 use super::record::has_ended;
 use super::service::ApiKeys;
 use super::store::StoredApiKey;
+use crate::counting;
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 
@@ -28,14 +29,9 @@ pub(super) struct Presented {
 #[async_trait]
 impl Verifier for ApiKeys {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        // A key is bound to nothing, so no proof can fit it.
-        if credential.scheme() != Scheme::Bearer {
-            return Err(InvalidToken::SenderConstrained.into());
-        }
-        let hash = self.core.format.hash(credential.unverified_token());
-        let hash = hash.ok_or(InvalidToken::Malformed { part: "API key" })?;
-        let caller = self.judge(hash).await?;
-        Ok(caller.with_recheck(Again { keys: self.clone(), hash }))
+        let result = self.judge_credential(credential).await;
+        counting::api_key(&result);
+        result
     }
 
     fn explain(&self, credential: &Credential<'_>, _: &AuthError) -> Option<&'static str> {
@@ -57,6 +53,17 @@ impl Recheck for Again {
 }
 
 impl ApiKeys {
+    async fn judge_credential(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        // A key is bound to nothing, so no proof can fit it.
+        if credential.scheme() != Scheme::Bearer {
+            return Err(InvalidToken::SenderConstrained.into());
+        }
+        let hash = self.core.format.hash(credential.unverified_token());
+        let hash = hash.ok_or(InvalidToken::Malformed { part: "API key" })?;
+        let caller = self.judge(hash).await?;
+        Ok(caller.with_recheck(Again { keys: self.clone(), hash }))
+    }
+
     /// Judges the key whose secret has this hash.
     async fn judge(&self, hash: TokenHash) -> Result<Verified, AuthError> {
         let presented = self.look_up(hash).await?.ok_or(InvalidToken::Inactive)?;

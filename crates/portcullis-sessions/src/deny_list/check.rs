@@ -11,6 +11,7 @@ use portcullis::{ConfigError, Verified, async_trait};
 
 use super::{Core, DenyList, names};
 use crate::answers::Answers;
+use crate::counting;
 use crate::timestamp::Timestamp;
 use crate::token::TokenHash;
 
@@ -73,16 +74,25 @@ impl DenyListCheck {
 #[async_trait]
 impl SessionCheck for DenyListCheck {
     async fn check(&self, caller: &Verified) -> Result<(), SessionError> {
-        let token = match Token::read(caller, self.list.core.max_token_lifetime) {
-            Ok(token) => token,
-            Err(_) if caller.evidence() == Evidence::ApiKey => return Ok(()),
+        let token = Token::read(caller, self.list.core.max_token_lifetime);
+        let is_deniable = token.is_ok();
+        let answer = match token {
+            Ok(token) => self.answer(&token).await,
+            Err(_) if caller.evidence() == Evidence::ApiKey => Ok(()),
             Err(problem) => {
                 if problem == Problem::LivesTooLong {
                     self.warn_of_lifetime();
                 }
-                return Err(SessionError::Revoked);
+                Err(SessionError::Revoked)
             }
         };
+        counting::deny_list(&answer, is_deniable);
+        answer
+    }
+}
+
+impl DenyListCheck {
+    async fn answer(&self, token: &Token<'_>) -> Result<(), SessionError> {
         let ask = token.is_denied(&self.list.core);
         let is_denied = match &self.answers {
             Some(answers) => answers.get(token.name(), &*self.list.core.clock, ask).await?,
