@@ -233,7 +233,7 @@
 //!
 //! # Features and re-exports
 //!
-//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `rustls` adds
+//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `metrics` is that of portcullis, and off. `rustls` adds
 //! `keep_client_certificate`, for tokens that are bound to a client certificate; it goes with the feature `rustls-0_23` of
 //! actix-web. `utoipa` adds `OpenApiGuards` and `ScopeGuards`.
 //!
@@ -262,6 +262,9 @@ pub use portcullis::Watch;
 #[cfg(feature = "remote")]
 #[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
 pub use portcullis::introspection;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use portcullis::metrics;
 #[cfg(feature = "utoipa")]
 #[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
 pub use portcullis::openapi;

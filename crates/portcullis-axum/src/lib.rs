@@ -223,6 +223,7 @@
 //! `jsonwebtoken` and `remote` are those of portcullis. `connect-info` reads the address of a request's peer from
 //! `ConnectInfo<SocketAddr>`, for client certificates that a proxy forwards. All of these are on by default.
 //! `utoipa` adds `OpenApiGuards`.
+//! `metrics`, off by default, is that of portcullis as well.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.
@@ -246,6 +247,9 @@ pub use portcullis::Watch;
 #[cfg(feature = "remote")]
 #[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
 pub use portcullis::introspection;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use portcullis::metrics;
 #[cfg(feature = "utoipa")]
 #[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
 pub use portcullis::openapi;

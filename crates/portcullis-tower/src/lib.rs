@@ -42,7 +42,7 @@
 //!
 //! # Features
 //!
-//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default.
+//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `metrics` is that of portcullis, and off.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.
@@ -64,6 +64,10 @@ pub use portcullis::{
 pub use portcullis::{
     adapter, checks, claims, clock, config, dangerous, error, jose, keys, policy, possession, session, verifier,
 };
+
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use portcullis::metrics;
 
 pub use body::AuthBody;
 pub use layer::{AuthLayer, AuthService};
