@@ -10,13 +10,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
 mod docs;
+mod metrics;
 
 use std::process::ExitCode;
 
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::web::{self, Json};
 use actix_web::{App, Error, HttpResponse, HttpServer, get};
-use example_environment::Environment;
+use example_environment::{Environment, Metrics};
 use portcullis_actix::openapi::SecuritySchemes;
 use portcullis_actix::{Auth, Authorized, Gate, MaybeAuth, OpenApiGuards, Policy, Require, scopes};
 use serde_json::{Value, json};
@@ -33,11 +34,13 @@ impl Require for ReadMessages {
 
 fn app(
     gate: &Gate,
+    metrics: Metrics,
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()> + use<>,
 > {
     let (api, document) = api(gate);
     api.configure(docs::routes(document))
+        .configure(metrics::routes(metrics))
         .route("/healthz", web::get().to(HttpResponse::Ok))
         .route("/readyz", web::get().to(ready))
 }
@@ -113,9 +116,11 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    let metrics = Metrics::install()?;
+    actix_web::rt::spawn(metrics.clone().keep_up());
     let environment = Environment::read()?;
     let gate = environment.gate.clone();
-    let server = HttpServer::new(move || app(&gate)).bind(("127.0.0.1", environment.port))?;
+    let server = HttpServer::new(move || app(&gate, metrics.clone())).bind(("127.0.0.1", environment.port))?;
     for address in server.addrs() {
         println!("listening on http://{address}");
         println!("the API page: http://{address}/docs");
@@ -141,11 +146,11 @@ mod tests {
 
     #[actix_web::test]
     async fn only_these_routes_are_open() {
-        let app = app(&TestIssuer::new().gate());
+        let app = app(&TestIssuer::new().gate(), Metrics::without_recorder().unwrap());
         let routes = ["public", "private", "private-scoped", "greeting"].map(|name| format!("/api/{name}"));
-        let paths = routes.iter().map(String::as_str).chain(["/healthz", "/readyz", "/openapi.json", "/docs"]);
+        let paths = routes.iter().map(String::as_str).chain(["/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"]);
         let open = open_routes_of_actix(app, paths.map(|path| ("GET", path))).await;
-        let expected = ["/api/public", "/api/greeting", "/healthz", "/readyz", "/openapi.json", "/docs"];
+        let expected = ["/api/public", "/api/greeting", "/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"];
         assert_eq!(open, expected.map(|path| format!("GET {path} 200")));
     }
 

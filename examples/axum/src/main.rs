@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to its user")]
 
 mod docs;
+mod metrics;
 
 use std::process::ExitCode;
 
@@ -17,7 +18,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use example_environment::Environment;
+use example_environment::{Environment, Metrics};
 use portcullis_axum::openapi::SecuritySchemes;
 use portcullis_axum::{Auth, Authorized, Gate, OpenApiGuards, Policy, Require, scopes};
 use serde_json::{Value, json};
@@ -33,9 +34,10 @@ impl Require for ReadMessages {
     }
 }
 
-fn app(gate: Gate) -> Router {
+fn app(gate: Gate, metrics: Metrics) -> Router {
     let (api, document) = api(&gate);
     api.merge(docs::routes(document))
+        .merge(metrics::routes(metrics))
         .route("/healthz", get(StatusCode::OK))
         .route("/readyz", get(ready))
         .with_state(gate)
@@ -98,6 +100,8 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    let metrics = Metrics::install()?;
+    tokio::spawn(metrics.clone().keep_up());
     let environment = Environment::read()?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", environment.port)).await?;
     let address = listener.local_addr()?;
@@ -106,7 +110,7 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     for line in environment.lines_to_try(address.port()) {
         println!("\n{line}");
     }
-    axum::serve(listener, app(environment.gate.clone())).with_graceful_shutdown(stopped()).await?;
+    axum::serve(listener, app(environment.gate.clone(), metrics)).with_graceful_shutdown(stopped()).await?;
     Ok(())
 }
 
@@ -130,11 +134,11 @@ mod tests {
 
     #[tokio::test]
     async fn only_these_routes_are_open() {
-        let app = app(TestIssuer::new().gate());
+        let app = app(TestIssuer::new().gate(), Metrics::without_recorder().unwrap());
         let routes = ["public", "private", "private-scoped", "greeting"].map(|name| format!("/api/{name}"));
-        let paths = routes.iter().map(String::as_str).chain(["/healthz", "/readyz", "/openapi.json", "/docs"]);
+        let paths = routes.iter().map(String::as_str).chain(["/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"]);
         let open = open_routes_of_axum(app, paths.map(|path| ("GET", path))).await;
-        let expected = ["/api/public", "/api/greeting", "/healthz", "/readyz", "/openapi.json", "/docs"];
+        let expected = ["/api/public", "/api/greeting", "/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"];
         assert_eq!(open, expected.map(|path| format!("GET {path} 200")));
     }
 

@@ -4,8 +4,10 @@
 //! `Gate::new(Auth0::from_env()?.verifier()?)`.
 
 mod machines;
+mod metrics;
 mod page;
 
+pub use metrics::Metrics;
 use portcullis::config::{members, variables};
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{AuthError, Config, ConfigError, Gate, TokenSource};
