@@ -14,6 +14,10 @@
 mod certificates;
 mod client_certificates;
 mod evidence;
+#[path = "../monitoring.rs"]
+mod expressions;
+mod metrics;
+mod monitoring;
 mod page;
 mod policies;
 mod recipes;
@@ -21,6 +25,7 @@ mod refusals;
 mod response_fields;
 mod schemes;
 mod session_checks;
+mod spans;
 mod target_uri;
 mod token_sources;
 mod ways;
