@@ -148,7 +148,8 @@ mod tests {
     async fn only_these_routes_are_open() {
         let app = app(&TestIssuer::new().gate(), Metrics::without_recorder().unwrap());
         let routes = ["public", "private", "private-scoped", "greeting"].map(|name| format!("/api/{name}"));
-        let paths = routes.iter().map(String::as_str).chain(["/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"]);
+        let paths =
+            routes.iter().map(String::as_str).chain(["/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"]);
         let open = open_routes_of_actix(app, paths.map(|path| ("GET", path))).await;
         let expected = ["/api/public", "/api/greeting", "/healthz", "/readyz", "/openapi.json", "/docs", "/metrics"];
         assert_eq!(open, expected.map(|path| format!("GET {path} 200")));

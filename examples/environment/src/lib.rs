@@ -7,7 +7,6 @@ mod machines;
 mod metrics;
 mod page;
 
-pub use metrics::Metrics;
 use portcullis::config::{members, variables};
 use portcullis::verifier::JwtVerifierBuilder;
 use portcullis::{AuthError, Config, ConfigError, Gate, TokenSource};
@@ -17,6 +16,7 @@ use portcullis_clerk::Clerk;
 use portcullis_oidc::Authok;
 use portcullis_testing::{IssuerServer, TestIssuer};
 
+pub use metrics::Metrics;
 pub use page::{PAGE_POLICY, PageFile, page_file};
 
 use crate::machines::{MACHINES, PROXIES};

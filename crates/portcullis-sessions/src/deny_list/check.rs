@@ -92,7 +92,7 @@ impl SessionCheck for DenyListCheck {
 }
 
 impl DenyListCheck {
-    async fn answer(&self, token: &Token<'_>) -> Result<(), SessionError> {
+    async fn answer(&self, token: &Token) -> Result<(), SessionError> {
         let ask = token.is_denied(&self.list.core);
         let is_denied = match &self.answers {
             Some(answers) => answers.get(token.name(), &*self.list.core.clock, ask).await?,
