@@ -233,7 +233,8 @@ mod nothing {
     }
 }
 
-#[cfg(all(test, feature = "metrics"))]
+#[cfg(test)]
+#[cfg(feature = "metrics")]
 mod tests {
     use std::sync::{Arc, Mutex};
 

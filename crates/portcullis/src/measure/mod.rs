@@ -5,13 +5,16 @@
 
 mod gate;
 mod handles;
+#[cfg(feature = "remote")]
 mod key_set;
 mod labels;
 pub(crate) mod table;
 mod verdict;
 
 pub(crate) use gate::{GateMetrics, IssuerLabel};
-pub(crate) use handles::{Counters, Gauge, Histograms, Stopwatch};
+#[cfg(feature = "remote")]
+pub(crate) use handles::Histograms;
+pub(crate) use handles::{Counters, Gauge, Stopwatch};
 #[cfg(feature = "remote")]
 pub(crate) use key_set::KeySetMetrics;
 #[cfg(feature = "remote")]

@@ -84,7 +84,8 @@ metrics! {
         "Used DPoP proofs that the memory of the process can hold.";
 }
 
-#[cfg(all(test, feature = "remote"))]
+#[cfg(test)]
+#[cfg(feature = "remote")]
 mod tests {
     use super::*;
     use crate::measure::labels::{Label, Outcome, SchemeLabel};

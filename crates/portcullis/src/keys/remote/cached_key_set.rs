@@ -420,10 +420,13 @@ impl FetchReports<Result<Fetched, FetchError>> for Reports {
     fn completed(&self, result: Option<Result<Fetched, FetchError>>, took: Duration) {
         let Some(key_set) = self.key_set.upgrade() else { return };
         let _entered = self.span.enter();
-        let result = result.unwrap_or_else(|| {
-            let (document, url) = key_set.source.first_request();
-            Err(FetchError::new(document, url, FetchFailure::Panicked))
-        });
+        let result = match result {
+            Some(result) => result,
+            None => {
+                let (document, url) = key_set.source.first_request();
+                Err(FetchError::new(document, url, FetchFailure::Panicked))
+            }
+        };
         match result {
             Ok(fetched) => {
                 let outcome = if fetched.keys.is_some() { FetchOutcome::Ok } else { FetchOutcome::Unchanged };
