@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod first_message;
 mod on_actix;
 mod on_axum;
 mod opaque;
@@ -17,6 +18,8 @@ mod revoked;
 #[path = "../running.rs"]
 mod running;
 mod service;
+mod subprotocols;
+mod tickets;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -35,6 +38,17 @@ type Serve = fn(&Service) -> Running;
 
 const FRAMEWORKS: [(&str, Serve); 2] = [("axum", on_axum::serve), ("actix", on_actix::serve)];
 
+fn service() -> (TestIssuer, Service) {
+    let (issuer, gate) = issuer_and_gate();
+    (issuer, Service::new(gate))
+}
+
+fn issuer_and_gate() -> (TestIssuer, Gate) {
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
+    let gate = issuer.gate();
+    (issuer, gate)
+}
+
 /// The service on one framework, and the issuer of its tokens.
 struct Scene<I = TestIssuer> {
     framework: &'static str,
@@ -46,11 +60,7 @@ struct Scene<I = TestIssuer> {
 
 /// The service on each framework, one after the other.
 fn scenes() -> impl Iterator<Item = Scene> {
-    scenes_with(|| {
-        let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
-        let gate = issuer.gate();
-        (issuer, gate)
-    })
+    scenes_with(issuer_and_gate)
 }
 
 fn scenes_with<I>(start: fn() -> (I, Gate)) -> impl Iterator<Item = Scene<I>> {
@@ -159,7 +169,7 @@ fn client_that_leaves_its_websocket_ends_everything() {
 #[test]
 fn events_end_when_the_token_expires() {
     for scene in scenes() {
-        let events = Client::events(scene.server.address(), &scene.token("alice", 2)).rest();
+        let events = Client::events(scene.server.address(), &scene.token("alice", 2)).stream();
         assert!(events.contains("data: tick\n\n"), "{}: {events}", scene.framework);
         scene.assert_nothing_goes_on();
     }
@@ -173,7 +183,7 @@ fn revocation_ends_events() {
         scene.service.store().revoke("alice");
         let revoked_at = Instant::now();
         for client in clients {
-            drop(client.rest());
+            drop(client.stream());
         }
         assert!(revoked_at.elapsed() < BOUND + LATE, "{framework}");
         // The client of a browser connects again, and is refused.

@@ -1,11 +1,9 @@
 //! The service on Actix Web.
 
-use std::time::Duration;
-
 use actix_web::web::{Bytes, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse, rt, web};
-use actix_ws::{CloseReason, Message, MessageStream, Session};
-use portcullis_actix::{Auth, Watch};
+use actix_ws::{Message, MessageStream, Session};
+use portcullis_actix::{Auth, AuthMiddleware, Rejection, Watch, websocket};
 
 use crate::running::Running;
 use crate::service::Service;
@@ -16,8 +14,16 @@ pub(crate) fn serve(service: &Service) -> Running {
         app.app_data(service.gate().clone())
             .app_data(web::Data::new(service.clone()))
             .route("/socket", web::get().to(connect))
-            .route("/events", web::get().to(events));
+            .route("/first", web::get().to(connect_anonymous))
+            .route("/ticket", web::post().to(ticket))
+            .service(
+                web::resource("/events").wrap(AuthMiddleware::new(service.streams())).route(web::get().to(events)),
+            );
     })
+}
+
+async fn ticket(service: web::Data<Service>, auth: Auth) -> Result<String, Rejection> {
+    Ok(service.gate().issue_ticket(service.tickets(), &auth)?)
 }
 
 async fn events(service: web::Data<Service>, auth: Auth) -> HttpResponse {
@@ -31,7 +37,8 @@ async fn connect(
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    let (response, session, messages) = actix_ws::handle(&request, body)?;
+    let selected = websocket::select_subprotocol(&request, ["chat.v2"]);
+    let (response, session, messages) = actix_ws::handle_with_protocols(&request, body, selected.as_slice())?;
     let watch = service.watch(&auth);
     rt::spawn(async move {
         let _open = service.begin();
@@ -40,11 +47,23 @@ async fn connect(
     Ok(response)
 }
 
+async fn connect_anonymous(
+    service: web::Data<Service>,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Error> {
+    let (response, session, messages) = actix_ws::handle(&request, body)?;
+    rt::spawn(async move {
+        let _open = service.begin();
+        let serve = |session, messages, watch: Watch| serve_session(session, messages, service.watch(watch.caller()));
+        websocket::first_message(session, messages, service.first_message(), serve).await;
+    });
+    Ok(response)
+}
+
 async fn serve_session(session: Session, messages: MessageStream, watch: Watch) {
     let Err(ended) = watch.run(echo(session.clone(), messages)).await else { return };
-    let close =
-        CloseReason { code: ended.websocket_close_code().into(), description: Some(ended.description().to_owned()) };
-    let _ = rt::time::timeout(Duration::from_secs(5), session.close(Some(close))).await;
+    websocket::close(session, &ended).await;
 }
 
 async fn echo(mut session: Session, mut messages: MessageStream) {

@@ -68,7 +68,7 @@ fn outage_of_the_endpoint_ends_connections_of_opaque_tokens_after_the_bound() {
         let expected = Frame::close(1013, "The access token cannot be verified at the moment");
         assert_eq!(client.next(), expected, "{}", scene.framework);
         assert!(down_at.elapsed() < ANSWER + BOUND + LATE, "{}", scene.framework);
-        drop(events.rest());
+        drop(events.stream());
         scene.assert_nothing_goes_on();
         // A new connection is let in as soon as the endpoint answers.
         scene.issuer.come_back();

@@ -10,15 +10,23 @@ use std::time::Duration;
 use futures_core::Stream;
 use portcullis::error::Unavailable;
 use portcullis::session::{SessionCheck, SessionError};
-use portcullis::{Gate, Verified, Watch, async_trait};
+use portcullis::tickets::Tickets;
+use portcullis::websocket::FirstMessage;
+use portcullis::{Gate, TokenSource, Verified, Watch, async_trait};
 use tokio::time::Interval;
 
 /// How long a connection goes on after a revocation.
 pub(crate) const BOUND: Duration = Duration::from_millis(400);
 
+/// How long a connection waits for its first message.
+pub(crate) const FIRST_LIMIT: Duration = Duration::from_millis(1_500);
+/// The longest later message, in bytes.
+pub(crate) const MAX_LATER: usize = 32 * 1024;
+
 #[derive(Clone)]
 pub(crate) struct Service {
     gate: Gate,
+    tickets: Tickets,
     store: Store,
     open: Arc<AtomicUsize>,
 }
@@ -26,11 +34,26 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(gate: Gate) -> Self {
         let store = Store::default();
-        Self { gate: gate.with_check(store.clone()), store, open: Arc::default() }
+        let sources = [TokenSource::authorization(), TokenSource::websocket_protocol()];
+        let gate = gate.with_check(store.clone()).with_token_sources(sources);
+        Self { gate, tickets: Tickets::default(), store, open: Arc::default() }
     }
 
     pub(crate) fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.tickets
+    }
+
+    /// The gate of the streams.
+    pub(crate) fn streams(&self) -> Gate {
+        self.gate.clone().with_tickets(&self.tickets)
+    }
+
+    pub(crate) fn first_message(&self) -> FirstMessage {
+        FirstMessage::new(&self.gate).within(FIRST_LIMIT).max_later_bytes(MAX_LATER)
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -23,6 +23,7 @@ macro_rules! named {
 mod authlib;
 mod better_auth;
 mod bound;
+mod browser;
 #[path = "../certificates.rs"]
 mod certificates;
 mod debian;
@@ -113,6 +114,7 @@ fn main() {
     for (group, tests, missing) in [
         ("nginx", &nginx::TESTS[..], nginx::missing as fn() -> _),
         ("better_auth", &better_auth::TESTS, || node::PACKAGES.missing()),
+        ("browser", &browser::TESTS, || driver::Driver::missing().map(str::to_owned)),
     ] {
         let is_skipped = is_skipped(group, missing);
         let named = tests.iter().map(|&(name, test)| trial(format!("{group}::{name}"), test));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::threats_md::{has_test, promised_tests, read, root, table};
 
 /// The part of the README that says what to expect, from its first line to the first program.
-const OPENING: (&str, &str) = ("# Portcullis", "Try it without any configuration");
+const OPENING: (&str, &str) = ("# Portcullis", "Try it without configuration");
 
 struct Row<'d> {
     document: &'d str,

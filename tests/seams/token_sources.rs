@@ -5,10 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::adapter::PresentedToken;
 use portcullis::error::InvalidRequest;
 use portcullis::jose::Algorithm;
-use portcullis::{Policy, Require, TokenSource, Verified};
+use portcullis::tickets::Tickets;
+use portcullis::{Policy, Require, TokenSource, Verified, dangerous};
 use portcullis_testing::TestIssuer;
 
-use crate::ways::{Ask, ask};
+use crate::ways::{Ask, WAYS, ask, ask_in};
 
 struct Authenticated;
 
@@ -109,6 +110,50 @@ async fn subprotocols_of_a_websocket_are_read() {
         assert_eq!(answer.status, status, "{request:?}: {}", answer.body);
         assert!(answer.body.contains(text), "{request:?}: {}", answer.body);
     }
+}
+
+#[actix_web::test]
+async fn token_in_the_query_is_read() {
+    let issuer = TestIssuer::from_algorithms([Algorithm::Es256]);
+    let good = issuer.token().subject("alice").sign();
+    let sources = [TokenSource::authorization(), dangerous::token_in_query("access_token")];
+    let gate = issuer.gate().with_token_sources(sources);
+    let asks = |query: &str| Ask::new(&format!("/orders?{query}"));
+    let bearer = format!("Bearer {}", issuer.token().subject("bob").sign());
+    for (request, status, text) in [
+        (asks(&format!("access_token={good}")), 200, "alice"),
+        (asks(&format!("page=2&access_token={good}&x")), 200, "alice"),
+        (asks(&format!("access_token={good}")).field("authorization", &bearer), 200, "bob"),
+        (asks(&format!("access_token={}", issuer.token().expired().sign())), 401, r#""reason":"expired""#),
+        (asks(&format!("access_token={good}&access_token={good}")), 400, "more than one credential"),
+        (asks("access_token=a%20b"), 400, "The header or cookie for the token does not hold one"),
+        (asks("access_token=%FF"), 400, "The header or cookie for the token does not hold one"),
+        (asks("access_token="), 401, "missing_token"),
+        (asks(&format!("token={good}")), 401, "missing_token"),
+    ] {
+        let answer = ask::<Authenticated>(&gate, &request, say).await;
+        assert_eq!(answer.status, status, "{request:?}: {}", answer.body);
+        assert!(answer.body.contains(text), "{request:?}: {}", answer.body);
+    }
+    // No other source reads it.
+    let request = asks(&format!("access_token={good}"));
+    assert_eq!(ask::<Authenticated>(&issuer.gate(), &request, say).await.status, 401);
+}
+
+#[actix_web::test]
+async fn ticket_is_read_in_every_way() {
+    let (issuer, tickets) = (TestIssuer::from_algorithms([Algorithm::Es256]), Tickets::default());
+    let (gate, streams) = (issuer.gate(), issuer.gate().with_tickets(&tickets));
+    let caller = gate.verify(&issuer.token().subject("alice").sign()).await.unwrap();
+    let mut answers = Vec::new();
+    for way in WAYS {
+        let request = Ask::new(&format!("/orders?ticket={}", gate.issue_ticket(&tickets, &caller).unwrap()));
+        let first = ask_in::<Authenticated>(way, &streams, &request, say).await;
+        assert!(first.status == 200 && first.body.contains("alice"), "{way:?}");
+        answers.push(ask_in::<Authenticated>(way, &streams, &request, say).await);
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    assert!(answers[0].status == 401 && answers[0].body.contains(r#""reason":"inactive""#), "{answers:?}");
 }
 
 /// Handlers forward the raw token, or exchange it for another one.

@@ -235,7 +235,8 @@
 //!
 //! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `metrics` is that of portcullis, and off. `rustls` adds
 //! `keep_client_certificate`, for tokens that are bound to a client certificate; it goes with the feature `rustls-0_23` of
-//! actix-web. `utoipa` adds `OpenApiGuards` and `ScopeGuards`.
+//! actix-web. `utoipa` adds `OpenApiGuards` and `ScopeGuards`. `ws` adds `websocket::first_message` and `websocket::close`, for
+//! the crate `actix-ws`.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.
@@ -256,6 +257,7 @@ mod state;
 #[cfg(feature = "rustls")]
 mod tls;
 mod view;
+pub mod websocket;
 
 #[cfg(feature = "remote")]
 pub use portcullis::Watch;
@@ -276,6 +278,9 @@ pub use portcullis::{
 pub use portcullis::{
     adapter, checks, claims, clock, config, dangerous, error, jose, keys, mcp, policy, possession, session, verifier,
 };
+#[cfg(feature = "remote")]
+#[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
+pub use portcullis::{introspection, tickets};
 
 #[cfg(feature = "utoipa")]
 #[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]

@@ -50,6 +50,10 @@ impl RequestView for HttpRequestView<'_> {
         Some(self.uri.path().into())
     }
 
+    fn query(&self) -> Option<Cow<'_, str>> {
+        self.uri.query().map(Cow::Borrowed)
+    }
+
     fn may_have_unannounced_body(&self) -> bool {
         self.has_unannounced_body
     }

@@ -222,7 +222,7 @@
 //!
 //! `jsonwebtoken` and `remote` are those of portcullis. `connect-info` reads the address of a request's peer from
 //! `ConnectInfo<SocketAddr>`, for client certificates that a proxy forwards. All of these are on by default.
-//! `utoipa` adds `OpenApiGuards`.
+//! `utoipa` adds `OpenApiGuards`. `ws` adds `websocket::first_message` and `websocket::close`; it goes with the feature `ws` of axum.
 //! `metrics`, off by default, is that of portcullis as well.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
@@ -241,6 +241,7 @@ mod metadata;
 mod rejection;
 mod state;
 mod view;
+pub mod websocket;
 
 #[cfg(feature = "remote")]
 pub use portcullis::Watch;
@@ -261,6 +262,9 @@ pub use portcullis::{
 pub use portcullis::{
     adapter, checks, claims, clock, config, dangerous, error, jose, keys, mcp, policy, possession, session, verifier,
 };
+#[cfg(feature = "remote")]
+#[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
+pub use portcullis::{introspection, tickets};
 
 #[cfg(feature = "utoipa")]
 #[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]

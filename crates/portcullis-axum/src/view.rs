@@ -1,5 +1,6 @@
 //! An axum request as the core sees it.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 #[cfg(feature = "connect-info")]
 use std::net::SocketAddr;
@@ -8,7 +9,8 @@ use std::net::SocketAddr;
 use axum::extract::ConnectInfo;
 use axum::extract::OriginalUri;
 use http::request::Parts;
-use http::{Extensions, Uri};
+use http::{Extensions, HeaderMap, Uri};
+use portcullis::adapter::RequestView;
 use portcullis_tower::PartsView;
 
 /// Returns the view of a request, with the URI as the server received it. A nested router removes its prefix from the
@@ -22,6 +24,19 @@ pub(crate) fn view(parts: &Parts) -> PartsView<'_> {
     match peer_address(&parts.extensions) {
         Some(address) => view.with_peer_address(address),
         None => view,
+    }
+}
+
+/// The header fields of a GET request.
+pub(crate) struct Fields<'a>(pub(crate) &'a HeaderMap);
+
+impl RequestView for Fields<'_> {
+    fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        self.0.get_all(name).iter().for_each(|value| visit(value.as_bytes()));
+    }
+
+    fn method(&self) -> Cow<'_, str> {
+        "GET".into()
     }
 }
 

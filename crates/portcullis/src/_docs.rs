@@ -1,5 +1,7 @@
 //! [adapters]: crate::_docs::adapters
 //! [api_keys]: crate::_docs::api_keys
+//! [browsers]: crate::_docs::browsers
+//! [building]: crate::_docs::building
 //! [checks]: crate::_docs::checks
 //! [clerk]: crate::_docs::clerk
 //! [configuration]: crate::_docs::configuration
@@ -30,6 +32,14 @@ pub mod adapters {}
 
 #[doc = include_str!("../docs/api_keys.md")]
 pub mod api_keys {}
+
+/// [revocation]: crate::_docs::revocation
+///
+#[doc = include_str!("../docs/browsers.md")]
+pub mod browsers {}
+
+#[doc = include_str!("../docs/building.md")]
+pub mod building {}
 
 #[doc = include_str!("../docs/checks.md")]
 pub mod checks {}
@@ -88,6 +98,7 @@ pub mod revocation {}
 #[doc = include_str!("../docs/sessions.md")]
 pub mod sessions {}
 
+/// [browsers]: crate::_docs::browsers
 /// [metrics]: crate::_docs::metrics
 ///
 #[doc = include_str!("../docs/recipes.md")]

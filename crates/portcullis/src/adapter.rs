@@ -3,7 +3,9 @@
 //! Design notes: [Adapters](crate::_docs::adapters).
 
 pub use crate::challenge::Challenge;
-pub use crate::credential::{ClientCertificate, Credential, HeaderList, PresentedToken, RequestView, Scheme};
+pub use crate::credential::{
+    ClientCertificate, Credential, HeaderList, PresentedToken, RequestView, Scheme, hide_parameters,
+};
 #[cfg(feature = "remote")]
 pub use crate::gate::Watched;
 pub use crate::gate::{Admission, Denied, Observed, Outcome, Refusable, Refused};

@@ -1,8 +1,11 @@
 //! Options that weaken verification, under names that say so. Nothing outside this module weakens it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::checks::{Audience, Issuer};
+use crate::credential::TokenSource;
 use crate::error::InvalidToken;
 use crate::gate::Gate;
 use crate::possession::TrustedProxies;
@@ -37,6 +40,27 @@ pub fn any_audience() -> Audience {
 /// [`InvalidToken`] when the claims have another form.
 pub fn assume_verified(claims: &impl Serialize) -> Result<Verified, InvalidToken> {
     Verified::from_claims(claims, Evidence::Assumed)
+}
+
+/// Reads a bearer token from the parameter `name` of the query, of requests with the method GET (RFC 6750 §2.3). Any other name
+/// than `access_token` is possible.
+///
+/// URLs are written down in many places: the log of each proxy, the history of the browser, `Referer` fields, error reports.
+/// A reader of one of them can use the token until it expires. A [ticket](crate::Gate::with_tickets) serves one request, so use it
+/// where you can.
+///
+/// This crate logs no URLs. For the log of your framework, [`hide_parameters`](crate::adapter::hide_parameters) takes the value
+/// out. Send responses with `Cache-Control: no-store` and `Referrer-Policy: no-referrer`.
+///
+/// ```
+/// use portcullis::{Gate, TokenSource, dangerous};
+///
+/// # fn gate(gate: Gate) -> Gate {
+/// gate.with_token_sources([TokenSource::authorization(), dangerous::token_in_query("access_token")])
+/// # }
+/// ```
+pub fn token_in_query(name: impl Into<Cow<'static, str>>) -> TokenSource {
+    TokenSource::query(name.into())
 }
 
 /// Makes a gate that lets every request in as `caller`, also without a token: for tests of handlers. Policies and session

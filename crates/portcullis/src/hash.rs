@@ -15,3 +15,12 @@ pub(crate) fn sha1(bytes: &[u8]) -> [u8; 20] {
     hash.copy_from_slice(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref());
     hash
 }
+
+#[cfg(test)]
+#[cfg(feature = "fips")]
+mod tests {
+    #[test]
+    fn fips_module_is_in_use() {
+        aws_lc_rs::try_fips_mode().unwrap();
+    }
+}

@@ -36,6 +36,7 @@
 //!
 //! # Features
 //!
+//! - `fips`: cryptography by the FIPS module of AWS-LC. [Building](crate::_docs::building) says what it needs.
 //! - `jsonwebtoken` (default): converts to and from the types of the crate jsonwebtoken.
 //! - `metrics`: adds the module `metrics`, and counts decisions, keys and stores through the facade of the crate metrics
 //!   ([names and labels](crate::_docs::metrics)).
@@ -89,9 +90,12 @@ mod requests;
 mod resource_metadata;
 mod sentence;
 pub mod session;
+#[cfg(feature = "remote")]
+pub mod tickets;
 mod time_limit;
 pub mod verifier;
 mod web_url;
+pub mod websocket;
 
 pub use async_trait::async_trait;
 

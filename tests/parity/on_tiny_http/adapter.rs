@@ -167,6 +167,10 @@ impl RequestView for View<'_> {
         Some(Cow::Borrowed(path(self.url)))
     }
 
+    fn query(&self) -> Option<Cow<'_, str>> {
+        self.url.split_once('?').map(|(_, query)| Cow::Borrowed(query))
+    }
+
     fn peer_address(&self) -> Option<IpAddr> {
         self.peer_address
     }

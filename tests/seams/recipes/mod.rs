@@ -5,12 +5,13 @@ mod on_axum;
 mod shared;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portcullis::clock::ManualClock;
 use portcullis::jose::Algorithm;
 use portcullis::possession::Dpop;
+use portcullis::tickets::Tickets;
 use portcullis::{Config, Gate};
 use portcullis_testing::TestIssuer;
 
@@ -178,6 +179,61 @@ async fn metrics_count_each_decision() {
     assert!(outcomes.count("accepted") >= 2);
 }
 
+/// Collects what both frameworks log.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().push_str(std::str::from_utf8(bytes).unwrap());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        self.0.lock().unwrap().push_str(&format!("{}\n", record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+#[actix_web::test]
+async fn log_has_no_token_of_a_url() {
+    let log = Log::default();
+    log::set_logger(Box::leak(Box::new(log.clone()))).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+
+    let issuer = issuer();
+    let gate = issuer.gate().with_token_sources([portcullis::dangerous::token_in_query("access_token")]);
+    let gate = gate.with_tickets(&Tickets::default());
+    let token = issuer.token().sign();
+    let target = format!("/events?room=7&access_token={token}&ticket=4f2a");
+    assert_eq!(on_axum::ask_with_log(&gate, &target).await, 200);
+    assert_eq!(on_actix::ask_with_log(&gate, &target).await, 200);
+    assert_eq!(on_actix::ask_with_log(&gate, "/events?room=7&access_token=bad-secret&ticket=4f2a").await, 401);
+
+    let log = log.0.lock().unwrap();
+    let shown = "/events?room=7&access_token=hidden&ticket=hidden";
+    assert!(log.matches(shown).count() >= 3, "{log}");
+    for secret in [&token[..20], "4f2a", "bad-secret"] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}
+
+const BROWSERS: &str = include_str!("../../../crates/portcullis/docs/browsers.md");
 const PAGE: &str = include_str!("../../../crates/portcullis/docs/recipes.md");
 
 #[test]
@@ -201,8 +257,17 @@ fn compose_file_of_the_page_makes_a_gate() {
 #[test]
 fn page_has_the_code_of_the_tests() {
     let rmcp = include_str!("../../../examples/mcp/tests/rmcp.rs");
-    let sources = [include_str!("on_actix.rs"), include_str!("on_axum.rs"), include_str!("shared.rs"), rmcp];
-    let blocks = blocks(PAGE);
-    assert!(blocks.len() >= 10, "{}", blocks.len());
+    let browsers_actix = include_str!("../../live/browser/on_actix.rs");
+    let browsers_axum = include_str!("../../live/browser/on_axum.rs");
+    let sources = [
+        include_str!("on_actix.rs"),
+        include_str!("on_axum.rs"),
+        include_str!("shared.rs"),
+        rmcp,
+        browsers_actix,
+        browsers_axum,
+    ];
+    let blocks = [blocks(PAGE), blocks(BROWSERS)].concat();
+    assert!(blocks.len() >= 20, "{}", blocks.len());
     assert_in_sources(&blocks, &sources);
 }

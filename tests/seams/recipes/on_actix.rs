@@ -2,7 +2,9 @@
 
 use actix_cors::Cors;
 use actix_web::http::Method;
+use actix_web::middleware::Logger;
 use actix_web::{App, HttpResponse, test, web};
+use portcullis_actix::adapter::hide_parameters;
 use portcullis_actix::{Auth, AuthMiddleware, Authorized, Gate, Policy, Require, scopes};
 use serde::Deserialize;
 
@@ -91,6 +93,20 @@ pub(super) async fn answer(gate: &Gate, ask: &Ask) -> (u16, String) {
     let response = test::call_service(&app, request.to_request()).await;
     let status = response.status().as_u16();
     (status, String::from_utf8(test::read_body(response).await.to_vec()).unwrap())
+}
+
+/// The log has no token of a URL.
+fn log() -> Logger {
+    Logger::new("%{LINE}xi %s %b").custom_request_replace("LINE", |request| {
+        let uri = hide_parameters(&request.uri().to_string(), &["access_token", "ticket"]);
+        format!("{} {uri}", request.method())
+    })
+}
+
+pub(super) async fn ask_with_log(gate: &Gate, target: &str) -> u16 {
+    let app = App::new().app_data(gate.clone()).route("/events", web::get().to(|_: Auth| async { "" }));
+    let app = test::init_service(app.wrap(log())).await;
+    test::call_service(&app, test::TestRequest::get().uri(target).to_request()).await.status().as_u16()
 }
 
 fn cors() -> Cors {

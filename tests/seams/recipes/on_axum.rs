@@ -6,10 +6,12 @@ use axum::extract::{Path, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode};
 use axum::routing::get;
+use portcullis_axum::adapter::hide_parameters;
 use portcullis_axum::{Auth, AuthLayer, Authorized, Gate, HasGate, Policy, Require, scopes};
 use serde::Deserialize;
 use tower::ServiceExt as _;
 use tower_http::cors::CorsLayer;
+use tower_http::trace::TraceLayer;
 
 use super::Ask;
 
@@ -77,6 +79,21 @@ async fn documents(Path(tenant): Path<String>, auth: Auth<OfTenant>) -> Result<S
 async fn forward(auth: Auth) -> String {
     // The value of `Authorization` for the next service, also if a cookie had the token.
     format!("Bearer {}", auth.raw_token().unwrap_or_default())
+}
+
+/// The log has no token of a URL.
+pub(super) fn with_log(routes: Router) -> Router {
+    let log = TraceLayer::new_for_http().make_span_with(|request: &Request<Body>| {
+        let uri = hide_parameters(&request.uri().to_string(), &["access_token", "ticket"]);
+        tracing::info_span!("request", method = %request.method(), uri)
+    });
+    routes.layer(log)
+}
+
+pub(super) async fn ask_with_log(gate: &Gate, target: &str) -> u16 {
+    let app = with_log(Router::new().route("/events", get(|_: Auth| async {})).with_state(gate.clone()));
+    let request = Request::get(target).body(Body::empty()).unwrap();
+    app.oneshot(request).await.unwrap().status().as_u16()
 }
 
 pub(super) fn with_cors(routes: Router, gate: Gate) -> Router {

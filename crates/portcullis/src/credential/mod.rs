@@ -3,6 +3,7 @@
 mod client_certificate;
 mod normal_uri;
 mod public_url;
+mod query;
 mod request;
 mod scheme;
 mod source;
@@ -15,12 +16,16 @@ pub use client_certificate::ClientCertificate;
 pub(crate) use client_certificate::Thumbprint;
 pub(crate) use normal_uri::normalize;
 pub(crate) use public_url::PublicUrl;
+pub use query::hide_parameters;
+#[cfg(feature = "remote")]
+pub(crate) use query::the_only_parameter;
 pub use request::{HeaderList, RequestView};
 pub use scheme::Scheme;
 #[cfg(feature = "openapi")]
 pub(crate) use source::PlaceInDocument;
 pub use source::{PresentedToken, TokenSource};
 pub(crate) use syntax::{is_absent, is_token, the_only_field, trim};
+pub use websocket::select_subprotocol;
 
 use crate::error::InvalidRequest;
 use source::Found;

@@ -49,6 +49,15 @@ pub trait RequestView: Sync {
         None
     }
 
+    /// The query as this server received it, percent-encoded, without the question mark. `None` where the target has no
+    /// query, or where the framework does not tell. Default: `None`.
+    ///
+    /// Only tickets ([`Gate::with_tickets`](crate::Gate::with_tickets)) and tokens of
+    /// [`dangerous::token_in_query`](crate::dangerous::token_in_query) are read from it.
+    fn query(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
     /// Whether a body may follow that no header field announces. HTTP/2 permits that (RFC 9113 §8.1), HTTP/1.1 does not
     /// (RFC 9112 §6.3). Default: no.
     ///
@@ -88,6 +97,7 @@ pub trait RequestView: Sync {
 pub struct HeaderList {
     method: String,
     original_path: Option<String>,
+    query: Option<String>,
     client_certificate: Option<ClientCertificate>,
     peer_address: Option<IpAddr>,
     fields: Vec<(String, Vec<u8>)>,
@@ -107,6 +117,13 @@ impl HeaderList {
     #[must_use]
     pub fn with_original_path(mut self, path: impl Into<String>) -> Self {
         self.original_path = Some(path.into());
+        self
+    }
+
+    /// With this query, without the question mark.
+    #[must_use]
+    pub fn with_query(mut self, query: impl Into<String>) -> Self {
+        self.query = Some(query.into());
         self
     }
 
@@ -138,6 +155,10 @@ impl RequestView for HeaderList {
 
     fn original_path(&self) -> Option<Cow<'_, str>> {
         self.original_path.as_deref().map(Cow::Borrowed)
+    }
+
+    fn query(&self) -> Option<Cow<'_, str>> {
+        self.query.as_deref().map(Cow::Borrowed)
     }
 
     fn client_certificate(&self) -> Option<ClientCertificate> {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use memchr::memchr_iter;
 
 use crate::credential::Unreadable;
+use crate::credential::query::the_only_parameter;
 use crate::credential::request::RequestView;
 use crate::credential::scheme::Scheme;
 use crate::credential::syntax::{b64token, count_first, is_token_byte, the_only_field, trim};
@@ -57,6 +58,7 @@ enum Place {
         read: Arc<Read>,
     },
     Header(Cow<'static, str>),
+    Query(Cow<'static, str>),
     WebSocketProtocol,
 }
 
@@ -82,6 +84,7 @@ pub(crate) enum PlaceInDocument<'a> {
     Custom(&'a str),
     Field(&'a str),
     FieldWithScheme(&'a str),
+    Query(&'a str),
     WebSocketProtocol,
 }
 
@@ -199,14 +202,13 @@ impl TokenSource {
     /// - `base64url.bearer.authorization.k8s.io.TOKEN_IN_BASE64URL`, next to the real subprotocol, as for Kubernetes.
     ///
     /// **The handler must select one of the offered subprotocols**, or the browser closes the connection (RFC 6455 §4.1).
-    /// Select `bearer` or another name that is not the token: `upgrade.protocols(["bearer"])` on axum, and
-    /// `handle_with_protocols(.., &["bearer"])` of `actix-ws` 0.4. The second form offers the real
-    /// subprotocol, which is then the one to select.
+    /// The adapters' `websocket::select_subprotocol` chooses it: a real one that the service supports, else the word `bearer`,
+    /// never the token. The second form has no such word, so it needs a real subprotocol.
     ///
     /// More than 64 subprotocols, or a name in base64url of more than 4,096 bytes, are answered with 400.
     ///
-    /// `EventSource` of browsers cannot set header fields. Give its requests a token in a [cookie](Self::cookie), or use
-    /// `fetch`.
+    /// `EventSource` of browsers cannot set header fields. Give its requests a
+    /// [ticket](crate::Gate::with_tickets) or a token in a [cookie](Self::cookie), or use `fetch`.
     ///
     /// ```
     /// use portcullis::{Gate, TokenSource};
@@ -230,8 +232,14 @@ impl TokenSource {
             Place::Cookies { names, .. } => names.iter().map(|name| PlaceInDocument::Cookie(name)).collect(),
             Place::Custom { name, .. } => vec![PlaceInDocument::Custom(name)],
             Place::Header(name) => vec![PlaceInDocument::Field(name)],
+            Place::Query(name) => vec![PlaceInDocument::Query(name)],
             Place::WebSocketProtocol => vec![PlaceInDocument::WebSocketProtocol],
         }
+    }
+
+    /// See [`dangerous::token_in_query`](crate::dangerous::token_in_query).
+    pub(crate) fn query(name: Cow<'static, str>) -> Self {
+        Self(Place::Query(name))
     }
 
     /// Reads the source of `request`. `schemes` are those that the verifier understands.
@@ -250,7 +258,7 @@ impl TokenSource {
         match &self.0 {
             Place::Cookie(_) | Place::Cookies { .. } => true,
             Place::Credentials(name) | Place::Header(name) => name == "cookie",
-            Place::Custom { .. } | Place::WebSocketProtocol => false,
+            Place::Custom { .. } | Place::Query(_) | Place::WebSocketProtocol => false,
         }
     }
 
@@ -275,6 +283,10 @@ impl TokenSource {
             Place::Header(name) => match the_only_field(request, name)? {
                 Some(value) => bearer(Some(b64token(trim(value)).ok_or(InvalidRequest::MalformedToken)?)),
                 None => Ok(Found::Nothing),
+            },
+            Place::Query(name) => match the_only_parameter(request, name)?.filter(|value| !value.is_empty()) {
+                Some(value) if b64token(value.as_bytes()).is_none() => Err(InvalidRequest::MalformedToken.into()),
+                value => Ok(Found::new(value.map(PresentedToken::bearer), schemes)),
             },
             Place::WebSocketProtocol => Ok(Found::new(websocket::read(request)?.map(of_bytes), schemes)),
         }
@@ -316,6 +328,7 @@ impl fmt::Debug for TokenSource {
             Place::Cookies { names, .. } => f.debug_tuple("Cookies").field(names).finish(),
             Place::Custom { name, .. } => f.debug_tuple("Custom").field(name).finish(),
             Place::Header(name) => f.debug_tuple("Header").field(name).finish(),
+            Place::Query(name) => f.debug_tuple("Query").field(name).finish(),
             Place::WebSocketProtocol => f.write_str("WebSocketProtocol"),
         }
     }

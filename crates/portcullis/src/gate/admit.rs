@@ -167,12 +167,17 @@ impl Gate {
     /// # Errors
     /// Why the caller is not let in, which is logged.
     pub async fn verify(&self, token: &str) -> Result<Verified, Denied> {
-        let (credential, policy) = (Credential::bearer(token).with_gate(self.rules()), Policy::authenticated());
+        self.verify_for(token, &Policy::authenticated()).await
+    }
+
+    /// Like [`Self::verify`], for a caller that `policy` has to allow.
+    pub(super) async fn verify_for(&self, token: &str, policy: &Policy) -> Result<Verified, Denied> {
+        let credential = Credential::bearer(token).with_gate(self.rules());
         let verified = or_panicked(async {
             if token.trim().is_empty() {
                 return Err(Denied::new(AuthError::MissingToken, None));
             }
-            let caller = self.verify_credential(&credential, &policy).await?;
+            let caller = self.verify_credential(&credential, policy).await?;
             self.pass(Some(&caller), None)?;
             Ok(caller)
         });
@@ -198,13 +203,28 @@ impl Gate {
         let presented = present(request, &self.0.sources, self.schemes())
             .map_err(|unreadable| Denied::new(unreadable.error, unreadable.scheme))?;
         if let Presented::Nothing = presented {
-            return Ok(None);
+            return self.admit_without_token(request, policy).await;
         }
         self.check_page(request, &presented).map_err(|error| Denied::new(error, presented.scheme()))?;
         match presented.credential(self.rules()) {
             Some(credential) => self.verify_credential(&credential, policy).await.map(Some),
             None => Err(Denied::new(AuthError::MissingToken, presented.scheme())),
         }
+    }
+
+    #[cfg(feature = "remote")]
+    async fn admit_without_token(
+        &self,
+        request: &dyn RequestView,
+        policy: &Policy,
+    ) -> Result<Option<Verified>, Denied> {
+        // The future is large, and most gates have no tickets.
+        if self.0.tickets.is_some() { Box::pin(self.admit_by_ticket(request, policy)).await } else { Ok(None) }
+    }
+
+    #[cfg(not(feature = "remote"))]
+    async fn admit_without_token(&self, _: &dyn RequestView, _: &Policy) -> Result<Option<Verified>, Denied> {
+        Ok(None)
     }
 
     /// Verifies a credential, in a span, and measures how long it takes.
@@ -269,7 +289,7 @@ impl Gate {
         Denied { issuer, ..Denied::new(error, Some(caller.scheme())) }
     }
 
-    fn with_implied_scopes(&self, caller: Verified) -> Verified {
+    pub(super) fn with_implied_scopes(&self, caller: Verified) -> Verified {
         match &self.0.scope_hierarchy {
             Some(hierarchy) => caller.with_scope_hierarchy(hierarchy),
             None => caller,

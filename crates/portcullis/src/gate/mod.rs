@@ -4,10 +4,14 @@ mod admission;
 mod admit;
 #[cfg(feature = "openapi")]
 mod document;
+#[cfg(feature = "remote")]
+mod first_message;
 mod observe;
 mod page;
 mod readiness;
 mod refuse;
+#[cfg(feature = "remote")]
+mod tickets;
 #[cfg(feature = "remote")]
 mod watch;
 
@@ -19,6 +23,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use admission::Admission;
+#[cfg(feature = "remote")]
+pub use first_message::{FirstMessage, NotAdmitted};
 pub use observe::{Observed, Outcome};
 pub use refuse::{Denied, Refusable, Refused};
 #[cfg(feature = "remote")]
@@ -35,6 +41,8 @@ use crate::possession::{ClientCertificates, Dpop, Possession};
 use crate::refusal::Refusal;
 use crate::resource_metadata::{MetadataAnswer, ResourceMetadata};
 use crate::session::SessionCheck;
+#[cfg(feature = "remote")]
+use crate::tickets::Tickets;
 use crate::verifier::{Verified, Verifier};
 use observe::Observer;
 use refuse::RefusalWriter;
@@ -74,6 +82,8 @@ struct Inner {
     /// `None` leaves bound tokens to the verifier.
     possession: Option<Possession>,
     checks: Vec<Arc<dyn SessionCheck>>,
+    #[cfg(feature = "remote")]
+    tickets: Option<Tickets>,
     scope_hierarchy: Option<Arc<ScopeHierarchy>>,
     /// Whether the log has values of refused tokens.
     logs_values: bool,
@@ -102,6 +112,8 @@ impl Gate {
             warned: Arc::new(AtomicBool::new(false)),
             possession: None,
             checks: Vec::new(),
+            #[cfg(feature = "remote")]
+            tickets: None,
             scope_hierarchy: None,
             logs_values: false,
             metrics: GateMetrics::new(issuers.unwrap_or_default()),

@@ -64,7 +64,7 @@ impl Gate {
     }
 
     /// Asks again whether `caller` may go on: the verifier, then the session checks.
-    async fn recheck(&self, caller: &Verified) -> Result<(), AuthError> {
+    pub(super) async fn recheck(&self, caller: &Verified) -> Result<(), AuthError> {
         for recheck in caller.rechecks() {
             let answer = catch_panic(async { recheck.recheck(caller).await }).await;
             answer.unwrap_or_else(|_| Err(AuthError::Server("the code that checks a caller again panicked".into())))?;
@@ -77,6 +77,12 @@ impl Gate {
 }
 
 impl Watch {
+    /// The caller of the connection.
+    #[must_use]
+    pub fn caller(&self) -> &Verified {
+        &self.caller
+    }
+
     /// Ends the connection at most `bound` after a revocation, instead of 30 seconds. A bound below 10 milliseconds or above one
     /// hour counts as that. Each connection asks the session checks about twice in this time.
     pub fn within(mut self, bound: Duration) -> Self {

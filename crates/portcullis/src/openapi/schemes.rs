@@ -161,6 +161,10 @@ fn scheme(gate: &Gate, place: &PlaceInDocument<'_>) -> (String, Value) {
         PlaceInDocument::FieldWithScheme(name) => {
             (name_of(&format!("{realm}-{name}")), key("header", name, "`Bearer`, a space, and the token"))
         }
+        PlaceInDocument::Query(name) => (
+            name_of(&format!("{realm}-query-{name}")),
+            key("query", name, "The token, in the URL, which logs and histories keep"),
+        ),
         PlaceInDocument::WebSocketProtocol => (
             name_of(&format!("{realm}-websocket")),
             key("header", "Sec-WebSocket-Protocol", "For WebSockets of browsers: `bearer, ` and the token"),
