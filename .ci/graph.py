@@ -3,11 +3,15 @@
 published      prints the name of each published crate
 libraries      prints the name of each published library crate
 features       prints the arguments that build each library crate with no feature and with only one feature, for each
+all-features   prints the argument that builds the published crates with all their features
 rust-versions  fails where a dependency declares a later rust-version than the workspace's package that uses it
 """
 
 import json
 import sys
+
+# It needs CMake and Go, and takes minutes to build: the stage `fips` builds it.
+SEPARATE = "fips"
 
 
 def published(metadata):
@@ -29,8 +33,20 @@ def features(metadata):
         bare = f"--package={package['name']} --no-default-features"
         print(bare)
         for feature in sorted(package["features"]):
-            if feature != "default":
+            if feature not in ("default", SEPARATE):
                 print(f"{bare} --features={feature}")
+
+
+def all_features(metadata):
+    names, complaints = [], []
+    for package in filter(is_published, members(metadata)):
+        features = sorted(set(package["features"]) - {"default", SEPARATE})
+        names += [f"{package['name']}/{feature}" for feature in features]
+        docs = ((package["metadata"] or {}).get("docs") or {}).get("rs") or {}
+        if SEPARATE in package["features"] and sorted(docs.get("features", [])) != features:
+            complaints.append(f"{package['name']}: package.metadata.docs.rs must have features = {json.dumps(features)}")
+    print(f"--features={','.join(names)}")
+    return complaints
 
 
 def rust_versions(metadata):
@@ -89,7 +105,13 @@ def version(text):
     return numbers + [0] * (3 - len(numbers))
 
 
-QUESTIONS = {"published": published, "libraries": libraries, "features": features, "rust-versions": rust_versions}
+QUESTIONS = {
+    "published": published,
+    "libraries": libraries,
+    "features": features,
+    "all-features": all_features,
+    "rust-versions": rust_versions,
+}
 
 if __name__ == "__main__":
     found = QUESTIONS[sys.argv[1]](json.load(sys.stdin))

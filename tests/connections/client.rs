@@ -70,7 +70,8 @@ impl Client {
 
     pub(crate) fn status(address: SocketAddr, path: &str, token: &str) -> u16 {
         let authorization = format!("Bearer {token}");
-        let fields = [&[("Authorization", authorization.as_str())], &HANDSHAKE[..]].concat();
+        let handshake = if path == "/socket" { &HANDSHAKE[..] } else { &[] };
+        let fields = [&[("Authorization", authorization.as_str())], handshake].concat();
         Self::ask(address, &format!("GET {path}"), &fields).1.status
     }
 
