@@ -254,6 +254,9 @@ pub use portcullis::metrics;
 #[cfg(feature = "utoipa")]
 #[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
 pub use portcullis::openapi;
+#[cfg(feature = "remote")]
+#[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
+pub use portcullis::tickets;
 pub use portcullis::{
     Audience, AuthError, Config, ConfigError, Gate, Issuer, JwtVerifier, KeyProvider, Policy, Reason, Refusal, Require,
     ResourceMetadata, TokenSource, Verified, Verifier, any_permission, any_role, any_scope, async_trait, permissions,
@@ -262,9 +265,6 @@ pub use portcullis::{
 pub use portcullis::{
     adapter, checks, claims, clock, config, dangerous, error, jose, keys, mcp, policy, possession, session, verifier,
 };
-#[cfg(feature = "remote")]
-#[cfg_attr(docsrs, doc(cfg(feature = "remote")))]
-pub use portcullis::{introspection, tickets};
 
 #[cfg(feature = "utoipa")]
 #[cfg_attr(docsrs, doc(cfg(feature = "utoipa")))]
