@@ -8,8 +8,11 @@ use portcullis_workload::{
 
 use crate::PresetBuilder;
 
-/// The variables that name each proxy, its verifier, and where requests have its token.
-pub(crate) const PROXIES: [(&[&str], PresetBuilder, fn() -> TokenSource); 3] = [
+/// A proxy: the variables that name it, its verifier, and where requests have its token.
+type Proxy = (&'static [&'static str], PresetBuilder, fn() -> TokenSource);
+
+/// The proxies.
+pub(crate) const PROXIES: [Proxy; 3] = [
     (
         &["PORTCULLIS_CLOUDFLARE_TEAM_DOMAIN", "PORTCULLIS_CLOUDFLARE_AUDIENCE"],
         || CloudflareAccess::from_env()?.builder(),
