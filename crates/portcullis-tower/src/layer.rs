@@ -126,7 +126,6 @@ impl AuthLayer {
     }
 
     /// The guard that the layer is.
-    #[must_use]
     pub fn guard(&self) -> &Guard {
         &self.guard
     }

@@ -267,18 +267,18 @@ impl UnverifiedMembers {
     }
 
     fn member(&self, name: &str) -> String {
-        shown(self.header.as_ref().and_then(|header| header.get(name)))
+        shown(self.header.as_ref().and_then(|header| header.get(name)).map(|value| &**value))
     }
 
     fn claim(&self, name: &str) -> String {
-        shown(self.claims.as_ref().and_then(|claims| claims.get(name)))
+        shown(self.claims.as_ref().and_then(|claims| claims.get(name)).map(|value| &**value))
     }
 
     fn date(&self, name: &str, now: NumericDate) -> String {
         let value = self.claims.as_ref().and_then(|claims| claims.get(name));
         match value.and_then(|value| NumericDate::parse(value.get())) {
             Some(date) => format!("{} ({date}, {})", date.seconds(), date.relative_to(now)),
-            None => shown(value),
+            None => shown(value.map(|value| &**value)),
         }
     }
 
@@ -335,7 +335,7 @@ fn relation(expected: &str, json: &str) -> String {
     .to_owned()
 }
 
-fn shown(value: Option<&Box<RawValue>>) -> String {
+fn shown(value: Option<&RawValue>) -> String {
     value.map_or_else(|| ABSENT.to_owned(), |value| short(value.get()))
 }
 
