@@ -1,5 +1,7 @@
 //! Counts the memory allocations of a verification. They do not depend on the machine, unlike times.
 
+#![allow(clippy::panic, reason = "tests may fail by panic; clippy can't tell that this function belongs to a test")]
+
 use std::alloc::System;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

@@ -17,8 +17,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 #[derive(Clone, Default)]
 struct Spans {
     closed: Arc<Mutex<Vec<String>>>,
-    events: Arc<Mutex<Vec<(String, Option<&'static str>)>>>,
+    events: Arc<Mutex<Vec<Event>>>,
 }
+
+/// The fields of an event, and the name of its span.
+type Event = (String, Option<&'static str>);
 
 struct Fields(String);
 
