@@ -90,27 +90,37 @@ fn jwt(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn jwt_from(text: &str, mut at: usize) -> Option<(&str, &str, &str)> {
+    // Long candidates that overlap would take a time that grows with the square of the text.
+    let mut budget = text.len().saturating_mul(MAX_READINGS);
     while let Some(rest) = text.get(at..) {
         let start = at + rest.find(is_of_token)?;
         let candidate = text.get(start..)?;
-        // Base64url of `{` and anything.
-        let end = if candidate.starts_with('e') { end_of_token(candidate) } else { 0 };
+        let end =
+            if HEADER_STARTS.iter().any(|begin| candidate.starts_with(begin)) { end_of_token(candidate) } else { 0 };
+        budget = budget.checked_sub(end)?;
         let (token, after) = candidate.split_at_checked(end)?;
         let joined: String = token.chars().filter(|char| !char.is_whitespace() && *char != '\\').collect();
         if matches!(joined.split('.').count(), 3 | 5) && begins_as_jwt(&joined) {
             return Some((token, text.get(..start)?, after));
         }
         // The next word, or what follows `TOKEN=`.
-        let word = candidate.find(|char| !is_of_token(char)).unwrap_or(candidate.len());
-        at = start + candidate.get(..word).and_then(|word| word.find('=')).map_or(word, |sign| sign + 1);
+        let word = candidate.find(|char: char| char == '=' || !is_of_token(char)).unwrap_or(candidate.len());
+        at = start + word + usize::from(candidate.get(word..).is_some_and(|rest| rest.starts_with('=')));
     }
     None
 }
+
+/// How many times the text is read, at most, to find a token in it.
+const MAX_READINGS: usize = 8;
+
+/// Base64url of `{` and a line break, of `{` and a space or a quote, and of `{}`.
+const HEADER_STARTS: [&str; 3] = ["ew", "ey", "e3"];
 
 /// Returns where the token ends that `text` begins with. A line break does not end it if the next line has only characters of
 /// a token, nor does a space before the third part.
 fn end_of_token(text: &str) -> usize {
     let mut end = text.find(|char| !is_of_token(char)).unwrap_or(text.len());
+    let mut dots = text.get(..end).unwrap_or_default().matches('.').count();
     while let Some(rest) = text.get(end..) {
         let gap = rest.find(|char: char| !char.is_whitespace() && char != '\\').unwrap_or(rest.len());
         let (white, next) = rest.split_at_checked(gap).unwrap_or((rest, ""));
@@ -119,19 +129,22 @@ fn end_of_token(text: &str) -> usize {
         let after = next.get(piece..).unwrap_or_default();
         let ends_line =
             after.is_empty() || after.starts_with(['\r', '\n', ' ', '\t', '\\', ',', ';']) || after.starts_with(QUOTES);
-        let is_rest_of_line = after.split(['\r', '\n']).next().unwrap_or_default().trim_matches(|char: char| {
-            char.is_whitespace() || char == '\\' || QUOTES.contains(&char) || matches!(char, ',' | ';')
-        });
-        let dots = text.get(..end).unwrap_or_default().matches('.').count();
         let starts_another = next.starts_with("ey") && dots >= 2;
-        let ends_here = is_rest_of_line.is_empty() || after.starts_with(QUOTES);
-        let joins = if has_break { ends_line && ends_here } else { dots < 2 && ends_line };
+        let joins = if has_break { ends_line && is_all_of_its_line(after) } else { dots < 2 && ends_line };
         if white.is_empty() || piece == 0 || !joins || starts_another {
             break;
         }
+        dots += next.get(..piece).unwrap_or_default().matches('.').count();
         end += gap + piece;
     }
     end
+}
+
+/// Whether a line has only punctuation after a part of a token.
+fn is_all_of_its_line(after: &str) -> bool {
+    let is_punctuation =
+        |char: char| char.is_whitespace() || char == '\\' || QUOTES.contains(&char) || matches!(char, ',' | ';');
+    after.starts_with(QUOTES) || after.split(['\r', '\n']).next().unwrap_or_default().chars().all(is_punctuation)
 }
 
 /// Takes a text without a JWT: what follows the word Bearer, up to a quote or white space, or all of it.
@@ -233,6 +246,37 @@ mod tests {
         }
         assert_eq!(tokens(" \n"), []);
         assert_eq!(tokens("''"), []);
+    }
+
+    #[test]
+    fn odd_texts_take_no_longer_than_others() {
+        // The largest text that is read.
+        let filled = |unit: &str| unit.repeat(usize::try_from(super::super::MAX_BYTES).unwrap() / unit.len());
+        let started = std::time::Instant::now();
+        for unit in [
+            "e ",
+            "ey ",
+            "ey\n",
+            "ey\\\n",
+            "ey.",
+            "ey. ",
+            "ey.ey.ey ",
+            "ey;",
+            "ey=",
+            "a=",
+            "=",
+            "'\"",
+            "bearer ",
+            "eyJ9.",
+            " ",
+        ] {
+            let _ = tokens(&filled(unit));
+            let _ = tokens(&format!("access_token {}", filled(unit)));
+        }
+        // A square of their length would be hours.
+        assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
+        // Words that begin as tokens do not hide the token.
+        assert_eq!(the_only(&format!("{} Bearer {JWT}", filled("eyes, ewes; ").split_at(9_000).0)).text, JWT);
     }
 
     #[test]
