@@ -7,7 +7,6 @@ mod probe;
 mod step;
 mod walk;
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::process::ExitCode;
 
 use portcullis::ConfigError;
@@ -16,7 +15,7 @@ use crate::args::DoctorArgs;
 use crate::doctor::configuration::Configured;
 use crate::doctor::step::{Reporter, Status, Step};
 use crate::doctor::walk::Walk;
-use crate::explain::paste;
+use crate::explain::{paste, read_input};
 use crate::failure::Failure;
 use crate::input::Source;
 
@@ -83,18 +82,4 @@ fn the_token(text: String) -> Result<String, ConfigError> {
             "write one token, or - to read it from standard input",
         )),
     }
-}
-
-/// The longest text that is read, in bytes.
-const MAX_BYTES: u64 = 256 * 1024;
-
-fn read_input() -> Result<String, Failure> {
-    let mut input = io::stdin().lock();
-    if input.is_terminal() {
-        // If standard error is closed, the command still waits.
-        let _ = writeln!(io::stderr(), "Paste the token, then press Ctrl-D.");
-    }
-    let mut bytes = Vec::new();
-    input.by_ref().take(MAX_BYTES).read_to_end(&mut bytes).map_err(Failure::Input)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -76,7 +76,11 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<ExitCode, Failure> {
 /// The longest text that is read, in bytes: longer than any command line with a token.
 const MAX_BYTES: u64 = 256 * 1024;
 
-fn read_input() -> Result<String, Failure> {
+/// Reads what is pasted to standard input.
+///
+/// # Errors
+/// [`Failure`] if it is too long, or cannot be read.
+pub(crate) fn read_input() -> Result<String, Failure> {
     let mut input = io::stdin().lock();
     if input.is_terminal() {
         // If standard error is closed, the command still waits.
