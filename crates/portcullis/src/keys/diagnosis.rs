@@ -32,7 +32,7 @@ pub struct KeyRequest {
     pub url: String,
     /// The status code of the response; `None` without a response.
     pub status: Option<u16>,
-    /// The field `Date` of the response (RFC 9110 §6.6.1).
+    /// The field `Date` of the response (RFC 9110 §6.6.1). `None` if a cache answered (`Age`, RFC 9111 §5.1), whose date may be old.
     pub date: Option<SystemTime>,
     /// When the response came, by the clock of this machine.
     pub answered_at: Option<SystemTime>,
