@@ -117,11 +117,17 @@ impl RequestHeaders {
 /// Reads a bearer token from a file, which is replaced while the service runs. No error shows what the file holds.
 fn bearer_token(path: &Path) -> io::Result<HeaderValue> {
     let mut text = String::new();
-    File::open(path)?.take(MAX_TOKEN_BYTES).read_to_string(&mut text)?;
+    File::open(path)?.take(MAX_TOKEN_BYTES + 1).read_to_string(&mut text)?;
     let wrong = |problem| io::Error::new(io::ErrorKind::InvalidData, problem);
     let token = text.trim();
     if token.is_empty() {
         return Err(wrong("the file is empty"));
+    }
+    if text.len() as u64 > MAX_TOKEN_BYTES {
+        return Err(wrong("it is longer than 64 KiB"));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(wrong("it holds more than a token"));
     }
     let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| wrong("it holds no token"))?;
     value.set_sensitive(true);
@@ -143,9 +149,14 @@ mod tests {
         let named = Url::parse("https://issuer.example/").unwrap();
         let of = |fields: &[(String, String)]| RequestHeaders::of(fields, Some(&path), "*/*", vec![named.clone()]);
         assert_eq!(of(&[]).unwrap_err().field(), "bearer_token_file");
-        for content in ["", " \n", "one\ntwo", "\u{7f}"] {
+        // Part of a token must not be sent, nor the name of the scheme twice.
+        let (long, bytes) = ("secret".repeat(11_000), b"secret\xff");
+        let texts = ["", " \n", "one\nsecret", "\u{7f}", "Bearer secret", "\u{feff}secret", "secr\u{e9}t", &long];
+        for content in texts.iter().map(|text| text.as_bytes()).chain([&bytes[..]]) {
             std::fs::write(&path, content).unwrap();
-            assert_eq!(of(&[]).unwrap_err().field(), "bearer_token_file", "{content:?}");
+            let error = of(&[]).unwrap_err();
+            assert_eq!(error.field(), "bearer_token_file", "{error}");
+            assert!(!error.to_string().contains("secr"), "{error}");
         }
         std::fs::write(&path, "secret-1\n").unwrap();
         let both = of(&[("Authorization".to_owned(), "Bearer secret".to_owned())]).unwrap_err().to_string();
