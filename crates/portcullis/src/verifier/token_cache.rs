@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use zeroize::Zeroizing;
 
 use crate::claims::NumericDate;
 use crate::measure::{Counters, TokenCacheOutcome, table};
@@ -19,6 +18,8 @@ pub(super) const DEFAULT_CACHED_BYTES: u64 = 64 * 1024 * 1024;
 const ENTRY_BYTES: usize = 512;
 /// The largest entry of a token of the default size, in bytes. Each part of the cache has room for some of them.
 const LARGEST_ENTRY_BYTES: u64 = 128 * 1024;
+/// No memory is larger. Sums of weights up to this bound do not overflow.
+const MAX_BYTES: u64 = 1 << 62;
 /// The number of entries that the cache has room for at first. Its tables grow when more are needed.
 const FIRST_ROOM: u64 = 1024;
 
@@ -40,8 +41,8 @@ struct Entry {
     weight: u64,
 }
 
-/// All bytes of a token, signature included. They are compared on every hit, and overwritten when the entry is dropped.
-struct TokenBytes(Zeroizing<Box<[u8]>>);
+/// All bytes of a token, signature included. They are compared on every hit.
+struct TokenBytes(Box<[u8]>);
 
 #[derive(Clone)]
 struct Weight;
@@ -49,6 +50,7 @@ struct Weight;
 impl TokenCache {
     /// A cache of at most `tokens` tokens that take at most `bytes` bytes.
     pub(super) fn new(tokens: u64, bytes: u64) -> Self {
+        let bytes = bytes.min(MAX_BYTES);
         // One more entry than allowed weighs more than all bytes, so that the weight bounds the number of entries as well.
         let least_weight = (bytes / tokens.saturating_add(1)).saturating_add(1);
         // The cache divides its capacity into parts with separate locks: fewer, the fewer entries it is told to expect.
@@ -75,7 +77,7 @@ impl TokenCache {
         }
         let bytes = (ENTRY_BYTES + token.len() + contents.memory()) as u64;
         let entry = Entry { contents: Arc::clone(contents), weight: bytes.max(self.least_weight) };
-        self.entries.insert(TokenBytes(Zeroizing::new(token.into())), entry);
+        self.entries.insert(TokenBytes(token.into()), entry);
     }
 
     /// Drops a token, because it is expired.
@@ -109,3 +111,31 @@ impl PartialEq for TokenBytes {
 }
 
 impl Eq for TokenBytes {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Claims;
+    use crate::verifier::Evidence;
+
+    #[test]
+    fn every_bound_holds() {
+        let claims = Claims::parse(br#"{"sub":"u"}"#.to_vec()).unwrap();
+        let contents = Arc::new(TokenContents { claims, evidence: Evidence::Signature, signed: None, clock: None });
+        for bytes in [1, 10_000, DEFAULT_CACHED_BYTES, u64::MAX - 1, u64::MAX] {
+            for tokens in [1, 2, 100, 3_000, u64::MAX] {
+                let cache = TokenCache::new(tokens, bytes);
+                for number in 0..5_000_u64 {
+                    let now = NumericDate::from_unix(0, 0);
+                    cache.insert(&number.to_be_bytes(), &contents, now, Duration::ZERO);
+                }
+                let cached = cache.entries.len() as u64;
+                assert!(cached <= tokens && cache.entries.weight() <= bytes, "{cached} of {tokens} in {bytes}");
+                assert!(
+                    bytes < DEFAULT_CACHED_BYTES || cached >= tokens.min(1_000) / 2,
+                    "{cached} of {tokens} in {bytes}"
+                );
+            }
+        }
+    }
+}
