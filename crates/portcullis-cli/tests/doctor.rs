@@ -232,6 +232,97 @@ fn misconfiguration_certificate_of_the_server() {
 }
 
 #[test]
+fn only_what_the_requests_refuse_is_a_fault_of_certificates() {
+    let authority = Authority::new();
+    let folder = Folder::new("doctor-chain");
+    let pem = folder.file("ca.pem", &authority.pem);
+    let mut old = CertificateParams::new(Vec::new()).unwrap();
+    (old.not_before, old.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2021, 9, 30));
+    let old = old.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let mut of_authority = certificate("127.0.0.1");
+    of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let mut for_clients = certificate("127.0.0.1");
+    for_clients.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    for (params, others, parts) in [
+        // An old authority that is shown as well, and not needed.
+        (certificate("127.0.0.1"), &[old][..], [""; 2]),
+        // Its authority is trusted, so its path would help nobody.
+        (of_authority, &[], ["the certificate of an authority as its own -> issue one for 127.0.0.1", "CA:FALSE"]),
+        (for_clients, &[], ["the certificate is refused: ", "-> replace the certificate on that server"]),
+    ] {
+        // A response of a cache does not tell the time.
+        let server = authority.serve_with(params, others, "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nage: 4000");
+        let url = server.url();
+        let variables = [
+            ("PORTCULLIS_ISSUER", url.as_str()),
+            ("PORTCULLIS_AUDIENCE", AUDIENCE),
+            ("PORTCULLIS_ROOT_CERTIFICATES_FILE", &pem),
+        ];
+        if parts == [""; 2] {
+            let outcome = doctor(&variables, &[], "");
+            assert_eq!(outcome.status, 0, "{outcome:?}");
+            has(&outcome.stdout, &["ok    TLS: 127.0.0.1: 2 certificate(s)", "ok    clock: not compared"]);
+        } else {
+            let line = fault(&variables, &[], "");
+            has(&line, &["FAULT TLS: "]);
+            has(&line, &parts);
+        }
+    }
+}
+
+#[test]
+fn server_that_gives_no_answer_is_named() {
+    let silent = Canned::answering("");
+    let url = format!("http://127.0.0.1:{}/", silent.port);
+    let line = fault(&[("PORTCULLIS_ISSUER", &url), ("PORTCULLIS_AUDIENCE", AUDIENCE)], &[], "");
+    has(&line, &["FAULT metadata: ", "-> the server takes connections, but gives no answer: check that port "]);
+}
+
+#[test]
+fn credential_of_a_proxy_is_sent_as_the_service_sends_it() {
+    let issuer = [("PORTCULLIS_ISSUER", "https://issuer.example/"), ("PORTCULLIS_AUDIENCE", AUDIENCE)];
+    let heads_at = |scheme: &str| {
+        let (send, heads) = std::sync::mpsc::channel();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut first = [0; 8];
+                let _ = stream.peek(&mut first);
+                // A handshake of TLS has no end that `read_head` would find.
+                let head = if first.starts_with(b"CONNECT") { read_head(&mut stream) } else { Some(String::new()) };
+                let _ = send.send(head.unwrap_or_default());
+                let _ = stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
+            }
+        });
+        let proxy = format!("{scheme}us%40er:p%40ss%3A@127.0.0.1:{port}");
+        let outcome = doctor(&[issuer[0], issuer[1], ("PORTCULLIS_PROXY", &proxy)], &[], "");
+        assert_eq!(outcome.status, 1, "{outcome:?}");
+        assert!(!format!("{outcome:?}").contains("p%40ss") && !format!("{outcome:?}").contains("p@ss"), "{outcome:?}");
+        heads.try_iter().collect::<Vec<_>>()
+    };
+    // That of the request, and that of the look at the certificates.
+    let field = format!("basic {}\r\n", STANDARD.encode("us@er:p@ss:")).to_ascii_lowercase();
+    for scheme in ["http://", ""] {
+        let heads = heads_at(scheme);
+        assert!(heads.len() >= 2 && heads.iter().all(|head| head.to_ascii_lowercase().contains(&field)), "{heads:?}");
+    }
+    // To a proxy that speaks TLS, nothing is sent without TLS.
+    let heads = heads_at("https://");
+    assert!(!heads.is_empty() && heads.iter().all(String::is_empty), "{heads:?}");
+}
+
+#[test]
+fn token_that_is_too_long_is_not_cut() {
+    let server = TestIssuer::new().serve();
+    let url = server.url();
+    let variables = [("PORTCULLIS_ISSUER", url.as_str()), ("PORTCULLIS_AUDIENCE", AUDIENCE)];
+    let outcome = doctor(&variables, &["-"], &"x".repeat(300 * 1024));
+    assert!(outcome.fails().starts_with("error: TOKEN: standard input is longer than 256 KiB"), "{outcome:?}");
+}
+
+#[test]
 fn misconfiguration_wrong_key_set_url() {
     let server = TestIssuer::new().serve();
     let url = server.url();
@@ -381,14 +472,21 @@ impl Authority {
 
     /// Serves the metadata and the keys of an issuer over TLS, with this field `Date`.
     fn serve(&self, params: CertificateParams, date: SystemTime) -> TlsServer {
+        self.serve_with(params, &[], &format!("date: {}", httpdate::fmt_http_date(date)))
+    }
+
+    /// Serves them with these certificates after the server's own, and with this field.
+    fn serve_with(&self, params: CertificateParams, others: &[rcgen::Certificate], field: &str) -> TlsServer {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let chain = std::iter::once(&certificate).chain(others).map(|each| each.der().clone()).collect();
+        let field = field.to_owned();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
+            .with_single_cert(chain, key)
             .unwrap();
         let (listener, config) = (TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap(), Arc::new(config));
         let port = listener.local_addr().unwrap().port();
@@ -402,9 +500,8 @@ impl Authority {
                 // A client that does not trust the certificate ends the connection.
                 let Some(head) = read_head(&mut stream) else { continue };
                 let body = if head.contains("/keys ") { &keys } else { &metadata };
-                let date = httpdate::fmt_http_date(date);
                 let response = format!(
-                    "HTTP/1.1 200 OK\r\ndate: {date}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    "HTTP/1.1 200 OK\r\n{field}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                     body.len()
                 );
                 let _ = stream.write_all(response.as_bytes()).and_then(|()| stream.flush());

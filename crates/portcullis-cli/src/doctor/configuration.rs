@@ -186,7 +186,7 @@ fn of_flags(args: &CheckArgs) -> Result<Configured, ConfigError> {
             proxy: in_file("proxy"),
             leeway: of("leeway_seconds", "--leeway"),
         },
-        proxy: first.and_then(|config| config.proxy.as_deref()).and_then(|url| Url::parse(url).ok()),
+        proxy: first.and_then(|config| config.proxy.as_deref()).and_then(proxy_url),
         public_key: first.and_then(public_key),
         judge,
         issuers,
@@ -247,9 +247,14 @@ fn of_environment(args: &CheckArgs) -> Result<Configured, ConfigError> {
         names: names("PORTCULLIS_ISSUER"),
         judge: Judge::of(Arc::clone(&verifier), args.at),
         issuers: vec![Issuer { verifier, names_key_set }],
-        proxy: config.proxy.as_deref().and_then(|url| Url::parse(url).ok()),
+        proxy: config.proxy.as_deref().and_then(proxy_url),
         public_key: public_key(&config),
     })
+}
+
+/// Reads the URL of a proxy. Without a scheme, the HTTP client takes it as http.
+fn proxy_url(text: &str) -> Option<Url> {
+    if text.contains("://") { Url::parse(text).ok() } else { Url::parse(&format!("http://{text}")).ok() }
 }
 
 fn public_key(config: &Config) -> Option<String> {

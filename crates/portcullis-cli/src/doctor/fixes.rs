@@ -18,6 +18,13 @@ pub(super) fn of_answer(request: &KeyRequest, error: &str, names: &Names, names_
         return format!("write the final URL: {field}={location}");
     }
     match request.status {
+        None if error.contains("the file with the bearer token") => "write the token into that file".to_owned(),
+        None => format!(
+            "the server takes connections, but gives no answer: check that port {} is right, and look at the log of the server and at what \
+             is between",
+            Url::parse(&request.url).ok().and_then(|url| url.port_or_known_default()).unwrap_or_default()
+        ),
+        Some(407) => format!("write the user and the password of the proxy into its URL ({})", names.proxy),
         Some(404 | 410) if is_metadata => format!(
             "check {field} for a typing error: its metadata is not at this URL; if the issuer has none, write the URL of its key set \
              ({})",

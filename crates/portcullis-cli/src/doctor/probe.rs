@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
@@ -64,7 +65,9 @@ pub(super) fn through_proxy(mut stream: TcpStream, proxy: &Url, host: &str, port
     let credential = match (proxy.username(), proxy.password()) {
         ("", None) => String::new(),
         (user, password) => {
-            let pair = format!("{user}:{}", password.unwrap_or_default());
+            // In the URL, characters such as @ are escaped.
+            let [user, password] = [user, password.unwrap_or_default()].map(percent_decode_str);
+            let pair = format!("{}:{}", user.decode_utf8_lossy(), password.decode_utf8_lossy());
             format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(pair))
         }
     };

@@ -103,6 +103,12 @@ impl Walk<'_> {
             reporter.say(&step)?;
             return Ok(true);
         }
+        if proxy.is_some_and(|proxy| proxy.scheme() != "http") {
+            // The credential of a proxy that speaks TLS must not leave without TLS.
+            reporter
+                .say(&Step::ok("proxy", format!("{host}:{port} is left to the requests: it is no plain http proxy")))?;
+            return Ok(true);
+        }
         let (server, server_port) =
             (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default());
         let stream = match proxy {
@@ -151,6 +157,10 @@ impl Walk<'_> {
             leaf.not_after,
             last.issuer
         );
+        // The request has passed. A server may show more than it needs, for example an old authority.
+        if request.answered_at.is_some() {
+            return Step::ok("TLS", found);
+        }
         let now = now();
         for certificate in chain {
             let of = if std::ptr::eq(certificate, leaf) {
@@ -183,7 +193,20 @@ impl Walk<'_> {
             );
             return Step::fault("TLS", found, wrong, write);
         }
-        match request.error.as_deref().filter(|error| is_about_trust(error)) {
+        match request.error.as_deref().and_then(|error| error.split_once(REFUSED_CERTIFICATE)) {
+            Some((_, why)) if why.contains("CaUsedAsEndEntity") => {
+                let wrong = "the server shows the certificate of an authority as its own";
+                let write = format!(
+                    "issue one for {host} that is none of an authority (basicConstraints CA:FALSE), also if it is self-signed"
+                );
+                Step::fault("TLS", found, wrong, write)
+            }
+            Some((_, why)) if !UNTRUSTED.iter().any(|reason| why.contains(reason)) => Step::fault(
+                "TLS",
+                found,
+                format!("the certificate is refused: {why}"),
+                "replace the certificate on that server",
+            ),
             Some(_) => {
                 let wrong = format!("this system does not trust the authority {}", last.issuer);
                 let write = format!(
@@ -277,7 +300,7 @@ impl Walk<'_> {
         else {
             let is_answered = diagnosis.requests.iter().any(|request| request.answered_at.is_some());
             return is_answered
-                .then(|| Step::ok("clock", "not compared, because no response has the field Date"))
+                .then(|| Step::ok("clock", "not compared, because no response has the field Date, or a cache answered"))
                 .into_iter()
                 .collect();
         };
@@ -306,12 +329,11 @@ impl Walk<'_> {
     }
 }
 
-fn is_about_trust(error: &str) -> bool {
-    let error = error.to_ascii_lowercase();
-    ["unknownissuer", "unknown issuer", "certificate", "self-signed", "self signed"]
-        .iter()
-        .any(|mark| error.contains(mark))
-}
+/// What the error of a request says before the reason why a certificate is refused. Alerts of the server are other errors.
+const REFUSED_CERTIFICATE: &str = "invalid peer certificate: ";
+
+/// Why it is refused if its authority is not trusted, or only another one of the same name.
+const UNTRUSTED: [&str; 2] = ["UnknownIssuer", "BadSignature"];
 
 /// Reports the checks of a token.
 ///
