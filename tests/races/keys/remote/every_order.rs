@@ -144,8 +144,12 @@ fn caller_that_waits_is_woken_by_each_end() {
     let ends: [fn(&KeySet, NewFetch); 4] = [
         |keys, fetch| keys.succeed(fetch),
         |keys, fetch| keys.fail(fetch),
-        |keys, fetch| drop(keys.coordinator.lost(fetch.number)),
-        |keys, _| drop(keys.coordinator.stop()),
+        |keys, fetch| {
+            let _fetch = keys.coordinator.lost(fetch.number);
+        },
+        |keys, _| {
+            let _task = keys.coordinator.stop();
+        },
     ];
     for end in ends {
         in_every_order(move || {
