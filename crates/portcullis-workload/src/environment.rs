@@ -35,6 +35,16 @@ pub(crate) fn list(
     Ok(items)
 }
 
+/// Combines two lists, of which at least one has to be set. Otherwise the error is `missing`.
+pub(crate) fn at_least_one<A, B>(
+    first: Result<Vec<A>, ConfigError>,
+    second: Result<Vec<B>, ConfigError>,
+    missing: ConfigError,
+) -> Result<(Vec<A>, Vec<B>), ConfigError> {
+    let (first, second) = ConfigError::both(first, second)?;
+    if first.is_empty() && second.is_empty() { Err(missing) } else { Ok((first, second)) }
+}
+
 /// Reads a list of numbers. It may be absent, but not blank.
 pub(crate) fn ids(
     lookup: impl Fn(&str) -> Option<String>,

@@ -156,14 +156,8 @@ impl Preset<GitHubJobs> {
         );
         let repositories = environment::ids(&lookup, REPOSITORIES, "write the numbers of repositories, such as 456789");
         let owners = environment::ids(&lookup, OWNERS, "write the numbers of organizations or users, such as 123456");
-        let callers = ConfigError::both(repositories, owners).and_then(|(repositories, owners)| {
-            let none = repositories.is_empty() && owners.is_empty();
-            if none {
-                Err(nobody(REPOSITORIES, "set it, or PORTCULLIS_GITHUB_OWNER_IDS"))
-            } else {
-                Ok((repositories, owners))
-            }
-        });
+        let missing = nobody(REPOSITORIES, "set it, or PORTCULLIS_GITHUB_OWNER_IDS");
+        let callers = environment::at_least_one(repositories, owners, missing);
         let list = |name| environment::list(&lookup, name, "write names, separated by commas");
         let names = ConfigError::both(
             ConfigError::both(list("PORTCULLIS_GITHUB_REFS"), list("PORTCULLIS_GITHUB_ENVIRONMENTS")),

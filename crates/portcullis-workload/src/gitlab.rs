@@ -159,14 +159,8 @@ impl Preset<GitLabJobs> {
         });
         let projects = environment::ids(&lookup, PROJECTS, "write the numbers of projects, such as 22");
         let namespaces = environment::ids(&lookup, NAMESPACES, "write the numbers of groups or users, such as 72");
-        let callers = ConfigError::both(projects, namespaces).and_then(|(projects, namespaces)| {
-            let none = projects.is_empty() && namespaces.is_empty();
-            if none {
-                Err(nobody(PROJECTS, "set it, or PORTCULLIS_GITLAB_NAMESPACE_IDS"))
-            } else {
-                Ok((projects, namespaces))
-            }
-        });
+        let missing = nobody(PROJECTS, "set it, or PORTCULLIS_GITLAB_NAMESPACE_IDS");
+        let callers = environment::at_least_one(projects, namespaces, missing);
         let list = |name| environment::list(&lookup, name, "write names, separated by commas");
         let names = ConfigError::both(list("PORTCULLIS_GITLAB_BRANCHES"), list("PORTCULLIS_GITLAB_ENVIRONMENTS"));
         let (((audience, instance), (projects, namespaces)), (branches, environments)) =
