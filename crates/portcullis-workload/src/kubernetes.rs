@@ -1,7 +1,7 @@
 //! The preset for service accounts of Kubernetes.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use portcullis::checks::{ClaimCheck, TokenView};
 use portcullis::config::{values, variables};
@@ -92,13 +92,7 @@ impl Preset<Cluster> {
     /// Accepts the tokens of the cluster that this service runs in, for this audience. The pod needs its default service
     /// account token, which `automountServiceAccountToken: false` removes.
     pub fn in_cluster(audience: impl Into<String>) -> Self {
-        Self::of(Cluster {
-            audience: audience.into(),
-            key_set: Some(API_SERVER_KEYS.to_owned()),
-            token_file: Some(OWN_TOKEN.into()),
-            root_certificates_file: Some(CLUSTER_CA.into()),
-            ..Cluster::default()
-        })
+        Self::of(Cluster { audience: audience.into(), ..Cluster::default() })
     }
 
     /// Accepts this service account. Each call adds one.
@@ -119,7 +113,8 @@ impl Preset<Cluster> {
         self
     }
 
-    /// Fetches the keys from this URL, for example a published copy. It replaces the metadata and the API server.
+    /// Fetches the keys from this URL, for example a published copy. It replaces the metadata and the API server. The pod's own
+    /// token is for the API server, so it is not sent there unless [`Self::token_file`] names it.
     pub fn key_set(mut self, url: impl Into<String>) -> Self {
         self.source.key_set = Some(url.into());
         self
@@ -171,14 +166,8 @@ impl Preset<Cluster> {
             })
         });
         let namespaces = environment::list(&lookup, "PORTCULLIS_KUBERNETES_NAMESPACES", "write names of namespaces");
-        let callers = ConfigError::both(accounts, namespaces).and_then(|(accounts, namespaces)| {
-            let none = accounts.is_empty() && namespaces.is_empty();
-            if none {
-                Err(nobody(ACCOUNTS, "set it, or PORTCULLIS_KUBERNETES_NAMESPACES"))
-            } else {
-                Ok((accounts, namespaces))
-            }
-        });
+        let missing = nobody(ACCOUNTS, "set it, or PORTCULLIS_KUBERNETES_NAMESPACES");
+        let callers = environment::at_least_one(accounts, namespaces, missing);
         let optional = |name| environment::optional(&lookup, name);
         let issuer =
             ConfigError::both(optional("PORTCULLIS_KUBERNETES_ISSUER"), optional("PORTCULLIS_KUBERNETES_JWKS_URL"));
@@ -192,9 +181,9 @@ impl Preset<Cluster> {
         };
         let cluster = &mut preset.source;
         (cluster.service_accounts, cluster.namespaces) = (accounts, namespaces);
-        cluster.key_set = key_set.or(cluster.key_set.take());
-        cluster.token_file = token_file.map(PathBuf::from).or(cluster.token_file.take());
-        cluster.root_certificates_file = ca_file.map(PathBuf::from).or(cluster.root_certificates_file.take());
+        cluster.key_set = key_set;
+        cluster.token_file = token_file.map(PathBuf::from);
+        cluster.root_certificates_file = ca_file.map(PathBuf::from);
         Ok(preset)
     }
 }
@@ -218,11 +207,26 @@ impl Cluster {
                 "mount the pod's service account token, or call new() with the issuer",
             )
         };
-        let path = self.token_file.as_deref().ok_or_else(|| wrong("not set".to_owned()))?;
+        let path = self.token_file.as_deref().unwrap_or(Path::new(OWN_TOKEN));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("{}: {error}", path.display())))?;
         let claims = UnverifiedToken::new(text.trim()).unverified_claims();
         let issuer = claims.as_ref().and_then(|claims| claims.issuer()).filter(|issuer| issuer.contains("://"));
         issuer.map(str::to_owned).ok_or_else(|| wrong(format!("{}: no token with an issuer", path.display())))
+    }
+
+    /// Returns where the keys of `issuer` are. The pod's own token and the cluster's CA are only for the API server.
+    fn key_location(&self, issuer: &str) -> KeyLocation {
+        let (place, own) = match &self.key_set {
+            Some(url) => (Place::Url(url.clone()), None),
+            None if self.issuer.is_none() => (Place::Url(API_SERVER_KEYS.to_owned()), Some((OWN_TOKEN, CLUSTER_CA))),
+            None => (Place::MetadataOf(issuer.to_owned()), None),
+        };
+        let own = own.map(|(token, ca)| (PathBuf::from(token), PathBuf::from(ca))).unzip();
+        KeyLocation {
+            place,
+            token_file: self.token_file.clone().or(own.0),
+            root_certificates_file: self.root_certificates_file.clone().or(own.1),
+        }
     }
 }
 
@@ -246,16 +250,8 @@ impl TokenIssuer for Cluster {
                 "write an audience that only this service has, for example https://orders.example.com",
             ));
         }
-        let place = match &self.key_set {
-            Some(url) => Place::Url(url.clone()),
-            None => Place::MetadataOf(issuer.clone()),
-        };
         Ok(Settings {
-            keys: KeyLocation {
-                place,
-                token_file: self.token_file.clone(),
-                root_certificates_file: self.root_certificates_file.clone(),
-            },
+            keys: self.key_location(&issuer),
             issuers: vec![issuer],
             audience: Audience::any_of([self.audience.as_str()]),
             algorithms: [Algorithm::Rs256, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512].into(),
@@ -383,5 +379,26 @@ impl std::fmt::Debug for KubernetesClaims {
 impl std::fmt::Debug for KubernetesObject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("KubernetesObject { .. }")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_token_is_sent_only_to_the_api_server() {
+        let location = |preset: Kubernetes| preset.source.key_location("https://issuer.example");
+        let of_pod = location(Kubernetes::in_cluster("api"));
+        assert!(matches!(&of_pod.place, Place::Url(url) if url == API_SERVER_KEYS), "{of_pod:?}");
+        assert_eq!(of_pod.token_file.as_deref(), Some(Path::new(OWN_TOKEN)));
+        assert_eq!(of_pod.root_certificates_file.as_deref(), Some(Path::new(CLUSTER_CA)));
+        let copy = || Kubernetes::in_cluster("api").key_set("https://keys.example/jwks");
+        for elsewhere in [copy(), Kubernetes::new("https://issuer.example", "api")].map(location) {
+            assert!(elsewhere.token_file.is_none() && elsewhere.root_certificates_file.is_none(), "{elsewhere:?}");
+        }
+        // A file that the user names goes where the user says.
+        let named = location(copy().token_file("/run/other"));
+        assert_eq!(named.token_file.as_deref(), Some(Path::new("/run/other")));
     }
 }
