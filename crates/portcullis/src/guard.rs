@@ -87,7 +87,7 @@ impl Guard {
             Some(self.gate.extract::<NoClaims>(request, known, &self.policy).await?)
         };
         Ok(Decision::Pass(caller.map(|(caller, NoClaims)| match known {
-            Some(known) if known.by(&self.gate).is_some() => known.behind_guard(),
+            Some(known) if known.by(&self.gate).is_some() => known.clone().behind_guard(),
             _ => Admission::new(&self.gate, caller).behind_guard(),
         })))
     }

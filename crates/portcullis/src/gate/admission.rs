@@ -21,19 +21,19 @@ impl Admission {
     }
 
     /// What an adapter's extractor keeps with the request, among its extensions, for other extractors of the request. A DPoP
-    /// proof serves one request, but only once ([`Gate::with_dpop`]).
+    /// proof or a ticket serves one request, but only once ([`Gate::with_dpop`], `Gate::with_tickets`).
     ///
     /// `caller` is what [`Gate::extract`] returned for the request and `known`. `None` means that there is nothing to keep:
-    /// `known` is the admission of this gate, or the gate checks no proofs.
+    /// `known` is the admission of this gate, or nothing of the request serves only once.
     #[must_use]
     pub fn to_keep(gate: &Gate, caller: &Verified, known: Option<&Self>) -> Option<Self> {
         let is_known = known.is_some_and(|known| known.by(gate).is_some());
-        (!is_known && gate.has_proof_of(caller)).then(|| Self::new(gate, caller.clone()))
+        (!is_known && gate.admits_once(caller)).then(|| Self::new(gate, caller.clone()))
     }
 
     /// The same admission behind a guard of its gate.
-    pub(crate) fn behind_guard(&self) -> Self {
-        Self { guards: self.guards.saturating_add(1), ..self.clone() }
+    pub(crate) fn behind_guard(self) -> Self {
+        Self { guards: self.guards.saturating_add(1), ..self }
     }
 
     /// The caller if `gate` let it in; the admission of another gate does not count.

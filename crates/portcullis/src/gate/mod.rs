@@ -412,8 +412,12 @@ impl Gate {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether the gate checked the proof of the caller's request.
-    fn has_proof_of(&self, caller: &Verified) -> bool {
+    /// Whether what let `caller` in may serve only once: a proof or a ticket.
+    fn admits_once(&self, caller: &Verified) -> bool {
+        #[cfg(feature = "remote")]
+        if self.0.tickets.is_some() {
+            return true;
+        }
         self.0.possession.as_ref().is_some_and(|possession| possession.has_proof_of(caller))
     }
 

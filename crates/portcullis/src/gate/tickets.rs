@@ -91,9 +91,11 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::claims::NoClaims;
     use crate::clock::ManualClock;
     use crate::credential::{Credential, HeaderList, TokenSource};
     use crate::dangerous::assume_verified;
+    use crate::gate::Admission;
     use crate::policy::scopes;
     use crate::session::{SessionCheck, SessionError};
     use crate::verifier::{Recheck, Verifier};
@@ -152,6 +154,19 @@ mod tests {
         let query = query();
         assert_eq!(reason(&streams, &request("GET", &query), &scopes("write")).await, "insufficient_scope");
         assert_eq!(reason(&streams, &request("GET", &query), &scopes("read")).await, "inactive");
+    }
+
+    #[tokio::test]
+    async fn ticket_serves_all_extractors_of_its_request() {
+        let (tickets, clock, any) = (Tickets::default(), Arc::new(ManualClock::at_unix(900)), Policy::authenticated());
+        let gate = Gate::new(OneToken).with_tickets(&tickets);
+        let ticket = gate.issue_ticket(&tickets, &caller(&clock)).unwrap();
+        let request = request("GET", &format!("ticket={ticket}"));
+        let (first, NoClaims) = gate.extract::<NoClaims>(&request, None, &any).await.unwrap();
+        let kept = Admission::to_keep(&gate, &first, None).expect("a ticket serves only once");
+        let (second, NoClaims) = gate.extract::<NoClaims>(&request, Some(&kept), &scopes("read")).await.unwrap();
+        assert_eq!((first.subject(), second.subject()), (Some("alice"), Some("alice")));
+        assert!(gate.extract::<NoClaims>(&request, None, &any).await.is_err(), "another request");
     }
 
     #[tokio::test]
