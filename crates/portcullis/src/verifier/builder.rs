@@ -233,7 +233,7 @@ impl JwtVerifierBuilder {
 
     /// Sets how the text of a token is decoded. Default: as a strict JWS Compact Serialization. See [`TokenDecoder`].
     ///
-    /// Tokens of this verifier are not cached, and [`ByIssuer`](crate::verifier::ByIssuer) does not accept it.
+    /// Tokens of this verifier are not cached, [`Verifier::diagnose`](crate::Verifier::diagnose) has no reports about them, and [`ByIssuer`](crate::verifier::ByIssuer) does not accept it.
     pub fn decoder(mut self, decoder: impl TokenDecoder + 'static) -> Self {
         self.decoder = Some(Box::new(decoder));
         self

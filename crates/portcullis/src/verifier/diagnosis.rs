@@ -15,7 +15,7 @@ use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::{Compact, check_size};
 use crate::jose::{Header, VerifyingKey};
 use crate::verifier::JwtVerifier;
-use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
+use crate::verifier::key_lookup::allowed_algorithm;
 
 /// One check of a token, for diagnosis; from [`Verifier::diagnose`](crate::Verifier::diagnose).
 #[non_exhaustive]
@@ -107,14 +107,7 @@ impl JwtVerifier {
                 let algorithm = alg.with(allowed_algorithm(header, self.algorithms), &mut reports);
                 match algorithm {
                     Some(algorithm) => {
-                        let mut search = KeySearch {
-                            keys: &*self.keys,
-                            header,
-                            algorithm,
-                            issuer: self.issuer.first(),
-                            unnamed_tries: self.unnamed_tries,
-                            attempt: 0,
-                        };
+                        let mut search = self.key_search(header, algorithm);
                         match key.with(search.find().await, &mut reports) {
                             Some(first) => {
                                 let verified = search
@@ -134,10 +127,9 @@ impl JwtVerifier {
             None => reports.extend([typ, alg, key, signature]),
         }
 
-        let parse = if self.integer_ids { Claims::parse_with_integer_ids } else { Claims::parse };
         let payload =
             report("payload", "JSON, with registered claims of their types".to_owned(), unverified.claim_names());
-        let claims = payload.with(token.payload().and_then(parse), &mut reports);
+        let claims = payload.with(token.payload().and_then(|payload| self.parse_claims(payload)), &mut reports);
         self.diagnose_claims(header, found_key, claims, &unverified, is_binding_left_to_gate, &mut reports);
         reports
     }
@@ -379,17 +371,11 @@ pub(super) fn of_unknown_issuer(
 ) -> Vec<CheckReport> {
     let mut reports = Vec::new();
     let form = CheckReport::new("form", "three parts, joined by dots", parts(text));
-    let token = match (Compact::parse(text, max_bytes), refused) {
-        (Ok(token), refused) => {
-            form.with(Ok::<_, InvalidToken>(()), &mut reports);
-            (token, refused)
-        }
-        (Err(_), refused) => {
-            form.with::<()>(Err(refused), &mut reports);
-            return reports;
-        }
+    let Ok(token) = Compact::parse(text, max_bytes) else {
+        form.with::<()>(Err(refused), &mut reports);
+        return reports;
     };
-    let (token, refused) = token;
+    form.with(Ok::<_, InvalidToken>(()), &mut reports);
     let unverified = UnverifiedMembers::of(&token);
     CheckReport::new("header", READABLE_HEADER, unverified.header_text()).with(token.header(), &mut reports);
     let about = CheckAbout::claim("iss").expecting_any_of(issuers);

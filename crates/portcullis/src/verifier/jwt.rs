@@ -12,8 +12,8 @@ use crate::claims::{Claims, GrantReader};
 use crate::clock::Clock;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
-use crate::jose::compact::Compact;
-use crate::jose::{AlgorithmSet, Header, VerifyingKey};
+use crate::jose::compact::{Compact, check_size};
+use crate::jose::{Algorithm, AlgorithmSet, Header, VerifyingKey};
 use crate::keys::{KeyProvider, KeyStatus, status_of};
 use crate::measure::TokenCacheOutcome;
 use crate::verifier::allowance::Allowance;
@@ -130,6 +130,23 @@ impl JwtVerifier {
         checked.map(|()| Verified::from_token(signed.contents, Arc::clone(&self.grants)))
     }
 
+    /// Starts the search for the key of a token with this header.
+    pub(super) fn key_search<'a>(&'a self, header: &'a Header, algorithm: Algorithm) -> KeySearch<'a, dyn KeyProvider> {
+        KeySearch {
+            keys: &*self.keys,
+            header,
+            algorithm,
+            issuer: self.issuer.first(),
+            unnamed_tries: self.unnamed_tries,
+            attempt: 0,
+        }
+    }
+
+    /// Reads the claims of a payload.
+    pub(super) fn parse_claims(&self, payload: Vec<u8>) -> Result<Claims, InvalidToken> {
+        if self.integer_ids { Claims::parse_with_integer_ids(payload) } else { Claims::parse(payload) }
+    }
+
     fn check_scheme(credential: &Credential<'_>) -> Result<(), AuthError> {
         if credential.is_understood_by(Self::SCHEMES) { Ok(()) } else { Err(AuthError::MissingToken) }
     }
@@ -139,14 +156,7 @@ impl JwtVerifier {
     async fn verify_signed(&self, token: &Compact<'_>, header: Arc<Header>) -> Result<SignedToken, AuthError> {
         self.token_types.check(&header)?;
         let algorithm = allowed_algorithm(&header, self.algorithms)?;
-        let search = || KeySearch {
-            keys: &*self.keys,
-            header: &header,
-            algorithm,
-            issuer: self.issuer.first(),
-            unnamed_tries: self.unnamed_tries,
-            attempt: 0,
-        };
+        let search = || self.key_search(&header, algorithm);
         let first_key = search().find().await?;
         // Hashing a large token takes longer than a refusal may, so it comes last.
         if let Some(contents) = self.cache.as_ref().and_then(|cache| cache.get(token.text()))
@@ -158,8 +168,7 @@ impl JwtVerifier {
         self.count_lookup(TokenCacheOutcome::Miss);
         let key = search().verify(|key, algorithm| token.verify(key, algorithm), first_key).await?;
         self.headers.remember(token, &header);
-        let parse = if self.integer_ids { Claims::parse_with_integer_ids } else { Claims::parse };
-        let mut claims = parse(token.payload_with_room(token.encoded_signature().len())?)?;
+        let mut claims = self.parse_claims(token.payload_with_room(token.encoded_signature().len())?)?;
         let signature = claims.keep(token.encoded_signature())?;
         let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
         let signed = Signed { header, key, kept: Kept::Signature(signature) };
@@ -173,25 +182,15 @@ impl JwtVerifier {
         credential: &Credential<'_>,
         decoder: &dyn TokenDecoder,
     ) -> Result<Verified, AuthError> {
-        if credential.unverified_bytes().len() > self.max_token_bytes {
-            return Err(InvalidToken::TooLarge { limit: self.max_token_bytes }.into());
-        }
+        check_size(credential.unverified_bytes(), self.max_token_bytes)?;
         let token = decoder.decode(credential.unverified_bytes())?;
         let header = Arc::new(token.header()?);
         self.token_types.check(&header)?;
         let algorithm = allowed_algorithm(&header, self.algorithms)?;
-        let search = || KeySearch {
-            keys: &*self.keys,
-            header: &header,
-            algorithm,
-            issuer: self.issuer.first(),
-            unnamed_tries: self.unnamed_tries,
-            attempt: 0,
-        };
+        let search = || self.key_search(&header, algorithm);
         let first_key = search().find().await?;
         let key = search().verify(|key, algorithm| token.verify(key, algorithm), first_key).await?;
-        let parse = if self.integer_ids { Claims::parse_with_integer_ids } else { Claims::parse };
-        let mut claims = parse(token.into_payload())?;
+        let mut claims = self.parse_claims(token.into_payload())?;
         let text = claims.keep(credential.unverified_bytes())?;
         let signed = Signed { header, key, kept: Kept::Text(text) };
         let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
@@ -272,10 +271,17 @@ impl Verifier for JwtVerifier {
     }
 
     async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
+        // The reports are about compact tokens.
+        if self.decoder.is_some() {
+            return Vec::new();
+        }
         self.diagnose_token(credential.unverified_bytes(), credential.is_binding_left_to_gate()).await
     }
 
     fn compare(&self, credential: &Credential<'_>) -> Option<Comparison> {
+        if self.decoder.is_some() {
+            return None;
+        }
         self.compare_token(credential.unverified_bytes())
     }
 
