@@ -237,7 +237,7 @@ impl Walk<'_> {
     fn key_set(&self, diagnosis: &KeyDiagnosis, reporter: &mut Reporter) -> Result<(), Failure> {
         let Ok(keys) = &diagnosis.keys else { return Ok(()) };
         let report = Report::of(keys);
-        let expired = self.expired_certificates(keys);
+        let expired = self.expired_certificates(keys, &report);
         for (index, is_usable, line) in report.lines() {
             let dead = expired.iter().find(|(key, _)| *key == index).filter(|_| is_usable);
             let step = match dead {
@@ -268,7 +268,7 @@ impl Walk<'_> {
     }
 
     /// Returns the keys whose certificate is expired, by their index.
-    fn expired_certificates(&self, keys: &KeySet) -> Vec<(usize, String)> {
+    fn expired_certificates(&self, keys: &KeySet, report: &Report) -> Vec<(usize, String)> {
         let now = now();
         let text = |facts: &Facts| {
             format!("its certificate expired {} ({})", facts.not_after.relative_to(now), facts.not_after)
@@ -277,7 +277,6 @@ impl Walk<'_> {
         if let Some(facts) = of_file.first() {
             return (facts.not_after <= now).then(|| (0, text(facts))).into_iter().collect();
         }
-        let report = Report::of(keys);
         let usable =
             report.lines().filter(|(_, is_usable, _)| *is_usable).map(|(index, _, _)| index).collect::<Vec<_>>();
         let certificates = keys.keys().map(|key| {
