@@ -109,5 +109,5 @@ fn differs_by_a_slash(expected: &str, actual: &str) -> bool {
 fn tenant(report: &CheckReport, provider: Option<&'static str>) -> bool {
     report.check == "tid"
         || (matches!(provider, Some("Entra v1" | "Entra v2")) && report.expected.contains("microsoftonline"))
-        || report.expected.contains("tenant")
+        || (report.expected.starts_with("the issuer of ") && report.expected.contains("tenant"))
 }
