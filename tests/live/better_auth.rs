@@ -18,8 +18,8 @@ fn person_who_signs_up_is_accepted() {
     let issuer = process.read("issuer ");
     let keys = format!("{issuer}/api/auth/jwks");
     let serve = |audience| {
-        let issuer = [("PORTCULLIS_ISSUER", issuer.as_str()), ("PORTCULLIS_JWKS_URL", &keys)];
-        Services::start(&[issuer[0], issuer[1], ("PORTCULLIS_AUDIENCE", audience)])
+        let issuer = ("PORTCULLIS_ISSUER", issuer.as_str());
+        Services::start(&[issuer, ("PORTCULLIS_JWKS_URL", &keys), ("PORTCULLIS_AUDIENCE", audience)])
     };
 
     let (person, session) = sign_up(&issuer);

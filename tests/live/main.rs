@@ -115,6 +115,8 @@ fn main() {
         ("nginx", &nginx::TESTS[..], nginx::missing as fn() -> _),
         ("better_auth", &better_auth::TESTS, || node::PACKAGES.missing()),
         ("browser", &browser::TESTS, || driver::Driver::missing().map(str::to_owned)),
+        ("swagger", &swagger::TESTS, || driver::Driver::missing().map(str::to_owned)),
+        ("swagger", &swagger::TESTS_OF_FILES, || node::PACKAGES.missing()),
     ] {
         let is_skipped = is_skipped(group, missing);
         let named = tests.iter().map(|&(name, test)| trial(format!("{group}::{name}"), test));
@@ -126,18 +128,6 @@ fn main() {
         let django = Arc::clone(&django);
         trial(format!("django::{name}"), move || test(&django)).with_ignored_flag(is_django_skipped)
     }));
-    let missing = if required { None } else { driver::Driver::missing() };
-    if let Some(missing) = &missing {
-        eprintln!("SKIPPED live: swagger: {missing}");
-    }
-    trials.extend(
-        swagger::TESTS.map(|(name, test)| trial(format!("swagger::{name}"), test).with_ignored_flag(missing.is_some())),
-    );
-    let missing = if required { None } else { node::PACKAGES.missing() };
-    trials.extend(
-        swagger::TESTS_OF_FILES
-            .map(|(name, test)| trial(format!("swagger::{name}"), test).with_ignored_flag(missing.is_some())),
-    );
     for kind in PROVIDER_KINDS {
         let is_skipped = is_skipped(kind.name, kind.missing);
         trials.extend(trials_of(kind).map(|trial| trial.with_ignored_flag(is_skipped)));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::driver::Driver;
+use crate::introspection::block_on;
 use crate::node;
 use crate::services::Services;
 use crate::webdriver::WebDriver;
@@ -35,8 +36,7 @@ const OPERATION: &str = "#operations-default-private_scoped";
 
 fn page_authorizes_and_calls_a_guarded_route() {
     let services = Services::start(&[]);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    block_on(async {
         for (number, address) in services.addresses().into_iter().enumerate() {
             let page = Page::open(&format!("http://{address}/docs")).await;
             page.execute().await;
