@@ -110,8 +110,8 @@ where
     }
 }
 
-/// Closes a connection that has to end, with the code and the sentence of `ended`. It waits for the client for at most five
-/// seconds.
+/// Closes a connection that has to end, with the code and the sentence of `ended`. It waits for at most five seconds until the frame
+/// can be sent.
 #[cfg(feature = "ws")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ws")))]
 pub async fn close(session: Session, ended: &AuthError) {

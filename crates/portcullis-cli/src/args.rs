@@ -134,7 +134,8 @@ portcullis doctor [--json] [--config FILE | FLAGS OF VERIFY] [TOKEN | -]";
 
 const DOCTOR_AFTER_HELP: &str = "\
 Without flags it reads the environment as the service does: PORTCULLIS_ISSUER and the others, or AUTH0_DOMAIN, AZURE_TENANT_ID,
-CLERK_PUBLISHABLE_KEY, AUTHOK_DOMAIN and theirs. Run it where the service runs, for example in its container.
+CLERK_PUBLISHABLE_KEY, AUTHOK_DOMAIN and theirs, or those of machines and proxies, for example PORTCULLIS_GITHUB_AUDIENCE. Run it
+where the service runs, for example in its container.
 
 Steps: configuration, proxy, DNS, TCP, TLS with the certificates, metadata, key set, each key, clock, and the token if there is one.
 The keys are fetched by the code of the service.

@@ -125,7 +125,7 @@ impl AuthLayer {
         Self { peer_address: find, ..self }
     }
 
-    /// The guard that the layer is.
+    /// Returns the guard that decides about the requests of this layer.
     pub fn guard(&self) -> &Guard {
         &self.guard
     }

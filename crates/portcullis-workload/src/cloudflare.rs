@@ -164,7 +164,7 @@ impl ClaimCheck for ApplicationToken {
             (true, false) => Ok(()),
             (false, true) if self.users_only => Err(InvalidToken::WrongTokenClass),
             (false, true) => Ok(()),
-            // Nobody, or both at once.
+            // Neither a user nor a service, or both at once.
             _ => Err(InvalidToken::invalid("sub")),
         }
     }

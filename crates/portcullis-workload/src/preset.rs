@@ -60,7 +60,10 @@ pub struct Settings {
 
 /// The place from which keys are fetched, and how.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "keys are fetched only with the feature `remote`"))]
+#[cfg_attr(
+    all(not(feature = "remote"), not(test)),
+    expect(dead_code, reason = "keys are fetched only with the feature `remote`")
+)]
 pub(crate) struct KeyLocation {
     pub(crate) place: Place,
     /// A file with the bearer token of requests, which is read for each request.

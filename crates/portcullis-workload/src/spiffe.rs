@@ -194,7 +194,7 @@ impl TokenIssuer for TrustDomain {
 
     fn explain(refused: &Refused<'_>) -> Option<&'static str> {
         match refused.found {
-            InvalidToken::WrongTenant => Some("sub is no SPIFFE ID of this trust domain"),
+            InvalidToken::WrongTenant => Some("sub is not a SPIFFE ID of this trust domain"),
             InvalidToken::WrongTokenClass => Some("the key or the header is not that of a JWT-SVID"),
             _ => None,
         }

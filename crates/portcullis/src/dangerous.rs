@@ -42,14 +42,14 @@ pub fn assume_verified(claims: &impl Serialize) -> Result<Verified, InvalidToken
     Verified::from_claims(claims, Evidence::Assumed)
 }
 
-/// Reads a bearer token from the parameter `name` of the query, of requests with the method GET (RFC 6750 §2.3). Any other name
-/// than `access_token` is possible.
+/// Reads a bearer token from the parameter `name` of the query, of requests with the method GET, or CONNECT for a WebSocket over
+/// HTTP/2. RFC 6750 §2.3 names it `access_token`; any other name works.
 ///
 /// URLs are written down in many places: the log of each proxy, the history of the browser, `Referer` fields, error reports.
 /// A reader of one of them can use the token until it expires. A [ticket](crate::Gate::with_tickets) serves one request, so use it
 /// where you can.
 ///
-/// This crate logs no URLs. For the log of your framework, [`hide_parameters`](crate::adapter::hide_parameters) takes the value
+/// This crate logs no URL of a request. For the log of your framework, [`hide_parameters`](crate::adapter::hide_parameters) takes the value
 /// out. Send responses with `Cache-Control: no-store` and `Referrer-Policy: no-referrer`.
 ///
 /// ```

@@ -84,7 +84,7 @@ pub(crate) fn read_input() -> Result<String, Failure> {
     let mut input = io::stdin().lock();
     if input.is_terminal() {
         // If standard error is closed, the command still waits.
-        let _ = writeln!(io::stderr(), "Paste the token, then press Ctrl-D on a line of its end.");
+        let _ = writeln!(io::stderr(), "Paste the token, then press Ctrl-D on an empty line.");
     }
     let mut bytes = Vec::new();
     input.by_ref().take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Failure::Input)?;

@@ -16,7 +16,7 @@ use crate::server::site::{Answer, RequestHead};
 
 /// How long a code may be redeemed (RFC 6749 §4.1.2 recommends at most ten minutes).
 const LIFETIME_OF_CODES: Duration = Duration::from_secs(60);
-/// More codes than one page needs. Then the oldest are no longer known.
+/// More codes than one page needs. Then the oldest are forgotten.
 const CODES_MAX: usize = 100;
 
 /// Who is logged in, and the codes that are not redeemed yet.
@@ -97,7 +97,7 @@ impl Login {
         if given("grant_type") != "authorization_code" {
             return refused(400, "unsupported_grant_type", "grant_type is not authorization_code");
         }
-        // Whatever follows, the code is used up.
+        // The code is used up, also if an error follows.
         let code = self.codes.remove(given("code")).filter(|code| code.issued.elapsed() < LIFETIME_OF_CODES);
         let Some(code) = code else { return refused(400, "invalid_grant", "the code is unknown, used or expired") };
         if code.client_id != given("client_id") || code.redirect_uri != given("redirect_uri") {

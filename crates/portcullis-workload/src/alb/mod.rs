@@ -37,9 +37,9 @@ use crate::preset::{Place, Preset, Proxy, Settings, TokenIssuer};
 /// issuer and the client ID. Let only the load balancer reach the service, with its security group.
 ///
 /// **The trap**: the load balancers of all customers in a region sign with the same keys, so everyone with an AWS account can
-/// make such a token. Only `signer` in the header says which load balancer signed. The tokens are no compact JWS by the RFC:
-/// their base64 has padding, which strict parsers refuse, and lenient ones verify without it. Each key is a PEM text at a URL
-/// of its own. The field `X-Amzn-Oidc-Identity` is not signed, and `X-Amzn-Oidc-Accesstoken` is for the identity provider.
+/// make such a token. Only `signer` in the header says which load balancer signed. The RFC's form of a compact JWS is broken:
+/// their base64 has padding, which strict parsers refuse, and lenient ones verify without it. Each key is a PEM text at a
+/// separate URL. The field `X-Amzn-Oidc-Identity` is not signed, and `X-Amzn-Oidc-Accesstoken` is for the identity provider.
 /// The token has no `aud`: [`Self::client`] takes its place.
 ///
 /// **What gets in, and what is refused**: each kind of token that a load balancer issues, or that clients send by mistake. "The
@@ -184,7 +184,7 @@ impl TokenIssuer for LoadBalancer {
         Ok(Settings {
             keys: Place::PemBelow(below).into(),
             issuers: vec![self.issuer.clone()],
-            // There is none: the load balancer and the client take its place.
+            // The token has no audience: the load balancer and the client take its place.
             audience: dangerous::any_audience(),
             algorithms: Algorithm::Es256.into(),
         })
