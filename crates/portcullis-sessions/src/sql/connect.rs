@@ -1,6 +1,8 @@
 //! How a store connects to its database.
 
 use std::fmt;
+#[cfg(feature = "sqlite")]
+use std::time::{Duration, Instant};
 
 use portcullis::ConfigError;
 use portcullis::error::Unavailable;
@@ -164,8 +166,6 @@ impl SqlStoreBuilder {
 
     #[cfg(feature = "sqlite")]
     async fn open_sqlite(&self) -> Result<Database, SqlStoreError> {
-        use std::time::Duration;
-
         use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
         if self.url.contains(":memory:") || self.url.contains("mode=memory") {
@@ -178,10 +178,32 @@ impl SqlStoreBuilder {
             .journal_mode(SqliteJournalMode::Wal)
             // With less, a crash of the machine can undo a rotation that was acknowledged.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10));
-        let pool = SqlitePoolOptions::new().max_connections(self.max_connections);
-        Ok(Database::Sqlite(pool.connect_with(options).await.map_err(cannot_connect)?))
+            .busy_timeout(BUSY_TIMEOUT);
+        // Only one of several that open a new file can switch it to WAL, and SQLite tells the others at once that it is
+        // locked, whatever the timeout: <https://sqlite.org/c3ref/busy_handler.html>.
+        let deadline = Instant::now() + BUSY_TIMEOUT;
+        loop {
+            let pool = SqlitePoolOptions::new().max_connections(self.max_connections);
+            match pool.connect_with(options.clone()).await {
+                Ok(pool) => return Ok(Database::Sqlite(pool)),
+                Err(error) if is_locked(&error) && Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err(error) => return Err(cannot_connect(error)),
+            }
+        }
     }
+}
+
+/// How long SQLite waits for another process that has the file locked.
+#[cfg(feature = "sqlite")]
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whether the error is `SQLITE_BUSY`, which has several extended codes: <https://sqlite.org/rescode.html#busy>.
+#[cfg(feature = "sqlite")]
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 /// The URL has the password, so the error of the parser is not shown.
@@ -251,6 +273,28 @@ mod tests {
         for url in ["", "oracle://host", "sqlite::memory:", "sqlite://x?mode=memory", "sessions.db"] {
             let error = error_of(builder(url)).await;
             assert!(error.starts_with("url: "), "{error}");
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn file_that_is_locked_opens_later() {
+        use sqlx::sqlite::SqliteConnectOptions;
+        use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+
+        let folder = tempfile::tempdir().unwrap();
+        for lock in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE", "BEGIN; CREATE TABLE other (id INT)"] {
+            let file = folder.path().join(lock.replace(' ', "_"));
+            let mut other =
+                SqliteConnectOptions::new().filename(&file).create_if_missing(true).connect().await.unwrap();
+            other.execute(lock).await.unwrap();
+            let url = format!("sqlite:{}", file.display());
+            let opening = tokio::spawn(SqlStore::builder(&url).connect());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert!(!opening.is_finished(), "{lock}");
+            other.execute("ROLLBACK").await.unwrap();
+            opening.await.unwrap().unwrap();
+            other.close().await.unwrap();
         }
     }
 
