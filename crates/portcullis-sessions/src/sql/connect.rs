@@ -9,6 +9,8 @@ use portcullis::error::Unavailable;
 
 use super::SqlStore;
 use super::database::Database;
+#[cfg(feature = "sqlite")]
+use super::database::is_locked;
 use super::schema::{self, SchemaError};
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 use crate::server_url::{DANGEROUS, ServerUrl};
@@ -179,8 +181,8 @@ impl SqlStoreBuilder {
             // With less, a crash of the machine can undo a rotation that was acknowledged.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        // Only one of several that open a new file can switch it to WAL, and SQLite tells the others at once that it is
-        // locked, whatever the timeout: <https://sqlite.org/c3ref/busy_handler.html>.
+        // Only one of several that open a new file can switch it to WAL. SQLite does not let the others wait, but tells them
+        // at once that it is locked: <https://sqlite.org/c3ref/busy_handler.html>.
         let deadline = Instant::now() + BUSY_TIMEOUT;
         loop {
             let pool = SqlitePoolOptions::new().max_connections(self.max_connections);
@@ -195,16 +197,9 @@ impl SqlStoreBuilder {
     }
 }
 
-/// How long SQLite waits for another process that has the file locked.
+/// How long a store waits for another process that has the file locked.
 #[cfg(feature = "sqlite")]
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Whether the error is `SQLITE_BUSY`, which has several extended codes: <https://sqlite.org/rescode.html#busy>.
-#[cfg(feature = "sqlite")]
-fn is_locked(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
-}
 
 /// The URL has the password, so the error of the parser is not shown.
 fn unreadable_url(_: sqlx::Error) -> SqlStoreError {

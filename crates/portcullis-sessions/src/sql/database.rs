@@ -1,5 +1,6 @@
 //! The connections to one of the databases, and the few operations that statements need.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis::error::Unavailable;
@@ -126,8 +127,17 @@ const REPEATED_AFTER_DEADLOCKS: usize = 8;
 
 /// Whether the database undid the statement because of a deadlock: SQLSTATE 40001 on MySQL, 40P01 on PostgreSQL.
 fn is_deadlock(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+    code(error).is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+}
+
+/// Whether the error is `SQLITE_BUSY`, which has several extended codes: <https://sqlite.org/rescode.html#busy>.
+#[cfg(feature = "sqlite")]
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    code(error).and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+}
+
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code)
 }
 
 impl Row {
