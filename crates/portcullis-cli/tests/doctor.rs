@@ -246,7 +246,7 @@ fn only_what_the_requests_refuse_is_a_fault_of_certificates() {
     for (params, others, parts) in [
         // An old authority that is shown as well, and not needed.
         (certificate("127.0.0.1"), &[old][..], [""; 2]),
-        // Its authority is trusted, so its path would help nobody.
+        // Its authority is trusted, so its path would not help.
         (of_authority, &[], ["the certificate of an authority as its own -> issue one for 127.0.0.1", "CA:FALSE"]),
         (for_clients, &[], ["the certificate is refused: ", "-> replace the certificate on that server"]),
     ] {

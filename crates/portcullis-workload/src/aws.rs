@@ -35,7 +35,7 @@ use crate::preset::{Place, Preset, Settings, TokenIssuer};
 ///
 /// **The trap**: the issuer is that of one account, and every role of it that has the permission gets a token for any audience,
 /// so the preset needs roles. The caller chooses `request_tags`, so they prove nothing; `principal_tags` are set by
-/// whoever may tag the role. Both are in the object `https://sts.amazonaws.com/`. A role that was deleted and made again has
+/// anyone who may tag the role. Both are in the object `https://sts.amazonaws.com/`. A role that was deleted and made again has
 /// the same ARN.
 ///
 /// **What gets in, and what is refused**: each kind of token that AWS issues, or that clients send by mistake. "The log adds" is
