@@ -7,20 +7,21 @@
 //! A name that the source has is known from then on. A budget limits the questions about all other names, so made-up names
 //! cost the source little, and they never affect known names.
 
+mod recent;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 use tokio::sync::{OnceCell, Semaphore};
 
 use crate::budget::Budget;
 use crate::catch_panic::catch_panic;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Unavailable;
+use crate::lookups::recent::Recent;
 use crate::time_limit;
 
 /// The SHA-256 of a name. Its size does not depend on the token.
@@ -92,8 +93,8 @@ pub(crate) struct Lookups<T> {
     lifetimes: Lifetimes,
     longest: fn(&T) -> Duration,
     clock: Arc<dyn Clock>,
-    known: Cache<Name, Arc<Known<T>>>,
-    refused: Cache<Name, Refused>,
+    known: Recent<Arc<Known<T>>>,
+    refused: Recent<Refused>,
     in_flight: Mutex<HashMap<Name, Arc<OnceCell<Answer<T>>>>>,
     budget: Mutex<Budget>,
     /// The turns for questions about names that are not known.
@@ -147,17 +148,12 @@ const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 impl<T: Clone + Send + Sync + 'static> Lookups<T> {
     pub(crate) fn new(options: Options<T>) -> Self {
         let Options { capacity, lifetimes, limits, weight, longest, clock } = options;
-        // Only names that the source has are kept, so the least recently used one is the one to drop.
-        let known = Cache::builder()
-            .max_capacity(capacity)
-            .eviction_policy(EvictionPolicy::lru())
-            .weigher(move |_: &Name, known: &Arc<Known<T>>| weight(&known.value))
-            .build();
         Self {
             lifetimes,
             longest,
-            known,
-            refused: Cache::new(limits.refused),
+            // Only names that the source has are kept, so the least recently used one is the one to drop.
+            known: Recent::new(capacity, move |known: &Arc<Known<T>>| weight(&known.value)),
+            refused: Recent::new(limits.refused, |_| 1),
             in_flight: Mutex::default(),
             budget: Mutex::new(Budget::new(limits.burst, limits.cooldown, clock.monotonic())),
             turns: Semaphore::new(limits.burst as usize),
@@ -194,14 +190,13 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
     pub(crate) fn forget(&self, name: &Name) {
         let in_flight = self.in_flight().remove(name);
         drop(in_flight);
-        self.known.invalidate(name);
-        self.refused.invalidate(name);
+        self.known.remove(name);
+        self.refused.remove(name);
     }
 
     /// The number of known names.
     pub(crate) fn known_names(&self) -> u64 {
-        self.known.run_pending_tasks();
-        self.known.entry_count()
+        self.known.len() as u64
     }
 
     /// Returns a known value, and asks the source again if that is due. Such a question needs no budget.
@@ -287,13 +282,11 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
         let name = flight.name;
         match (answer, before) {
             (Answer::Found { value, .. }, _) => {
-                self.refused.invalidate(&name);
+                self.refused.remove(&name);
                 let longest = (self.longest)(value);
                 let ask_at = started_at.saturating_add(self.lifetimes.confirmed.mul_f64(ASK_AFTER));
                 let known = Known { value: value.clone(), longest, confirmed_at: started_at, ask_at, failures: 0 };
                 self.known.insert(name, Arc::new(known));
-                // The cache drops surplus values only now and then, so it could exceed its capacity for a while.
-                self.known.run_pending_tasks();
             }
             (Answer::Unavailable { why, .. }, Some(before)) => {
                 tracing::warn!(error = why, "the source of a known name did not answer");
@@ -301,15 +294,15 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
             }
             (Answer::Unavailable { .. }, None) => {}
             (Answer::Absent | Answer::Ambiguous, _) => {
-                self.known.invalidate(&name);
+                self.known.remove(&name);
                 let is_ambiguous = matches!(answer, Answer::Ambiguous);
                 let until = started_at.saturating_add(self.lifetimes.refused);
                 self.refused.insert(name, Refused { is_ambiguous, until });
             }
         }
         if !flight.is_current() {
-            self.known.invalidate(&name);
-            self.refused.invalidate(&name);
+            self.known.remove(&name);
+            self.refused.remove(&name);
         }
     }
 
