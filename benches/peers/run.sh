@@ -3,6 +3,7 @@
 #
 #   bash benches/peers/run.sh            all
 #   bash benches/peers/run.sh NAME...    this library's and these folders only
+#   bash benches/peers/run.sh http       the bench `http`, with the servers of two other libraries
 #
 # Needs Rust, and Node.js 20 with npm for the folder `node`. Takes about ten minutes, building included twice that.
 
@@ -12,6 +13,12 @@ root=$(cd ../.. && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 peers=(jwt-authorizer tower-oauth2-resource-server oauth-resource-server huskarl axum-jwt-auth jwtk jwks_client_rs node)
 [ $# -gt 0 ] && peers=("$@")
+if [ "${1:-}" = http ]; then
+  for peer in jwt-authorizer oauth-resource-server; do
+    CARGO_TARGET_DIR=$target/peers nice -n 10 cargo build --quiet --release --manifest-path "$peer/Cargo.toml"
+  done
+  exec cargo bench --quiet --locked --manifest-path "$root/Cargo.toml" -p portcullis-benches --bench http
+fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 

@@ -14,10 +14,13 @@
 mod finding;
 mod load;
 mod scenarios;
+mod serving;
 mod table;
 
 use std::process::ExitCode;
 use std::time::Duration;
+
+pub use crate::serving::{BareCheck, Stand, token_of};
 
 use crate::finding::Scenario;
 

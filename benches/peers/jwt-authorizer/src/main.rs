@@ -1,4 +1,8 @@
 //! jwt-authorizer, used as in its README. The status of its response decides the outcome.
+//!
+//! With the argument `serve`, it is a server for the bench `http`.
+
+mod serve;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +12,9 @@ use jwt_authorizer::{Authorizer, JwtAuthorizer, Refresh, RefreshStrategy, Valida
 use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        serve::serve();
+    }
     compare::<Peer>(About {
         name: "jwt-authorizer 0.15.0",
         settings: "from_jwks_url, defaults; in 3 and 6 RefreshStrategy::Interval of 1 s, the retry interval left at 10 s",

@@ -1,12 +1,19 @@
 //! oauth-resource-server, used as in its quickstart. The status of its refusal decides the outcome.
+//!
+//! With the argument `serve`, it is a server for the bench `http`.
+
+mod serve;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use oauth_resource_server::{KeyNaming, OAuthConfig, OAuthValidator, refusal};
+use oauth_resource_server::{ConfigError, KeyNaming, OAuthConfig, OAuthValidator, ResolvedOAuthConfig, refusal};
 use portcullis_bench_driver::{About, Answer, Contender, IssuerSettings, NotBuilt, Outcome, compare};
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        serve::serve();
+    }
     compare::<Peer>(About {
         name: "oauth-resource-server 0.4.1",
         settings: "discovery, spawn_background_refresh, defaults",
@@ -21,16 +28,8 @@ impl Contender for Peer {
         if settings.lifetime.is_some() {
             return Err(NotBuilt::NoSuchOption("not configurable, keys are refreshed hourly"));
         }
-        let config = OAuthConfig {
-            enabled: true,
-            issuer: settings.issuer.clone(),
-            audience: settings.audience.clone(),
-            resource: "https://api.example.com".into(),
-            required_scope: Some("read:messages".into()),
-            ..OAuthConfig::default()
-        };
-        let config = config.resolve(KeyNaming::Dotted("oauth")).map_err(|error| NotBuilt::Failed(error.to_string()))?;
-        let validator = OAuthValidator::new(&config.expect("it is enabled"));
+        let config = resolved(settings).map_err(|error| NotBuilt::Failed(error.to_string()))?;
+        let validator = OAuthValidator::new(&config);
         let validator = Arc::new(validator.map_err(|error| NotBuilt::Failed(error.to_string()))?);
         validator.spawn_background_refresh();
         Ok(Self(validator))
@@ -44,4 +43,16 @@ impl Contender for Peer {
         };
         outcome.into()
     }
+}
+
+fn resolved(settings: &IssuerSettings) -> Result<ResolvedOAuthConfig, ConfigError> {
+    let config = OAuthConfig {
+        enabled: true,
+        issuer: settings.issuer.clone(),
+        audience: settings.audience.clone(),
+        resource: "https://api.example.com".into(),
+        required_scope: Some("read:messages".into()),
+        ..OAuthConfig::default()
+    };
+    Ok(config.resolve(KeyNaming::Dotted("oauth"))?.expect("it is enabled"))
 }
