@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use headers::{CacheControl, HeaderMapExt as _};
-use reqwest::header::HeaderMap;
+use reqwest::header::{CACHE_CONTROL, HeaderMap};
 
 use crate::keys::remote::settings::FetchSettings;
 
@@ -11,12 +10,51 @@ use crate::keys::remote::settings::FetchSettings;
 /// the lower bound, because one fetch per request would overload the issuer. A response without a readable `max-age`
 /// gets the default. `Age` and `Expires` are ignored.
 pub(super) fn lifetime(headers: &HeaderMap, settings: &FetchSettings) -> Duration {
-    let requested = match headers.typed_get::<CacheControl>() {
-        Some(control) if control.no_store() || control.no_cache() => Duration::ZERO,
-        Some(control) => control.max_age().unwrap_or(settings.lifetime),
-        None => settings.lifetime,
-    };
-    requested.clamp(settings.min_lifetime, settings.max_lifetime)
+    let mut max_age = None;
+    for value in headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()) {
+        for directive in outside_quotes(value) {
+            match Directive::parse(directive) {
+                Directive::NoStore => return settings.min_lifetime,
+                Directive::MaxAge(age) => max_age = Some(age),
+                Directive::Other => {}
+            }
+        }
+    }
+    max_age.unwrap_or(settings.lifetime).clamp(settings.min_lifetime, settings.max_lifetime)
+}
+
+enum Directive {
+    /// `no-store`, or `no-cache` for the whole response.
+    NoStore,
+    /// The last one counts.
+    MaxAge(Duration),
+    Other,
+}
+
+impl Directive {
+    fn parse(text: &str) -> Self {
+        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+        let is = |expected: &str| name.trim().eq_ignore_ascii_case(expected);
+        match value {
+            None if is("no-store") || is("no-cache") => Self::NoStore,
+            Some(seconds) if is("max-age") => {
+                let seconds = seconds.trim().trim_matches('"');
+                let is_number = seconds.bytes().all(|byte| byte.is_ascii_digit());
+                let seconds = if is_number { seconds.parse().ok() } else { None };
+                seconds.map_or(Self::Other, |seconds| Self::MaxAge(Duration::from_secs(seconds)))
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Splits a field at its commas, except those in quoted strings.
+fn outside_quotes(field: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    field.split(move |character| {
+        is_quoted ^= character == '"';
+        character == ',' && !is_quoted
+    })
 }
 
 #[cfg(test)]
@@ -45,6 +83,16 @@ mod tests {
             ("no-store", 60),
             ("no-cache, max-age=900", 60),
             ("private", 600),
+            ("Max-Age=900", 900),
+            ("max-age = \"900\"", 900),
+            ("max-age=900, max-age=1200", 1_200),
+            ("max-age=900, NO-STORE", 60),
+            ("max-age=+900", 600),
+            ("max-age=", 600),
+            ("max-age", 600),
+            // A field that the client must not cache, and a quoted text.
+            ("no-cache=\"set-cookie\", max-age=900", 900),
+            ("extension=\"a, no-store, max-age=700\", max-age=900", 900),
             ("s-maxage=5", 600),
             // An unreadable value is ignored.
             ("max-age=99999999999999999999999", 600),
@@ -56,6 +104,8 @@ mod tests {
             assert_eq!(seconds(control), expected, "{control:?}");
         }
         assert_eq!(lifetime(&HeaderMap::new(), &FetchSettings::default()).as_secs(), 600);
+        let two = headers(&[("cache-control", "public"), ("cache-control", "max-age=900")]);
+        assert_eq!(lifetime(&two, &FetchSettings::default()).as_secs(), 900);
         let old = headers(&[("cache-control", "max-age=3600"), ("age", "3000"), ("expires", "0")]);
         assert_eq!(lifetime(&old, &FetchSettings::default()).as_secs(), 3_600);
     }
