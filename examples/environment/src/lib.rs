@@ -192,6 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn readme_has_a_row_for_each_provider() {
+        let readme = include_str!("../README.md");
+        let presets = PRESETS.iter().chain(&MACHINES).map(|(variables, _)| *variables);
+        for variables in presets.chain(PROXIES.iter().map(|(variables, ..)| *variables)) {
+            let cell = variables.iter().map(|variable| format!("`{variable}`")).collect::<Vec<_>>().join(", ");
+            let rows = readme.lines().filter(|line| line.ends_with(&format!("| {cell} |"))).count();
+            assert_eq!(rows, 1, "README.md has to have one row that ends with: | {cell} |");
+        }
+        let rows = readme.lines().filter(|line| line.starts_with("| ") && line.contains("| `")).count();
+        // One more row is for any other issuer.
+        assert_eq!(rows, PRESETS.len() + MACHINES.len() + PROXIES.len() + 1);
+    }
+
+    #[test]
     fn two_providers_are_refused_by_name() {
         let error = named(&["AZURE_TENANT_ID", "PORTCULLIS_ISSUER"]).unwrap_err().to_string();
         assert!(error.contains("AZURE_TENANT_ID") && error.contains("PORTCULLIS_ISSUER"), "{error}");
