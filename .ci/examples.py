@@ -32,7 +32,6 @@ NOT_RUN = {
     ("monitoring", "promtool test rules examples/monitoring/alerts_test.yml"): (
         "needs Prometheus; the live tests of the dashboard run it"
     ),
-    ("sessions", "cargo test -p example-sessions --test browser"): "a test of the stage `tests`",
 }
 
 
@@ -63,6 +62,8 @@ def main(target, names):
         sys.exit("\n".join(problems))
 
     build(target, [program for found in plan.values() for block in found for program in block.programs])
+    if "openid-login" in plan:
+        check_openid_login(target)
     if not terminals.enter_own_network():
         print("in the network of this machine: the ports of the documents must be free")
     started = time.monotonic()
@@ -83,12 +84,21 @@ def first_command():
 
 def build(target, programs):
     for program in dict.fromkeys(programs):
-        started = time.monotonic()
-        environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
-        subprocess.run(
-            ["cargo", "build", "--quiet", "--locked", f"--package={program}"], cwd=ROOT, env=environment, check=True
-        )
-        print(f"{time.monotonic() - started:6.1f} s  built {program}", flush=True)
+        cargo(target, ROOT, "build", f"--package={program}")
+
+
+def check_openid_login(target):
+    """Checks the separate workspace, in the folder where stage `lints` has built its dependencies."""
+    cargo(target / "openid", ROOT / "examples/openid-login", "check")
+
+
+def cargo(target, folder, *command):
+    """Runs cargo without a limit of time, before the blocks: they have a limit, and a network without other machines."""
+    started = time.monotonic()
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
+    if subprocess.run(["cargo", *command, "--quiet", "--locked"], cwd=folder, env=environment).returncode != 0:
+        sys.exit(f"cargo {' '.join(command)} failed")
+    print(f"{time.monotonic() - started:6.1f} s  cargo {' '.join(command)}", flush=True)
 
 
 class Walk:
