@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import ssl
@@ -47,7 +48,10 @@ def main():
 
         files = buildah.files(image)
         expect(files == ["example-axum"], f"the image has {files}")
-        print(f"the image has one file of {program.stat().st_size / 1e6:.1f} MB")
+        size = program.stat().st_size / 1e6
+        print(f"the image has one file of {size:.1f} MB")
+        stated = re.findall(r"The image has about (\d+) MB", (ROOT / "crates/portcullis/docs/building.md").read_text())
+        expect(stated == [f"{size:.0f}"], f"crates/portcullis/docs/building.md says {stated} MB")
 
 
 class Buildah:
