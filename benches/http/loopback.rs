@@ -37,9 +37,7 @@ pub(crate) fn run(quick: bool) {
             contender.turn(seconds);
         }
     }
-    println!(
-        "\nover loopback, keep-alive, 64 connections, one core for the server; medians of {rounds} turns of {seconds} s"
-    );
+    println!("\nover loopback, keep-alive, 64 connections, one core for the server; {rounds} turns of {seconds} s");
     println!("{:<38}{:>10}{:>12}{:>10}{:>15}", "", "per second", "of the core", "of open", "of signature");
     for contender in &contenders {
         contender.print();
