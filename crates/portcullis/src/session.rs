@@ -101,7 +101,7 @@ impl<V, C> CheckedVerifier<V, C> {
 #[async_trait]
 impl<V: Verifier, C: SessionCheck + 'static> Verifier for CheckedVerifier<V, C> {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let caller = self.verifier.verify(credential).await?;
+        let caller = self.verifier.begin(credential).finish().await?;
         ask(&*self.check, &caller, &self.counters).await?;
         Ok(caller.with_recheck(AskAgain(Arc::clone(&self.check), Arc::clone(&self.counters))))
     }

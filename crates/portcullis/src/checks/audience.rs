@@ -101,10 +101,10 @@ impl Audience {
             AudienceRule::Any => Ok(()),
             // Ory Hydra and Kinde write an empty list where there is no audience.
             AudienceRule::NotIssued => wrong_unless(!claims.contains("aud") || claims.audiences().next().is_none()),
-            AudienceRule::AnyOf { claim, .. } if !claims.contains(claim) => Err(InvalidToken::missing(claim.clone())),
-            AudienceRule::AnyOf { claim, accepted } if claim == "aud" => {
+            AudienceRule::AnyOf { claim, accepted } if claim == "aud" && claims.has_audience() => {
                 wrong_unless(claims.audiences().any(|audience| is_one_of(accepted, audience)))
             }
+            AudienceRule::AnyOf { claim, .. } if !claims.contains(claim) => Err(InvalidToken::missing(claim.clone())),
             AudienceRule::AnyOf { claim, accepted } => {
                 let values = claims.string_or_strings(claim)?;
                 wrong_unless(values.iter().any(|value| is_one_of(accepted, value)))

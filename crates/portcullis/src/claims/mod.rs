@@ -42,17 +42,17 @@ pub struct Claims {
 
 impl Claims {
     pub(crate) fn parse(payload: Vec<u8>) -> Result<Self, InvalidToken> {
-        Self::parse_with(payload, JsonObject::optional_string)
+        Self::parse_with(payload, |object, value| object.string(value).ok_or(WrongType))
     }
 
     /// Like [`Self::parse`], but `sub` and `jti` may be integers, which are read as their decimal text.
     pub(crate) fn parse_with_integer_ids(payload: Vec<u8>) -> Result<Self, InvalidToken> {
-        Self::parse_with(payload, JsonObject::optional_string_or_integer)
+        Self::parse_with(payload, JsonObject::string_or_integer)
     }
 
     fn parse_with(
         payload: Vec<u8>,
-        read_id: fn(&JsonObject, &str) -> Result<Option<Text>, WrongType>,
+        read_id: fn(&JsonObject, &str) -> Result<Text, WrongType>,
     ) -> Result<Self, InvalidToken> {
         let object = JsonObject::parse(payload).map_err(|error| InvalidToken::Malformed {
             part: match error {
@@ -60,20 +60,26 @@ impl Claims {
                 _ => "payload",
             },
         })?;
-        let text = |name: &'static str| object.optional_string(name).map_err(|_| InvalidToken::invalid(name));
-        let id = |name: &'static str| read_id(&object, name).map_err(|_| InvalidToken::invalid(name));
-        let date = |name: &'static str| match object.raw(name) {
-            None => Ok(None),
-            Some(value) => NumericDate::parse(value).map(Some).ok_or_else(|| InvalidToken::invalid(name)),
+        let [iss, sub, aud, jti, exp, nbf, iat] =
+            object.values_of(["iss", "sub", "aud", "jti", "exp", "nbf", "iat"]);
+        // In the order of the reasons.
+        let text = |name, value: Option<&str>| {
+            value.map(|value| object.string(value).ok_or_else(|| InvalidToken::invalid(name))).transpose()
+        };
+        let id = |name, value: Option<&str>| {
+            value.map(|value| read_id(&object, value).map_err(|_| InvalidToken::invalid(name))).transpose()
+        };
+        let date = |name, value: Option<&str>| {
+            value.map(|value| NumericDate::parse(value).ok_or_else(|| InvalidToken::invalid(name))).transpose()
         };
         Ok(Self {
-            issuer: text("iss")?,
-            subject: id("sub")?,
-            audiences: Audiences::read(&object)?,
-            token_id: id("jti")?,
-            expires_at: date("exp")?,
-            not_before: date("nbf")?,
-            issued_at: date("iat")?,
+            issuer: text("iss", iss)?,
+            subject: id("sub", sub)?,
+            audiences: Audiences::read(&object, aud)?,
+            token_id: id("jti", jti)?,
+            expires_at: date("exp", exp)?,
+            not_before: date("nbf", nbf)?,
+            issued_at: date("iat", iat)?,
             object,
         })
     }
@@ -104,6 +110,11 @@ impl Claims {
     /// Returns `aud`, the audiences. A string is one audience.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.audiences.as_slice().iter().map(|audience| audience.of(self.object.text()))
+    }
+
+    /// Whether `aud` is present. Null is not an audience, so that [`Self::parse`] refuses it.
+    pub(crate) fn has_audience(&self) -> bool {
+        !matches!(self.audiences, Audiences::None)
     }
 
     /// Returns `jti`, the identifier of the token.
@@ -236,8 +247,8 @@ enum Audiences {
 }
 
 impl Audiences {
-    fn read(object: &JsonObject) -> Result<Self, InvalidToken> {
-        let Some(value) = object.raw("aud") else { return Ok(Self::None) };
+    fn read(object: &JsonObject, value: Option<&str>) -> Result<Self, InvalidToken> {
+        let Some(value) = value else { return Ok(Self::None) };
         if let Some(one) = object.string(value) {
             return Ok(Self::One(one));
         }

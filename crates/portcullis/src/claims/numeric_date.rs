@@ -72,6 +72,9 @@ impl NumericDate {
 
     /// Reads the JSON text of a number. Returns `None` for other values and for numbers outside 64 bits.
     pub(crate) fn parse(json: &str) -> Option<Self> {
+        if let Some(seconds) = small_integer(json) {
+            return Some(Self { seconds, nanos: 0 });
+        }
         if let Ok(seconds) = serde_json::from_str::<i64>(json) {
             return Some(Self { seconds, nanos: 0 });
         }
@@ -110,6 +113,17 @@ impl fmt::Display for NumericDate {
     }
 }
 
+/// Reads one to eighteen digits without a leading zero, as nearly all dates have.
+fn small_integer(json: &str) -> Option<i64> {
+    let digits = json.as_bytes();
+    if digits.len() > 18 || matches!(digits, [] | [b'0', ..]) {
+        return None;
+    }
+    digits.iter().try_fold(0, |value: i64, digit| {
+        digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +135,8 @@ mod tests {
             ("1300819380", 1_300_819_380, 0),
             ("4294967296", 4_294_967_296, 0),
             ("9223372036854775807", i64::MAX, 0),
+            ("999999999999999999", 999_999_999_999_999_999, 0),
+            ("1000000000000000000", 1_000_000_000_000_000_000, 0),
             ("-1", -1, 0),
             ("-0.5", -1, 500_000_000),
             ("1.25", 1, 250_000_000),
@@ -133,7 +149,7 @@ mod tests {
 
     #[test]
     fn numbers_outside_64_bits_are_not_dates() {
-        for json in ["9223372036854775808", "1e19", "-1e19", "1e308", "1e999", "\"1\"", "null", "true", "[]", "", "NaN"]
+        for json in ["9223372036854775808", "1e19", "-1e19", "1e308", "1e999", "\"1\"", "null", "true", "[]", "", "NaN", "01", "1_0"]
         {
             assert_eq!(NumericDate::parse(json), None, "{json}");
         }

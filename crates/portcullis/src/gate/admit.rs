@@ -247,7 +247,7 @@ impl Gate {
 
     async fn verify_and_check(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, Denied> {
         let scheme = Some(credential.scheme());
-        let verified = self.0.verifier.verify(credential).await.map_err(|error| {
+        let verified = self.0.verifier.begin(credential).finish().await.map_err(|error| {
             let (explanation, comparison) = self.explain(credential, &error);
             Denied { explanation, comparison, ..Denied::new(error, scheme) }
         })?;

@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 
 use memchr::memchr;
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
+
+use crate::jose::json_plain;
 
 /// How deep objects and arrays may nest. Real tokens stay below ten.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -20,6 +23,9 @@ pub(crate) enum Depth {
     Unknown,
 }
 
+/// The index of the members of an object.
+pub(super) type Members = SmallVec<[Member; 16]>;
+
 /// The text of a JSON object and an index of its top-level members.
 #[derive(Clone)]
 pub(crate) struct JsonObject {
@@ -27,29 +33,63 @@ pub(crate) struct JsonObject {
     text: String,
     json_bytes: usize,
     /// Most objects have few members, so their index needs no second piece of memory.
-    members: SmallVec<[Member; 16]>,
+    members: Members,
+    /// One bit for each kind of name. Without its bit, a member is absent.
+    kinds: u64,
+    has_escapes: bool,
 }
 
+/// A member of an object. It is small, because the index is moved with its object.
 #[derive(Clone, Copy)]
-struct Member {
-    name: Span,
-    /// Distinguishes most names without a comparison of their texts.
-    shape: NameShape,
+pub(super) struct Member {
+    name_start: u32,
+    name: NameShape,
     value: Span,
 }
 
-/// The length, the first byte and the last byte of a name.
+impl Member {
+    /// The member of `text` with the name and the value at these positions. `None` for a name of 16 MiB.
+    pub(super) fn new(text: &str, name: Span, value: Span) -> Option<Self> {
+        Some(Self { name_start: name.start, name: NameShape::of(text.as_bytes().get(name.range())?)?, value })
+    }
+
+    /// The name and the value.
+    pub(super) fn of<'t>(&self, text: &'t str) -> (&'t str, &'t str) {
+        (self.name_in(text), self.value.of(text))
+    }
+
+    /// The bit of the kind of its name.
+    pub(super) fn kind(&self) -> u64 {
+        self.name.kind()
+    }
+
+    /// Whether both have the same name.
+    pub(super) fn has_name_of(&self, other: &Self, text: &str) -> bool {
+        self.name == other.name && self.name_in(text) == other.name_in(text)
+    }
+
+    fn name_in<'t>(&self, text: &'t str) -> &'t str {
+        Span { start: self.name_start, end: self.name_start.saturating_add(self.name.length()) }.of(text)
+    }
+}
+
+/// The length of a name, up to 16 MiB, and its first byte. It distinguishes most names without a comparison of their texts.
 #[derive(Clone, Copy, Eq, PartialEq)]
-struct NameShape(u32, u8, u8);
+struct NameShape(u32);
 
 impl NameShape {
-    fn of(name: &str) -> Self {
-        let bytes = name.as_bytes();
-        Self(
-            u32::try_from(name.len()).unwrap_or(u32::MAX),
-            bytes.first().copied().unwrap_or(0),
-            bytes.last().copied().unwrap_or(0),
-        )
+    fn of(name: &[u8]) -> Option<Self> {
+        let length = u32::try_from(name.len()).ok().filter(|length| length >> 24 == 0)?;
+        Some(Self(length << 8 | u32::from(name.first().copied().unwrap_or(0))))
+    }
+
+    /// One of 64 bits, by which most names differ.
+    fn kind(self) -> u64 {
+        1 << (self.0.wrapping_mul(0x9e37_79b1) >> 26)
+    }
+
+    fn length(self) -> u32 {
+        self.0 >> 8
     }
 }
 
@@ -61,25 +101,38 @@ impl JsonObject {
 
     /// Like [`Self::parse`], but stops at the first member after `max_members`.
     pub(crate) fn parse_at_most(max_members: usize, depth: Depth, bytes: Vec<u8>) -> Result<Self, JsonError> {
-        if depth == Depth::Unknown && depth_exceeds(&bytes, MAX_DEPTH) {
+        let text = String::from_utf8(bytes).map_err(|_| JsonError::NotJson)?;
+        match json_plain::members(&text, max_members) {
+            Some((members, kinds)) => {
+                Ok(Self { json_bytes: text.len(), text, members, kinds, has_escapes: false })
+            }
+            None => Self::parse_general(max_members, depth, text),
+        }
+    }
+
+    /// Parses any text.
+    pub(super) fn parse_general(max_members: usize, depth: Depth, text: String) -> Result<Self, JsonError> {
+        if depth == Depth::Unknown && depth_exceeds(text.as_bytes(), MAX_DEPTH) {
             return Err(JsonError::TooDeep);
         }
-        let text = String::from_utf8(bytes).map_err(|_| JsonError::NotJson)?;
         let mut deserializer = serde_json::Deserializer::from_str(&text);
         let Index { members, decoded_names } = IndexSeed { text: &text, max_members }
             .deserialize(&mut deserializer)
             .map_err(|_| JsonError::NotAnObject)?;
         deserializer.end().map_err(|_| JsonError::NotJson)?;
-        let mut object = Self { json_bytes: text.len(), text, members };
+        let has_escapes = memchr(b'\\', text.as_bytes()).is_some();
+        let mut object = Self { json_bytes: text.len(), text, members, kinds: 0, has_escapes };
         for (position, name) in decoded_names {
             let kept = object.keep(&name).ok_or(JsonError::NotAnObject)?;
+            let name = NameShape::of(name.as_bytes()).ok_or(JsonError::NotAnObject)?;
             if let Some(member) = object.members.get_mut(position) {
-                member.name = kept;
+                (member.name_start, member.name) = (kept.start, name);
             }
         }
         if object.has_duplicates() {
             return Err(JsonError::DuplicateMember);
         }
+        object.kinds = object.members.iter().fold(0, |kinds, member| kinds | member.name.kind());
         Ok(object)
     }
 
@@ -97,7 +150,7 @@ impl JsonObject {
     /// Keeps another text in the same memory. Returns its position, or `None` beyond 4 GiB.
     pub(crate) fn keep(&mut self, text: &str) -> Option<Span> {
         let (start, end) = (self.text.len(), self.text.len().checked_add(text.len())?);
-        let position = Span { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? };
+        let position = Span::new(start, end)?;
         self.text.push_str(text);
         Some(position)
     }
@@ -109,21 +162,36 @@ impl JsonObject {
 
     /// The JSON text of the value of the member `name`.
     pub(crate) fn raw(&self, name: &str) -> Option<&str> {
-        let shape = NameShape::of(name);
-        let named = |member: &&Member| member.shape == shape && member.name.of(&self.text) == name;
+        let shape = NameShape::of(name.as_bytes()).filter(|shape| self.kinds & shape.kind() != 0)?;
+        let named = |member: &&Member| member.name == shape && member.name_in(&self.text) == name;
         let member = self.members.iter().find(named)?;
         Some(member.value.of(&self.text))
     }
 
+    /// The JSON texts of the values of the members `names`.
+    #[inline]
+    pub(crate) fn values_of<const N: usize>(&self, names: [&str; N]) -> [Option<&str>; N] {
+        let shapes = names.map(|name| NameShape::of(name.as_bytes()));
+        let mut values = [None; N];
+        for member in &self.members {
+            for ((name, shape), value) in names.iter().zip(&shapes).zip(&mut values) {
+                if *shape == Some(member.name) && member.name_in(&self.text) == *name {
+                    *value = Some(member.value.of(&self.text));
+                }
+            }
+        }
+        values
+    }
+
     /// The name and the JSON text of each member, in the order of the text.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members.iter().map(|member| (member.name.of(&self.text), member.value.of(&self.text)))
+        self.members.iter().map(|member| member.of(&self.text))
     }
 
     /// Reads `value`, which [`Self::raw`] returned, as a string.
     pub(crate) fn string(&self, value: &str) -> Option<Text> {
         let inner = value.strip_prefix('"')?.strip_suffix('"')?;
-        if memchr(b'\\', inner.as_bytes()).is_some() {
+        if self.has_escapes && memchr(b'\\', inner.as_bytes()).is_some() {
             return serde_json::from_str::<String>(value).ok().map(|owned| Text::Owned(owned.into()));
         }
         Span::within(self.text(), inner).map(Text::Span)
@@ -137,31 +205,25 @@ impl JsonObject {
         }
     }
 
-    /// Like [`Self::optional_string`], but an integer counts as its decimal text. An integer in JSON has exactly one, apart from
-    /// `-0`.
-    pub(crate) fn optional_string_or_integer(&self, name: &str) -> Result<Option<Text>, WrongType> {
-        let is_integer = |value: &str| {
-            let digits = value.strip_prefix('-').unwrap_or(value);
-            value != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        match self.raw(name) {
-            Some(value) if is_integer(value) => Ok(Span::within(self.text(), value).map(Text::Span)),
-            _ => self.optional_string(name),
+    /// Like [`Self::string`], but an integer counts as its decimal text. An integer in JSON has exactly one, apart from `-0`.
+    pub(crate) fn string_or_integer(&self, value: &str) -> Result<Text, WrongType> {
+        let digits = value.strip_prefix('-').unwrap_or(value);
+        let is_integer = value != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if is_integer {
+            return Span::within(self.text(), value).map(Text::Span).ok_or(WrongType);
         }
+        self.string(value).ok_or(WrongType)
     }
 
     fn has_duplicates(&self) -> bool {
         // For a few dozen members, comparing pairs is faster than hashing.
         if self.members.len() <= 24 {
             return self.members.iter().enumerate().any(|(position, member)| {
-                let same = |other: &Member| {
-                    other.shape == member.shape && other.name.of(&self.text) == member.name.of(&self.text)
-                };
-                self.members.iter().skip(position + 1).any(same)
+                self.members.iter().skip(position + 1).any(|other| other.has_name_of(member, &self.text))
             });
         }
         let mut seen = HashSet::with_capacity(self.members.len());
-        !self.members.iter().all(|member| seen.insert(member.name.of(&self.text)))
+        !self.members.iter().all(|member| seen.insert(member.name_in(&self.text)))
     }
 }
 
@@ -211,6 +273,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// From `start` to before `end`. `None` beyond 4 GiB.
+    pub(super) fn new(start: usize, end: usize) -> Option<Self> {
+        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    }
+
     /// Finds the position of `piece`, which must be a slice of `text`.
     fn within(text: &str, piece: &str) -> Option<Self> {
         let start = (piece.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
@@ -218,11 +285,15 @@ impl Span {
         if end > text.len() {
             return None;
         }
-        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+        Self::new(start, end)
     }
 
     fn of(self, text: &str) -> &str {
-        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+        text.get(self.range()).unwrap_or_default()
+    }
+
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 }
 
@@ -272,7 +343,7 @@ struct IndexSeed<'t> {
 
 /// The members of an object.
 struct Index {
-    members: SmallVec<[Member; 16]>,
+    members: Members,
     /// The names that have escapes, and the positions of their members.
     decoded_names: Vec<(usize, String)>,
 }
@@ -301,7 +372,6 @@ impl<'de> Visitor<'de> for IndexSeed<'de> {
                 return Err(too_many());
             }
             let value = map.next_value::<&'de RawValue>()?.get();
-            let shape = NameShape::of(&name);
             let name = match name {
                 Cow::Borrowed(name) => Span::within(self.text, name).ok_or_else(outside)?,
                 Cow::Owned(name) => {
@@ -310,7 +380,7 @@ impl<'de> Visitor<'de> for IndexSeed<'de> {
                 }
             };
             let value = Span::within(self.text, value).ok_or_else(outside)?;
-            members.push(Member { name, shape, value });
+            members.push(Member::new(self.text, name, value).ok_or_else(outside)?);
         }
         // The index of a large object may be cached for long.
         if members.len() > 64 {

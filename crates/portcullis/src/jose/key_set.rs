@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde_json::value::RawValue;
 
 use crate::jose::algorithm::Algorithm;
@@ -35,7 +36,8 @@ pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 /// ```
 #[derive(Clone, Default)]
 pub struct KeySet {
-    by_id: HashMap<Box<str>, Vec<Arc<VerifyingKey>>>,
+    /// The names come from the issuer, so a fast hash is enough.
+    by_id: HashMap<Box<str>, Vec<Arc<VerifyingKey>>, RandomState>,
     /// A longer `kid` is not looked up: hashing it takes longer than a refusal may.
     longest_id: usize,
     keys: Vec<Arc<VerifyingKey>>,
@@ -150,7 +152,7 @@ impl KeySet {
     /// Makes a key set from keys.
     pub fn from_keys(keys: impl IntoIterator<Item = Arc<VerifyingKey>>) -> Self {
         let keys: Vec<_> = keys.into_iter().collect();
-        let mut by_id: HashMap<Box<str>, Vec<_>> = HashMap::new();
+        let mut by_id: HashMap<Box<str>, Vec<_>, RandomState> = HashMap::default();
         for key in &keys {
             if let Some(id) = key.id() {
                 by_id.entry(id.into()).or_default().push(Arc::clone(key));

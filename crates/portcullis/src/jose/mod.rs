@@ -10,6 +10,7 @@ pub(crate) mod compact;
 mod convert_jsonwebtoken;
 pub(crate) mod header;
 pub(crate) mod json;
+mod json_plain;
 pub(crate) mod json_start;
 pub(crate) mod jwk;
 pub(crate) mod key;

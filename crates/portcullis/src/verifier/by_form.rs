@@ -9,7 +9,7 @@ use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, ConfigError, InvalidToken};
 use crate::jose::compact::{DEFAULT_MAX_BYTES, has_form_of_jwt};
 use crate::keys::KeyStatus;
-use crate::verifier::{CheckReport, Comparison, Verified, Verifier, each_once};
+use crate::verifier::{CheckReport, Comparison, Verification, Verified, Verifier, each_once};
 
 /// A verifier for each form of token: for JWTs, for tokens with a known prefix, and for all others.
 ///
@@ -100,7 +100,14 @@ impl ByForm {
 #[async_trait]
 impl Verifier for ByForm {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        self.of(credential.unverified_bytes())?.verify(credential).await
+        self.begin(credential).finish().await
+    }
+
+    fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
+        match self.of(credential.unverified_bytes()) {
+            Ok(verifier) => verifier.begin(credential),
+            Err(error) => Verification::Done(Err(error.into())),
+        }
     }
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {

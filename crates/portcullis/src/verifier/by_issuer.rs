@@ -9,11 +9,14 @@ use async_trait::async_trait;
 use crate::attempts::run_all;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, ConfigError, InvalidToken};
+use crate::jose::compact::Compact;
 use crate::keys::KeyStatus;
 use crate::verifier::diagnosis::{compare_issuers, of_unknown_issuer};
-use crate::verifier::issuer_reader::IssuerReader;
+use crate::verifier::issuer_reader::{IssuerReader, UnverifiedIssuer};
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
-use crate::verifier::{CheckReport, Comparison, JwtVerifier, UnverifiedToken, Verified, Verifier, each_once};
+use crate::verifier::{
+    CheckReport, Comparison, JwtVerifier, UnverifiedToken, Verification, Verified, Verifier, each_once,
+};
 
 /// The number of verifiers that are asked about a refused token of no known issuer.
 const EXPLAINING: usize = 4;
@@ -93,6 +96,29 @@ impl ByIssuer {
         Ok(Self { verifiers, by_issuer, longest_issuer, max_token_bytes, opaque_prefixes, reader, schemes })
     }
 
+    /// Splits the token, and chooses the verifier of its issuer.
+    fn choose<'a>(
+        &'a self,
+        credential: &Credential<'a>,
+    ) -> Result<(&'a JwtVerifier, UnverifiedIssuer, Compact<'a>), AuthError> {
+        let token = self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes)?;
+        match self.reader.read(&token) {
+            Ok(issuer) => match self.of_issuer(&issuer.name) {
+                Some(verifier) => Ok((verifier, issuer, token)),
+                None => {
+                    // An unreadable header is reported before an unknown issuer.
+                    self.reader.read_header(&token)?;
+                    Err(InvalidToken::WrongIssuer.into())
+                }
+            },
+            Err(error) => {
+                // And before an unreadable payload.
+                self.reader.read_header(&token)?;
+                Err(error)
+            }
+        }
+    }
+
     fn of_issuer(&self, issuer: &str) -> Option<&JwtVerifier> {
         if issuer.len() > self.longest_issuer {
             return None;
@@ -104,18 +130,27 @@ impl ByIssuer {
 #[async_trait]
 impl Verifier for ByIssuer {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        let token = self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes)?;
-        let issuer = self.reader.read(&token);
-        if let Ok(issuer) = &issuer
-            && let Some(verifier) = self.of_issuer(&issuer.name)
-        {
-            let verified = verifier.verify_split(credential, &token, None).await?;
-            self.reader.was_good(issuer, false);
-            return Ok(verified);
+        self.begin(credential).finish().await
+    }
+
+    fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
+        let (verifier, issuer, token) = match self.choose(credential) {
+            Ok(chosen) => chosen,
+            Err(error) => return Verification::Done(Err(error)),
+        };
+        match verifier.begin_split(credential, token, None) {
+            Verification::Done(result) => {
+                if result.is_ok() {
+                    self.reader.was_good(&issuer, false);
+                }
+                Verification::Done(result)
+            }
+            Verification::Waits(rest) => Verification::Waits(Box::pin(async move {
+                let verified = rest.await?;
+                self.reader.was_good(&issuer, false);
+                Ok(verified)
+            })),
         }
-        // An unreadable header is reported before an unreadable payload.
-        self.reader.read_header(&token)?;
-        Err(issuer.err().unwrap_or_else(|| InvalidToken::WrongIssuer.into()))
     }
 
     /// Asks the verifier of the token's issuer. Without one, the first verifiers may recognize the form of the token.

@@ -15,7 +15,7 @@ use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::{Compact, check_size};
 use crate::jose::{Header, VerifyingKey};
 use crate::verifier::JwtVerifier;
-use crate::verifier::key_lookup::allowed_algorithm;
+use crate::verifier::key_lookup::{Tries, allowed_algorithm};
 
 /// One check of a token, for diagnosis; from [`Verifier::diagnose`](crate::Verifier::diagnose).
 #[non_exhaustive]
@@ -107,8 +107,8 @@ impl JwtVerifier {
                 let algorithm = alg.with(allowed_algorithm(header, self.algorithms), &mut reports);
                 match algorithm {
                     Some(algorithm) => {
-                        let mut search = self.key_search(header, algorithm);
-                        match key.with(search.find().await, &mut reports) {
+                        let search = self.key_search(header, algorithm);
+                        match key.with(search.find(&Tries::default()).await, &mut reports) {
                             Some(first) => {
                                 let verified = search
                                     .verify(|key, algorithm| token.verify(key, algorithm), Arc::clone(&first))

@@ -12,24 +12,23 @@ use crate::verifier::allowance::{Allowance, UsedUp};
 /// Caches the header of the last good token, by its encoded text. An issuer writes the same header, byte for byte, until it
 /// changes its key, so it is decoded and parsed only once.
 ///
-/// Only headers of tokens with a good signature are cached, so forged tokens cannot replace the entry.
+/// Only headers of tokens with a good signature are cached, so forged tokens cannot replace the entry. Their type and
+/// algorithm were checked, so that is not repeated.
 #[derive(Default)]
 pub(super) struct HeaderMemo(ArcSwapOption<(Box<[u8]>, Arc<Header>)>);
 
 impl HeaderMemo {
-    /// Returns the token's header from the cache, or `read`, or reads it. It also returns whether reading it took one from
-    /// `allowance`.
-    pub(super) fn recall_or_read(
-        &self,
+    /// Returns the token's header from the cache.
+    pub(super) fn recall(&self, token: &Compact<'_>) -> Option<Arc<Header>> {
+        self.0.load().as_ref().filter(|known| *known.0 == *token.encoded_header()).map(|known| Arc::clone(&known.1))
+    }
+
+    /// Returns `read`, or reads the header. It also returns whether reading it took one from `allowance`.
+    pub(super) fn read(
         token: &Compact<'_>,
         read: Option<Header>,
         allowance: &Allowance,
     ) -> Result<(Arc<Header>, bool), AuthError> {
-        if let Some(known) = &*self.0.load()
-            && *known.0 == *token.encoded_header()
-        {
-            return Ok((Arc::clone(&known.1), false));
-        }
         let (header, counts) = match read {
             Some(header) => (header, false),
             None => read_header(token, allowance)?,
@@ -71,7 +70,8 @@ mod tests {
         let (memo, allowance) = (HeaderMemo::default(), Allowance::of(3));
         let read = |token: &str| {
             let token = Compact::parse(token.as_bytes(), 1_000).unwrap();
-            memo.recall_or_read(&token, None, &allowance).map(|(header, counts)| {
+            let known = memo.recall(&token).map(|header| Ok((header, false)));
+            known.unwrap_or_else(|| HeaderMemo::read(&token, None, &allowance)).map(|(header, counts)| {
                 if header.key_id().is_some_and(|id| id.starts_with('g')) {
                     memo.remember(&token, &header);
                 }

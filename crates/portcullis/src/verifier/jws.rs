@@ -5,7 +5,7 @@ use crate::jose::AlgorithmSet;
 use crate::jose::compact::Compact;
 pub use crate::jose::compact::DEFAULT_MAX_BYTES;
 use crate::keys::KeyProvider;
-use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
+use crate::verifier::key_lookup::{KeySearch, Tries, allowed_algorithm};
 
 /// Checks the signature of a compact JWS (RFC 7515 §5.2) and returns its payload.
 ///
@@ -38,8 +38,8 @@ pub async fn verify<P: KeyProvider + ?Sized>(
     let token = Compact::parse(token, DEFAULT_MAX_BYTES)?;
     let header = token.header()?;
     let algorithm = allowed_algorithm(&header, algorithms)?;
-    let mut search = KeySearch { keys, header: &header, algorithm, issuer: None, unnamed_tries: 1, attempt: 0 };
-    let key = search.find().await?;
+    let search = KeySearch { keys, header: &header, algorithm, issuer: None, unnamed_tries: 1 };
+    let key = search.find(&Tries::default()).await?;
     search.verify(|key, algorithm| token.verify(key, algorithm), key).await?;
     Ok(token.payload()?)
 }

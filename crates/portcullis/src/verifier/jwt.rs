@@ -8,23 +8,24 @@ use async_trait::async_trait;
 
 use crate::catch_panic::catch_panic;
 use crate::checks::{Audience, ClaimCheck, Issuer, TokenTypes, TokenView};
-use crate::claims::{Claims, GrantReader};
+use crate::claims::{Claims, GrantReader, NumericDate};
 use crate::clock::Clock;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::{Compact, check_size};
-use crate::jose::{Algorithm, AlgorithmSet, Header, VerifyingKey};
+use crate::jose::{Algorithm, AlgorithmSet, Header};
 use crate::keys::{KeyProvider, KeyStatus, status_of};
 use crate::measure::TokenCacheOutcome;
 use crate::verifier::allowance::Allowance;
 use crate::verifier::header_memo::HeaderMemo;
-use crate::verifier::key_lookup::{KeySearch, allowed_algorithm};
+use crate::verifier::key_lookup::{KeySearch, Tries, allowed_algorithm};
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
 use crate::verifier::token_cache::TokenCache;
 use crate::verifier::unverified::Explain;
+use crate::verifier::verification::JwtVerification;
 use crate::verifier::verified::{Kept, Signed, TokenContents};
 use crate::verifier::{
-    CheckReport, Comparison, Evidence, JwtVerifierBuilder, TokenDecoder, UnverifiedToken, Verified, Verifier,
+    CheckReport, Comparison, Evidence, JwtVerifierBuilder, TokenDecoder, UnverifiedToken, Verification, Verified, Verifier,
 };
 
 /// Verifies signed JWTs: signature, type, issuer, audience, time, and the checks that were added to the builder.
@@ -111,23 +112,21 @@ impl JwtVerifier {
         &self.keys
     }
 
-    /// Verifies a token that was split already. `read` is its header, where that was read already too.
-    pub(super) async fn verify_split(
-        &self,
-        credential: &Credential<'_>,
-        token: &Compact<'_>,
+    /// Begins the verification of a token that was split already. `read` is its header, where that was read already too.
+    pub(super) fn begin_split<'a>(
+        &'a self,
+        credential: &Credential<'a>,
+        token: Compact<'a>,
         read: Option<Header>,
-    ) -> Result<Verified, AuthError> {
-        Self::check_scheme(credential)?;
-        token.check_size(self.max_token_bytes)?;
-        let (header, counts) = self.headers.recall_or_read(token, read, &self.long_headers)?;
-        let signed = self.verify_signed(token, header).await?;
-        if counts {
-            self.long_headers.give_back();
+    ) -> Verification<'a> {
+        let mut verification = match JwtVerification::new(self, credential, token, read) {
+            Ok(verification) => verification,
+            Err(error) => return Verification::Done(Err(error)),
+        };
+        match verification.at_hand() {
+            Some(result) => Verification::Done(result),
+            None => Verification::Waits(Box::pin(verification.wait())),
         }
-        let checked = self.check_claims(&signed.contents, credential.is_binding_left_to_gate());
-        self.update_cache(token, &signed, &checked);
-        checked.map(|()| Verified::from_token(signed.contents, Arc::clone(&self.grants)))
     }
 
     /// Starts the search for the key of a token with this header.
@@ -138,7 +137,6 @@ impl JwtVerifier {
             algorithm,
             issuer: self.issuer.first(),
             unnamed_tries: self.unnamed_tries,
-            attempt: 0,
         }
     }
 
@@ -147,33 +145,8 @@ impl JwtVerifier {
         if self.integer_ids { Claims::parse_with_integer_ids(payload) } else { Claims::parse(payload) }
     }
 
-    fn check_scheme(credential: &Credential<'_>) -> Result<(), AuthError> {
+    pub(super) fn check_scheme(credential: &Credential<'_>) -> Result<(), AuthError> {
         if credential.is_understood_by(Self::SCHEMES) { Ok(()) } else { Err(AuthError::MissingToken) }
-    }
-
-    /// Checks what does not change over time: the form, the key and the signature of a token. The signature of a cached token
-    /// is not checked again.
-    async fn verify_signed(&self, token: &Compact<'_>, header: Arc<Header>) -> Result<SignedToken, AuthError> {
-        self.token_types.check(&header)?;
-        let algorithm = allowed_algorithm(&header, self.algorithms)?;
-        let search = || self.key_search(&header, algorithm);
-        let first_key = search().find().await?;
-        // Hashing a large token takes longer than a refusal may, so it comes last.
-        if let Some(contents) = self.cache.as_ref().and_then(|cache| cache.get(token.text()))
-            && self.has_key_of(&contents, search(), Arc::clone(&first_key)).await?
-        {
-            self.count_lookup(TokenCacheOutcome::Hit);
-            return Ok(SignedToken { contents, is_new: false });
-        }
-        self.count_lookup(TokenCacheOutcome::Miss);
-        let key = search().verify(|key, algorithm| token.verify(key, algorithm), first_key).await?;
-        self.headers.remember(token, &header);
-        let mut claims = self.parse_claims(token.payload_with_room(token.encoded_signature().len())?)?;
-        let signature = claims.keep(token.encoded_signature())?;
-        let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
-        let signed = Signed { header, key, kept: Kept::Signature(signature) };
-        let contents = TokenContents { claims, evidence, signed: Some(signed), clock };
-        Ok(SignedToken { contents: Arc::new(contents), is_new: true })
     }
 
     /// Verifies a token that is not in the JWS Compact Serialization. It is not cached.
@@ -182,82 +155,62 @@ impl JwtVerifier {
         credential: &Credential<'_>,
         decoder: &dyn TokenDecoder,
     ) -> Result<Verified, AuthError> {
+        Self::check_scheme(credential)?;
         check_size(credential.unverified_bytes(), self.max_token_bytes)?;
         let token = decoder.decode(credential.unverified_bytes())?;
         let header = Arc::new(token.header()?);
         self.token_types.check(&header)?;
         let algorithm = allowed_algorithm(&header, self.algorithms)?;
-        let search = || self.key_search(&header, algorithm);
-        let first_key = search().find().await?;
-        let key = search().verify(|key, algorithm| token.verify(key, algorithm), first_key).await?;
+        let search = self.key_search(&header, algorithm);
+        let first_key = search.find(&Tries::default()).await?;
+        let key = search.verify(|key, algorithm| token.verify(key, algorithm), first_key).await?;
         let mut claims = self.parse_claims(token.into_payload())?;
         let text = claims.keep(credential.unverified_bytes())?;
         let signed = Signed { header, key, kept: Kept::Text(text) };
         let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
         let contents = Arc::new(TokenContents { claims, evidence, signed: Some(signed), clock });
-        self.check_claims(&contents, credential.is_binding_left_to_gate())?;
+        self.check_claims(&contents, self.clock.now(), credential.is_binding_left_to_gate())?;
         Ok(Verified::from_token(contents, Arc::clone(&self.grants)))
     }
 
-    fn count_lookup(&self, outcome: TokenCacheOutcome) {
+    pub(super) fn count_lookup(&self, outcome: TokenCacheOutcome) {
         if let Some(cache) = &self.cache {
             cache.count(outcome);
         }
     }
 
-    /// Whether the key of a cached token is still one of the keys for its header.
-    async fn has_key_of(
+    /// Runs the claim checks, whose result can change over time.
+    pub(super) fn check_claims(
         &self,
         contents: &TokenContents,
-        mut search: KeySearch<'_, dyn KeyProvider>,
-        mut key: Arc<VerifyingKey>,
-    ) -> Result<bool, AuthError> {
-        while !contents.is_signed_with(&key) {
-            match search.next(&key).await? {
-                Some(next) => key = next,
-                None => return Ok(false),
-            }
-        }
-        Ok(true)
-    }
-
-    /// Runs the claim checks, whose result can change over time.
-    fn check_claims(&self, contents: &TokenContents, is_binding_left_to_gate: bool) -> Result<(), AuthError> {
+        now: NumericDate,
+        is_binding_left_to_gate: bool,
+    ) -> Result<(), AuthError> {
         let Some(Signed { header, key, .. }) = &contents.signed else {
             return Err(AuthError::Server("a token without header or key reached the checks".into()));
         };
-        let now = self.clock.now();
         let token = TokenView { header, claims: &contents.claims, key, now, is_binding_left_to_gate };
         self.checks.iter().try_for_each(|check| check.check(&token)).map_err(AuthError::from)
     }
-
-    /// Caches a new token with a good signature, and drops a cached token that is expired.
-    fn update_cache(&self, token: &Compact<'_>, signed: &SignedToken, checked: &Result<(), AuthError>) {
-        let Some(cache) = &self.cache else { return };
-        if signed.is_new {
-            cache.insert(token.text(), &signed.contents, self.clock.now(), self.leeway);
-        } else if matches!(checked, Err(AuthError::InvalidToken(InvalidToken::Expired))) {
-            cache.forget(token.text());
-        }
-    }
-}
-
-/// A token with a good signature.
-struct SignedToken {
-    contents: Arc<TokenContents>,
-    /// Whether the signature was checked now, so that the token is not in the cache.
-    is_new: bool,
 }
 
 #[async_trait]
 impl Verifier for JwtVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
-        Self::check_scheme(credential)?;
+        self.begin(credential).finish().await
+    }
+
+    fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
         if let Some(decoder) = &self.decoder {
-            return self.verify_decoded(credential, &**decoder).await;
+            return Verification::Waits(Box::pin(self.verify_decoded(credential, &**decoder)));
         }
-        let token = self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes)?;
-        self.verify_split(credential, &token, None).await
+        match self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes) {
+            Ok(token) => self.begin_split(credential, token, None),
+            Err(error) => {
+                let refused = Self::check_scheme(credential).and(Err(error.into()));
+                Verification::Done(refused)
+            }
+        }
     }
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {

@@ -20,6 +20,7 @@ mod open_issuers;
 mod recheck;
 mod token_cache;
 mod unverified;
+mod verification;
 mod verified;
 
 use std::fmt;
@@ -38,6 +39,7 @@ pub use jwt::JwtVerifier;
 pub use open_issuers::{IssuerDirectory, OpenIssuers};
 pub use recheck::Recheck;
 pub use unverified::{UnverifiedOrigin, UnverifiedToken};
+pub use verification::Verification;
 pub(crate) use verified::ProofMark;
 #[cfg(feature = "remote")]
 pub(crate) use verified::TokenContents;
@@ -90,6 +92,14 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// # Errors
     /// Why the caller is not let in.
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError>;
+
+    /// Begins a verification. The result is as of [`Self::verify`]; if it is known without waiting, it takes no memory for a
+    /// future. Default: waits for `verify`.
+    ///
+    /// Gates call it. Verifiers whose answers are at hand, and verifiers that pass credentials to others, implement it.
+    fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
+        Verification::Waits(self.verify(credential))
+    }
 
     /// Says more about a token that [`Self::verify`] refused, for the log: for example that it looks like an ID token. `None`
     /// when there is nothing to add.
@@ -161,6 +171,10 @@ impl<V: Verifier + ?Sized> Verifier for Arc<V> {
         (**self).verify(credential).await
     }
 
+    fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
+        (**self).begin(credential)
+    }
+
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
         (**self).explain(credential, refused)
     }
@@ -194,6 +208,10 @@ impl<V: Verifier + ?Sized> Verifier for Arc<V> {
 impl<V: Verifier + ?Sized> Verifier for Box<V> {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
         (**self).verify(credential).await
+    }
+
+    fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
+        (**self).begin(credential)
     }
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {

@@ -220,7 +220,7 @@ impl<D: IssuerDirectory> Verifier for OpenIssuers<D> {
         let (header, header_counts) = self.reader.read_header(&token)?;
         let issuer = self.reader.read(&token)?;
         let accepted = self.accepted(&issuer.name).await?;
-        let verified = accepted.verifier.verify_split(credential, &token, Some(header)).await?;
+        let verified = accepted.verifier.begin_split(credential, token, Some(header)).finish().await?;
         self.reader.was_good(&issuer, header_counts);
         Ok(verified)
     }

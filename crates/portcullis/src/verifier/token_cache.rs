@@ -1,14 +1,15 @@
 //! The cache of good signatures.
 
-use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::Weighter;
+use quick_cache::{Equivalent, Weighter};
 use quick_cache::sync::Cache;
+use zeroize::Zeroizing;
 
 use crate::claims::NumericDate;
+use crate::jose::compact::Compact;
 use crate::measure::{Counters, TokenCacheOutcome, table};
 use crate::verifier::verified::TokenContents;
 
@@ -41,8 +42,23 @@ struct Entry {
     weight: u64,
 }
 
-/// All bytes of a token, signature included. They are compared on every hit.
-struct TokenBytes(Box<[u8]>);
+/// All bytes of a token, signature included. They are compared on every hit, and overwritten when they are dropped.
+///
+/// Only the start of the signature is hashed: it is as good as random, and it takes a signing key to choose it.
+struct TokenBytes {
+    text: Zeroizing<Box<[u8]>>,
+    hashed: [u8; HASHED_BYTES],
+}
+
+/// A token that is looked up.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    text: &'a [u8],
+    hashed: [u8; HASHED_BYTES],
+}
+
+/// The number of bytes that are hashed, encoded: 128 bits of a signature and more.
+const HASHED_BYTES: usize = 24;
 
 #[derive(Clone)]
 struct Weight;
@@ -60,8 +76,8 @@ impl TokenCache {
         Self { entries, least_weight, lookups }
     }
 
-    pub(super) fn get(&self, token: &[u8]) -> Option<Arc<TokenContents>> {
-        self.entries.get(token).map(|entry| entry.contents)
+    pub(super) fn get(&self, token: &Compact<'_>) -> Option<Arc<TokenContents>> {
+        self.entries.get(&Wanted::of(token)).map(|entry| entry.contents)
     }
 
     /// Counts a lookup. It is a miss as well if the key of the token is not valid any more.
@@ -70,19 +86,20 @@ impl TokenCache {
     }
 
     /// Caches a token, unless `now`, the time of the verifier's clock, is past its `exp` by `leeway`.
-    pub(super) fn insert(&self, token: &[u8], contents: &Arc<TokenContents>, now: NumericDate, leeway: Duration) {
+    pub(super) fn insert(&self, token: &Compact<'_>, contents: &Arc<TokenContents>, now: NumericDate, leeway: Duration) {
         let expires_at = contents.claims.expires_at().map(|expires_at| expires_at.saturating_add(leeway));
         if expires_at.is_some_and(|expires_at| expires_at.saturating_since(now).is_zero()) {
             return;
         }
-        let bytes = (ENTRY_BYTES + token.len() + contents.memory()) as u64;
+        let bytes = (ENTRY_BYTES + token.text().len() + contents.memory()) as u64;
         let entry = Entry { contents: Arc::clone(contents), weight: bytes.max(self.least_weight) };
-        self.entries.insert(TokenBytes(token.into()), entry);
+        let Wanted { text, hashed } = Wanted::of(token);
+        self.entries.insert(TokenBytes { text: Zeroizing::new(text.into()), hashed }, entry);
     }
 
     /// Drops a token, because it is expired.
-    pub(super) fn forget(&self, token: &[u8]) {
-        self.entries.remove(token);
+    pub(super) fn forget(&self, token: &Compact<'_>) {
+        self.entries.remove(&Wanted::of(token));
     }
 }
 
@@ -92,21 +109,37 @@ impl Weighter<TokenBytes, Entry> for Weight {
     }
 }
 
-impl Borrow<[u8]> for TokenBytes {
-    fn borrow(&self) -> &[u8] {
-        &self.0
+impl<'a> Wanted<'a> {
+    fn of(token: &Compact<'a>) -> Self {
+        let mut hashed = [0; HASHED_BYTES];
+        for (hashed, byte) in hashed.iter_mut().zip(token.encoded_signature()) {
+            *hashed = *byte;
+        }
+        Self { text: token.text(), hashed }
+    }
+}
+
+impl Hash for Wanted<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hashed.hash(state);
     }
 }
 
 impl Hash for TokenBytes {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        self.hashed.hash(state);
+    }
+}
+
+impl Equivalent<TokenBytes> for Wanted<'_> {
+    fn equivalent(&self, key: &TokenBytes) -> bool {
+        *self.text == **key.text
     }
 }
 
 impl PartialEq for TokenBytes {
     fn eq(&self, other: &Self) -> bool {
-        *self.0 == *other.0
+        **self.text == **other.text
     }
 }
 
@@ -127,7 +160,8 @@ mod tests {
                 let cache = TokenCache::new(tokens, bytes);
                 for number in 0..5_000_u64 {
                     let now = NumericDate::from_unix(0, 0);
-                    cache.insert(&number.to_be_bytes(), &contents, now, Duration::ZERO);
+                    let token = format!("e30.e30.{number}");
+                    cache.insert(&Compact::parse(&token, 100).unwrap(), &contents, now, Duration::ZERO);
                 }
                 let cached = cache.entries.len() as u64;
                 assert!(cached <= tokens && cache.entries.weight() <= bytes, "{cached} of {tokens} in {bytes}");

@@ -131,6 +131,8 @@ impl CachedKeySet {
     pub(super) fn key_at_hand(self: &Arc<Self>, query: &KeyQuery<'_>) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
         match self.look_up(query) {
             Cached::Chosen(chosen) => Some(chosen.map_err(KeyError::from)),
+            // There is no further key to try.
+            Cached::NoSuchKey { .. } if query.attempt() > 0 => Some(Err(KeyError::NotFound)),
             Cached::NoKeys { .. } | Cached::NoSuchKey { .. } => None,
         }
     }

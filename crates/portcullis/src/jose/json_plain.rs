@@ -1,0 +1,294 @@
+//! Indexes a JSON object in one pass, without the generality of a JSON library.
+//!
+//! It reads only plain texts, which most issuers write: no escapes, no control characters, no white space but spaces, and no
+//! numbers but integers. About every other text it says nothing, and serde_json decides. So it may be stricter than
+//! serde_json, never more lenient.
+
+use memchr::memchr;
+
+use crate::jose::json::{MAX_DEPTH, Member, Members, Span};
+
+/// The largest number of members of a plain object. Comparing the names of more takes too long.
+const MAX_MEMBERS: usize = 24;
+
+/// Indexes `text` if it is plain: one object of at most `max_members` members with different names, nested at most
+/// [`MAX_DEPTH`] deep. Also returns the kinds of their names.
+pub(super) fn members(text: &str, max_members: usize) -> Option<(Members, u64)> {
+    if !is_plain(text.as_bytes()) {
+        return None;
+    }
+    let mut reader = Reader { text, at: 0 };
+    let mut members = Members::new();
+    // Two members of different kinds have different names.
+    let mut kinds = 0_u64;
+    reader.expect(b'{')?;
+    if reader.next()? != b'}' {
+        loop {
+            let name = reader.name()?;
+            reader.expect(b':')?;
+            reader.next()?;
+            let start = reader.at;
+            reader.value()?;
+            let member = Member::new(text, name, Span::new(start, reader.at)?)?;
+            let kind = member.kind();
+            if kinds & kind != 0 && members.iter().any(|other: &Member| other.has_name_of(&member, text)) {
+                return None;
+            }
+            kinds |= kind;
+            if members.len() == max_members.min(MAX_MEMBERS) {
+                return None;
+            }
+            members.push(member);
+            if reader.next()? != b',' {
+                break;
+            }
+            reader.at += 1;
+        }
+    }
+    reader.expect(b'}')?;
+    reader.is_at_end().then_some((members, kinds))
+}
+
+/// Whether there is no escape and no control character. The compiler uses vector instructions for it.
+fn is_plain(text: &[u8]) -> bool {
+    let is_other = |byte: u8| (byte < b' ') | (byte == b'\\');
+    let has_other = |run: &[u8]| run.iter().fold(false, |found, byte| found | is_other(*byte));
+    let (blocks, rest) = text.as_chunks::<64>();
+    !blocks.iter().any(|block| has_other(block)) && !has_other(rest)
+}
+
+/// Reads a plain text. Each method returns `None` at a text that is not valid, or not plain.
+struct Reader<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl Reader<'_> {
+    /// Skips spaces, and returns the byte after them.
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            match self.byte()? {
+                b' ' => self.at += 1,
+                byte => return Some(byte),
+            }
+        }
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn expect(&mut self, expected: u8) -> Option<()> {
+        (self.next()? == expected).then(|| self.at += 1)
+    }
+
+    fn is_at_end(&mut self) -> bool {
+        self.next().is_none()
+    }
+
+    /// Reads a string, and returns the position of what is between its quotes.
+    fn string(&mut self) -> Option<Span> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let end = start + memchr(b'"', self.text.as_bytes().get(start..)?)?;
+        self.at = end + 1;
+        Span::new(start, end)
+    }
+
+    /// Like [`Self::string`], for a short one.
+    fn name(&mut self) -> Option<Span> {
+        self.expect(b'"')?;
+        let start = self.at;
+        while self.byte()? != b'"' {
+            self.at += 1;
+        }
+        self.at += 1;
+        Span::new(start, self.at - 1)
+    }
+
+    fn value(&mut self) -> Option<()> {
+        match self.next()? {
+            b'{' | b'[' => self.nested(),
+            _ => self.scalar(),
+        }
+    }
+
+    fn scalar(&mut self) -> Option<()> {
+        match self.next()? {
+            b'"' => self.string().map(|_| ()),
+            b'-' | b'0'..=b'9' => self.integer(),
+            b't' => self.literal("true"),
+            b'f' => self.literal("false"),
+            b'n' => self.literal("null"),
+            _ => None,
+        }
+    }
+
+    fn literal(&mut self, literal: &str) -> Option<()> {
+        let end = self.at + literal.len();
+        (self.text.as_bytes().get(self.at..end)? == literal.as_bytes()).then(|| self.at = end)
+    }
+
+    /// Reads an integer. What follows it is not part of a value, so a fraction or an exponent ends the reading.
+    fn integer(&mut self) -> Option<()> {
+        if self.byte()? == b'-' {
+            self.at += 1;
+        }
+        let start = self.at;
+        while self.byte()?.is_ascii_digit() {
+            self.at += 1;
+        }
+        let digits = self.text.as_bytes().get(start..self.at)?;
+        match digits {
+            [] | [b'0', _, ..] => None,
+            _ => Some(()),
+        }
+    }
+
+    /// Reads an object or an array that is the value of a member.
+    fn nested(&mut self) -> Option<()> {
+        // One bit for each open object or array, the innermost one last: 1 for an object.
+        let mut is_object = 0_u64;
+        // The object itself counts, too.
+        let mut depth = 1;
+        loop {
+            let opening = self.next()?;
+            if let b'{' | b'[' = opening {
+                if depth == MAX_DEPTH {
+                    return None;
+                }
+                self.at += 1;
+                depth += 1;
+                is_object = is_object << 1 | u64::from(opening == b'{');
+                let closing = if opening == b'{' { b'}' } else { b']' };
+                if self.next()? != closing {
+                    self.name_in(is_object)?;
+                    continue;
+                }
+            } else {
+                self.scalar()?;
+            }
+            loop {
+                match (self.next()?, is_object & 1) {
+                    (b',', _) => {
+                        self.at += 1;
+                        self.name_in(is_object)?;
+                        break;
+                    }
+                    (b'}', 1) | (b']', 0) => {
+                        self.at += 1;
+                        depth -= 1;
+                        is_object >>= 1;
+                    }
+                    _ => return None,
+                }
+                if depth == 1 {
+                    return Some(());
+                }
+            }
+        }
+    }
+
+    /// Reads the name of the next member, if the innermost value is an object.
+    fn name_in(&mut self, is_object: u64) -> Option<()> {
+        if is_object & 1 == 1 {
+            self.name()?;
+            self.expect(b':')?;
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::json::{Depth, JsonObject};
+
+    /// Whether the text is plain. If so, serde_json must find the same members.
+    fn is_read(text: &str) -> bool {
+        let Some((plain, _)) = members(text, usize::MAX) else { return false };
+        let general = JsonObject::parse_general(usize::MAX, Depth::Unknown, text.to_owned()).ok();
+        let general = general.unwrap_or_else(|| panic!("serde_json refuses {text}"));
+        let plain: Vec<_> = plain.iter().map(|member| member.of(text)).collect();
+        assert_eq!(plain, general.iter().collect::<Vec<_>>(), "{text}");
+        let parsed = JsonObject::parse(text.as_bytes().to_vec()).ok().unwrap();
+        assert_eq!(parsed.iter().collect::<Vec<_>>(), plain, "{text}");
+        true
+    }
+
+    #[test]
+    fn usual_payloads_are_plain() {
+        for text in [
+            "{}",
+            " { } ",
+            r#"{"iss":"https://i.example/","aud":["a","b"],"exp":1700000000,"ok":true,"no":false,"nil":null}"#,
+            r#"{ "a" : -1 , "b" : [ ] , "c" : { } , "d" : [ [ ] , { "e" : [ 0 , "x" ] , "f" : { "g" : null } } ] }"#,
+            r#"{"":"","é":"ü","[":"]","{":"}",",":":"}"#,
+            r#"{"act":{"sub":"a","act":{"sub":"b"}},"cnf":{"jkt":"x"}}"#,
+        ] {
+            assert!(is_read(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_left_to_serde_json() {
+        for text in [
+            "", " ", "{", "}", "[]", "1", "\"a\"", "{}x", "{} {}", "{,}", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1,}"#,
+            r#"{"a":1 "b":2}"#, r#"{"a":1,,"b":2}"#, r#"{"a":01}"#, r#"{"a":-}"#, r#"{"a":+1}"#, r#"{"a":1.}"#,
+            r#"{"a":1.5}"#, r#"{"a":1e3}"#, r#"{"a":"\u0061"}"#, "{\"a\":\"\n\"}", "{\n}", r#"{"a":tru}"#, r#"{"a":nulll}"#,
+            r#"{"a":[1,]}"#, r#"{"a":[,1]}"#, r#"{"a":[}"#, r#"{"a":{]}"#, r#"{"a":[1}"#, r#"{"a":{"b":1]}"#, r#"{"a":{"b"}}"#,
+            r#"{"a":{1:2}}"#, r#"{"a":[1 2]}"#, r#"{"a":"b"#, r#"{"a":1,"a":1}"#, r#"{a:1}"#, "{'a':1}", r#"{"a":1}}"#,
+        ] {
+            assert!(!is_read(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_those_of_the_index() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(is_read(&nested(MAX_DEPTH - 1)) && !is_read(&nested(MAX_DEPTH)));
+        let objects = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+        assert!(is_read(&objects(MAX_DEPTH)) && !is_read(&objects(MAX_DEPTH + 1)));
+        let many = |count: usize| {
+            let members: Vec<_> = (0..count).map(|number| format!("\"{number}\":{number}")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        assert!(is_read(&many(MAX_MEMBERS)) && !is_read(&many(MAX_MEMBERS + 1)));
+        assert!(members(&many(3), 3).is_some() && members(&many(3), 2).is_none());
+        // Names of one kind.
+        assert!(is_read(r#"{"abc":1,"aac":2,"azz":3}"#) && !is_read(r#"{"abc":1,"aac":2,"abc":3}"#));
+    }
+
+    /// Changes texts in one or two places, in all ways of a small alphabet. What is still read, serde_json reads the same.
+    #[test]
+    fn changed_texts_are_never_read_otherwise() {
+        let seeds = [
+            r#"{"a":"b","c":[1,{"d":null}],"e":-20}"#,
+            r#"{ "aud" : ["x", "y"], "exp":1700000000, "t":true }"#,
+            r#"{"a":{"b":{"c":[[],{}]}},"f":false}"#,
+        ];
+        let alphabet = ["", "{", "}", "[", "]", "\"", ",", ":", "0", "1", "-", ".", "e", "t", "a", " ", "\\", "\n", "\u{7f}", "é"];
+        let (mut read, mut changed) = (0, 0);
+        for seed in seeds {
+            let positions: Vec<usize> = seed.char_indices().map(|(at, _)| at).collect();
+            for (number, at) in positions.iter().enumerate() {
+                for piece in alphabet {
+                    for with in [format!("{}{piece}{}", &seed[..*at], &seed[at + 1..]), format!("{}{piece}{}", &seed[..*at], &seed[*at..])] {
+                        read += usize::from(is_read(&with));
+                        changed += 1;
+                        // A second change, at some other position.
+                        let other = positions[(number * 7 + piece.len() * 13) % positions.len()].min(with.len() - 1);
+                        if with.is_char_boundary(other) && with.is_char_boundary(other + 1) {
+                            for second in alphabet {
+                                let twice = format!("{}{second}{}", &with[..other], &with[other + 1..]);
+                                read += usize::from(is_read(&twice));
+                                changed += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(read > 1_000 && changed > 50_000, "{read} of {changed}");
+    }
+}
