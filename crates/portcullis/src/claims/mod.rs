@@ -22,7 +22,7 @@ pub use typed::{FromClaims, NoClaims};
 
 use self::type_mismatch::TypeMismatch;
 use crate::error::InvalidToken;
-use crate::jose::json::{JsonError, JsonObject, Span, Text, WrongType};
+use crate::jose::json::{JsonError, JsonObject, Span, Text};
 
 /// The claims of a token.
 ///
@@ -42,17 +42,17 @@ pub struct Claims {
 
 impl Claims {
     pub(crate) fn parse(payload: Vec<u8>) -> Result<Self, InvalidToken> {
-        Self::parse_with(payload, |object, value| object.string(value).ok_or(WrongType))
+        Self::parse_with(payload, JsonObject::string_at)
     }
 
     /// Like [`Self::parse`], but `sub` and `jti` may be integers, which are read as their decimal text.
     pub(crate) fn parse_with_integer_ids(payload: Vec<u8>) -> Result<Self, InvalidToken> {
-        Self::parse_with(payload, JsonObject::string_or_integer)
+        Self::parse_with(payload, JsonObject::string_or_integer_at)
     }
 
     fn parse_with(
         payload: Vec<u8>,
-        read_id: fn(&JsonObject, &str) -> Result<Text, WrongType>,
+        read_id: fn(&JsonObject, Span) -> Option<Text>,
     ) -> Result<Self, InvalidToken> {
         let object = JsonObject::parse(payload).map_err(|error| InvalidToken::Malformed {
             part: match error {
@@ -60,22 +60,28 @@ impl Claims {
                 _ => "payload",
             },
         })?;
-        let [iss, sub, aud, jti, exp, nbf, iat] =
-            object.values_of(["iss", "sub", "aud", "jti", "exp", "nbf", "iat"]);
+        let (mut iss, mut sub, mut aud, mut jti, mut exp, mut nbf, mut iat) = Default::default();
+        for (name, value) in object.iter_short() {
+            let claim = match &name {
+                b"iss" => &mut iss,
+                b"sub" => &mut sub,
+                b"aud" => &mut aud,
+                b"jti" => &mut jti,
+                b"exp" => &mut exp,
+                b"nbf" => &mut nbf,
+                b"iat" => &mut iat,
+                _ => continue,
+            };
+            *claim = Some(value);
+        }
         // In the order of the reasons.
-        let text = |name, value: Option<&str>| {
-            value.map(|value| object.string(value).ok_or_else(|| InvalidToken::invalid(name))).transpose()
-        };
-        let id = |name, value: Option<&str>| {
-            value.map(|value| read_id(&object, value).map_err(|_| InvalidToken::invalid(name))).transpose()
-        };
-        let date = |name, value: Option<&str>| {
-            value.map(|value| NumericDate::parse(value).ok_or_else(|| InvalidToken::invalid(name))).transpose()
-        };
+        let text = |name, value: Option<Span>| read(name, value, |value| object.string_at(value));
+        let id = |name, value: Option<Span>| read(name, value, |value| read_id(&object, value));
+        let date = |name, value: Option<Span>| read(name, value, |value| NumericDate::parse(object.at(value)));
         Ok(Self {
             issuer: text("iss", iss)?,
             subject: id("sub", sub)?,
-            audiences: Audiences::read(&object, aud)?,
+            audiences: read("aud", aud, |value| Audiences::read(&object, value))?.unwrap_or(Audiences::None),
             token_id: id("jti", jti)?,
             expires_at: date("exp", exp)?,
             not_before: date("nbf", nbf)?,
@@ -232,6 +238,15 @@ impl Claims {
     }
 }
 
+/// Reads the claim `name`, if it is present.
+fn read<T>(
+    name: &'static str,
+    value: Option<Span>,
+    read: impl FnOnce(Span) -> Option<T>,
+) -> Result<Option<T>, InvalidToken> {
+    value.map(|value| read(value).ok_or_else(|| InvalidToken::invalid(name))).transpose()
+}
+
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Claims { .. }")
@@ -247,15 +262,12 @@ enum Audiences {
 }
 
 impl Audiences {
-    fn read(object: &JsonObject, value: Option<&str>) -> Result<Self, InvalidToken> {
-        let Some(value) = value else { return Ok(Self::None) };
-        if let Some(one) = object.string(value) {
-            return Ok(Self::One(one));
+    fn read(object: &JsonObject, value: Span) -> Option<Self> {
+        if let Some(one) = object.string_at(value) {
+            return Some(Self::One(one));
         }
-        let invalid = || InvalidToken::invalid("aud");
-        let many: Vec<&serde_json::value::RawValue> = serde_json::from_str(value).map_err(|_| invalid())?;
-        let many = many.into_iter().map(|each| object.string(each.get()).ok_or_else(invalid));
-        many.collect::<Result<_, _>>().map(Self::Many)
+        let many: Vec<&serde_json::value::RawValue> = serde_json::from_str(object.at(value)).ok()?;
+        many.into_iter().map(|each| object.string(each.get())).collect::<Option<_>>().map(Self::Many)
     }
 
     fn as_slice(&self) -> &[Text] {

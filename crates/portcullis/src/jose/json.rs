@@ -168,19 +168,29 @@ impl JsonObject {
         Some(member.value.of(&self.text))
     }
 
-    /// The JSON texts of the values of the members `names`.
-    #[inline]
-    pub(crate) fn values_of<const N: usize>(&self, names: [&str; N]) -> [Option<&str>; N] {
-        let shapes = names.map(|name| NameShape::of(name.as_bytes()));
-        let mut values = [None; N];
-        for member in &self.members {
-            for ((name, shape), value) in names.iter().zip(&shapes).zip(&mut values) {
-                if *shape == Some(member.name) && member.name_in(&self.text) == *name {
-                    *value = Some(member.value.of(&self.text));
-                }
-            }
+    /// The names and the values of the members with names of three bytes, as registered claims have.
+    pub(crate) fn iter_short(&self) -> impl Iterator<Item = ([u8; 3], Span)> {
+        let short = self.members.iter().filter(|member| member.name.length() == 3);
+        short.filter_map(|member| {
+            let start = member.name_start as usize;
+            let name = self.text.as_bytes().get(start..start + 3)?;
+            Some((name.try_into().ok()?, member.value))
+        })
+    }
+
+    /// The JSON text of a value.
+    pub(crate) fn at(&self, value: Span) -> &str {
+        value.of(&self.text)
+    }
+
+    /// Reads the value at a position as a string.
+    pub(crate) fn string_at(&self, value: Span) -> Option<Text> {
+        if self.has_escapes {
+            return self.string(self.at(value));
         }
-        values
+        // A value is not empty, and only a string starts with a quote. Then it also ends with one.
+        let is_string = self.text.as_bytes().get(value.start as usize) == Some(&b'"');
+        is_string.then(|| Text::Span(Span { start: value.start + 1, end: value.end.saturating_sub(1) }))
     }
 
     /// The name and the JSON text of each member, in the order of the text.
@@ -205,14 +215,12 @@ impl JsonObject {
         }
     }
 
-    /// Like [`Self::string`], but an integer counts as its decimal text. An integer in JSON has exactly one, apart from `-0`.
-    pub(crate) fn string_or_integer(&self, value: &str) -> Result<Text, WrongType> {
-        let digits = value.strip_prefix('-').unwrap_or(value);
-        let is_integer = value != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if is_integer {
-            return Span::within(self.text(), value).map(Text::Span).ok_or(WrongType);
-        }
-        self.string(value).ok_or(WrongType)
+    /// Like [`Self::string_at`], but an integer counts as its decimal text. An integer in JSON has exactly one, apart from `-0`.
+    pub(crate) fn string_or_integer_at(&self, value: Span) -> Option<Text> {
+        let text = self.at(value);
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let is_integer = text != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if is_integer { Some(Text::Span(value)) } else { self.string_at(value) }
     }
 
     fn has_duplicates(&self) -> bool {

@@ -17,7 +17,7 @@ pub(super) fn members(text: &str, max_members: usize) -> Option<(Members, u64)> 
     if !is_plain(text.as_bytes()) {
         return None;
     }
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { bytes: text.len(), rest: text.as_bytes() };
     let mut members = Members::new();
     // Two members of different kinds have different names.
     let mut kinds = 0_u64;
@@ -27,9 +27,9 @@ pub(super) fn members(text: &str, max_members: usize) -> Option<(Members, u64)> 
             let name = reader.name()?;
             reader.expect(b':')?;
             reader.next()?;
-            let start = reader.at;
+            let start = reader.at();
             reader.value()?;
-            let member = Member::new(text, name, Span::new(start, reader.at)?)?;
+            let member = Member::new(text, name, Span::new(start, reader.at())?)?;
             let kind = member.kind();
             if kinds & kind != 0 && members.iter().any(|other: &Member| other.has_name_of(&member, text)) {
                 return None;
@@ -42,11 +42,11 @@ pub(super) fn members(text: &str, max_members: usize) -> Option<(Members, u64)> 
             if reader.next()? != b',' {
                 break;
             }
-            reader.at += 1;
+            reader.skip();
         }
     }
     reader.expect(b'}')?;
-    reader.is_at_end().then_some((members, kinds))
+    reader.next().is_none().then_some((members, kinds))
 }
 
 /// Whether there is no escape and no control character. The compiler uses vector instructions for it.
@@ -59,51 +59,48 @@ fn is_plain(text: &[u8]) -> bool {
 
 /// Reads a plain text. Each method returns `None` at a text that is not valid, or not plain.
 struct Reader<'t> {
-    text: &'t str,
-    at: usize,
+    /// The length of the whole text.
+    bytes: usize,
+    /// What is not read yet.
+    rest: &'t [u8],
 }
 
 impl Reader<'_> {
-    /// Skips spaces, and returns the byte after them.
-    fn next(&mut self) -> Option<u8> {
-        loop {
-            match self.byte()? {
-                b' ' => self.at += 1,
-                byte => return Some(byte),
-            }
-        }
+    fn at(&self) -> usize {
+        self.bytes - self.rest.len()
     }
 
-    fn byte(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+    /// Skips spaces, and returns the byte after them.
+    fn next(&mut self) -> Option<u8> {
+        while let [b' ', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        self.rest.first().copied()
+    }
+
+    /// Skips one byte, which [`Self::next`] returned.
+    fn skip(&mut self) {
+        self.rest = self.rest.get(1..).unwrap_or_default();
     }
 
     fn expect(&mut self, expected: u8) -> Option<()> {
-        (self.next()? == expected).then(|| self.at += 1)
+        (self.next()? == expected).then(|| self.skip())
     }
 
-    fn is_at_end(&mut self) -> bool {
-        self.next().is_none()
-    }
-
-    /// Reads a string, and returns the position of what is between its quotes.
-    fn string(&mut self) -> Option<Span> {
+    /// Skips a string.
+    fn string(&mut self) -> Option<()> {
         self.expect(b'"')?;
-        let start = self.at;
-        let end = start + memchr(b'"', self.text.as_bytes().get(start..)?)?;
-        self.at = end + 1;
-        Span::new(start, end)
+        let end = memchr(b'"', self.rest)?;
+        self.rest = self.rest.get(end + 1..)?;
+        Some(())
     }
 
-    /// Like [`Self::string`], for a short one.
+    /// Reads a name, which is short, and returns the position of what is between its quotes.
     fn name(&mut self) -> Option<Span> {
         self.expect(b'"')?;
-        let start = self.at;
-        while self.byte()? != b'"' {
-            self.at += 1;
-        }
-        self.at += 1;
-        Span::new(start, self.at - 1)
+        let (start, end) = (self.at(), self.rest.iter().position(|byte| *byte == b'"')?);
+        self.rest = self.rest.get(end + 1..)?;
+        Span::new(start, start + end)
     }
 
     fn value(&mut self) -> Option<()> {
@@ -115,34 +112,29 @@ impl Reader<'_> {
 
     fn scalar(&mut self) -> Option<()> {
         match self.next()? {
-            b'"' => self.string().map(|_| ()),
+            b'"' => self.string(),
             b'-' | b'0'..=b'9' => self.integer(),
-            b't' => self.literal("true"),
-            b'f' => self.literal("false"),
-            b'n' => self.literal("null"),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            b'n' => self.literal(b"null"),
             _ => None,
         }
     }
 
-    fn literal(&mut self, literal: &str) -> Option<()> {
-        let end = self.at + literal.len();
-        (self.text.as_bytes().get(self.at..end)? == literal.as_bytes()).then(|| self.at = end)
+    fn literal(&mut self, literal: &[u8]) -> Option<()> {
+        self.rest = self.rest.strip_prefix(literal)?;
+        Some(())
     }
 
     /// Reads an integer. What follows it is not part of a value, so a fraction or an exponent ends the reading.
     fn integer(&mut self) -> Option<()> {
-        if self.byte()? == b'-' {
-            self.at += 1;
-        }
-        let start = self.at;
-        while self.byte()?.is_ascii_digit() {
-            self.at += 1;
-        }
-        let digits = self.text.as_bytes().get(start..self.at)?;
-        match digits {
-            [] | [b'0', _, ..] => None,
-            _ => Some(()),
-        }
+        let unsigned = self.rest.strip_prefix(b"-").unwrap_or(self.rest);
+        let digits = unsigned.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.rest = match unsigned.split_at_checked(digits)? {
+            ([] | [b'0', _, ..], _) => return None,
+            (_, rest) => rest,
+        };
+        Some(())
     }
 
     /// Reads an object or an array that is the value of a member.
@@ -157,7 +149,7 @@ impl Reader<'_> {
                 if depth == MAX_DEPTH {
                     return None;
                 }
-                self.at += 1;
+                self.skip();
                 depth += 1;
                 is_object = is_object << 1 | u64::from(opening == b'{');
                 let closing = if opening == b'{' { b'}' } else { b']' };
@@ -171,12 +163,12 @@ impl Reader<'_> {
             loop {
                 match (self.next()?, is_object & 1) {
                     (b',', _) => {
-                        self.at += 1;
+                        self.skip();
                         self.name_in(is_object)?;
                         break;
                     }
                     (b'}', 1) | (b']', 0) => {
-                        self.at += 1;
+                        self.skip();
                         depth -= 1;
                         is_object >>= 1;
                     }
