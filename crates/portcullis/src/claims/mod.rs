@@ -50,10 +50,7 @@ impl Claims {
         Self::parse_with(payload, JsonObject::string_or_integer_at)
     }
 
-    fn parse_with(
-        payload: Vec<u8>,
-        read_id: fn(&JsonObject, Span) -> Option<Text>,
-    ) -> Result<Self, InvalidToken> {
+    fn parse_with(payload: Vec<u8>, read_id: fn(&JsonObject, Span) -> Option<Text>) -> Result<Self, InvalidToken> {
         let object = JsonObject::parse(payload).map_err(|error| InvalidToken::Malformed {
             part: match error {
                 JsonError::DuplicateMember => "payload (a claim appears twice)",

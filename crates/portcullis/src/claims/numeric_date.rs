@@ -119,9 +119,7 @@ fn small_integer(json: &str) -> Option<i64> {
     if digits.len() > 18 || matches!(digits, [] | [b'0', ..]) {
         return None;
     }
-    digits.iter().try_fold(0, |value: i64, digit| {
-        digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))
-    })
+    digits.iter().try_fold(0, |value: i64, digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
 }
 
 #[cfg(test)]
@@ -149,8 +147,21 @@ mod tests {
 
     #[test]
     fn numbers_outside_64_bits_are_not_dates() {
-        for json in ["9223372036854775808", "1e19", "-1e19", "1e308", "1e999", "\"1\"", "null", "true", "[]", "", "NaN", "01", "1_0"]
-        {
+        for json in [
+            "9223372036854775808",
+            "1e19",
+            "-1e19",
+            "1e308",
+            "1e999",
+            "\"1\"",
+            "null",
+            "true",
+            "[]",
+            "",
+            "NaN",
+            "01",
+            "1_0",
+        ] {
             assert_eq!(NumericDate::parse(json), None, "{json}");
         }
     }

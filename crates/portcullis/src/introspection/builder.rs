@@ -20,6 +20,7 @@ use crate::keys::KeyProvider;
 use crate::lookups::{Lifetimes, Limits, Lookups, Options};
 use crate::measure::{Counters, Histograms, table};
 use crate::requests::{MetadataLocation, MetadataUrl, RequestOptions};
+use crate::verifier::Common;
 
 /// Options of an [`IntrospectionVerifier`]; from [`IntrospectionVerifier::builder`].
 ///
@@ -351,7 +352,7 @@ impl IntrospectionBuilder {
             time: self.time,
             required_claims: self.required_claims,
             checks: self.checks,
-            grants: self.grants,
+            common: Arc::new(Common { grants: self.grants, clock: Some(Arc::clone(&self.clock)) }),
             clock: self.clock,
             accepts_jwts: self.accepts_jwts,
             max_token_bytes: self.max_token_bytes,

@@ -18,7 +18,7 @@ pub use builder::IntrospectionBuilder;
 pub use client::{AssertionError, AssertionSigner, ClientAuthentication};
 
 use crate::checks::{Audience, NotSenderConstrained, RequiredClaims, TimeCheck};
-use crate::claims::{Claims, GrantReader};
+use crate::claims::Claims;
 use crate::clock::Clock;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
@@ -29,7 +29,7 @@ use crate::jose::compact::has_form_of_jwt;
 use crate::keys::KeyStatus;
 use crate::lookups::{self, Lookups, Name, NoValue};
 use crate::measure::{Counters, FromCache, Histograms, IntrospectionOutcome, QuestionOutcome, Stopwatch};
-use crate::verifier::{Evidence, Recheck, TokenContents, Verified, Verifier};
+use crate::verifier::{Common, Evidence, Recheck, TokenContents, Verified, Verifier};
 
 /// Verifies opaque tokens by asking the introspection endpoint of their issuer (RFC 7662).
 ///
@@ -83,7 +83,7 @@ struct Core {
     time: TimeCheck,
     required_claims: RequiredClaims,
     checks: Vec<Box<AnswerCheck>>,
-    grants: Arc<dyn GrantReader>,
+    common: Arc<Common>,
     clock: Arc<dyn Clock>,
     accepts_jwts: bool,
     max_token_bytes: usize,
@@ -212,8 +212,8 @@ impl Core {
         let expires_at = claims.as_ref().ok().and_then(Claims::expires_at);
         // RFC 7662 §4: no answer is used after `exp`, not even for the leeway.
         let longest = expires_at.map_or(Duration::MAX, |expires_at| expires_at.saturating_since(now));
-        let (evidence, clock) = (Evidence::Introspection, Some(Arc::clone(&self.clock)));
-        let contents = claims.map(|claims| Arc::new(TokenContents { claims, evidence, signed: None, clock }));
+        let (evidence, common) = (Evidence::Introspection, Arc::clone(&self.common));
+        let contents = claims.map(|claims| Arc::new(TokenContents { claims, evidence, signed: None, common }));
         lookups::Answer::Found { value: Arc::new(ActiveToken { contents, class, longest }), is_named: true }
     }
 
@@ -254,7 +254,7 @@ impl Verifier for IntrospectionVerifier {
         }
         let (token, is_binding_left_to_gate) = (credential.unverified_bytes(), credential.is_binding_left_to_gate());
         let contents = self.core.judge(token, is_binding_left_to_gate).await?;
-        let caller = Verified::from_token(contents, Arc::clone(&self.core.grants));
+        let caller = Verified::from_token(contents);
         let core = Arc::clone(&self.core);
         Ok(caller.with_recheck(Again { core, token: token.to_vec(), is_binding_left_to_gate }))
     }

@@ -103,9 +103,7 @@ impl JsonObject {
     pub(crate) fn parse_at_most(max_members: usize, depth: Depth, bytes: Vec<u8>) -> Result<Self, JsonError> {
         let text = String::from_utf8(bytes).map_err(|_| JsonError::NotJson)?;
         match json_plain::members(&text, max_members) {
-            Some((members, kinds)) => {
-                Ok(Self { json_bytes: text.len(), text, members, kinds, has_escapes: false })
-            }
+            Some((members, kinds)) => Ok(Self { json_bytes: text.len(), text, members, kinds, has_escapes: false }),
             None => Self::parse_general(max_members, depth, text),
         }
     }

@@ -4,8 +4,6 @@
 //! numbers but integers. About every other text it says nothing, and serde_json decides. So it may be stricter than
 //! serde_json, never more lenient.
 
-use memchr::memchr;
-
 use crate::jose::json::{MAX_DEPTH, Member, Members, Span};
 
 /// The largest number of members of a plain object. Comparing the names of more takes too long.
@@ -17,14 +15,14 @@ pub(super) fn members(text: &str, max_members: usize) -> Option<(Members, u64)> 
     if !is_plain(text.as_bytes()) {
         return None;
     }
-    let mut reader = Reader { bytes: text.len(), rest: text.as_bytes() };
+    let mut reader = Reader::new(text);
     let mut members = Members::new();
     // Two members of different kinds have different names.
     let mut kinds = 0_u64;
     reader.expect(b'{')?;
     if reader.next()? != b'}' {
         loop {
-            let name = reader.name()?;
+            let name = reader.string()?;
             reader.expect(b':')?;
             reader.next()?;
             let start = reader.at();
@@ -63,9 +61,15 @@ struct Reader<'t> {
     bytes: usize,
     /// What is not read yet.
     rest: &'t [u8],
+    /// The quotes in it.
+    quotes: Quotes<'t>,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { bytes: text.len(), rest: text.as_bytes(), quotes: Quotes::new(text.as_bytes()) }
+    }
+
     fn at(&self) -> usize {
         self.bytes - self.rest.len()
     }
@@ -87,20 +91,15 @@ impl Reader<'_> {
         (self.next()? == expected).then(|| self.skip())
     }
 
-    /// Skips a string.
-    fn string(&mut self) -> Option<()> {
-        self.expect(b'"')?;
-        let end = memchr(b'"', self.rest)?;
-        self.rest = self.rest.get(end + 1..)?;
-        Some(())
-    }
-
-    /// Reads a name, which is short, and returns the position of what is between its quotes.
-    fn name(&mut self) -> Option<Span> {
-        self.expect(b'"')?;
-        let (start, end) = (self.at(), self.rest.iter().position(|byte| *byte == b'"')?);
-        self.rest = self.rest.get(end + 1..)?;
-        Span::new(start, start + end)
+    /// Reads a string, and returns the position of what is between its quotes. There are no escapes, so the quotes of the text
+    /// start and end a string in turn.
+    fn string(&mut self) -> Option<Span> {
+        if self.next()? != b'"' {
+            return None;
+        }
+        let (opening, closing) = (self.quotes.next()?, self.quotes.next()?);
+        self.rest = self.rest.get(closing - opening + 1..)?;
+        Span::new(opening + 1, closing)
     }
 
     fn value(&mut self) -> Option<()> {
@@ -112,7 +111,7 @@ impl Reader<'_> {
 
     fn scalar(&mut self) -> Option<()> {
         match self.next()? {
-            b'"' => self.string(),
+            b'"' => self.string().map(|_| ()),
             b'-' | b'0'..=b'9' => self.integer(),
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),
@@ -184,11 +183,56 @@ impl Reader<'_> {
     /// Reads the name of the next member, if the innermost value is an object.
     fn name_in(&mut self, is_object: u64) -> Option<()> {
         if is_object & 1 == 1 {
-            self.name()?;
+            self.string()?;
             self.expect(b':')?;
         }
         Some(())
     }
+}
+
+/// The positions of the quotes in a text. It looks at eight bytes at once.
+struct Quotes<'t> {
+    words: std::slice::Iter<'t, [u8; 8]>,
+    last: &'t [u8],
+    /// The position after the bytes that were looked at.
+    end: usize,
+    /// The highest bit of each byte that is a quote, among the last eight.
+    found: u64,
+}
+
+impl<'t> Quotes<'t> {
+    fn new(text: &'t [u8]) -> Self {
+        let (words, last) = text.as_chunks();
+        Self { words: words.iter(), last, end: 0, found: 0 }
+    }
+
+    fn next(&mut self) -> Option<usize> {
+        while self.found == 0 {
+            let word = match self.words.next() {
+                Some(word) => *word,
+                None if self.last.is_empty() => return None,
+                None => {
+                    let mut word = [0; 8];
+                    word.iter_mut().zip(std::mem::take(&mut self.last)).for_each(|(byte, last)| *byte = *last);
+                    word
+                }
+            };
+            self.found = quotes_in(u64::from_le_bytes(word));
+            self.end += 8;
+        }
+        let position = self.end - 8 + (self.found.trailing_zeros() / 8) as usize;
+        self.found &= self.found - 1;
+        Some(position)
+    }
+}
+
+/// The highest bit of each byte that is a quote.
+fn quotes_in(word: u64) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    const QUOTES: u64 = 0x2222_2222_2222_2222;
+    // Zero where there is a quote. The sum sets the highest bit of each other byte, and never carries into the next one.
+    let difference = word ^ QUOTES;
+    !(((difference & LOW) + LOW) | difference) & !LOW
 }
 
 #[cfg(test)]
@@ -209,6 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn every_quote_is_found() {
+        for length in 0..40 {
+            for pattern in 0..200_usize {
+                let at = |at: usize| {
+                    if (pattern * 31 + at * at) % 7 < 2 { b'"' } else { [0, b'!', b'#', 0xa2, 0xff][at % 5] }
+                };
+                let text: Vec<u8> = (0..length).map(at).collect();
+                let mut quotes = Quotes::new(&text);
+                let found: Vec<usize> = std::iter::from_fn(|| quotes.next()).collect();
+                let expected: Vec<usize> = (0..length).filter(|at| text[*at] == b'"').collect();
+                assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
     fn usual_payloads_are_plain() {
         for text in [
             "{}",
@@ -225,11 +285,46 @@ mod tests {
     #[test]
     fn other_texts_are_left_to_serde_json() {
         for text in [
-            "", " ", "{", "}", "[]", "1", "\"a\"", "{}x", "{} {}", "{,}", r#"{"a"}"#, r#"{"a":}"#, r#"{"a":1,}"#,
-            r#"{"a":1 "b":2}"#, r#"{"a":1,,"b":2}"#, r#"{"a":01}"#, r#"{"a":-}"#, r#"{"a":+1}"#, r#"{"a":1.}"#,
-            r#"{"a":1.5}"#, r#"{"a":1e3}"#, r#"{"a":"\u0061"}"#, "{\"a\":\"\n\"}", "{\n}", r#"{"a":tru}"#, r#"{"a":nulll}"#,
-            r#"{"a":[1,]}"#, r#"{"a":[,1]}"#, r#"{"a":[}"#, r#"{"a":{]}"#, r#"{"a":[1}"#, r#"{"a":{"b":1]}"#, r#"{"a":{"b"}}"#,
-            r#"{"a":{1:2}}"#, r#"{"a":[1 2]}"#, r#"{"a":"b"#, r#"{"a":1,"a":1}"#, r#"{a:1}"#, "{'a':1}", r#"{"a":1}}"#,
+            "",
+            " ",
+            "{",
+            "}",
+            "[]",
+            "1",
+            "\"a\"",
+            "{}x",
+            "{} {}",
+            "{,}",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":1 "b":2}"#,
+            r#"{"a":1,,"b":2}"#,
+            r#"{"a":01}"#,
+            r#"{"a":-}"#,
+            r#"{"a":+1}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":1.5}"#,
+            r#"{"a":1e3}"#,
+            r#"{"a":"\u0061"}"#,
+            "{\"a\":\"\n\"}",
+            "{\n}",
+            r#"{"a":tru}"#,
+            r#"{"a":nulll}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":[,1]}"#,
+            r#"{"a":[}"#,
+            r#"{"a":{]}"#,
+            r#"{"a":[1}"#,
+            r#"{"a":{"b":1]}"#,
+            r#"{"a":{"b"}}"#,
+            r#"{"a":{1:2}}"#,
+            r#"{"a":[1 2]}"#,
+            r#"{"a":"b"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{a:1}"#,
+            "{'a':1}",
+            r#"{"a":1}}"#,
         ] {
             assert!(!is_read(text), "{text}");
         }
@@ -259,13 +354,17 @@ mod tests {
             r#"{ "aud" : ["x", "y"], "exp":1700000000, "t":true }"#,
             r#"{"a":{"b":{"c":[[],{}]}},"f":false}"#,
         ];
-        let alphabet = ["", "{", "}", "[", "]", "\"", ",", ":", "0", "1", "-", ".", "e", "t", "a", " ", "\\", "\n", "\u{7f}", "é"];
+        let alphabet =
+            ["", "{", "}", "[", "]", "\"", ",", ":", "0", "1", "-", ".", "e", "t", "a", " ", "\\", "\n", "\u{7f}", "é"];
         let (mut read, mut changed) = (0, 0);
         for seed in seeds {
             let positions: Vec<usize> = seed.char_indices().map(|(at, _)| at).collect();
             for (number, at) in positions.iter().enumerate() {
                 for piece in alphabet {
-                    for with in [format!("{}{piece}{}", &seed[..*at], &seed[at + 1..]), format!("{}{piece}{}", &seed[..*at], &seed[*at..])] {
+                    for with in [
+                        format!("{}{piece}{}", &seed[..*at], &seed[at + 1..]),
+                        format!("{}{piece}{}", &seed[..*at], &seed[*at..]),
+                    ] {
                         read += usize::from(is_read(&with));
                         changed += 1;
                         // A second change, at some other position.

@@ -21,6 +21,7 @@ use crate::verifier::key_lookup::MAX_TRIES;
 use crate::verifier::opaque_prefixes::OpaquePrefixes;
 use crate::verifier::token_cache::{DEFAULT_CACHED_BYTES, TokenCache};
 use crate::verifier::unverified::Explain;
+use crate::verifier::verified::Common;
 use crate::verifier::{DangerousBuilder, JwtVerifier, TokenDecoder, UnverifiedToken};
 
 /// Options of a [`JwtVerifier`]; from [`JwtVerifier::builder`].
@@ -329,7 +330,7 @@ impl JwtVerifierBuilder {
             token_types: self.token_types,
             max_token_bytes: self.max_token_bytes,
             checks,
-            grants: self.grants,
+            common: Arc::new(Common { grants: self.grants, clock: Some(Arc::clone(&self.clock)) }),
             clock: self.clock,
             headers: HeaderMemo::default(),
             long_headers: Allowance::of(allowance::HEADERS),

@@ -36,12 +36,9 @@ impl HeaderMemo {
         Ok((Arc::new(header), counts))
     }
 
-    /// Caches the header of a token with a good signature.
+    /// Caches the header of a token with a good signature, which was not in the cache.
     pub(super) fn remember(&self, token: &Compact<'_>, header: &Arc<Header>) {
-        let is_known = self.0.load().as_ref().is_some_and(|known| Arc::ptr_eq(&known.1, header));
-        if !is_known {
-            self.0.store(Some(Arc::new((token.encoded_header().into(), Arc::clone(header)))));
-        }
+        self.0.store(Some(Arc::new((token.encoded_header().into(), Arc::clone(header)))));
     }
 }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use crate::catch_panic::catch_panic;
 use crate::checks::{Audience, ClaimCheck, Issuer, TokenTypes, TokenView};
-use crate::claims::{Claims, GrantReader, NumericDate};
+use crate::claims::{Claims, NumericDate};
 use crate::clock::Clock;
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken};
@@ -23,9 +23,10 @@ use crate::verifier::opaque_prefixes::OpaquePrefixes;
 use crate::verifier::token_cache::TokenCache;
 use crate::verifier::unverified::Explain;
 use crate::verifier::verification::JwtVerification;
-use crate::verifier::verified::{Kept, Signed, TokenContents};
+use crate::verifier::verified::{Common, Kept, Signed, TokenContents};
 use crate::verifier::{
-    CheckReport, Comparison, Evidence, JwtVerifierBuilder, TokenDecoder, UnverifiedToken, Verification, Verified, Verifier,
+    CheckReport, Comparison, Evidence, JwtVerifierBuilder, TokenDecoder, UnverifiedToken, Verification, Verified,
+    Verifier,
 };
 
 /// Verifies signed JWTs: signature, type, issuer, audience, time, and the checks that were added to the builder.
@@ -50,7 +51,7 @@ pub struct JwtVerifier {
     pub(super) max_token_bytes: usize,
     /// The claim checks, in the order of their reasons: issuer, audience, time, then the rest.
     pub(super) checks: Vec<Box<dyn ClaimCheck>>,
-    pub(super) grants: Arc<dyn GrantReader>,
+    pub(super) common: Arc<Common>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) headers: HeaderMemo,
     pub(super) long_headers: Allowance,
@@ -167,10 +168,10 @@ impl JwtVerifier {
         let mut claims = self.parse_claims(token.into_payload())?;
         let text = claims.keep(credential.unverified_bytes())?;
         let signed = Signed { header, key, kept: Kept::Text(text) };
-        let (evidence, clock) = (Evidence::Signature, Some(Arc::clone(&self.clock)));
-        let contents = Arc::new(TokenContents { claims, evidence, signed: Some(signed), clock });
+        let (evidence, common) = (Evidence::Signature, Arc::clone(&self.common));
+        let contents = Arc::new(TokenContents { claims, evidence, signed: Some(signed), common });
         self.check_claims(&contents, self.clock.now(), credential.is_binding_left_to_gate())?;
-        Ok(Verified::from_token(contents, Arc::clone(&self.grants)))
+        Ok(Verified::from_token(contents))
     }
 
     pub(super) fn count_lookup(&self, outcome: TokenCacheOutcome) {

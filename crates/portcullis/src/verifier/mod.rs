@@ -41,9 +41,9 @@ pub use recheck::Recheck;
 pub use unverified::{UnverifiedOrigin, UnverifiedToken};
 pub use verification::Verification;
 pub(crate) use verified::ProofMark;
-#[cfg(feature = "remote")]
-pub(crate) use verified::TokenContents;
 pub use verified::Verified;
+#[cfg(feature = "remote")]
+pub(crate) use verified::{Common, TokenContents};
 
 use crate::credential::{Credential, Scheme};
 use crate::error::AuthError;

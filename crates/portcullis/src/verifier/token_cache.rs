@@ -4,8 +4,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::{Equivalent, Weighter};
 use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
 use zeroize::Zeroizing;
 
 use crate::claims::NumericDate;
@@ -86,7 +86,13 @@ impl TokenCache {
     }
 
     /// Caches a token, unless `now`, the time of the verifier's clock, is past its `exp` by `leeway`.
-    pub(super) fn insert(&self, token: &Compact<'_>, contents: &Arc<TokenContents>, now: NumericDate, leeway: Duration) {
+    pub(super) fn insert(
+        &self,
+        token: &Compact<'_>,
+        contents: &Arc<TokenContents>,
+        now: NumericDate,
+        leeway: Duration,
+    ) {
         let expires_at = contents.claims.expires_at().map(|expires_at| expires_at.saturating_add(leeway));
         if expires_at.is_some_and(|expires_at| expires_at.saturating_since(now).is_zero()) {
             return;
@@ -148,13 +154,15 @@ impl Eq for TokenBytes {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::Claims;
+    use crate::claims::{Claims, StandardGrants};
     use crate::verifier::Evidence;
+    use crate::verifier::verified::Common;
 
     #[test]
     fn every_bound_holds() {
         let claims = Claims::parse(br#"{"sub":"u"}"#.to_vec()).unwrap();
-        let contents = Arc::new(TokenContents { claims, evidence: Evidence::Signature, signed: None, clock: None });
+        let common = Arc::new(Common { grants: Arc::new(StandardGrants::new()), clock: None });
+        let contents = Arc::new(TokenContents { claims, evidence: Evidence::Signature, signed: None, common });
         for bytes in [1, 10_000, DEFAULT_CACHED_BYTES, u64::MAX - 1, u64::MAX] {
             for tokens in [1, 2, 100, 3_000, u64::MAX] {
                 let cache = TokenCache::new(tokens, bytes);

@@ -5,7 +5,6 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::clock::Clock;
 use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::Compact;
@@ -54,11 +53,19 @@ pub(super) struct JwtVerification<'a> {
     token: Compact<'a>,
     header: Arc<Header>,
     algorithm: Algorithm,
-    /// Whether reading the header took one from the allowance of long headers.
-    counts: bool,
+    origin: HeaderOrigin,
     is_binding_left_to_gate: bool,
     cached: CacheLookup,
     tries: Tries,
+}
+
+/// Where the header of a token comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum HeaderOrigin {
+    /// The cache of one header.
+    Known,
+    /// The token. If `counts`, reading it took one from the allowance of long headers.
+    Read { counts: bool },
 }
 
 /// Whether the token is in the cache.
@@ -81,19 +88,19 @@ impl<'a> JwtVerification<'a> {
     ) -> Result<Self, AuthError> {
         JwtVerifier::check_scheme(credential)?;
         token.check_size(verifier.max_token_bytes)?;
-        let (header, counts) = match verifier.headers.recall(&token) {
-            // Type and algorithm of a header in the cache were checked, and what is allowed does not change.
-            Some(header) => (header, false),
+        let (header, origin) = match verifier.headers.recall(&token) {
+            // The type of a header in the cache was checked, and the accepted types do not change.
+            Some(header) => (header, HeaderOrigin::Known),
             None => {
                 let (header, counts) = HeaderMemo::read(&token, read, &verifier.long_headers)?;
                 verifier.token_types.check(&header)?;
-                (header, counts)
+                (header, HeaderOrigin::Read { counts })
             }
         };
         let algorithm = allowed_algorithm(&header, verifier.algorithms)?;
         let is_binding_left_to_gate = credential.is_binding_left_to_gate();
         let (cached, tries) = (CacheLookup::NotAsked, Tries::default());
-        Ok(Self { verifier, token, header, algorithm, counts, is_binding_left_to_gate, cached, tries })
+        Ok(Self { verifier, token, header, algorithm, origin, is_binding_left_to_gate, cached, tries })
     }
 
     /// Goes on as long as keys are at hand. Returns the result; `None` when the next key is not at hand.
@@ -132,25 +139,27 @@ impl<'a> JwtVerification<'a> {
             let contents = self.verifier.cache.as_ref().and_then(|cache| cache.get(&self.token));
             self.cached = match contents {
                 Some(contents) => CacheLookup::Found { contents, first: None },
-                None => self.missed(),
+                None => {
+                    self.missed();
+                    CacheLookup::NotFound
+                }
             };
         }
-        if let CacheLookup::Found { contents, first } = &mut self.cached {
+        if let CacheLookup::Found { contents, first } = std::mem::replace(&mut self.cached, CacheLookup::NotFound) {
+            if key.as_ref().is_some_and(|key| contents.is_signed_with(key)) {
+                self.verifier.count_lookup(TokenCacheOutcome::Hit);
+                return Some(self.checked(contents, false));
+            }
+            let first = first.or_else(|| key.clone());
             if let Some(found) = key {
-                if contents.is_signed_with(&found) {
-                    self.verifier.count_lookup(TokenCacheOutcome::Hit);
-                    let contents = Arc::clone(contents);
-                    return Some(self.checked(contents, false));
-                }
-                first.get_or_insert_with(|| Arc::clone(&found));
                 if self.tries.note(found, &self.header) {
+                    self.cached = CacheLookup::Found { contents, first };
                     return None;
                 }
             }
             // The key of the cached token was withdrawn or replaced. The search begins anew, to check the signature.
-            key = first.take();
-            self.tries = Tries::default();
-            self.cached = self.missed();
+            (key, self.tries) = (first, Tries::default());
+            self.missed();
         }
         let Some(key) = key else { return Some(Err(InvalidToken::BadSignature.into())) };
         match self.token.verify(&key, self.algorithm) {
@@ -160,27 +169,27 @@ impl<'a> JwtVerification<'a> {
         }
     }
 
-    fn missed(&self) -> CacheLookup {
+    fn missed(&self) {
         self.verifier.count_lookup(TokenCacheOutcome::Miss);
-        CacheLookup::NotFound
     }
 
     /// Reads the payload of a token with a good signature.
     fn read(&self, key: Arc<VerifyingKey>) -> Result<Arc<TokenContents>, AuthError> {
-        self.verifier.headers.remember(&self.token, &self.header);
+        if self.origin != HeaderOrigin::Known {
+            self.verifier.headers.remember(&self.token, &self.header);
+        }
         let signature = self.token.encoded_signature();
         let mut claims = self.verifier.parse_claims(self.token.payload_with_room(signature.len())?)?;
         let kept = Kept::Signature(claims.keep(signature)?);
         let signed = Signed { header: Arc::clone(&self.header), key, kept };
-        let clock: Arc<dyn Clock> = Arc::clone(&self.verifier.clock);
-        let evidence = Evidence::Signature;
-        Ok(Arc::new(TokenContents { claims, evidence, signed: Some(signed), clock: Some(clock) }))
+        let (evidence, common) = (Evidence::Signature, Arc::clone(&self.verifier.common));
+        Ok(Arc::new(TokenContents { claims, evidence, signed: Some(signed), common }))
     }
 
     /// Checks the claims of a token with a good signature. `is_new` tells whether the token is not in the cache.
     fn checked(&self, contents: Arc<TokenContents>, is_new: bool) -> Result<Verified, AuthError> {
         let verifier = self.verifier;
-        if self.counts {
+        if self.origin == (HeaderOrigin::Read { counts: true }) {
             verifier.long_headers.give_back();
         }
         let now = verifier.clock.now();
@@ -192,6 +201,6 @@ impl<'a> JwtVerification<'a> {
                 cache.forget(&self.token);
             }
         }
-        checked.map(|()| Verified::from_token(contents, Arc::clone(&verifier.grants)))
+        checked.map(|()| Verified::from_token(contents))
     }
 }

@@ -18,7 +18,8 @@ use crate::verifier::{Evidence, Recheck, SenderConstraint};
 #[derive(Clone)]
 pub struct Verified {
     contents: Arc<TokenContents>,
-    grants: Arc<dyn GrantReader>,
+    /// Instead of the verifier's.
+    grants: Option<Arc<dyn GrantReader>>,
     response_headers: Option<Arc<[(String, String)]>>,
     scheme: Scheme,
     /// Which scopes imply others, at the gate that let the caller in.
@@ -40,6 +41,13 @@ pub(crate) struct TokenContents {
     pub(crate) evidence: Evidence,
     /// `None` unless a JWT was verified.
     pub(crate) signed: Option<Signed>,
+    pub(crate) common: Arc<Common>,
+}
+
+/// What all callers of a verifier have in common.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) grants: Arc<dyn GrantReader>,
     /// The verifier's clock; `None` means the system's.
     pub(crate) clock: Option<Arc<dyn Clock>>,
 }
@@ -90,10 +98,10 @@ impl Signed {
 
 impl Verified {
     /// A caller whose token has a good signature.
-    pub(crate) fn from_token(contents: Arc<TokenContents>, grants: Arc<dyn GrantReader>) -> Self {
+    pub(crate) fn from_token(contents: Arc<TokenContents>) -> Self {
         Self {
             contents,
-            grants,
+            grants: None,
             response_headers: None,
             scheme: Scheme::Bearer,
             scope_hierarchy: None,
@@ -112,16 +120,9 @@ impl Verified {
     /// [`InvalidToken`] when the claims are not a JSON object, or a registered claim has a wrong type.
     pub fn from_claims(claims: &impl Serialize, evidence: Evidence) -> Result<Self, InvalidToken> {
         let payload = serde_json::to_vec(claims).map_err(|_| InvalidToken::Malformed { part: "payload" })?;
-        let contents = TokenContents { claims: Claims::parse(payload)?, evidence, signed: None, clock: None };
-        Ok(Self {
-            contents: Arc::new(contents),
-            grants: Arc::new(StandardGrants::new()),
-            response_headers: None,
-            scheme: Scheme::Bearer,
-            scope_hierarchy: None,
-            proof: None,
-            rechecks: None,
-        })
+        let common = Arc::new(Common { grants: Arc::new(StandardGrants::new()), clock: None });
+        let contents = TokenContents { claims: Claims::parse(payload)?, evidence, signed: None, common };
+        Ok(Self::from_token(Arc::new(contents)))
     }
 
     /// `sub`: the caller's name at its issuer.
@@ -165,19 +166,19 @@ impl Verified {
     /// ([`Gate::with_scope_hierarchy`](crate::Gate::with_scope_hierarchy)).
     #[must_use]
     pub fn scopes(&self) -> Grants<'_> {
-        self.grants.scopes(&self.contents.claims)
+        self.grants().scopes(&self.contents.claims)
     }
 
     /// The permissions.
     #[must_use]
     pub fn permissions(&self) -> Grants<'_> {
-        self.grants.permissions(&self.contents.claims)
+        self.grants().permissions(&self.contents.claims)
     }
 
     /// The roles.
     #[must_use]
     pub fn roles(&self) -> Grants<'_> {
-        self.grants.roles(&self.contents.claims)
+        self.grants().roles(&self.contents.claims)
     }
 
     /// The parties that act on behalf of the subject (`act`, RFC 8693 §4.1): the current actor first, then the one before it, at
@@ -319,12 +320,13 @@ impl Verified {
 
     /// The time of the verifier's clock.
     pub(crate) fn now(&self) -> NumericDate {
-        self.contents.clock.as_ref().map_or_else(|| SystemClock::new().now(), |clock| clock.now())
+        self.contents.common.clock.as_ref().map_or_else(|| SystemClock::new().now(), |clock| clock.now())
     }
 
     #[cfg(test)]
     pub(crate) fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        Arc::make_mut(&mut self.contents).clock = Some(clock);
+        let common = &mut Arc::make_mut(&mut self.contents).common;
+        Arc::make_mut(common).clock = Some(clock);
         self
     }
 
@@ -370,8 +372,12 @@ impl Verified {
     /// With scopes, permissions and roles read by `grants`.
     #[must_use]
     pub fn with_grants(mut self, grants: impl GrantReader + 'static) -> Self {
-        self.grants = Arc::new(grants);
+        self.grants = Some(Arc::new(grants));
         self
+    }
+
+    fn grants(&self) -> &dyn GrantReader {
+        &**self.grants.as_ref().unwrap_or(&self.contents.common.grants)
     }
 }
 
