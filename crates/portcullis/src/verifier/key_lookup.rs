@@ -33,6 +33,10 @@ pub(super) struct Tries {
 }
 
 impl Tries {
+    pub(super) fn is_empty(&self) -> bool {
+        self.number == 0
+    }
+
     /// The key of an answer; `None` when there is no further key.
     pub(super) fn key_of(
         &self,

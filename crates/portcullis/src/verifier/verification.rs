@@ -54,28 +54,21 @@ pub(super) struct JwtVerification<'a> {
     header: Arc<Header>,
     algorithm: Algorithm,
     origin: HeaderOrigin,
+    /// What the cache has about the token. So the search is for the key that verified it.
+    cached: Option<Arc<TokenContents>>,
+    /// The first key of that search.
+    first: Option<Arc<VerifyingKey>>,
     is_binding_left_to_gate: bool,
-    cached: CacheLookup,
     tries: Tries,
 }
 
 /// Where the header of a token comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum HeaderOrigin {
-    /// The cache of one header.
+    /// A cache.
     Known,
     /// The token. If `counts`, reading it took one from the allowance of long headers.
     Read { counts: bool },
-}
-
-/// Whether the token is in the cache.
-enum CacheLookup {
-    /// It is. So the search is for the key that verified it. `first` is the first key of the search.
-    Found { contents: Arc<TokenContents>, first: Option<Arc<VerifyingKey>> },
-    /// It is not, or its key is not valid any more. So its signature is checked.
-    NotFound,
-    /// This is not known before there is a key: hashing a large token takes longer than a refusal may.
-    NotAsked,
 }
 
 impl<'a> JwtVerification<'a> {
@@ -88,8 +81,11 @@ impl<'a> JwtVerification<'a> {
     ) -> Result<Self, AuthError> {
         JwtVerifier::check_scheme(credential)?;
         token.check_size(verifier.max_token_bytes)?;
-        let (header, origin) = match verifier.headers.recall(&token) {
-            // The type of a header in the cache was checked, and the accepted types do not change.
+        let cached = verifier.cache.as_ref().and_then(|cache| cache.get(&token));
+        let known =
+            cached.as_ref().and_then(|contents| contents.signed.as_ref()).map(|signed| Arc::clone(&signed.header));
+        let (header, origin) = match known.or_else(|| verifier.headers.recall(&token)) {
+            // The type of a header in a cache was checked, and the accepted types do not change.
             Some(header) => (header, HeaderOrigin::Known),
             None => {
                 let (header, counts) = HeaderMemo::read(&token, read, &verifier.long_headers)?;
@@ -99,8 +95,8 @@ impl<'a> JwtVerification<'a> {
         };
         let algorithm = allowed_algorithm(&header, verifier.algorithms)?;
         let is_binding_left_to_gate = credential.is_binding_left_to_gate();
-        let (cached, tries) = (CacheLookup::NotAsked, Tries::default());
-        Ok(Self { verifier, token, header, algorithm, origin, is_binding_left_to_gate, cached, tries })
+        let (first, tries) = (None, Tries::default());
+        Ok(Self { verifier, token, header, algorithm, origin, cached, first, is_binding_left_to_gate, tries })
     }
 
     /// Goes on as long as keys are at hand. Returns the result; `None` when the next key is not at hand.
@@ -135,42 +131,30 @@ impl<'a> JwtVerification<'a> {
             Ok(key) => key,
             Err(error) => return Some(Err(error)),
         };
-        if matches!(self.cached, CacheLookup::NotAsked) {
-            let contents = self.verifier.cache.as_ref().and_then(|cache| cache.get(&self.token));
-            self.cached = match contents {
-                Some(contents) => CacheLookup::Found { contents, first: None },
-                None => {
-                    self.missed();
-                    CacheLookup::NotFound
-                }
-            };
-        }
-        if let CacheLookup::Found { contents, first } = std::mem::replace(&mut self.cached, CacheLookup::NotFound) {
+        if let Some(contents) = self.cached.take() {
             if key.as_ref().is_some_and(|key| contents.is_signed_with(key)) {
                 self.verifier.count_lookup(TokenCacheOutcome::Hit);
                 return Some(self.checked(contents, false));
             }
-            let first = first.or_else(|| key.clone());
-            if let Some(found) = key {
-                if self.tries.note(found, &self.header) {
-                    self.cached = CacheLookup::Found { contents, first };
-                    return None;
-                }
+            let first = self.first.take().or_else(|| key.clone());
+            if let Some(found) = key
+                && self.tries.note(found, &self.header)
+            {
+                (self.cached, self.first) = (Some(contents), first);
+                return None;
             }
             // The key of the cached token was withdrawn or replaced. The search begins anew, to check the signature.
             (key, self.tries) = (first, Tries::default());
-            self.missed();
         }
         let Some(key) = key else { return Some(Err(InvalidToken::BadSignature.into())) };
+        if self.tries.is_empty() {
+            self.verifier.count_lookup(TokenCacheOutcome::Miss);
+        }
         match self.token.verify(&key, self.algorithm) {
             Ok(()) => Some(self.read(key).and_then(|contents| self.checked(contents, true))),
             Err(InvalidToken::BadSignature) if self.tries.note(key, &self.header) => None,
             Err(error) => Some(Err(error.into())),
         }
-    }
-
-    fn missed(&self) {
-        self.verifier.count_lookup(TokenCacheOutcome::Miss);
     }
 
     /// Reads the payload of a token with a good signature.
