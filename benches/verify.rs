@@ -1,7 +1,7 @@
 //! Compares the cost of a verification with the bare signature check with a prepared key, and with jsonwebtoken 11.
 //!
 //! All contenders take turns in one run, so that other load on the machine affects them equally. Each figure is the median
-//! of many short rounds. The run fails when a limit is broken.
+//! of many short rounds. The run fails when a limit is broken that must hold.
 //!
 //! `cargo bench -p portcullis-benches --bench verify`
 
@@ -60,6 +60,12 @@ fn limited(name: &str, ratio: f64) -> Cell {
     }
 }
 
+/// A signature with ML-DSA is longer than the buffer on the stack, so there the limit is a goal.
+fn limited_allocations(name: &str, allocations: usize) -> Cell {
+    let allocations = Cell::count(allocations);
+    if name.starts_with("ML-DSA") { allocations.at_most(3.0) } else { allocations.must_be_at_most(3.0) }
+}
+
 /// The claims that a handler would ask for, and those that jsonwebtoken checks.
 #[derive(Deserialize)]
 #[allow(dead_code, reason = "deserialized as a user would, not read")]
@@ -90,7 +96,8 @@ fn main() -> ExitCode {
     let mut report = Report::start("verify");
     let rounds = report.rounds(ROUNDS);
     let rs256 = Contest::new(Algorithm::Rs256);
-    let mut contests: Vec<_> = Algorithm::ALL.iter().map(|&each| (each.name().to_owned(), Contest::new(each))).collect();
+    let mut contests: Vec<_> =
+        Algorithm::ALL.iter().map(|&each| (each.name().to_owned(), Contest::new(each))).collect();
     contests.push(("RS256, 4096 bits".to_owned(), Contest::with_long_key()));
     let mut costs = Table::new(
         "algorithms",
@@ -123,7 +130,7 @@ fn main() -> ExitCode {
             number(bare.nanos / 1e3),
             number(ours.nanos / 1e3),
             limited(name, ours.nanos / bare.nanos),
-            Cell::count(ours.allocations).must_be_at_most(3.0),
+            limited_allocations(name, ours.allocations),
             their_time,
             their_ratio,
             their_allocations,
@@ -144,7 +151,8 @@ fn typed(rounds: usize) -> Table {
     let contest = Contest::new(Algorithm::Rs256);
     let bare = || contest.check();
     let ours = || {
-        let verified = now(contest.verifier.verify(&Credential::bearer(black_box(&contest.token)))).expect("a good token");
+        let verified =
+            now(contest.verifier.verify(&Credential::bearer(black_box(&contest.token)))).expect("a good token");
         drop(black_box(verified.claims::<OwnedClaims>().expect("claims of these types")));
     };
     let theirs = || assert!(contest.jsonwebtoken::<OwnedClaims>());
@@ -181,7 +189,7 @@ fn sizes(rounds: usize) -> Table {
         ],
     );
     let issuer = TestIssuer::from_algorithms([Algorithm::Rs256]);
-    for bytes in [500, 1_000, 2_000, 4_000, 8_000, 16_000] {
+    for bytes in [500, 1_000, 2_000, 4_000, 8_000, 15_000] {
         let filled = usual(&issuer).claim("groups", groups(bytes));
         let contest = Contest::of(&issuer, Algorithm::Rs256, filled.sign());
         let Costs { bare, ours, repeated, theirs, .. } = contest.run(rounds / 2, &contest);

@@ -91,7 +91,8 @@ impl Report {
     #[must_use]
     pub fn finish(self) -> ExitCode {
         let mut must_hold = true;
-        for (table, row, column, limit) in self.tables.iter().flat_map(Table::limits).filter(|(.., limit)| !limit.ok()) {
+        for (table, row, column, limit) in self.tables.iter().flat_map(Table::limits).filter(|(.., limit)| !limit.ok())
+        {
             let kind = if limit.must { "LIMIT BROKEN" } else { "goal not met" };
             println!("{kind}: {table}, {row}, {column}: {limit}");
             must_hold &= !limit.must;
@@ -135,7 +136,9 @@ impl Table {
         lines[0].extend(self.columns.iter().map(|column| column.name.to_owned()));
         for row in &self.rows {
             let cells = self.columns.iter().zip(&row.cells);
-            lines.push([row.name.clone()].into_iter().chain(cells.map(|(column, cell)| cell.show(column.unit))).collect());
+            lines.push(
+                [row.name.clone()].into_iter().chain(cells.map(|(column, cell)| cell.show(column.unit))).collect(),
+            );
         }
         let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..=self.columns.len()).map(width).collect();
