@@ -46,7 +46,7 @@ def main(arguments):
 
 
 def sections(results):
-    parts = []
+    parts = ["![The cost of a verification](chart.svg)"]
     for name, result in results.items():
         parts.append((BENCHES / "texts" / f"{name}.md").read_text().strip())
         parts.append(f"```sh\ncargo bench -p portcullis-benches --bench {name}\n```")
