@@ -30,7 +30,7 @@ SETTINGS = {"CLIENT_ORIGIN", "PORT", "PUBLIC_URL", "REDIS_URL", "RUST_LOG", "SES
 # The example and the first line of each block that is not run, and the reason.
 NOT_RUN = {
     ("monitoring", "promtool test rules examples/monitoring/alerts_test.yml"): (
-        "needs Prometheus; the live tests of the dashboard run it"
+        "needs the program promtool of Prometheus"
     ),
 }
 
