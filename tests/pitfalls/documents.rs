@@ -44,6 +44,32 @@ fn pages_of_the_design_list_their_questions() {
     }
 }
 
+#[test]
+fn libraries_document_their_features() {
+    let (mut checked, mut missing) = (0, Vec::new());
+    for library in std::fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(code) = std::fs::read_to_string(library.join("src/lib.rs")) else { continue };
+        let manifest = std::fs::read_to_string(library.join("Cargo.toml")).unwrap();
+        let features = manifest.lines().skip_while(|line| *line != "[features]").skip(1);
+        let features = features.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once(" = "));
+        let documented: String = code
+            .lines()
+            .skip_while(|line| !line.starts_with("//! # Features"))
+            .enumerate()
+            .take_while(|(number, line)| line.starts_with("//!") && (*number == 0 || !line.starts_with("//! # ")))
+            .map(|(_, line)| line)
+            .collect();
+        for (feature, _) in features.filter(|(feature, _)| *feature != "default" && !feature.starts_with('#')) {
+            checked += 1;
+            if !documented.contains(&format!("`{feature}`")) {
+                missing.push(format!("{}: {feature}", library.display()));
+            }
+        }
+    }
+    assert!(checked > 40, "{checked}");
+    assert!(missing.is_empty(), "features that the documentation does not name: {missing:#?}");
+}
+
 /// Returns a link to the heading of this title, as GitHub and rustdoc name its anchor.
 fn link_to(title: &str) -> String {
     let kept = title.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));

@@ -14,6 +14,7 @@ use portcullis::keys::{FixedKeys, RemoteKeys};
 use portcullis::metrics::DURATION_BUCKETS;
 use portcullis::possession::{Dpop, MemoryReplayStore};
 use portcullis::session::{CheckedVerifier, SessionCheck, SessionError};
+use portcullis::tickets::Tickets;
 use portcullis::verifier::ByIssuer;
 use portcullis::{AuthError, Gate, Issuer, JwtVerifier, Policy, Verified, async_trait, scopes};
 use portcullis_sessions::api_keys::ApiKeys;
@@ -160,6 +161,36 @@ async fn issuer_is_a_configured_one() {
         assert!(by_rule.verify(&token).await.is_ok());
     }
     assert_eq!(counted.of(VERIFICATION), [verification("accepted", "none", "bearer", "other", 3)]);
+}
+
+#[tokio::test]
+async fn refused_ticket_counts_for_the_issuer_of_its_caller() {
+    let (counted, _guard) = Counted::start();
+    let (issuer, everyone) = (issuer(), Policy::authenticated());
+    let (tickets, short) = (Tickets::default(), Tickets::new(Duration::from_secs(1), 1, 1).unwrap());
+    let gate = issuer.gate();
+    let caller = gate.verify(&issuer.token().sign()).await.unwrap();
+    let is_let_in = async |tickets: &Tickets, ticket: &str, policy: &Policy| {
+        let request = HeaderList::new("GET", [("host", "a.test")]).with_query(format!("ticket={ticket}"));
+        let streams = gate.clone().with_tickets(tickets);
+        streams.admit(&request, policy).await.map_err(|denied| streams.refuse(&denied)).is_ok()
+    };
+    let new = |tickets: &Tickets| gate.issue_ticket(tickets, &caller).unwrap();
+    let (good, unscoped, late) = (new(&tickets), new(&tickets), new(&short));
+    assert!(is_let_in(&tickets, &good, &everyone).await);
+    assert!(!is_let_in(&tickets, &good, &everyone).await, "it is used up, and nothing is known about it");
+    assert!(!is_let_in(&tickets, &unscoped, &scopes("admin")).await);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert!(!is_let_in(&short, &late, &everyone).await);
+    let refused: Vec<_> = counted.of(VERIFICATION).into_iter().filter(|line| line.contains("refused")).collect();
+    assert_eq!(
+        refused,
+        [
+            verification("refused", "inactive", "none", issuer.url(), 1),
+            verification("refused", "inactive", "none", "none", 1),
+            verification("refused", "insufficient_scope", "none", issuer.url(), 1),
+        ]
+    );
 }
 
 #[tokio::test]

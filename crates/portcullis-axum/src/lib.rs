@@ -223,7 +223,7 @@
 //! `jsonwebtoken` and `remote` are those of portcullis. `connect-info` reads the address of a request's peer from
 //! `ConnectInfo<SocketAddr>`, for client certificates that a proxy forwards. All of these are on by default.
 //! `utoipa` adds `OpenApiGuards`. `ws` adds `websocket::first_message` and `websocket::close`; it goes with the feature `ws` of axum.
-//! `metrics`, off by default, is that of portcullis as well.
+//! `metrics` and `fips`, off by default, are those of portcullis as well.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.

@@ -133,15 +133,18 @@ impl Tickets {
         is_taken.then_some(ticket).ok_or_else(unavailable)
     }
 
-    /// Returns the caller of `ticket`, which is used up then. `None` means that the ticket is unknown, used or expired.
-    pub(crate) fn redeem(&self, ticket: &str) -> Option<Verified> {
+    /// Returns the caller of `ticket`, which is used up then.
+    ///
+    /// # Errors
+    /// `None` means that the ticket is unknown or used. The caller of an expired ticket is there until the ticket is dropped.
+    pub(crate) fn redeem(&self, ticket: &str) -> Result<Verified, Option<Box<Verified>>> {
         if ticket.len() != TICKET_LENGTH {
-            return None;
+            return Err(None);
         }
         let (key, now) = (sha256(ticket.as_bytes()), Instant::now());
         self.with(|held| {
-            let Ticket { caller, expires_at, .. } = held.take(&key)?;
-            (now < expires_at).then_some(caller)
+            let Ticket { caller, expires_at, .. } = held.take(&key).ok_or(None)?;
+            if now < expires_at { Ok(caller) } else { Err(Some(Box::new(caller))) }
         })
     }
 
@@ -227,12 +230,13 @@ mod tests {
         let (first, second) = (tickets.issue(&caller("alice")).unwrap(), tickets.issue(&caller("bob")).unwrap());
         assert_eq!((first.len(), tickets.waiting()), (43, 2));
         assert_eq!(tickets.redeem(&first).unwrap().subject(), Some("alice"));
-        assert!(tickets.redeem(&first).is_none());
+        assert!(tickets.redeem(&first).is_err());
         tokio::time::advance(Duration::from_millis(29_999)).await;
         assert_eq!(tickets.clone().redeem(&second).unwrap().subject(), Some("bob"));
         let late = tickets.issue(&caller("alice")).unwrap();
         tokio::time::advance(Duration::from_secs(30)).await;
-        assert!(tickets.redeem(&late).is_none());
+        assert!(tickets.redeem(&late).unwrap_err().is_some_and(|caller| caller.subject() == Some("alice")));
+        assert!(tickets.redeem(&late).unwrap_err().is_none());
         assert_eq!(tickets.waiting(), 0);
     }
 
@@ -240,14 +244,14 @@ mod tests {
     async fn other_texts_are_no_tickets() {
         let tickets = Tickets::default();
         let ticket = tickets.issue(&caller("alice")).unwrap();
-        assert!(tickets.redeem(&Tickets::default().issue(&caller("alice")).unwrap()).is_none());
+        assert!(tickets.redeem(&Tickets::default().issue(&caller("alice")).unwrap()).is_err());
         for other in
             ["", "ticket", &ticket[1..], &format!("{ticket}A"), &ticket.to_ascii_uppercase(), &"\u{e9}".repeat(43)]
         {
-            assert!(tickets.redeem(other).is_none(), "{other}");
+            assert!(tickets.redeem(other).is_err(), "{other}");
         }
         assert_eq!(tickets.waiting(), 1);
-        assert!(tickets.redeem(&ticket).is_some());
+        assert!(tickets.redeem(&ticket).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -265,9 +269,9 @@ mod tests {
             }
         }
         // A used ticket makes room.
-        assert!(tickets.redeem(&made[0]).is_some());
+        assert!(tickets.redeem(&made[0]).is_ok());
         assert!(tickets.issue(&caller("a")).is_ok());
-        assert!(made[1..].iter().all(|ticket| tickets.redeem(ticket).is_some()));
+        assert!(made[1..].iter().all(|ticket| tickets.redeem(ticket).is_ok()));
         // So do expired ones.
         let tickets = self::tickets(2, 2);
         for _ in 0..20 {
@@ -287,7 +291,7 @@ mod tests {
             let readers: Vec<_> = (0..4)
                 .map(|_| {
                     let (tickets, ticket) = (tickets.clone(), ticket.clone());
-                    std::thread::spawn(move || tickets.redeem(&ticket).is_some())
+                    std::thread::spawn(move || tickets.redeem(&ticket).is_ok())
                 })
                 .collect();
             assert_eq!(readers.into_iter().map(|reader| u32::from(reader.join().unwrap())).sum::<u32>(), 1);

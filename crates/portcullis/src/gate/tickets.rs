@@ -72,7 +72,13 @@ impl Gate {
         let refuse = |error: AuthError| Denied::new(error, None);
         let ticket = the_only_parameter(request, Tickets::PARAMETER).map_err(|error| refuse(error.into()))?;
         let Some(ticket) = ticket.filter(|ticket| !ticket.is_empty()) else { return Ok(None) };
-        let caller = tickets.redeem(&ticket).ok_or_else(|| refuse(InvalidToken::Inactive.into()))?;
+        let caller = tickets.redeem(&ticket).map_err(|expired| {
+            let issuer = expired.as_deref().and_then(Verified::issuer);
+            Denied { issuer: self.0.metrics.label_of(issuer), ..refuse(InvalidToken::Inactive.into()) }
+        })?;
+        // The ticket was made for a verified caller, so its refusal counts under the caller's issuer.
+        let issuer = self.0.metrics.label_of(caller.issuer());
+        let refuse = |error: AuthError| Denied { issuer, ..refuse(error) };
         if caller.expires_at().is_some_and(|expires_at| expires_at <= caller.now()) {
             return Err(refuse(InvalidToken::Expired.into()));
         }

@@ -148,7 +148,7 @@ impl Endpoint {
             .append_pair("token_type_hint", "access_token")
             .extend_pairs(credentials.form)
             .finish();
-        let request = self.requests.headers.add_to(self.requests.client.post(url.clone()), url)?;
+        let request = self.requests.headers.add_to(self.requests.client.post(url.clone()), url).await?;
         let mut request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         if self.signed.is_some() {
             // It replaces the field of other requests.
@@ -198,7 +198,8 @@ impl Endpoint {
     }
 
     async fn fetch_metadata(&self, metadata: &Metadata) -> Result<Url, NoMetadata> {
-        let request = self.requests.headers.add_to(self.requests.client.get(metadata.url.clone()), &metadata.url)?;
+        let request =
+            self.requests.headers.add_to(self.requests.client.get(metadata.url.clone()), &metadata.url).await?;
         let response = request.send().await.map_err(http_error)?;
         let (_, body) = read_body(response, self.max_body_bytes).await?;
         Ok(metadata.introspection_url(&body, &self.http_hosts)?)

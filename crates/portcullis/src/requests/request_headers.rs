@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{RequestBuilder, Url};
@@ -40,6 +41,8 @@ const BY_PORTCULLIS: &str = "it is set from the response before";
 
 /// The longest bearer token that is read from a file, in bytes.
 const MAX_TOKEN_BYTES: u64 = 64 * 1024;
+/// How long a request waits for the file with its bearer token: a mounted volume may hang.
+const TOKEN_FILE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The header fields of all requests of one client.
 #[derive(Clone, Debug, Default)]
@@ -101,24 +104,38 @@ impl RequestHeaders {
     ///
     /// # Errors
     /// [`RequestFailure`] when the file with the bearer token has none now.
-    pub(crate) fn add_to(&self, request: RequestBuilder, url: &Url) -> Result<RequestBuilder, RequestFailure> {
+    pub(crate) async fn add_to(&self, request: RequestBuilder, url: &Url) -> Result<RequestBuilder, RequestFailure> {
         let request = request.headers(self.general.clone());
         if !self.named.iter().any(|named| named.origin() == url.origin()) {
             return Ok(request);
         }
         let request = request.headers(self.private.clone());
         match &self.token_file {
-            Some(path) => Ok(request.header(AUTHORIZATION, bearer_token(path).map_err(RequestFailure::TokenFile)?)),
+            Some(path) => {
+                let token = bearer_token_now(path.clone()).await.map_err(RequestFailure::TokenFile)?;
+                Ok(request.header(AUTHORIZATION, token))
+            }
             None => Ok(request),
         }
     }
 }
 
+/// Reads a bearer token from a file, without blocking the runtime.
+async fn bearer_token_now(path: PathBuf) -> io::Result<HeaderValue> {
+    let read = tokio::task::spawn_blocking(move || bearer_token(&path));
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("it was not read within {TOKEN_FILE_TIMEOUT:?}"));
+    tokio::time::timeout(TOKEN_FILE_TIMEOUT, read).await.map_err(late)?.map_err(io::Error::other)?
+}
+
 /// Reads a bearer token from a file, which is replaced while the service runs. No error shows what the file holds.
 fn bearer_token(path: &Path) -> io::Result<HeaderValue> {
+    let wrong = |problem| io::Error::new(io::ErrorKind::InvalidData, problem);
+    // Before it is opened, because opening a pipe waits for the program at its other end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(wrong("it is a directory, a pipe or a device, not a regular file"));
+    }
     let mut text = String::new();
     File::open(path)?.take(MAX_TOKEN_BYTES + 1).read_to_string(&mut text)?;
-    let wrong = |problem| io::Error::new(io::ErrorKind::InvalidData, problem);
     let token = text.trim();
     if token.is_empty() {
         return Err(wrong("the file is empty"));
@@ -143,8 +160,32 @@ mod tests {
         RequestHeaders::of(&fields, None, "*/*", vec![Url::parse("https://issuer.example/realms/one").unwrap()])
     }
 
-    #[test]
-    fn bearer_token_is_read_for_each_request() {
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn bearer_token_is_read_only_from_a_regular_file() {
+        let folder = std::env::temp_dir().join(format!("portcullis-bearer-kinds-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (file, pipe) = (folder.join("file"), folder.join("pipe"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let named = Url::parse("https://issuer.example/").unwrap();
+        let of = |path: &Path| RequestHeaders::of(&[], Some(path), "*/*", vec![named.clone()]);
+        // Nothing writes into the pipe, so a program that opens it waits without end.
+        for path in [&folder, &pipe, Path::new("/dev/zero")] {
+            let error = of(path).unwrap_err().to_string();
+            assert!(error.starts_with("bearer_token_file: ") && error.contains("not a regular file"), "{error}");
+        }
+        std::fs::write(&file, "secret").unwrap();
+        let headers = of(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::rename(&pipe, &file).unwrap();
+        let request = reqwest::Client::new().get(named.clone());
+        let error = headers.add_to(request, &named).await.unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn bearer_token_is_read_for_each_request() {
         let path = std::env::temp_dir().join(format!("portcullis-bearer-{}", std::process::id()));
         let named = Url::parse("https://issuer.example/").unwrap();
         let of = |fields: &[(String, String)]| RequestHeaders::of(fields, Some(&path), "*/*", vec![named.clone()]);
@@ -163,21 +204,21 @@ mod tests {
         assert!(both.starts_with("bearer_token_file: ") && !both.contains("secret"), "{both}");
         let headers = of(&[]).unwrap();
         let client = reqwest::Client::new();
-        let sent = |url: &str| {
+        let sent = async |url: &str| {
             let url = Url::parse(url).unwrap();
-            let request = headers.add_to(client.get(url.clone()), &url)?.build().unwrap();
+            let request = headers.add_to(client.get(url.clone()), &url).await?.build().unwrap();
             Ok::<_, RequestFailure>(
                 request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned()),
             )
         };
-        assert_eq!(sent("https://issuer.example/keys").unwrap().as_deref(), Some("Bearer secret-1"));
+        assert_eq!(sent("https://issuer.example/keys").await.unwrap().as_deref(), Some("Bearer secret-1"));
         std::fs::write(&path, "secret-2").unwrap();
-        assert_eq!(sent("https://issuer.example/keys").unwrap().as_deref(), Some("Bearer secret-2"));
-        assert_eq!(sent("https://other.example/keys").unwrap(), None);
+        assert_eq!(sent("https://issuer.example/keys").await.unwrap().as_deref(), Some("Bearer secret-2"));
+        assert_eq!(sent("https://other.example/keys").await.unwrap(), None);
         std::fs::remove_file(&path).unwrap();
-        let error = sent("https://issuer.example/keys").unwrap_err().to_string();
+        let error = sent("https://issuer.example/keys").await.unwrap_err().to_string();
         assert!(error.contains("token") && !error.contains("secret"), "{error}");
-        assert_eq!(sent("https://other.example/keys").unwrap(), None);
+        assert_eq!(sent("https://other.example/keys").await.unwrap(), None);
     }
 
     #[test]
@@ -192,8 +233,8 @@ mod tests {
         assert!(of(&[("x secret", "1")]).is_err() && of(&[("x", "1\n")]).is_err());
     }
 
-    #[test]
-    fn private_fields_go_to_named_hosts_only() {
+    #[tokio::test]
+    async fn private_fields_go_to_named_hosts_only() {
         let headers =
             of(&[("authorization", "Bearer secret"), ("X-Api-Key", "secret"), ("accept", "text/plain")]).unwrap();
         assert!(!format!("{headers:?}").contains("secret"), "{headers:?}");
@@ -207,7 +248,7 @@ mod tests {
             ("https://keys.issuer.example/", false),
         ] {
             let url = Url::parse(url).unwrap();
-            let request = headers.add_to(client.get(url.clone()), &url).unwrap().build().unwrap();
+            let request = headers.add_to(client.get(url.clone()), &url).await.unwrap().build().unwrap();
             let sent = request.headers();
             assert_eq!(sent.contains_key("authorization") && sent.contains_key("x-api-key"), is_named, "{url}");
             assert_eq!(sent.contains_key("authorization") || sent.contains_key("x-api-key"), is_named, "{url}");

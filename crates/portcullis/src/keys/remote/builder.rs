@@ -136,8 +136,8 @@ impl RemoteKeysBuilder {
     /// # Ok::<(), portcullis::ConfigError>(())
     /// ```
     ///
-    /// The build fails if the file has no token, or if [`Self::header`] sets `authorization` as well. A fetch fails while the
-    /// file has none, and cached keys stay in use.
+    /// The build fails if the file has no token or is not a regular file, or if [`Self::header`] sets `authorization` as well. A fetch
+    /// fails while the file has none or cannot be read within 2 seconds, and cached keys stay in use.
     pub fn bearer_token_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.requests.token_file = Some(path.into());
         self

@@ -359,7 +359,7 @@ async fn get(
     if let Some((trace, document)) = trace {
         trace.sent(document, url);
     }
-    let mut request = settings.headers.add_to(client.get(url.clone()), url)?;
+    let mut request = settings.headers.add_to(client.get(url.clone()), url).await?;
     if let Some(etag) = validators.and_then(|validators| validators.etag.clone()) {
         request = request.header(IF_NONE_MATCH, etag);
     }

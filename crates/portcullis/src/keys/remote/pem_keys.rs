@@ -67,7 +67,7 @@ impl FetchedPems {
 
     async fn get(&self, url: &Url) -> Result<Vec<u8>, RequestFailure> {
         let request = async {
-            let request = self.requests.headers.add_to(self.requests.client.get(url.clone()), url)?;
+            let request = self.requests.headers.add_to(self.requests.client.get(url.clone()), url).await?;
             let (_, body) = read_body(request.send().await.map_err(http_error)?, MAX_BODY_BYTES).await?;
             Ok(body)
         };
