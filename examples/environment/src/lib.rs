@@ -78,7 +78,8 @@ impl Environment {
                 (gate_of(Config::new(issuer.url(), issuer.audience()).builder())?, Some(server))
             }
         };
-        let requires_proofs = Config::options_from_variables(variables::environment)?.dpop == Some(DpopMode::Required);
+        let requires_proofs =
+            Config::options_from_variables(variables::environment)?.gate.dpop == Some(DpopMode::Required);
         Ok(Self { gate, port, embedded, requires_proofs })
     }
 
