@@ -34,6 +34,8 @@ mod glewlwyd;
 mod http;
 mod introspection;
 mod login;
+#[path = "../monitoring.rs"]
+mod monitoring;
 mod nginx;
 mod node;
 mod npm;
@@ -41,6 +43,7 @@ mod outage;
 mod presets;
 mod process;
 mod program;
+mod prometheus;
 mod provider;
 mod python;
 mod rotation;
@@ -115,6 +118,7 @@ fn main() {
         ("nginx", &nginx::TESTS[..], nginx::missing as fn() -> _),
         ("better_auth", &better_auth::TESTS, || node::PACKAGES.missing()),
         ("browser", &browser::TESTS, || driver::Driver::missing().map(str::to_owned)),
+        ("prometheus", &prometheus::TESTS, prometheus::missing),
         ("swagger", &swagger::TESTS, || driver::Driver::missing().map(str::to_owned)),
         ("swagger", &swagger::TESTS_OF_FILES, || node::PACKAGES.missing()),
     ] {
