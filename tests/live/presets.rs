@@ -265,7 +265,10 @@ pub(crate) fn printed_commands_work_without_a_provider() {
     let services = Services::start(&[]);
     for (address, log) in services.addresses().into_iter().zip(services.logs()) {
         let counted = http::get(address, "/metrics", &[]).unwrap().body;
-        assert!(counted.contains("portcullis_keys_held") && !counted.contains("portcullis_verification_total{"), "{counted}");
+        assert!(
+            counted.contains("portcullis_keys_held") && !counted.contains("portcullis_verification_total{"),
+            "{counted}"
+        );
         let mut lines = log.lines().skip_while(|line| !line.starts_with("# "));
         let mut tried = 0;
         while let (Some(comment), Some(command)) = (lines.next(), lines.next()) {
