@@ -400,6 +400,26 @@ fn every_check_is_listed_not_only_the_first_failure() {
 }
 
 #[test]
+fn checks_of_a_padded_token_are_listed() {
+    const ARN: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:loadbalancer/app/lb/0123456789abcdef";
+    let issuer = TestIssuer::aws_alb(ARN, "https://issuer.example");
+    let keys = Folder::new("explain-alb").file("keys.json", issuer.jwks());
+    let flags = ["--alb-arn", ARN, "--alb-issuer", "https://issuer.example", "--jwks", &keys];
+    let failed = |token: &str| {
+        let found = explained(&flags, token);
+        let checks = found["checks"].as_array().unwrap().clone();
+        assert!(checks.len() > 10, "{found}");
+        let failed = checks.iter().filter(|check| check["ok"] == false);
+        failed.map(|check| check["check"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let token = issuer.token();
+    let padded = token.sign_padded();
+    assert!(padded.contains('='));
+    assert_eq!(failed(&padded), [""; 0]);
+    assert_eq!(failed(&token.issuer("https://other.example").expired().sign_padded()), ["iss", "exp"]);
+}
+
+#[test]
 fn terminal_escapes_are_neutralized() {
     let setup = Setup::new("explain-escapes");
     let odd = "\u{1b}[2J\u{9b}31m\u{202e}\u{2066}\u{200b}\u{feff}";

@@ -46,6 +46,14 @@ impl DecodedToken {
         self.payload
     }
 
+    pub(super) fn unverified_header(&self) -> &[u8] {
+        &self.header
+    }
+
+    pub(super) fn unverified_payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// Checks the signature.
     pub(super) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<(), InvalidToken> {
         if self.signature.len() < key.shortest_signature() {
@@ -68,7 +76,7 @@ mod tests {
     use crate::error::AuthError;
     use crate::jose::base64url;
     use crate::keys::FixedKeys;
-    use crate::verifier::{ByIssuer, JwtVerifier, JwtVerifierBuilder, Verifier as _};
+    use crate::verifier::{ByIssuer, CheckOutcome, JwtVerifier, JwtVerifierBuilder, Verifier as _};
 
     const SECRET: [u8; 32] = [7; 32];
 
@@ -129,8 +137,17 @@ mod tests {
             (token(HEADER, &format!(r#"{{"cnf":{{"jkt":"x"}},{}"#, &GOOD[1..])), InvalidToken::SenderConstrained),
             ("!".repeat(1_001), InvalidToken::TooLarge { limit: 1_000 }),
         ] {
-            assert_eq!(verify(&text).await.err(), Some(refused), "{text}");
+            assert_eq!(verify(&text).await.err(), Some(refused.clone()), "{text}");
+            // The first check that fails is the reason.
+            let reports = verifier.diagnose(&Credential::bearer(&text)).await;
+            let first = reports.iter().find(|report| !report.outcome.is_passed()).map(|report| &report.outcome);
+            let Some(CheckOutcome::Failed(AuthError::InvalidToken(first))) = first else { panic!("{reports:?}") };
+            assert_eq!(*first, refused, "{text}");
         }
+        let reports = verifier.diagnose(&Credential::bearer(&good)).await;
+        assert!(reports.len() > 10 && reports.iter().all(|report| report.outcome.is_passed()), "{reports:?}");
+        let audience = reports.iter().find(|report| report.check == "aud").unwrap();
+        assert_eq!((audience.expected.as_str(), audience.unverified_actual.as_str()), ("\"api\"", "\"api\""));
     }
 
     #[tokio::test]

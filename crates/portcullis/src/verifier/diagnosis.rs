@@ -13,9 +13,9 @@ use crate::checks::{CheckAbout, TokenView, quoted};
 use crate::claims::{Claims, NumericDate};
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::{Compact, check_size};
-use crate::jose::{Header, VerifyingKey};
-use crate::verifier::JwtVerifier;
+use crate::jose::{Algorithm, Header, VerifyingKey, base64url};
 use crate::verifier::key_lookup::{Tries, allowed_algorithm};
+use crate::verifier::{DecodedToken, JwtVerifier};
 
 /// One check of a token, for diagnosis; from [`Verifier::diagnose`](crate::Verifier::diagnose).
 #[non_exhaustive]
@@ -134,12 +134,21 @@ impl JwtVerifier {
         reports
     }
 
-    fn diagnose_form<'t>(&self, text: &'t [u8], reports: &mut Vec<CheckReport>) -> Option<Compact<'t>> {
+    fn diagnose_form<'t>(&self, text: &'t [u8], reports: &mut Vec<CheckReport>) -> Option<Parts<'t>> {
         let limit = self.max_token_bytes;
         let size = CheckReport::new("size", format!("at most {limit} bytes"), format!("{} bytes", text.len()));
         size.with(check_size(text, limit), reports)?;
-        let form = CheckReport::new("form", "three parts, joined by dots", parts(text));
-        form.with(self.opaque_prefixes.parse(text, limit), reports)
+        let expected = if self.decoder.is_some() { DECODED_FORM } else { "three parts, joined by dots" };
+        CheckReport::new("form", expected, parts(text)).with(self.parts(text), reports)
+    }
+
+    /// Splits a token in the form that this verifier reads.
+    fn parts<'t>(&self, text: &'t [u8]) -> Result<Parts<'t>, InvalidToken> {
+        check_size(text, self.max_token_bytes)?;
+        match &self.decoder {
+            Some(decoder) => decoder.decode(text).map(Parts::Decoded),
+            None => self.opaque_prefixes.parse(text, self.max_token_bytes).map(Parts::Compact),
+        }
     }
 
     fn diagnose_claims(
@@ -194,7 +203,7 @@ const STANDARD_CHECKS: usize = 5;
 impl JwtVerifier {
     /// Compares the names and dates of a token with those that are accepted, without keys.
     pub(super) fn compare_token(&self, text: &[u8]) -> Option<Comparison> {
-        let unverified = UnverifiedMembers::of(&Compact::parse(text, self.max_token_bytes).ok()?);
+        let unverified = UnverifiedMembers::of(&self.parts(text).ok()?);
         let now = self.clock.now();
         let kid = unverified.member("kid");
         let mut relations = vec![format!("kid {}", if kid == ABSENT { ABSENT } else { "present" })];
@@ -220,10 +229,9 @@ struct UnverifiedMembers {
 }
 
 impl UnverifiedMembers {
-    fn of(token: &Compact<'_>) -> Self {
+    fn of(token: &Parts<'_>) -> Self {
         let read = |bytes: Vec<u8>| serde_json::from_slice(&bytes).ok();
-        let header = crate::jose::base64url::decode(token.encoded_header()).and_then(read);
-        Self { header, claims: token.payload().ok().and_then(read) }
+        Self { header: token.unverified_header().and_then(read), claims: token.payload().ok().and_then(read) }
     }
 
     /// Returns what a check says, with the values of its claims.
@@ -283,6 +291,43 @@ impl UnverifiedMembers {
     }
 }
 
+/// The parts of a token, in whatever form.
+enum Parts<'t> {
+    Compact(Compact<'t>),
+    Decoded(DecodedToken),
+}
+
+impl Parts<'_> {
+    fn header(&self) -> Result<Header, InvalidToken> {
+        match self {
+            Self::Compact(token) => token.header(),
+            Self::Decoded(token) => token.header(),
+        }
+    }
+
+    fn unverified_header(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Compact(token) => base64url::decode(token.encoded_header()),
+            Self::Decoded(token) => Some(token.unverified_header().to_vec()),
+        }
+    }
+
+    fn payload(&self) -> Result<Vec<u8>, InvalidToken> {
+        match self {
+            Self::Compact(token) => token.payload(),
+            Self::Decoded(token) => Ok(token.unverified_payload().to_vec()),
+        }
+    }
+
+    fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<(), InvalidToken> {
+        match self {
+            Self::Compact(token) => token.verify(key, algorithm),
+            Self::Decoded(token) => token.verify(key, algorithm),
+        }
+    }
+}
+
+const DECODED_FORM: &str = "the form that the decoder of this verifier reads";
 const READABLE_HEADER: &str = "JSON with alg, without crit and b64, of usual size";
 
 fn parts(text: &[u8]) -> String {
@@ -376,7 +421,7 @@ pub(super) fn of_unknown_issuer(
         return reports;
     };
     form.with(Ok::<_, InvalidToken>(()), &mut reports);
-    let unverified = UnverifiedMembers::of(&token);
+    let unverified = UnverifiedMembers::of(&Parts::Compact(token));
     CheckReport::new("header", READABLE_HEADER, unverified.header_text()).with(token.header(), &mut reports);
     let about = CheckAbout::claim("iss").expecting_any_of(issuers);
     unverified.report(&about, NumericDate::from_unix(0, 0)).with::<()>(Err(refused), &mut reports);
