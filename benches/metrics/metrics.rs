@@ -6,7 +6,13 @@
 //!
 //! `cargo bench -p portcullis-bench-metrics`
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench may fail by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a bench may fail by panicking"
+)]
 
 #[path = "../turns.rs"]
 mod turns;
