@@ -233,8 +233,8 @@
 //!
 //! # Features and re-exports
 //!
-//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `fips` and `metrics` are those of portcullis, and off. `rustls` adds
-//! `keep_client_certificate`, for tokens that are bound to a client certificate; it goes with the feature `rustls-0_23` of
+//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `fips` and `metrics` are those of portcullis,
+//! and off. `rustls` adds `keep_client_certificate`, for tokens that are bound to a client certificate; it goes with the feature `rustls-0_23` of
 //! actix-web. `utoipa` adds `OpenApiGuards` and `ScopeGuards`. `ws` adds `websocket::first_message` and `websocket::close`, for
 //! the crate `actix-ws`.
 //!

@@ -42,7 +42,8 @@
 //!
 //! # Features
 //!
-//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `fips` and `metrics` are those of portcullis, and off.
+//! `jsonwebtoken` and `remote` are those of portcullis, and both are on by default. `fips` and `metrics` are those of portcullis,
+//! and off.
 //!
 //! The modules and the daily names of portcullis are re-exported, so one dependency and the crate of your identity
 //! provider are enough.

@@ -115,7 +115,7 @@ impl Claims {
         self.audiences.as_slice().iter().map(|audience| audience.of(self.object.text()))
     }
 
-    /// Whether `aud` is present. Null is not an audience, so that [`Self::parse`] refuses it.
+    /// Whether `aud` is present. It is not null then, because that would not be an audience.
     pub(crate) fn has_audience(&self) -> bool {
         !matches!(self.audiences, Audiences::None)
     }

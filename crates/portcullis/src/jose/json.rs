@@ -183,12 +183,15 @@ impl JsonObject {
 
     /// Reads the value at a position as a string.
     pub(crate) fn string_at(&self, value: Span) -> Option<Text> {
-        if self.has_escapes {
-            return self.string(self.at(value));
+        let text = self.at(value);
+        // Only a string starts with a quote. Then it also ends with one.
+        if !text.starts_with('"') {
+            return None;
         }
-        // A value is not empty, and only a string starts with a quote. Then it also ends with one.
-        let is_string = self.text.as_bytes().get(value.start as usize) == Some(&b'"');
-        is_string.then(|| Text::Span(Span { start: value.start + 1, end: value.end.saturating_sub(1) }))
+        if self.has_escapes && memchr(b'\\', text.as_bytes()).is_some() {
+            return serde_json::from_str::<String>(text).ok().map(|owned| Text::Owned(owned.into()));
+        }
+        Some(Text::Span(Span { start: value.start + 1, end: value.end.saturating_sub(1) }))
     }
 
     /// The name and the JSON text of each member, in the order of the text.
@@ -198,11 +201,7 @@ impl JsonObject {
 
     /// Reads `value`, which [`Self::raw`] returned, as a string.
     pub(crate) fn string(&self, value: &str) -> Option<Text> {
-        let inner = value.strip_prefix('"')?.strip_suffix('"')?;
-        if self.has_escapes && memchr(b'\\', inner.as_bytes()).is_some() {
-            return serde_json::from_str::<String>(value).ok().map(|owned| Text::Owned(owned.into()));
-        }
-        Span::within(self.text(), inner).map(Text::Span)
+        self.string_at(Span::within(self.text(), value)?)
     }
 
     /// Reads the member `name` as a string: `Ok(None)` when it is absent, an error when it is not a string.

@@ -10,6 +10,7 @@ use reqwest::{RequestBuilder, Url};
 
 use crate::error::ConfigError;
 use crate::requests::RequestFailure;
+use crate::time_limit;
 
 const DEFAULT_USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
 
@@ -123,8 +124,8 @@ impl RequestHeaders {
 /// Reads a bearer token from a file, without blocking the runtime.
 async fn bearer_token_now(path: PathBuf) -> io::Result<HeaderValue> {
     let read = tokio::task::spawn_blocking(move || bearer_token(&path));
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("it was not read within {TOKEN_FILE_TIMEOUT:?}"));
-    tokio::time::timeout(TOKEN_FILE_TIMEOUT, read).await.map_err(late)?.map_err(io::Error::other)?
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("it was not read within {TOKEN_FILE_TIMEOUT:?}"));
+    time_limit::within(TOKEN_FILE_TIMEOUT, read).await.ok_or_else(late)?.map_err(io::Error::other)?
 }
 
 /// Reads a bearer token from a file, which is replaced while the service runs. No error shows what the file holds.

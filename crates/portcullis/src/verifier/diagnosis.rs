@@ -144,9 +144,11 @@ impl JwtVerifier {
 
     /// Splits a token in the form that this verifier reads.
     fn parts<'t>(&self, text: &'t [u8]) -> Result<Parts<'t>, InvalidToken> {
-        check_size(text, self.max_token_bytes)?;
         match &self.decoder {
-            Some(decoder) => decoder.decode(text).map(Parts::Decoded),
+            Some(decoder) => {
+                check_size(text, self.max_token_bytes)?;
+                decoder.decode(text).map(Parts::Decoded)
+            }
             None => self.opaque_prefixes.parse(text, self.max_token_bytes).map(Parts::Compact),
         }
     }

@@ -23,19 +23,6 @@ impl HeaderMemo {
         self.0.load().as_ref().filter(|known| *known.0 == *token.encoded_header()).map(|known| Arc::clone(&known.1))
     }
 
-    /// Returns `read`, or reads the header. It also returns whether reading it took one from `allowance`.
-    pub(super) fn read(
-        token: &Compact<'_>,
-        read: Option<Header>,
-        allowance: &Allowance,
-    ) -> Result<(Arc<Header>, bool), AuthError> {
-        let (header, counts) = match read {
-            Some(header) => (header, false),
-            None => read_header(token, allowance)?,
-        };
-        Ok((Arc::new(header), counts))
-    }
-
     /// Caches the header of a token with a good signature, which was not in the cache.
     pub(super) fn remember(&self, token: &Compact<'_>, header: &Arc<Header>) {
         self.0.store(Some(Arc::new((token.encoded_header().into(), Arc::clone(header)))));
@@ -68,7 +55,8 @@ mod tests {
         let read = |token: &str| {
             let token = Compact::parse(token.as_bytes(), 1_000).unwrap();
             let known = memo.recall(&token).map(|header| Ok((header, false)));
-            known.unwrap_or_else(|| HeaderMemo::read(&token, None, &allowance)).map(|(header, counts)| {
+            let read = || read_header(&token, &allowance).map(|(header, counts)| (Arc::new(header), counts));
+            known.unwrap_or_else(read).map(|(header, counts)| {
                 if header.key_id().is_some_and(|id| id.starts_with('g')) {
                     memo.remember(&token, &header);
                 }

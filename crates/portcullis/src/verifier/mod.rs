@@ -96,7 +96,7 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// Begins a verification. The result is as of [`Self::verify`]; if it is known without waiting, it takes no memory for a
     /// future. Default: waits for `verify`.
     ///
-    /// Gates call it. Verifiers whose answers are at hand, and verifiers that pass credentials to others, implement it.
+    /// Gates call it. Verifiers whose answers are at hand, and verifiers that only choose another one, implement it.
     fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
         Verification::Waits(self.verify(credential))
     }

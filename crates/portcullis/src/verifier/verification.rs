@@ -11,7 +11,7 @@ use crate::jose::compact::Compact;
 use crate::jose::{Algorithm, Header, VerifyingKey};
 use crate::keys::KeyProvider;
 use crate::measure::TokenCacheOutcome;
-use crate::verifier::header_memo::HeaderMemo;
+use crate::verifier::header_memo::read_header;
 use crate::verifier::key_lookup::{KeySearch, Tries, allowed_algorithm};
 use crate::verifier::verified::{Kept, Signed, TokenContents};
 use crate::verifier::{Evidence, JwtVerifier, Verified};
@@ -88,9 +88,12 @@ impl<'a> JwtVerification<'a> {
             // The type of a header in a cache was checked, and the accepted types do not change.
             Some(header) => (header, HeaderOrigin::Known),
             None => {
-                let (header, counts) = HeaderMemo::read(&token, read, &verifier.long_headers)?;
+                let (header, counts) = match read {
+                    Some(header) => (header, false),
+                    None => read_header(&token, &verifier.long_headers)?,
+                };
                 verifier.token_types.check(&header)?;
-                (header, HeaderOrigin::Read { counts })
+                (Arc::new(header), HeaderOrigin::Read { counts })
             }
         };
         let algorithm = allowed_algorithm(&header, verifier.algorithms)?;
