@@ -30,7 +30,7 @@ use portcullis::verifier::ByIssuer;
 use portcullis::{Audience, JwtVerifier, Verifier};
 use portcullis_bench_report::{Report, Table, number};
 use portcullis_testing::TestIssuer;
-use turns::{medians, now};
+use turns::{median, medians, now};
 
 /// The least part of the bare check's own scaling with two threads.
 const THREADS_LIMIT: f64 = 0.97;
@@ -185,9 +185,4 @@ fn flood(rounds: usize) -> Table {
 
 fn accept(verifier: &impl Verifier, token: &str) {
     assert!(now(verifier.verify(&Credential::bearer(black_box(token)))).is_ok());
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
 }

@@ -23,10 +23,13 @@ pub(crate) fn medians<const N: usize>(rounds: usize, contenders: [&dyn Fn(); N])
             samples.push(start.elapsed().as_nanos() as f64 / turns as f64);
         }
     }
-    samples.map(|mut samples| {
-        samples.sort_by(f64::total_cmp);
-        samples[samples.len() / 2]
-    })
+    samples.map(median)
+}
+
+/// The median of the samples.
+pub(crate) fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples[samples.len() / 2]
 }
 
 /// Polls once: what the contenders do waits for nothing.
