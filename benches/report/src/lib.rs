@@ -1,4 +1,4 @@
-//! The report of a bench: tables of figures, some of which have a limit.
+//! What the benches share: contenders that take turns, and a report with tables of figures, some of which have a limit.
 //!
 //! A [`Report`] prints its tables, and writes them as JSON into the folder of `PORTCULLIS_BENCH_RESULTS`. It fails when a
 //! limit is broken that must hold. A goal that is not met is only shown.
@@ -13,6 +13,7 @@
 
 mod cell;
 mod machine;
+mod turns;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 pub use crate::cell::{Cell, Limit, number};
 use crate::machine::{Machine, Versions};
+pub use crate::turns::{Turns, median, now};
 
 /// What one bench measured.
 #[derive(Debug, Serialize)]
