@@ -1,7 +1,7 @@
-//! Measures how much memory a key, an issuer and a cached token take.
+//! Measures how much memory a key, an issuer and a cached token take, and what a flood of distinct tokens does to the token cache.
 //!
-//! *allocated* is what the Rust allocator counts. Keys also have memory of AWS-LC, which it does not count: *resident* is how much the
-//! memory of the process grows.
+//! A hit of the cache is told from a miss by its allocations, which do not depend on the machine. The run fails when a flood takes
+//! more memory than the bounds of the cache, or evicts tokens that are in use.
 //!
 //! `cargo bench -p portcullis-benches --bench memory`
 
@@ -22,17 +22,29 @@ use portcullis::adapter::Credential;
 use portcullis::jose::Algorithm;
 use portcullis::keys::{FixedKeys, KeyProvider, VerifyingKey};
 use portcullis::{Audience, JwtVerifier, Verifier as _};
-use portcullis_bench_report::{Report, Table, number};
+use portcullis_bench_report::{Cell, Report, Table, now, number};
 use portcullis_testing::TestIssuer;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// How many tokens and bytes the flooded caches may have.
+const TOKENS: u64 = 1_000;
+const BYTES: u64 = 1 << 20;
+/// How many tokens are in use during a flood. Each is used once for so many tokens of the flood.
+const IN_USE: usize = 20;
+const BETWEEN: usize = 200;
+
 fn main() -> ExitCode {
     let mut report = Report::start("memory");
+    report.add(sizes(&report));
+    report.add(floods(if report.is_quick() { 4_000 } else { 20_000 }));
+    report.finish()
+}
+
+fn sizes(report: &Report) -> Table {
     let count = if report.is_quick() { 500 } else { 4_000 };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut table = Table::new("memory", [("allocated", "bytes"), ("resident", "bytes")]);
     for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
         let key = TestIssuer::from_algorithms([algorithm]).first_key().jwk().to_string();
@@ -54,11 +66,10 @@ fn main() -> ExitCode {
             (0..count).map(|at| issuer.token().claim("jti", at).claim("a", &filler).sign()).collect();
         let name = format!("a cached token of {} bytes", tokens[0].len());
         grow(&mut table, &name, count, |at| {
-            runtime.block_on(verifier.verify(&Credential::bearer(&tokens[at]))).map(drop).unwrap();
+            verify(&verifier, &tokens[at]);
         });
     }
-    report.add(table);
-    report.finish()
+    table
 }
 
 /// Makes `count` things, keeps them, and adds a row with the memory of one.
@@ -77,4 +88,75 @@ fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1_024.0
+}
+
+/// Sends many distinct tokens, between which a few are used again and again.
+fn floods(tokens: usize) -> Table {
+    let mut table = Table::new(
+        "floods of distinct tokens",
+        [("tokens", "count"), ("kept bytes", "bytes"), ("uses", "count"), ("uses that missed", "count")],
+    );
+    let issuer = TestIssuer::from_algorithms([Algorithm::Hs256]);
+    for (name, entries, bytes, is_forged) in [
+        ("good, bound of 1,000 tokens", TOKENS, u64::MAX, false),
+        ("good, bound of 1 MiB", u64::MAX, BYTES, false),
+        ("forged, bound of 1,000 tokens", TOKENS, u64::MAX, true),
+    ] {
+        let builder = issuer.verifier().cache_tokens(entries.min(1_000_000)).cache_bytes(bytes.min(1 << 30));
+        let verifier = builder.build().unwrap();
+        let in_use: Vec<String> = (0..IN_USE).map(|at| token(&issuer, at, 600)).collect();
+        for _ in 0..5 {
+            in_use.iter().for_each(|token| verify(&verifier, token));
+        }
+        let hit = allocations(&verifier, &in_use[0]);
+        let (before, mut missed, mut uses) = (Region::new(ALLOCATOR), 0, 0);
+        for at in 0..tokens {
+            let sent = token(&issuer, IN_USE + at, 600);
+            if is_forged {
+                let (input, _) = sent.rsplit_once('.').unwrap();
+                let forged = format!("{input}.{}", "A".repeat(43));
+                assert!(now(verifier.verify(&Credential::bearer(&forged))).is_err());
+            } else {
+                verify(&verifier, &sent);
+            }
+            if at % BETWEEN < IN_USE {
+                uses += 1;
+                missed += usize::from(allocations(&verifier, &in_use[at % BETWEEN]) > hit);
+            }
+        }
+        let change = before.change();
+        let kept = change.bytes_allocated as f64 - change.bytes_deallocated as f64;
+        // Forged tokens must keep nothing. The good ones: the bytes that the cache may have, or an entry with its contents.
+        let bound = match (is_forged, bytes) {
+            (true, _) => 0.0,
+            (false, u64::MAX) => TOKENS as f64 * 4_096.0,
+            (false, bytes) => bytes as f64,
+        };
+        table.row(
+            name,
+            [
+                Cell::count(tokens),
+                number(kept).must_be_at_most(bound),
+                Cell::count(uses),
+                Cell::count(missed).must_be_at_most(0.0),
+            ],
+        );
+    }
+    table
+}
+
+fn token(issuer: &TestIssuer, number: usize, bytes: usize) -> String {
+    let filler = "x".repeat(bytes.saturating_sub(500) * 3 / 4);
+    issuer.token().subject("auth0|65a1f0c2e4b0c8a1d2f3e4b5").claim("jti", number).claim("filler", filler).sign()
+}
+
+fn verify(verifier: &JwtVerifier, token: &str) {
+    assert!(now(verifier.verify(&Credential::bearer(token))).is_ok());
+}
+
+fn allocations(verifier: &JwtVerifier, token: &str) -> usize {
+    let region = Region::new(ALLOCATOR);
+    verify(verifier, token);
+    let change = region.change();
+    change.allocations + change.reallocations
 }

@@ -13,8 +13,6 @@
     reason = "a bench may fail by panicking"
 )]
 
-mod turns;
-
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,9 +26,8 @@ use portcullis::jose::Algorithm;
 use portcullis::keys::{FixedKeys, RemoteKeys, VerifyingKey};
 use portcullis::verifier::ByIssuer;
 use portcullis::{Audience, JwtVerifier, Verifier};
-use portcullis_bench_report::{Report, Table, number};
+use portcullis_bench_report::{Report, Table, Turns, median, now, number};
 use portcullis_testing::TestIssuer;
-use turns::{median, medians, now};
 
 /// The least part of the bare check's own scaling with two threads.
 const THREADS_LIMIT: f64 = 0.97;
@@ -63,19 +60,23 @@ fn threads(issuer: &TestIssuer, rounds: usize) -> Table {
     let verify = || accept(&verifier, &token);
     let repeated = || accept(&caching, &token);
     let works: [(Work<'_>, usize); 3] = [(&bare, 400), (&verify, 400), (&repeated, 20_000)];
-    let mut samples = [const { Vec::new() }; 3];
+    let mut scalings = [const { Vec::new() }; 3];
     for _ in 0..rounds {
-        for ((work, times), samples) in works.iter().zip(&mut samples) {
+        for ((work, times), samples) in works.iter().zip(&mut scalings) {
             // Twice the work in the same time is a scaling of 2.
             let one = elapsed(1, *times, *work);
             samples.push(2.0 * one / elapsed(2, *times, *work));
         }
     }
-    let [bare, verify, repeated] = samples.map(median);
+    let of_bare = |samples: &Vec<f64>| {
+        number(median(samples.iter().zip(&scalings[0]).map(|(scaling, bare)| scaling / bare).collect()))
+    };
     let mut table = Table::new("two threads", [("scaling", "ratio"), ("of that of bare", "ratio")]);
-    table.row("bare RS256", [number(bare), number(1.0)]);
-    table.row("verify RS256", [number(verify), number(verify / bare).at_least(THREADS_LIMIT)]);
-    table.row("repeated RS256", [number(repeated), number(repeated / bare)]);
+    for (name, samples) in ["bare RS256", "verify RS256", "repeated RS256"].into_iter().zip(&scalings) {
+        let of_bare = of_bare(samples);
+        let of_bare = if name == "verify RS256" { of_bare.at_least(THREADS_LIMIT) } else { of_bare };
+        table.row(name, [number(median(samples.clone())), of_bare]);
+    }
     table
 }
 
@@ -113,18 +114,19 @@ fn keys_and_issuers(issuer: &TestIssuer, rounds: usize) -> Table {
     };
     let mut table = Table::new("keys and issuers", [("verify", "us"), ("of one", "ratio")]);
     let keys = [1, 10, 1_000].map(many);
-    let times =
-        medians(rounds, [&|| accept(&keys[0], &token), &|| accept(&keys[1], &token), &|| accept(&keys[2], &token)]);
-    for (name, time) in ["1 key", "10 keys", "1,000 keys"].into_iter().zip(times) {
-        table.row(name, [number(time / 1e3), number(time / times[0]).at_most(COUNT_LIMIT)]);
-    }
+    compare(&mut table, rounds, &keys, &token, ["1 key", "10 keys", "1,000 keys"]);
     let issuers = [1, 10, 10_000].map(issuers);
-    let accept = |at: usize| accept(&issuers[at], &token);
-    let times = medians(rounds, [&|| accept(0), &|| accept(1), &|| accept(2)]);
-    for (name, time) in ["1 issuer", "10 issuers", "10,000 issuers"].into_iter().zip(times) {
-        table.row(name, [number(time / 1e3), number(time / times[0]).at_most(COUNT_LIMIT)]);
-    }
+    compare(&mut table, rounds, &issuers, &token, ["1 issuer", "10 issuers", "10,000 issuers"]);
     table
+}
+
+/// Adds a row for each verifier, with its cost as a part of that of the first one.
+fn compare(table: &mut Table, rounds: usize, verifiers: &[impl Verifier; 3], token: &str, names: [&str; 3]) {
+    let accept = |at: usize| accept(&verifiers[at], token);
+    let turns = Turns::run(rounds, [&|| accept(0), &|| accept(1), &|| accept(2)]);
+    for (at, name) in names.into_iter().enumerate() {
+        table.row(name, [number(turns.median(at) / 1e3), number(turns.ratio(at, 0)).at_most(COUNT_LIMIT)]);
+    }
 }
 
 /// Bystanders verify good tokens while another thread sends forged key identifiers, and while it does not, in turns.
@@ -156,33 +158,31 @@ fn flood(rounds: usize) -> Table {
             }
         });
         for _ in 0..rounds {
-            for (flood, samples) in [(false, &mut calm), (true, &mut flooded)] {
+            for (flood, rounds) in [(false, &mut calm), (true, &mut flooded)] {
                 is_flood.store(flood, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(2));
-                let start = Instant::now();
+                let (start, mut samples) = (Instant::now(), Vec::new());
                 while start.elapsed() < Duration::from_millis(50) {
                     let start = Instant::now();
                     accept(&verifier, &token);
                     samples.push(start.elapsed().as_nanos() as f64);
                 }
+                samples.sort_by(f64::total_cmp);
+                rounds.push([samples[samples.len() / 2], samples[samples.len() * 99 / 100]]);
             }
         }
         is_over.store(true, Ordering::Relaxed);
     });
-    let [calm, flooded] = [calm, flooded].map(|mut samples| {
-        samples.sort_by(f64::total_cmp);
-        [samples[samples.len() / 2], samples[samples.len() * 99 / 100]]
-    });
     let mut table =
         Table::new("bystanders of forged keys", [("median", "us"), ("p99", "us"), ("p99, of calm", "ratio")]);
-    table.row("calm", [number(calm[0] / 1e3), number(calm[1] / 1e3), number(1.0)]);
-    table.row(
-        "10,000 forged keys a second",
-        [number(flooded[0] / 1e3), number(flooded[1] / 1e3), number(flooded[1] / calm[1]).at_most(FLOOD_LIMIT)],
-    );
+    let of = |rounds: &[[f64; 2]], at: usize| number(median(rounds.iter().map(|round| round[at]).collect()) / 1e3);
+    table.row("calm", [of(&calm, 0), of(&calm, 1), number(1.0)]);
+    let ratio = number(median(flooded.iter().zip(&calm).map(|(flooded, calm)| flooded[1] / calm[1]).collect()));
+    table.row("10,000 forged keys a second", [of(&flooded, 0), of(&flooded, 1), ratio.at_most(FLOOD_LIMIT)]);
     table
 }
 
 fn accept(verifier: &impl Verifier, token: &str) {
-    assert!(now(verifier.verify(&Credential::bearer(black_box(token)))).is_ok());
+    let credential = Credential::bearer(black_box(token));
+    assert!(now(verifier.begin(&credential).finish()).is_ok());
 }

@@ -1,7 +1,7 @@
 //! Compares the cost of minting an access token with the bare signature, and with jsonwebtoken 11.
 //!
-//! All contenders take turns in one run, so that other load on the machine affects them equally. Each figure is the median
-//! of many short rounds. Only the ratios mean something. The run fails when a limit is broken.
+//! All contenders take turns in one run, so that other load on the machine affects them equally. The run fails when a limit is
+//! broken.
 //!
 //! `cargo bench -p portcullis-benches --bench sign`
 
@@ -14,16 +14,14 @@
     reason = "a bench may fail by panicking"
 )]
 
-mod turns;
-
 use std::hint::black_box;
 use std::process::ExitCode;
 
 use jsonwebtoken::{EncodingKey, Header};
 use portcullis::jose::Algorithm;
+use portcullis_bench_report::{Report, Table, Turns, now, number};
 use portcullis_issuer::{AccessToken, Issuer, KeyRing, Signer, SigningKey};
 use serde::Serialize;
-use turns::{medians, now};
 
 const ROUNDS: usize = 300;
 /// The largest ratio for RS256 of minting to the bare signature.
@@ -44,31 +42,30 @@ struct Claims<'a> {
 }
 
 fn main() -> ExitCode {
-    println!("| | bare | mint | ratio | jsonwebtoken 11 | ratio |");
-    println!("|---|---|---|---|---|---|");
-    let mut broken = Vec::new();
+    let mut report = Report::start("sign");
+    let columns =
+        [("bare", "us"), ("mint", "us"), ("ratio", "ratio"), ("jsonwebtoken", "us"), ("its ratio", "ratio")];
+    let mut table = Table::new("algorithms", columns);
     for algorithm in Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric()) {
-        let (bare, ours, theirs) = contest(algorithm);
-        let shown = match theirs {
-            Some(theirs) => format!("{:.2} us | {:.3}", theirs / 1e3, theirs / bare),
-            None => "not supported |".to_owned(),
+        let (turns, has_theirs) = contest(algorithm, report.rounds(ROUNDS));
+        let ratio = number(turns.ratio(1, 0));
+        let ratio = if algorithm == Algorithm::Rs256 { ratio.must_be_at_most(RS256_LIMIT) } else { ratio };
+        let [their_time, their_ratio] = if has_theirs {
+            // Minting that is slower than jsonwebtoken has lost.
+            let ratio = number(turns.ratio(2, 0)).must_be_at_least(turns.ratio(1, 0));
+            [number(turns.median(2) / 1e3), ratio]
+        } else {
+            ["not supported".into(), "".into()]
         };
-        println!("| {algorithm} | {:.2} us | {:.2} us | {:.3} | {shown} |", bare / 1e3, ours / 1e3, ours / bare);
-        if algorithm == Algorithm::Rs256 && ours / bare > RS256_LIMIT {
-            broken.push(format!("RS256 costs {:.3} times the bare signature, more than {RS256_LIMIT}", ours / bare));
-        }
-        if theirs.is_some_and(|theirs| ours >= theirs) {
-            broken.push(format!("{algorithm} is not ahead of jsonwebtoken"));
-        }
+        let [bare, mint] = [0, 1].map(|at| number(turns.median(at) / 1e3));
+        table.row(algorithm.name(), [bare, mint, ratio, their_time, their_ratio]);
     }
-    for limit in &broken {
-        println!("LIMIT BROKEN: {limit}");
-    }
-    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    report.add(table);
+    report.finish()
 }
 
-/// Measures the bare signature with a prepared key, minting, and jsonwebtoken if it has the algorithm.
-fn contest(algorithm: Algorithm) -> (f64, f64, Option<f64>) {
+/// Measures the bare signature with a prepared key, minting, and jsonwebtoken. Returns whether that has the algorithm.
+fn contest(algorithm: Algorithm, rounds: usize) -> (Turns<3>, bool) {
     let pem = SigningKey::generate(algorithm).unwrap().to_pem().unwrap();
     let key = || SigningKey::from_pem(pem.as_str()).unwrap().with_algorithm(algorithm).unwrap();
     let (bare_key, url) = (key(), "https://api.example.com");
@@ -97,13 +94,8 @@ fn contest(algorithm: Algorithm) -> (f64, f64, Option<f64>) {
         };
         drop(black_box(jsonwebtoken::encode(header, black_box(&claims), key).unwrap()));
     };
-    let theirs = their_key.as_ref().map(|key| move || theirs(key));
-    if let Some(theirs) = &theirs {
-        let [bare, ours, theirs] = medians(ROUNDS, [&bare, &ours, theirs]);
-        return (bare, ours, Some(theirs));
-    }
-    let [bare, ours] = medians(ROUNDS, [&bare, &ours]);
-    (bare, ours, None)
+    let theirs = || their_key.iter().for_each(theirs);
+    (Turns::run(rounds, [&bare, &ours, &theirs]), their_key.is_some())
 }
 
 fn their_key(algorithm: Algorithm, pem: &str, id: &str) -> Option<(Header, EncodingKey)> {

@@ -2,7 +2,7 @@
 //!
 //! It is less than the noise of a signature check. So both gates verify a token of the token cache, and the difference is
 //! divided by a verification of the same run. All contenders take turns in one run, so that other load on the machine affects
-//! them equally. Each figure is the median of many short rounds. The run fails when the limit is broken.
+//! them equally. The run fails when the limit is broken.
 //!
 //! `cargo bench -p portcullis-bench-metrics`
 
@@ -14,9 +14,6 @@
     reason = "a bench may fail by panicking"
 )]
 
-#[path = "../turns.rs"]
-mod turns;
-
 use std::hint::black_box;
 use std::process::ExitCode;
 
@@ -25,9 +22,8 @@ use portcullis::adapter::{Credential, HeaderList};
 use portcullis::jose::Algorithm;
 use portcullis::metrics::DURATION_BUCKETS;
 use portcullis::{Gate, Policy, Verifier as _};
-use portcullis_bench_report::{Cell, Report, Table, number};
+use portcullis_bench_report::{Cell, Report, Table, Turns, now, number};
 use portcullis_testing::TestIssuer;
-use turns::{medians, now};
 
 /// The largest part of a verification with RS256 that counting a decision may cost.
 const LIMIT: f64 = 0.01;
@@ -56,16 +52,17 @@ fn main() -> ExitCode {
     let admit = |gate: &Gate| assert!(now(gate.admit(black_box(&request), &policy)).is_ok());
     let with_recorder = || metrics::with_local_recorder(&recorder, || admit(&counted));
     let contenders: [&dyn Fn(); 4] = [&rs256, &alone, &|| admit(&silent), &with_recorder];
-    let [rs256, alone, silent, counted] = medians(report.rounds(2_000), contenders);
+    let turns = Turns::run(report.rounds(2_000), contenders);
     let text = recorder.handle().render();
     assert!(text.contains("portcullis_verification_total{outcome=\"accepted\""), "{text}");
 
     let columns = [("decision", "ns"), ("over the verifier", "part"), ("recorder", "part")];
     let mut table = Table::new("bearer token in the cache", columns);
-    let over = |admit: f64| number((admit - alone) / rs256);
-    table.row("without a recorder", [number(silent), over(silent), Cell::Text(String::new())]);
-    let part = number((counted - silent) / rs256).must_be_at_most(LIMIT);
-    table.row("with a recorder", [number(counted), over(counted), part]);
+    let [alone, silent, counted] = [1, 2, 3];
+    let over = |admit| number(turns.part(admit, alone, 0));
+    table.row("without a recorder", [number(turns.median(silent)), over(silent), Cell::Text(String::new())]);
+    let part = number(turns.part(counted, silent, 0)).must_be_at_most(LIMIT);
+    table.row("with a recorder", [number(turns.median(counted)), over(counted), part]);
     report.add(table);
     report.finish()
 }

@@ -33,7 +33,7 @@ done
 
 status=0
 printf 'running portcullis\n' >&2
-cargo bench --quiet --locked --manifest-path "$root/Cargo.toml" -p portcullis-benches --bench scenarios >"$out/0" || status=$?
+cargo bench --quiet --locked --manifest-path "$root/Cargo.toml" -p portcullis-benches --bench scenarios -- markdown >"$out/0" || status=$?
 number=1
 for peer in "${peers[@]}"; do
   printf 'running %s\n' "$peer" >&2

@@ -2,10 +2,10 @@
 //! compare-and-set of one row. Then the same with 100,000 sessions stored.
 //!
 //! All contenders of a store take turns in one run. Of many short turns, the fastest tenth counts, because other processes make
-//! turns slower, also those that write to the disk. Only the ratios mean something. The run fails when a limit is broken. A limit
-//! that seems broken is measured again, at most twice, because other processes can only break it.
+//! turns slower, also those that write to the disk. The run fails when a limit is broken. A limit that seems broken is measured
+//! again, at most twice, because other processes can only break it.
 //!
-//! Memory and SQLite are always measured, and the servers that `PORTCULLIS_TEST_MYSQL_URL`, `PORTCULLIS_TEST_POSTGRES_URL` and
+//! Memory and SQLite are always measured. A full run also measures the servers that `PORTCULLIS_TEST_MYSQL_URL`, `PORTCULLIS_TEST_POSTGRES_URL` and
 //! `PORTCULLIS_TEST_REDIS_URL` name. Name empty servers: tables and keys stay there.
 //!
 //! `cargo bench -p portcullis-benches --bench sessions`, or with names of stores: `-- memory sqlite`
@@ -27,11 +27,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use portcullis_bench_report::{Cell, Report, Table, number};
 use portcullis_sessions::{AuthFacts, Sessions};
 
 use crate::bare::Bare;
 use crate::stores::Stores;
 
+/// The kinds of stores. A quick run measures the first two.
+const STORES: [&str; 5] = ["memory", "sqlite", "mysql", "postgres", "redis"];
 /// How many sessions are measured in each store. They are the only ones in the small store.
 const SESSIONS: usize = 100;
 /// How many sessions the large store has.
@@ -59,44 +62,51 @@ fn main() -> ExitCode {
 }
 
 async fn measure() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let mut report = Report::start("sessions");
     let folder = tempfile::tempdir().unwrap();
-    println!(
-        "| store | bare | refresh | ratio | 100,000 stored | growth | {CALLERS} callers: bare | refresh | 100,000 stored |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
-    let mut broken = Vec::new();
-    for name in ["memory", "sqlite", "mysql", "postgres", "redis"] {
-        if !words.is_empty() && !words.iter().any(|word| word == name) {
+    let columns = [
+        ("bare", "a second"),
+        ("refresh", "a second"),
+        ("ratio", "ratio"),
+        ("100,000 stored", "a second"),
+        ("growth", "ratio"),
+        ("32 callers: bare", "a second"),
+        ("32 callers: refresh", "a second"),
+        ("32 callers: 100,000 stored", "a second"),
+    ];
+    let mut table = Table::new("store", columns);
+    let all: &[_] = if report.is_quick() { &STORES[..2] } else { &STORES };
+    let words = report.words();
+    for name in all.iter().filter(|name| words.is_empty() || words.iter().any(|word| word == *name)) {
+        match Stores::open(name, folder.path()).await {
+            Ok(stores) => table.row(*name, cells(name, &Arc::new(Contest::new(stores).await), &report).await),
+            Err(why) => table.row(*name, [why.as_str().into()].into_iter().chain([(); 7].map(|()| "".into()))),
+        }
+    }
+    report.add(table);
+    report.finish()
+}
+
+async fn cells(name: &str, contest: &Arc<Contest>, report: &Report) -> [Cell; 8] {
+    let (rounds, rounds_at_once) = (report.rounds(ROUNDS), if report.is_quick() { 3 } else { ROUNDS_AT_ONCE });
+    let mut tries = 1;
+    loop {
+        let costs = contest.one_by_one(rounds).await;
+        let [bare, small, large] = costs;
+        let (ratio, growth) = (small / bare, large / small);
+        let is_kept = (name == "memory" || ratio <= REFRESH_LIMIT) && growth <= GROWTH_LIMIT;
+        if !is_kept && tries < TRIES {
+            tries += 1;
             continue;
         }
-        let Some(stores) = Stores::open(name, folder.path()).await else { continue };
-        let contest = Arc::new(Contest::new(stores).await);
-        for tried in 1..=TRIES {
-            let costs = contest.one_by_one().await;
-            let [bare, small, large] = costs;
-            let (ratio, growth) = (small / bare, large / small);
-            let mut limits = Vec::new();
-            if name != "memory" && ratio > REFRESH_LIMIT {
-                limits.push(format!("{name}: a refresh costs {ratio:.3} of the bare operations"));
-            }
-            if growth > GROWTH_LIMIT {
-                limits.push(format!("{name}: with {STORED} sessions, a refresh costs {growth:.3} times as much"));
-            }
-            if !limits.is_empty() && tried < TRIES {
-                continue;
-            }
-            let [bare, small, large] = costs.map(|nanos| 1e9 / nanos);
-            let at_once = contest.at_once().await.map(|rate| format!("{rate:.0}")).join(" | ");
-            println!("| {name} | {bare:.0} | {small:.0} | {ratio:.2} | {large:.0} | {growth:.2} | {at_once} |");
-            broken.extend(limits);
-            break;
-        }
+        let ratio = number(ratio);
+        let ratio = if name == "memory" { ratio } else { ratio.must_be_at_most(REFRESH_LIMIT) };
+        let [bare, small, large] = costs.map(|nanos| number(1e9 / nanos));
+        let at_once = contest.at_once(rounds_at_once).await.map(number);
+        let [bare_at_once, small_at_once, large_at_once] = at_once;
+        let growth = number(growth).must_be_at_most(GROWTH_LIMIT);
+        return [bare, small, ratio, large, growth, bare_at_once, small_at_once, large_at_once];
     }
-    for limit in &broken {
-        println!("LIMIT BROKEN: {limit}");
-    }
-    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The contenders of one kind of store. Each session has a lock, so that one caller at a time uses it.
@@ -137,7 +147,7 @@ impl Contest {
     }
 
     /// Measures what each contender costs one caller, in nanoseconds.
-    async fn one_by_one(&self) -> [f64; 3] {
+    async fn one_by_one(&self, rounds: usize) -> [f64; 3] {
         let mut next = [0; 3];
         let mut turns = [0; 3];
         for contender in CONTENDERS {
@@ -147,7 +157,7 @@ impl Contest {
             turns[contender as usize] = (TURN / cost).clamp(1.0, 2_000.0) as usize;
         }
         let mut samples: [Vec<f64>; 3] = Default::default();
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             for contender in CONTENDERS {
                 let place = contender as usize;
                 samples[place].push(self.turn(contender, turns[place], &mut next).await);
@@ -167,9 +177,9 @@ impl Contest {
     }
 
     /// Measures how often each contender runs in a second with many callers.
-    async fn at_once(self: &Arc<Self>) -> [f64; 3] {
+    async fn at_once(self: &Arc<Self>, rounds: usize) -> [f64; 3] {
         let mut samples: [Vec<f64>; 3] = Default::default();
-        for _ in 0..ROUNDS_AT_ONCE {
+        for _ in 0..rounds {
             for contender in CONTENDERS {
                 samples[contender as usize].push(self.turn_at_once(contender).await);
             }

@@ -26,19 +26,18 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    /// Opens the stores of this kind. `None` if the environment names no server.
-    pub(crate) async fn open(name: &str, folder: &Path) -> Option<Self> {
+    /// Opens the stores of this kind. The error says which server the environment does not name.
+    pub(crate) async fn open(name: &str, folder: &Path) -> Result<Self, String> {
         match name {
-            "memory" => return Some(Self::in_memory().await),
-            "sqlite" => return Some(Self::in_sqlite(folder).await),
+            "memory" => return Ok(Self::in_memory().await),
+            "sqlite" => return Ok(Self::in_sqlite(folder).await),
             _ => {}
         }
         let variable = format!("PORTCULLIS_TEST_{}_URL", name.to_uppercase());
         let Ok(url) = std::env::var(&variable) else {
-            println!("SKIPPED {name}: {variable} is not set");
-            return None;
+            return Err(format!("not measured: {variable} is not set"));
         };
-        Some(match name {
+        Ok(match name {
             "mysql" => Self::in_mysql(&url).await,
             "postgres" => Self::in_postgres(&url).await,
             _ => Self::in_redis(&url).await,

@@ -69,11 +69,6 @@ pub(crate) struct Latency {
 }
 
 impl Row {
-    /// Whether all limits hold. A limit that does not apply holds.
-    pub(crate) fn holds(&self) -> bool {
-        self.finding.as_ref().map_or(true, |finding| finding.broken.is_empty() && finding.late.is_empty())
-    }
-
     /// Whether only limits on time are broken.
     pub(crate) fn is_only_late(&self) -> bool {
         self.finding.as_ref().is_ok_and(|finding| finding.broken.is_empty() && !finding.late.is_empty())

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Measured;
 use crate::finding::{Row, show};
 use crate::load::Tally;
 
@@ -12,25 +13,35 @@ pub(crate) fn head() {
     println!("|---|---|---|---|---|---|---|---|---|---|");
 }
 
-pub(crate) fn row(name: &str, row: &Row) {
+pub(crate) fn row(name: &str, row: &Measured) {
+    let scenario = row.scenario;
+    match &row.cells {
+        Ok(cells) => {
+            let verdict =
+                if row.broken.is_empty() { "PASS".to_owned() } else { format!("FAIL: {}", row.broken.join("; ")) };
+            println!("| {scenario} | {name} | {} | {verdict} |", cells.join(" | "));
+        }
+        Err(why) => println!("| {scenario} | {name} | | | | | | | | n/a: {why} |"),
+    }
+}
+
+/// Makes texts of a result. A scenario that does not apply breaks no limit.
+pub(crate) fn measured(row: &Row) -> Measured {
     let scenario = row.scenario.title();
     let finding = match &row.finding {
         Ok(finding) => finding,
-        Err(why) => {
-            println!("| {scenario} | {name} | | | | | | | | n/a: {why} |");
-            return;
-        }
+        Err(why) => return Measured { scenario, cells: Err(why.clone()), broken: Vec::new() },
     };
     let time = |time: Option<Duration>| time.map_or_else(String::new, show);
     let Tally { accepted, refused, unavailable, .. } = finding.tally;
-    let missed: Vec<_> = finding.broken.iter().chain(&finding.late).map(String::as_str).collect();
-    let verdict = if missed.is_empty() { "PASS".to_owned() } else { format!("FAIL: {}", missed.join("; ")) };
-    println!(
-        "| {scenario} | {name} | {}, {} | {accepted} | {refused} | {unavailable} | {} | {} | {} | {verdict} |",
-        finding.requests[0],
-        finding.requests[1],
+    let cells = [
+        format!("{}, {}", finding.requests[0], finding.requests[1]),
+        accepted.to_string(),
+        refused.to_string(),
+        unavailable.to_string(),
         time(finding.time),
         time(finding.latency.map(|latency| latency.p50)),
         time(finding.latency.map(|latency| latency.p99)),
-    );
+    ];
+    Measured { scenario, cells: Ok(cells), broken: finding.broken.iter().chain(&finding.late).cloned().collect() }
 }

@@ -49,6 +49,12 @@ impl<const N: usize> Turns<N> {
     pub fn ratio(&self, at: usize, to: usize) -> f64 {
         median(self.rounds.iter().map(|round| round[at] / round[to]).collect())
     }
+
+    /// Returns the median over the rounds of what `at` costs more than `less`, divided by the cost of `of` in the same round.
+    #[must_use]
+    pub fn part(&self, at: usize, less: usize, of: usize) -> f64 {
+        median(self.rounds.iter().map(|round| (round[at] - round[less]) / round[of]).collect())
+    }
 }
 
 /// Returns the median of the samples.
@@ -83,7 +89,7 @@ mod tests {
         // The machine is slower in each round, and the second contender costs three times as much.
         let turns = Turns { rounds: vec![[1.0, 3.0], [2.0, 6.0], [9.0, 27.0], [50.0, 150.0], [10.0, 11.0]] };
         assert_eq!([turns.median(0), turns.median(1)], [9.0, 11.0]);
-        assert_eq!([turns.ratio(1, 0), turns.ratio(0, 0)], [3.0, 1.0]);
+        assert_eq!([turns.ratio(1, 0), turns.ratio(0, 0), turns.part(1, 0, 0)], [3.0, 1.0, 2.0]);
     }
 
     #[test]
