@@ -1,4 +1,5 @@
 """Starts private database servers and runs the tests that need them. The arguments are the command that builds all tests.
+After the word `run`, they are a command that only runs while the servers do, with the variables of the tests.
 
 The servers listen on free ports of this machine, keep their data in a temporary folder and do not run as root. They stop with
 this script, whichever way it ends. A test that says SKIPPED fails the stage, because each server is there.
@@ -42,6 +43,8 @@ DURABLE = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
 def main(build):
     stop_with_the_reader()
     install()
+    if build[0] == "run":
+        sys.exit(run_command(build[1:]))
     executables = built(build)
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portcullis-servers-")))
@@ -88,6 +91,20 @@ def main(build):
         ]
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def run_command(command):
+    """Runs the command while there are a MariaDB, a PostgreSQL and a Redis server."""
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portcullis-servers-")))
+        folder.chmod(0o755)  # other accounts have folders in it
+        servers = Servers(stack, folder)
+        stores = {
+            "PORTCULLIS_TEST_MYSQL_URL": servers.mariadb(),
+            "PORTCULLIS_TEST_POSTGRES_URL": servers.postgres(),
+            "PORTCULLIS_TEST_REDIS_URL": servers.redis(),
+        }
+        return subprocess.run(command, env=os.environ | stores).returncode
 
 
 def install():

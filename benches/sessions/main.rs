@@ -65,14 +65,14 @@ async fn measure() -> ExitCode {
     let mut report = Report::start("sessions");
     let folder = tempfile::tempdir().unwrap();
     let columns = [
-        ("bare", "a second"),
-        ("refresh", "a second"),
+        ("bare", "per second"),
+        ("refresh", "per second"),
         ("ratio", "ratio"),
-        ("100,000 stored", "a second"),
+        ("100,000 stored", "per second"),
         ("growth", "ratio"),
-        ("32 callers: bare", "a second"),
-        ("32 callers: refresh", "a second"),
-        ("32 callers: 100,000 stored", "a second"),
+        ("32 callers: bare", "per second"),
+        ("32 callers: refresh", "per second"),
+        ("32 callers: 100,000 stored", "per second"),
     ];
     let mut table = Table::new("store", columns);
     let all: &[_] = if report.is_quick() { &STORES[..2] } else { &STORES };
