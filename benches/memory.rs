@@ -62,8 +62,9 @@ fn sizes(report: &Report) -> Table {
     for bytes in [600, 4_000] {
         let verifier = issuer.verifier().cache_tokens(100_000).build().unwrap();
         let filler = "x".repeat(bytes * 3 / 4 - 300);
-        let tokens: Vec<String> =
-            (0..count).map(|at| issuer.token().claim("jti", format!("token-{at}")).claim("a", &filler).sign()).collect();
+        let tokens: Vec<String> = (0..count)
+            .map(|at| issuer.token().claim("jti", format!("token-{at}")).claim("a", &filler).sign())
+            .collect();
         let name = format!("a cached token of {} bytes", tokens[0].len());
         grow(&mut table, &name, count, |at| {
             verify(&verifier, &tokens[at]);
@@ -147,7 +148,12 @@ fn floods(tokens: usize) -> Table {
 
 fn token(issuer: &TestIssuer, number: usize, bytes: usize) -> String {
     let filler = "x".repeat(bytes.saturating_sub(500) * 3 / 4);
-    issuer.token().subject("auth0|65a1f0c2e4b0c8a1d2f3e4b5").claim("jti", format!("token-{number}")).claim("filler", filler).sign()
+    issuer
+        .token()
+        .subject("auth0|65a1f0c2e4b0c8a1d2f3e4b5")
+        .claim("jti", format!("token-{number}"))
+        .claim("filler", filler)
+        .sign()
 }
 
 fn verify(verifier: &JwtVerifier, token: &str) {

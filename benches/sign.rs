@@ -43,8 +43,7 @@ struct Claims<'a> {
 
 fn main() -> ExitCode {
     let mut report = Report::start("sign");
-    let columns =
-        [("bare", "us"), ("mint", "us"), ("ratio", "ratio"), ("jsonwebtoken", "us"), ("its ratio", "ratio")];
+    let columns = [("bare", "us"), ("mint", "us"), ("ratio", "ratio"), ("jsonwebtoken", "us"), ("its ratio", "ratio")];
     let mut table = Table::new("algorithms", columns);
     for algorithm in Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric()) {
         let (turns, has_theirs) = contest(algorithm, report.rounds(ROUNDS));
