@@ -24,7 +24,8 @@ def chart(result):
     upper, height = verifications(result)
     lower, height = repeated(result, height + 40)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height + 10}" role="img">',
+        "<title>The cost of a verification, and of a token in the token cache</title>",
         f"<style>\n{STYLE}\n</style>",
         *upper,
         *lower,
@@ -62,7 +63,7 @@ def verifications(result):
 
 
 def repeated(result, top):
-    parts = [text(LEFT, top, "A token in the token cache, by size, and its part of a verification of the same token", "title")]
+    parts = [text(LEFT, top, "A token in the token cache, by size, and its part of a verification", "title")]
     rows = named(next(table for table in result["tables"] if table["name"] == "sizes"))
     scale = (WIDTH - LEFT - 2 * RIGHT) / max(cells["repeated"]["value"] for _, cells in rows)
     y = top + 16

@@ -34,7 +34,7 @@ impl Machine {
         Self {
             cpu: cpu.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.to_owned()),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            kernel: read("/proc/sys/kernel/osrelease").trim().split('-').next().unwrap_or_default().to_owned(),
             load_at_start: load.split(' ').next().and_then(|mean| mean.parse().ok()).unwrap_or(f64::NAN),
         }
     }
