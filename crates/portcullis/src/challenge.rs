@@ -41,9 +41,14 @@ pub(crate) struct ChallengeText {
 
 impl ChallengeText {
     pub(crate) fn new(scheme: &str) -> Self {
-        let mut text = String::with_capacity(192);
-        text.push_str(scheme);
-        Self { text, is_empty: true }
+        Self { text: scheme.to_owned(), is_empty: true }
+    }
+
+    /// Continues `start`: the text of a challenge with at least one parameter. Reserves memory for `more` bytes.
+    pub(crate) fn after(start: &str, more: usize) -> Self {
+        let mut text = String::with_capacity(start.len().saturating_add(more));
+        text.push_str(start);
+        Self { text, is_empty: false }
     }
 
     /// Like [`Challenge::with`].
@@ -54,9 +59,32 @@ impl ChallengeText {
         self
     }
 
+    /// Like [`Self::with`], for a code or a sentence of this crate: quoting changes none of them.
+    pub(crate) fn with_plain(mut self, name: &str, value: &str) -> Self {
+        for piece in [if self.is_empty { " " } else { ", " }, name, "=\"", value, "\""] {
+            self.text.push_str(piece);
+        }
+        self.is_empty = false;
+        self
+    }
+
+    /// With parameters that [`parameter`] wrote.
+    pub(crate) fn with_written(mut self, parameters: &str) -> Self {
+        self.text.push_str(parameters);
+        self
+    }
+
     pub(crate) fn into_text(self) -> String {
         self.text
     }
+}
+
+/// The text of a parameter that follows another one.
+pub(crate) fn parameter(name: &str, value: &str) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _written = write_parameter(&mut text, false, name, value);
+    text
 }
 
 fn write_parameter(to: &mut impl fmt::Write, is_first: bool, name: &str, value: &str) -> fmt::Result {
@@ -101,7 +129,11 @@ mod tests {
             assert_eq!(challenge.to_string(), expected);
             let text = ChallengeText::new("Bearer").with("realm", &value).with("error", &value);
             assert_eq!(text.into_text(), expected);
+            let after = ChallengeText::after(&format!("Bearer realm=\"{quoted}\""), 0);
+            assert_eq!(after.with_written(&parameter("error", &value)).into_text(), expected);
         }
+        let plain = ChallengeText::new("Bearer").with_plain("realm", "api").with_plain("error", "invalid_token");
+        assert_eq!(plain.into_text(), r#"Bearer realm="api", error="invalid_token""#);
         assert_eq!(ChallengeText::new("DPoP").into_text(), "DPoP");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::challenge::ChallengeText;
+use crate::challenge::{ChallengeText, parameter};
 use crate::credential::Scheme;
 use crate::error::{AuthError, Reason};
 use crate::measure::{GateMetrics, IssuerLabel};
@@ -23,24 +23,25 @@ pub struct Refusal {
     pub reason: Option<Reason>,
 }
 
-/// What the challenges of a service are made of.
-pub(crate) struct Challenger<'a> {
-    pub(crate) realm: &'a str,
-    /// The schemes that are accepted.
-    pub(crate) schemes: &'a [Scheme],
-    /// The signature algorithms of DPoP proofs, space-delimited (RFC 9449 §7.1).
-    pub(crate) proof_algorithms: Option<&'a str>,
-    /// The scheme that the request used, where that is known.
-    pub(crate) used: Option<Scheme>,
-    pub(crate) guidance: Option<Guidance>,
+/// What no request changes in the challenges of a gate, written once when the gate is made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ChallengeParts {
+    /// The start of the challenge of `Bearer`: the realm.
+    bearer: String,
+    /// The start of the challenge of `DPoP`: the realm, and the signature algorithms of proofs (RFC 9449 §7.1).
+    dpop: String,
+    /// The parameter with the URL of the protected resource metadata (RFC 9728 §5.1): the last one of each challenge.
+    metadata: String,
 }
 
-/// What the challenges of a service with protected resource metadata tell its clients: where to get a token, and the scopes
-/// to ask for.
-pub(crate) struct Guidance {
-    /// The URL of the metadata (RFC 9728 §5.1).
-    pub(crate) metadata_url: String,
-    /// The scopes that the request needs, space-delimited (RFC 6750 §3), where they are known.
+/// What the challenges of one refusal are made of.
+pub(crate) struct Challenger<'a> {
+    pub(crate) parts: &'a ChallengeParts,
+    /// The schemes that are accepted.
+    pub(crate) schemes: &'a [Scheme],
+    /// The scheme that the request used, where that is known.
+    pub(crate) used: Option<Scheme>,
+    /// The scopes that the request needs, space-delimited (RFC 6750 §3), where a challenge may name them.
     pub(crate) scope: Option<String>,
 }
 
@@ -73,13 +74,17 @@ impl Refusal {
 
     /// Makes the answer 500 to `error`, which is logged already.
     pub(crate) fn server_error(error: &AuthError) -> Self {
-        Self::new(error, &Challenger { realm: "", schemes: &[], proof_algorithms: None, used: None, guidance: None })
+        Self::after_challenges(error, Vec::new())
     }
 
     /// Makes the answer to `error`.
     pub(crate) fn new(error: &AuthError, challenger: &Challenger<'_>) -> Self {
-        let mut headers = Vec::with_capacity(4);
-        headers.extend(challenger.challenges(error).into_iter().map(|each| ("www-authenticate".to_owned(), each)));
+        let mut headers = Vec::with_capacity(challenger.schemes.len() + 3);
+        challenger.challenge(error, |challenge| headers.push(("www-authenticate".to_owned(), challenge)));
+        Self::after_challenges(error, headers)
+    }
+
+    fn after_challenges(error: &AuthError, mut headers: Vec<(String, String)>) -> Self {
         match error {
             AuthError::Custom(custom) => headers.extend(custom.headers.iter().cloned()),
             AuthError::Unavailable(unavailable) => {
@@ -93,19 +98,45 @@ impl Refusal {
         }
         headers.push(("cache-control".to_owned(), "no-store".to_owned()));
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
-        let (acr_values, max_age) = demanded_authentication(error);
-        let body = Body {
-            error: error.code(),
-            error_description: error.description(),
-            scope: named_scope(error),
-            acr_values,
-            max_age,
-            reason: error.reason().map(Reason::as_str),
-        };
-        // Strings always serialize, so the default, an empty body, is never used.
-        let body = serde_json::to_string(&body).unwrap_or_default();
-        Self { status: error.status(), headers, body, reason: error.reason() }
+        Self { status: error.status(), headers, body: body(error), reason: error.reason() }
     }
+}
+
+fn body(error: &AuthError) -> String {
+    match error {
+        AuthError::Custom(_)
+        | AuthError::InsufficientScope { .. }
+        | AuthError::InsufficientUserAuthentication { .. } => body_with_any_text(error),
+        // The texts of this crate are in the character set of RFC 6750 §3, so JSON has to escape none of them.
+        _ => {
+            let reason = error.reason().map(Reason::as_str);
+            let before_reason = if reason.is_some() { r#"","reason":""# } else { "" };
+            let pieces = [
+                r#"{"error":""#,
+                error.code(),
+                r#"","error_description":""#,
+                error.description(),
+                before_reason,
+                reason.unwrap_or_default(),
+                r#""}"#,
+            ];
+            pieces.concat()
+        }
+    }
+}
+
+fn body_with_any_text(error: &AuthError) -> String {
+    let (acr_values, max_age) = demanded_authentication(error);
+    let body = Body {
+        error: error.code(),
+        error_description: error.description(),
+        scope: named_scope(error),
+        acr_values,
+        max_age,
+        reason: error.reason().map(Reason::as_str),
+    };
+    // Strings always serialize, so the default, an empty body, is never used.
+    serde_json::to_string(&body).unwrap_or_default()
 }
 
 /// When to try again, in seconds, where the error does not say.
@@ -120,29 +151,59 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+impl ChallengeParts {
+    /// The parts for this realm, the signature algorithms of proofs, space-delimited, and the URL of the metadata.
+    pub(crate) fn new(realm: &str, proof_algorithms: Option<&str>, metadata_url: Option<&str>) -> Self {
+        let start = |scheme: Scheme| ChallengeText::new(scheme.name()).with("realm", realm);
+        let mut challenge = start(Scheme::Dpop);
+        if let Some(algorithms) = proof_algorithms {
+            challenge = challenge.with("algs", algorithms);
+        }
+        Self {
+            bearer: start(Scheme::Bearer).into_text(),
+            dpop: challenge.into_text(),
+            metadata: metadata_url.map(|url| parameter("resource_metadata", url)).unwrap_or_default(),
+        }
+    }
+}
+
 impl Challenger<'_> {
-    /// Makes one challenge for each scheme that is accepted. Only the challenge of the scheme that the request
-    /// used names the error. If that scheme is unknown, it is the challenge of `Bearer`.
-    fn challenges(&self, error: &AuthError) -> Vec<String> {
+    /// Writes one challenge for each scheme that is accepted, and passes it to `add`. Only the challenge of the scheme that the
+    /// request used names the error. If that scheme is unknown, it is the challenge of `Bearer`.
+    fn challenge(&self, error: &AuthError, mut add: impl FnMut(String)) {
         match error {
-            AuthError::Custom(custom) => return custom.challenges.iter().map(ToString::to_string).collect(),
-            AuthError::CrossSiteRequest(_) | AuthError::Server(_) | AuthError::Unavailable(_) => return Vec::new(),
+            AuthError::Custom(custom) => return custom.challenges.iter().map(ToString::to_string).for_each(add),
+            AuthError::CrossSiteRequest(_) | AuthError::Server(_) | AuthError::Unavailable(_) => return,
             _ => {}
         }
         let used = self.used.or_else(|| self.schemes.iter().copied().find(|scheme| *scheme == Scheme::Bearer));
         let used = used.or(self.schemes.first().copied());
-        self.schemes.iter().map(|scheme| self.challenge(*scheme, error, Some(*scheme) == used)).collect()
+        for scheme in self.schemes {
+            add(self.challenge_of(*scheme, error, Some(*scheme) == used));
+        }
     }
 
-    fn challenge(&self, scheme: Scheme, error: &AuthError, is_used: bool) -> String {
-        let mut challenge = ChallengeText::new(scheme.name()).with("realm", self.realm);
-        if let (Scheme::Dpop, Some(algorithms)) = (scheme, self.proof_algorithms) {
-            challenge = challenge.with("algs", algorithms);
-        }
+    fn challenge_of(&self, scheme: Scheme, error: &AuthError, is_used: bool) -> String {
+        let ChallengeParts { bearer, dpop, metadata } = self.parts;
+        let start = match scheme {
+            Scheme::Bearer => bearer,
+            Scheme::Dpop => dpop,
+        };
+        let scope = match error {
+            AuthError::InsufficientScope { .. } if is_used => named_scope(error),
+            AuthError::InsufficientUserAuthentication { .. } | AuthError::InvalidToken(_) | AuthError::MissingToken => {
+                self.scope.as_deref()
+            }
+            _ => None,
+        };
+        // One challenge needs one piece of memory, unless a parameter is rare.
+        let of_error = if is_used { NAMES_OF_ERROR + error.code().len() + error.description().len() } else { 0 };
+        let of_scope = scope.map_or(0, |scope| NAME_OF_SCOPE + scope.len());
+        let mut challenge = ChallengeText::after(start, of_error + of_scope + metadata.len());
         if is_used && !matches!(error, AuthError::MissingToken) {
-            challenge = challenge.with("error", error.code()).with("error_description", error.description());
+            challenge =
+                challenge.with_plain("error", error.code()).with_plain("error_description", error.description());
         }
-        let needed = || self.guidance.as_ref().and_then(|guidance| guidance.scope.as_deref());
         if is_used {
             let (acr_values, max_age) = demanded_authentication(error);
             if let Some(acr_values) = acr_values {
@@ -152,22 +213,16 @@ impl Challenger<'_> {
                 challenge = challenge.with("max_age", &max_age.to_string());
             }
         }
-        let scope = match error {
-            AuthError::InsufficientScope { .. } if is_used => named_scope(error),
-            AuthError::InsufficientUserAuthentication { .. } | AuthError::InvalidToken(_) | AuthError::MissingToken => {
-                needed()
-            }
-            _ => None,
-        };
         if let Some(scope) = scope {
             challenge = challenge.with("scope", scope);
         }
-        if let Some(guidance) = &self.guidance {
-            challenge = challenge.with("resource_metadata", &guidance.metadata_url);
-        }
-        challenge.into_text()
+        challenge.with_written(metadata).into_text()
     }
 }
+
+/// How many bytes a challenge takes for an error, and for a scope, apart from their values.
+const NAMES_OF_ERROR: usize = r#", error="", error_description="""#.len();
+const NAME_OF_SCOPE: usize = r#", scope="""#.len();
 
 /// Whether [`log`] writes what a verifier says about a refused token.
 pub(crate) fn logs_explanations() -> bool {
@@ -201,12 +256,13 @@ pub(crate) fn log(error: &AuthError, explained: Explained<'_>) {
     match error {
         AuthError::Server(_) => tracing::error!(reason, detail = %error, "request refused"),
         AuthError::Unavailable(unavailable) => {
-            let source = unavailable.source.as_ref().map(ToString::to_string);
+            // It is called only where the event is written.
+            let source = || unavailable.source.as_ref().map(ToString::to_string);
             // Strangers can cause as many of these as they like. The keys log one warning for all of them.
             if unavailable.limited {
-                tracing::debug!(reason, limited = true, detail = source, "request refused");
+                tracing::debug!(reason, limited = true, detail = source(), "request refused");
             } else {
-                tracing::warn!(reason, detail = source, "request refused");
+                tracing::warn!(reason, detail = source(), "request refused");
             }
         }
         _ => {
@@ -240,13 +296,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::error::{CrossSiteRequest, InvalidRequest, InvalidToken, Unavailable};
+    use crate::challenge::Challenge;
+    use crate::error::{CrossSiteRequest, InvalidRequest, InvalidToken, ProofError, Unavailable};
 
-    const BEARER: Challenger<'_> =
-        Challenger { realm: "api", schemes: &[Scheme::Bearer], proof_algorithms: None, used: None, guidance: None };
+    fn answer(error: &AuthError) -> Refusal {
+        let parts = ChallengeParts::new("api", None, None);
+        Refusal::new(error, &Challenger { parts: &parts, schemes: &[Scheme::Bearer], used: None, scope: None })
+    }
 
     fn refusal(error: impl Into<AuthError>) -> (u16, Option<String>, String) {
-        let refusal = Refusal::new(&error.into(), &BEARER);
+        let refusal = answer(&error.into());
         let field = refusal.headers.iter().find(|(name, _)| name == "www-authenticate");
         (refusal.status, field.map(|(_, value)| value.clone()), refusal.body)
     }
@@ -308,7 +367,7 @@ mod tests {
         ] {
             let mut unavailable = Unavailable::new();
             unavailable.retry_after = delay;
-            let refusal = Refusal::new(&unavailable.into(), &BEARER);
+            let refusal = answer(&unavailable.into());
             assert_eq!(refusal.status, 503);
             assert!(refusal.headers.contains(&("retry-after".into(), expected.into())));
             assert!(!refusal.headers.iter().any(|(name, _)| name == "www-authenticate"));
@@ -317,7 +376,7 @@ mod tests {
 
     #[test]
     fn refusals_are_errors_for_the_question_mark() {
-        let text = |error: AuthError| Refusal::new(&error, &BEARER).to_string();
+        let text = |error: AuthError| answer(&error).to_string();
         assert_eq!(text(InvalidToken::Expired.into()), "the request is refused with status 401 (expired)");
         let error = AuthError::InsufficientScope { scope: Some("read".to_owned()) };
         assert_eq!(text(error), "the request is refused with status 403");
@@ -325,8 +384,111 @@ mod tests {
 
     #[test]
     fn answers_are_json_and_not_stored() {
-        let headers = Refusal::new(&AuthError::MissingToken, &BEARER).headers;
+        let headers = answer(&AuthError::MissingToken).headers;
         assert!(headers.contains(&("content-type".into(), "application/json".into())));
         assert!(headers.contains(&("cache-control".into(), "no-store".into())));
+    }
+
+    /// What is sent, made of the public [`Challenge`] and of nothing that is written beforehand.
+    fn fresh(error: &AuthError, options: &Options, scheme: Scheme, is_used: bool) -> String {
+        let mut challenge = Challenge::new(scheme.name()).with("realm", options.realm);
+        if let Some(names) = options.algorithms.filter(|_| scheme == Scheme::Dpop) {
+            challenge = challenge.with("algs", names);
+        }
+        if is_used && error.code() != "missing_token" {
+            challenge = challenge.with("error", error.code()).with("error_description", error.description());
+        }
+        let mut scope = None;
+        match error {
+            AuthError::InsufficientUserAuthentication { acr_values: Some(classes), max_age: Some(age) } => {
+                scope = options.scope;
+                if is_used {
+                    challenge = challenge.with("acr_values", classes).with("max_age", age.as_secs().to_string());
+                }
+            }
+            AuthError::InsufficientScope { scope: Some(needed) } if is_used => scope = Some(needed.as_str()),
+            AuthError::InvalidToken(_) | AuthError::MissingToken => scope = options.scope,
+            _ => {}
+        }
+        if let Some(scope) = scope {
+            challenge = challenge.with("scope", scope);
+        }
+        if let Some(url) = options.metadata_url {
+            challenge = challenge.with("resource_metadata", url);
+        }
+        challenge.to_string()
+    }
+
+    struct Options {
+        realm: &'static str,
+        algorithms: Option<&'static str>,
+        metadata_url: Option<&'static str>,
+        scope: Option<&'static str>,
+    }
+
+    fn errors_with_challenges() -> Vec<AuthError> {
+        let others = [
+            AuthError::MissingToken,
+            AuthError::InsufficientScope { scope: Some("read \"all\"".to_owned()) },
+            AuthError::InsufficientUserAuthentication {
+                acr_values: Some("gold".to_owned()),
+                max_age: Some(Duration::from_secs(300)),
+            },
+            InvalidRequest::MalformedAuthorization.into(),
+            InvalidRequest::RepeatedCredential.into(),
+            ProofError::Missing.into(),
+            AuthError::UseDpopNonce { nonce: "n".to_owned() },
+        ];
+        InvalidToken::samples().into_iter().map(AuthError::from).chain(others).collect()
+    }
+
+    #[test]
+    fn challenges_written_in_parts_are_the_same() {
+        let (mut compared, errors) = (0, errors_with_challenges());
+        for realm in ["api", "the \"api\" \\ \u{e9}"] {
+            for algorithms in [None, Some("ES256 EdDSA")] {
+                for (metadata_url, scope) in [
+                    (None, None),
+                    (Some("https://a.example/m?a=\"b\""), None),
+                    (Some("https://a.example/m"), Some("a \"b\"")),
+                ] {
+                    let options = Options { realm, algorithms, metadata_url, scope };
+                    let parts = ChallengeParts::new(realm, algorithms, metadata_url);
+                    for schemes in [&[Scheme::Bearer][..], &[Scheme::Dpop], &[Scheme::Dpop, Scheme::Bearer], &[]] {
+                        for used in [None, Some(Scheme::Bearer), Some(Scheme::Dpop)] {
+                            for error in &errors {
+                                let scope = scope.map(str::to_owned);
+                                let challenger = Challenger { parts: &parts, schemes, used, scope };
+                                let mut written = Vec::new();
+                                challenger.challenge(error, |challenge| written.push(challenge));
+                                let named = used.unwrap_or(match schemes {
+                                    [Scheme::Dpop] => Scheme::Dpop,
+                                    _ => Scheme::Bearer,
+                                });
+                                let fresh =
+                                    schemes.iter().map(|scheme| fresh(error, &options, *scheme, *scheme == named));
+                                assert_eq!(written, fresh.collect::<Vec<_>>(), "{error}");
+                                compared += written.len();
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(compared, 2 * 2 * 3 * 4 * 3 * errors.len());
+    }
+
+    #[test]
+    fn bodies_without_escapes_are_the_same() {
+        let others = [
+            AuthError::MissingToken,
+            InvalidRequest::MalformedToken.into(),
+            CrossSiteRequest::Link.into(),
+            Unavailable::new().into(),
+            AuthError::Server("x".into()),
+        ];
+        for error in errors_with_challenges().into_iter().chain(others) {
+            assert_eq!(body(&error), body_with_any_text(&error));
+        }
     }
 }

@@ -75,6 +75,12 @@ macro_rules! invalid_token_table {
                     $(Self::$variant { .. } => Reason::$variant,)+
                 }
             }
+
+            /// One error for each reason, with empty fields.
+            #[cfg(test)]
+            pub(crate) fn samples() -> Vec<Self> {
+                vec![$(Self::$variant $({ $($field: Default::default()),+ })?,)+]
+            }
         }
     };
 }

@@ -38,7 +38,7 @@ use crate::error::{AuthError, ConfigError};
 use crate::keys::{KeyStatus, status_of};
 use crate::measure::GateMetrics;
 use crate::possession::{ClientCertificates, Dpop, Possession};
-use crate::refusal::Refusal;
+use crate::refusal::{ChallengeParts, Refusal};
 use crate::resource_metadata::{MetadataAnswer, ResourceMetadata};
 use crate::session::SessionCheck;
 #[cfg(feature = "remote")]
@@ -71,6 +71,8 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     verifier: Arc<dyn Verifier>,
     realm: String,
+    /// Written anew for each setting.
+    challenge_parts: ChallengeParts,
     sources: Vec<TokenSource>,
     resource_metadata: Option<ResourceMetadata>,
     refusals: Vec<RefusalWriter>,
@@ -95,6 +97,9 @@ struct Inner {
     recorder: Option<crate::openapi::GuardRecorder>,
 }
 
+/// The realm of a gate unless it is told another one.
+const REALM: &str = "api";
+
 impl Gate {
     /// A gate with the realm `api` that reads the Authorization field.
     pub fn new(verifier: impl Verifier + 'static) -> Self {
@@ -102,7 +107,8 @@ impl Gate {
         let issuers = if cfg!(feature = "metrics") { catch_panic_in(|| verifier.issuers()) } else { Ok(Vec::new()) };
         Self(Arc::new(Inner {
             verifier: Arc::new(verifier),
-            realm: "api".to_owned(),
+            realm: REALM.to_owned(),
+            challenge_parts: ChallengeParts::new(REALM, None, None),
             sources: vec![TokenSource::authorization()],
             resource_metadata: None,
             refusals: Vec::new(),
@@ -445,6 +451,9 @@ impl Gate {
         if let (Some(metadata), Some(possession)) = (&mut inner.resource_metadata, &inner.possession) {
             metadata.describe(possession);
         }
+        let proof_algorithms = inner.possession.as_ref().and_then(Possession::proof_algorithms);
+        let metadata_url = inner.resource_metadata.as_ref().map(ResourceMetadata::url);
+        inner.challenge_parts = ChallengeParts::new(&inner.realm, proof_algorithms, metadata_url.as_deref());
         self
     }
 }

@@ -9,7 +9,7 @@ use crate::credential::{RequestView, Scheme, the_only_field};
 use crate::error::AuthError;
 use crate::gate::{Gate, Outcome};
 use crate::measure::IssuerLabel;
-use crate::refusal::{Challenger, Explained, Guidance, LoggedComparison, Refusal, log};
+use crate::refusal::{Challenger, Explained, LoggedComparison, Refusal, log};
 
 /// Why a gate does not let a caller in. It is logged already. It dereferences to the [`AuthError`].
 #[derive(Debug)]
@@ -182,14 +182,8 @@ impl Gate {
 
     /// What the challenges are made of. `used` is the scheme of the request, where that is known.
     pub(super) fn challenger(&self, used: Option<Scheme>, scope: impl FnOnce() -> Option<String>) -> Challenger<'_> {
-        let metadata = self.0.resource_metadata.as_ref();
-        Challenger {
-            realm: &self.0.realm,
-            schemes: self.challenged_schemes(),
-            proof_algorithms: self.0.possession.as_ref().and_then(|possession| possession.proof_algorithms()),
-            used,
-            guidance: metadata.map(|metadata| Guidance { metadata_url: metadata.url(), scope: scope() }),
-        }
+        let scope = if self.0.resource_metadata.is_some() { scope() } else { None };
+        Challenger { parts: &self.0.challenge_parts, schemes: self.challenged_schemes(), used, scope }
     }
 }
 

@@ -21,10 +21,15 @@ pub(crate) fn decode_with_room(text: &[u8], room: usize) -> Option<Vec<u8>> {
 /// Decodes `text`, and calls `read` with its bytes. It allocates no memory for the bytes of a signature of a usual size. Returns
 /// `None` unless `text` is canonical base64url.
 pub(crate) fn with_decoded<T>(text: &[u8], read: impl FnOnce(&[u8]) -> T) -> Option<T> {
-    if URL_SAFE_NO_PAD.decoded_length(text).ok()? > ON_STACK {
+    with_decoded_on_stack::<ON_STACK, T>(text, read)
+}
+
+/// Like [`with_decoded`], and allocates no memory for up to `N` bytes.
+pub(crate) fn with_decoded_on_stack<const N: usize, T>(text: &[u8], read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    if URL_SAFE_NO_PAD.decoded_length(text).ok()? > N {
         return decode(text).map(|bytes| read(&bytes));
     }
-    let mut buffer = [0; ON_STACK];
+    let mut buffer = [0; N];
     let bytes = URL_SAFE_NO_PAD.decode(text, buffer.as_mut_slice().as_out()).ok()?;
     Some(read(bytes))
 }

@@ -95,12 +95,16 @@ impl<'t> Compact<'t> {
         }
     }
 
-    /// Decodes up to `bytes` bytes of the payload, and returns whether that is all of it.
-    pub(crate) fn start_of_payload(&self, bytes: usize) -> Result<(Vec<u8>, bool), InvalidToken> {
+    /// Decodes up to `N` bytes of the payload, a multiple of three, and calls `read` with them and whether that is all of it.
+    pub(crate) fn with_start_of_payload<const N: usize, T>(
+        &self,
+        read: impl FnOnce(&[u8], bool) -> T,
+    ) -> Result<T, InvalidToken> {
         // Four characters are three bytes, so the text can be cut there.
-        let start = self.payload.get(..bytes.div_ceil(3) * 4).unwrap_or(self.payload);
-        let decoded = base64url::decode(start).ok_or(InvalidToken::Malformed { part: "payload" })?;
-        Ok((decoded, start.len() == self.payload.len()))
+        let start = self.payload.get(..N.div_ceil(3) * 4).unwrap_or(self.payload);
+        let is_all = start.len() == self.payload.len();
+        let read = base64url::with_decoded_on_stack::<N, T>(start, |bytes| read(bytes, is_all));
+        read.ok_or(InvalidToken::Malformed { part: "payload" })
     }
 
     /// Decodes the payload.

@@ -100,23 +100,18 @@ impl ByIssuer {
     fn choose<'a>(
         &'a self,
         credential: &Credential<'a>,
-    ) -> Result<(&'a JwtVerifier, UnverifiedIssuer, Compact<'a>), AuthError> {
+    ) -> Result<(UnverifiedIssuer<&'a JwtVerifier>, Compact<'a>), AuthError> {
         let token = self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes)?;
-        match self.reader.read(&token) {
-            Ok(issuer) => match self.of_issuer(&issuer.name) {
-                Some(verifier) => Ok((verifier, issuer, token)),
-                None => {
-                    // An unreadable header is reported before an unknown issuer.
-                    self.reader.read_header(&token)?;
-                    Err(InvalidToken::WrongIssuer.into())
-                }
-            },
-            Err(error) => {
-                // And before an unreadable payload.
-                self.reader.read_header(&token)?;
-                Err(error)
+        let refused = match self.reader.choose(&token, |issuer| self.of_issuer(issuer)) {
+            Ok(UnverifiedIssuer { chosen: Some(verifier), slow }) => {
+                return Ok((UnverifiedIssuer { chosen: verifier, slow }, token));
             }
-        }
+            Ok(UnverifiedIssuer { chosen: None, .. }) => InvalidToken::WrongIssuer.into(),
+            Err(error) => error,
+        };
+        // An unreadable header is reported before an unreadable payload and an unknown issuer.
+        self.reader.read_header(&token)?;
+        Err(refused)
     }
 
     fn of_issuer(&self, issuer: &str) -> Option<&JwtVerifier> {
@@ -134,11 +129,11 @@ impl Verifier for ByIssuer {
     }
 
     fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
-        let (verifier, issuer, token) = match self.choose(credential) {
+        let (issuer, token) = match self.choose(credential) {
             Ok(chosen) => chosen,
             Err(error) => return Verification::Done(Err(error)),
         };
-        match verifier.begin_split(credential, token, None) {
+        match issuer.chosen.begin_split(credential, token, None) {
             Verification::Done(result) => {
                 if result.is_ok() {
                     self.reader.was_good(&issuer, false);
@@ -165,8 +160,8 @@ impl Verifier for ByIssuer {
     async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
         let text = credential.unverified_bytes();
         let refused = match self.opaque_prefixes.parse(text, self.max_token_bytes) {
-            Ok(token) => match self.reader.read(&token) {
-                Ok(issuer) => match self.of_issuer(&issuer.name) {
+            Ok(token) => match self.reader.choose(&token, |issuer| self.of_issuer(issuer)) {
+                Ok(issuer) => match issuer.chosen {
                     Some(verifier) => return verifier.diagnose(credential).await,
                     None => InvalidToken::WrongIssuer.into(),
                 },

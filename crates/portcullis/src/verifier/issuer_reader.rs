@@ -21,11 +21,11 @@ pub(super) struct IssuerReader {
     headers: Allowance,
 }
 
-/// An unverified `iss`. It may only choose among accepted issuers.
-pub(super) struct UnverifiedIssuer {
-    pub(super) name: String,
+/// What an unverified `iss` chose, or the name. It may only choose among accepted issuers.
+pub(super) struct UnverifiedIssuer<T = String> {
+    pub(super) chosen: T,
     /// Whether the whole payload was read.
-    slow: bool,
+    pub(super) slow: bool,
 }
 
 impl Default for IssuerReader {
@@ -35,22 +35,40 @@ impl Default for IssuerReader {
 }
 
 impl IssuerReader {
-    /// Reads the unverified `iss` of a token of at most `max_bytes`.
+    /// Reads the unverified `iss` of a token.
     pub(super) fn read(&self, token: &Compact<'_>) -> Result<UnverifiedIssuer, AuthError> {
-        let malformed = || InvalidToken::Malformed { part: "payload" };
-        let (start, is_all) = token.start_of_payload(START_BYTES)?;
-        let ([issuer], end) = first_members(&start, ["iss"]);
-        let (name, slow) = match (issuer, end) {
-            (Some(json), _) => (serde_json::from_str(json).map_err(|_| InvalidToken::invalid("iss"))?, false),
-            (None, End::NotAnObject) => return Err(malformed().into()),
-            (None, End::Object) => return Err(InvalidToken::missing("iss").into()),
-            (None, End::Text) if is_all => return Err(malformed().into()),
-            (None, End::Found | End::Text | End::Work) => (self.read_all(token)?, true),
+        self.choose(token, str::to_owned)
+    }
+
+    /// Reads the unverified `iss` of a token, and calls `choose` with it. It allocates no memory if `iss` is at the start and has no
+    /// escapes, because a stranger can send any number of tokens.
+    pub(super) fn choose<T>(
+        &self,
+        token: &Compact<'_>,
+        choose: impl FnOnce(&str) -> T,
+    ) -> Result<UnverifiedIssuer<T>, AuthError> {
+        let choose = |issuer: &str, slow| {
+            if issuer.len() > MAX_ISSUER_BYTES {
+                return Err(InvalidToken::WrongIssuer.into());
+            }
+            Ok(UnverifiedIssuer { chosen: choose(issuer), slow })
         };
-        if name.len() > MAX_ISSUER_BYTES {
-            return Err(InvalidToken::WrongIssuer.into());
-        }
-        Ok(UnverifiedIssuer { name, slow })
+        let invalid = |_| InvalidToken::invalid("iss");
+        token.with_start_of_payload::<START_BYTES, _>(|start, is_all| {
+            let malformed = InvalidToken::Malformed { part: "payload" };
+            let ([issuer], end) = first_members(start, ["iss"]);
+            match (issuer, end) {
+                (Some(json), _) => match serde_json::from_str::<&str>(json) {
+                    Ok(issuer) => choose(issuer, false),
+                    // It has escapes, or is invalid.
+                    Err(_) => choose(&serde_json::from_str::<String>(json).map_err(invalid)?, false),
+                },
+                (None, End::NotAnObject) => Err(malformed.into()),
+                (None, End::Object) => Err(InvalidToken::missing("iss").into()),
+                (None, End::Text) if is_all => Err(malformed.into()),
+                (None, End::Found | End::Text | End::Work) => choose(&self.read_all(token)?, true),
+            }
+        })?
     }
 
     /// Reads the header of a token that may be refused. The second value is for [`Self::was_good`].
@@ -60,7 +78,7 @@ impl IssuerReader {
 
     /// Tells that the token of this issuer is good. `header_counts` is the second value of [`Self::read_header`], or false
     /// without it.
-    pub(super) fn was_good(&self, issuer: &UnverifiedIssuer, header_counts: bool) {
+    pub(super) fn was_good<T>(&self, issuer: &UnverifiedIssuer<T>, header_counts: bool) {
         if issuer.slow {
             self.payloads.give_back();
         }
@@ -95,7 +113,7 @@ mod tests {
 
     fn name(payload: &str) -> Result<String, InvalidToken> {
         match read(&IssuerReader::default(), payload) {
-            Ok(issuer) => Ok(issuer.name),
+            Ok(issuer) => Ok(issuer.chosen),
             Err(AuthError::InvalidToken(error)) => Err(error),
             Err(error) => panic!("{error}"),
         }

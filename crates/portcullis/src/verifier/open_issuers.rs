@@ -219,7 +219,7 @@ impl<D: IssuerDirectory> Verifier for OpenIssuers<D> {
         // An unreadable header is reported before an unreadable payload.
         let (header, header_counts) = self.reader.read_header(&token)?;
         let issuer = self.reader.read(&token)?;
-        let accepted = self.accepted(&issuer.name).await?;
+        let accepted = self.accepted(&issuer.chosen).await?;
         let verified = accepted.verifier.begin_split(credential, token, Some(header)).finish().await?;
         self.reader.was_good(&issuer, header_counts);
         Ok(verified)
@@ -228,7 +228,7 @@ impl<D: IssuerDirectory> Verifier for OpenIssuers<D> {
     async fn diagnose(&self, credential: &Credential<'_>) -> Vec<CheckReport> {
         let Ok(token) = Compact::parse(credential.unverified_bytes(), DEFAULT_MAX_BYTES) else { return Vec::new() };
         let Ok(issuer) = self.reader.read(&token) else { return Vec::new() };
-        match self.accepted(&issuer.name).await {
+        match self.accepted(&issuer.chosen).await {
             Ok(accepted) => accepted.verifier.diagnose(credential).await,
             Err(_) => Vec::new(),
         }

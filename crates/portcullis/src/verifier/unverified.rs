@@ -69,13 +69,15 @@ impl<'a> UnverifiedToken<'a> {
     /// claims at most. For any token, it takes a small part of the time of [`Self::unverified_claims`].
     #[must_use]
     pub fn unverified_origin(&self) -> UnverifiedOrigin {
-        let start = || Compact::parse(self.text, self.max_bytes).ok()?.start_of_payload(START_BYTES).ok();
-        let Some((payload, _)) = start() else { return UnverifiedOrigin::default() };
-        let ([issuer, issued_at], _) = first_members(&payload, ["iss", "iat"]);
-        UnverifiedOrigin {
-            issuer: issuer.and_then(|json| serde_json::from_str(json).ok()),
-            issued_at: issued_at.and_then(NumericDate::parse),
-        }
+        let read = |payload: &[u8], _| {
+            let ([issuer, issued_at], _) = first_members(payload, ["iss", "iat"]);
+            UnverifiedOrigin {
+                issuer: issuer.and_then(|json| serde_json::from_str(json).ok()),
+                issued_at: issued_at.and_then(NumericDate::parse),
+            }
+        };
+        let token = Compact::parse(self.text, self.max_bytes);
+        token.and_then(|token| token.with_start_of_payload::<START_BYTES, _>(read)).unwrap_or_default()
     }
 
     /// The claims; `None` when they cannot be read.
