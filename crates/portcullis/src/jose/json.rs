@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use memchr::memchr;
-use serde::de::{DeserializeSeed, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
@@ -15,6 +15,9 @@ use crate::jose::json_plain;
 
 /// How deep objects and arrays may nest. Real tokens stay below ten.
 pub(crate) const MAX_DEPTH: usize = 64;
+
+/// Skipping a text of at most this length takes little time.
+const SHORT_BYTES: usize = 384;
 
 /// Whether the caller knows that a text nests at most [`MAX_DEPTH`] deep.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -112,6 +115,10 @@ impl JsonObject {
     pub(super) fn parse_general(max_members: usize, depth: Depth, text: String) -> Result<Self, JsonError> {
         if depth == Depth::Unknown && depth_exceeds(text.as_bytes(), MAX_DEPTH) {
             return Err(JsonError::TooDeep);
+        }
+        // Of a short text that is not JSON, skipping it takes less memory than beginning its index.
+        if text.len() <= SHORT_BYTES && serde_json::from_str::<IgnoredAny>(&text).is_err() {
+            return Err(JsonError::NotAnObject);
         }
         let mut deserializer = serde_json::Deserializer::from_str(&text);
         let Index { members, decoded_names } = IndexSeed { text: &text, max_members }
