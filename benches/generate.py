@@ -19,6 +19,7 @@ ORDER = [
     "verify",
     "allocations",
     "cache",
+    "reject",
     "metrics",
     "dpop",
     "introspection",
