@@ -1,6 +1,10 @@
 //! Counts the memory allocations of refusals. They do not depend on the machine, unlike times.
 
-#![allow(clippy::panic, reason = "tests may fail by panic; clippy can't tell that this function belongs to a test")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests may fail by panic; clippy can't tell that these functions belong to a test"
+)]
 
 use std::alloc::System;
 use std::pin::pin;
