@@ -41,6 +41,8 @@ def main(arguments):
     if arguments not in ([], ["--check"]):
         sys.exit(__doc__)
     results = {name: read(name) for name in ORDER}
+    if not results["verify"]:
+        sys.exit("benches/results has no verify.json: bash benches/run verify")
     readme = (BENCHES / "README.md").read_text()
     before, rest = readme.split(START)
     _, after = rest.split(END)
@@ -55,13 +57,14 @@ def main(arguments):
         else:
             path.write_text(text)
     if arguments:
-        print(f"README.md and chart.svg are what the results of {len(results)} benches give")
+        print(f"README.md and chart.svg are what the results of {sum(map(bool, results.values()))} benches give")
 
 
 def read(name):
+    """Returns the results of a bench. `None` means that it was not measured yet."""
     path = BENCHES / "results" / f"{name}.json"
     if not path.exists():
-        sys.exit(f"benches/results has no {name}.json: bash benches/run {name}")
+        return None
     result = json.loads(path.read_text())
     if result["quick"]:
         sys.exit(f"{name}: the results of a quick run are not for the README")
@@ -70,10 +73,14 @@ def read(name):
 
 def sections(results):
     usual = machine(results["verify"])
-    parts = ["![The cost of a verification, and of a repeated token](chart.svg)", f"Measured on {usual}.", summary(results)]
+    measured = [result for result in results.values() if result]
+    parts = ["![The cost of a verification, and of a repeated token](chart.svg)", f"Measured on {usual}.", summary(measured)]
     for name, result in results.items():
         parts.append((BENCHES / "texts" / f"{name}.md").read_text().strip())
         parts.append(f"```sh\ncargo bench -p {PACKAGES.get(name, 'portcullis-benches')} --bench {name}\n```")
+        if not result:
+            parts.append("Not measured yet.")
+            continue
         parts += [table(each) for each in result["tables"]]
         parts.append(limits(result))
         if machine(result) != usual:
@@ -90,11 +97,11 @@ def machine(result):
 
 
 def summary(results):
-    all_limits = [limit for result in results.values() for *_, limit in limited(result)]
+    all_limits = [limit for result in results for *_, limit in limited(result)]
     kept = sum(limit["ok"] for limit in all_limits)
     musts = sum(limit["must"] and not limit["ok"] for limit in all_limits)
     goals = len(all_limits) - kept - musts
-    loads = [result["machine"]["load_at_start"] for result in results.values()]
+    loads = [result["machine"]["load_at_start"] for result in results]
     text = (
         f"{kept} of {len(all_limits)} limits hold in this run. {musts} that must hold and {goals} goals are broken; the sections name "
         f"them. The load of the machine was {min(loads):.1f} to {max(loads):.1f} when a bench started."
