@@ -160,7 +160,8 @@ where
                     return Ok(request.into_response(refusal).map_into_right_body());
                 }
             };
-            let admitted = admission.clone();
+            let has_fields = |admission: &&Admission| !admission.response_headers().is_empty();
+            let admitted = admission.as_ref().filter(has_fields).cloned();
             request.extensions_mut().insert(guard.gate().clone());
             if let Some(admission) = admission {
                 request.extensions_mut().insert(admission);

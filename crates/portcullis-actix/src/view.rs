@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::http::{Method, Uri};
 use portcullis::adapter::{ClientCertificate, RequestView};
 
@@ -39,7 +39,12 @@ impl HttpRequestView<'_> {
 
 impl RequestView for HttpRequestView<'_> {
     fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
-        self.headers.get_all(name).for_each(|value| visit(value.as_bytes()));
+        let fields = match name {
+            // The usual field. A text would be parsed for each request.
+            "authorization" => self.headers.get_all(AUTHORIZATION),
+            name => self.headers.get_all(name),
+        };
+        fields.for_each(|value| visit(value.as_bytes()));
     }
 
     fn method(&self) -> Cow<'_, str> {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use http::request::Parts;
 use http::{Extensions, Request, Response, Uri};
 use http_body::Body;
-use portcullis::adapter::{Decision, Guard};
+use portcullis::adapter::{Admission, Decision, Guard};
 use portcullis::{Gate, Policy, Refusal};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -201,7 +201,8 @@ where
                 Ok(Decision::Answer(answer)) => return Ok(preflight_response(answer).map(AuthBody::of_refusal)),
                 Err(refusal) => return Ok(response(refusal).map(AuthBody::of_refusal)),
             };
-            let admitted = admission.clone();
+            let has_fields = |admission: &&Admission| !admission.response_headers().is_empty();
+            let admitted = admission.as_ref().filter(has_fields).cloned();
             parts.extensions.insert(guard.gate().clone());
             if let Some(admission) = admission {
                 parts.extensions.insert(admission);

@@ -354,7 +354,12 @@ fn read_credentials<'a>(
 ) -> Result<Found<'a>, Unreadable> {
     let malformed = Unreadable::from(malformed);
     let value = trim(value);
-    let scheme_length = value.iter().take(MAX_BYTES_OF_SCHEME + 1).take_while(|byte| is_token_byte(**byte)).count();
+    let length_of_token = |bytes: &[u8]| bytes.iter().take_while(|byte| is_token_byte(**byte)).count();
+    let scheme_length = match value {
+        // The usual case. All its bytes may be in the name of a scheme.
+        [b'B', b'e', b'a', b'r', b'e', b'r', b' ', ..] => Scheme::Bearer.name().len(),
+        _ => length_of_token(value.get(..=MAX_BYTES_OF_SCHEME).unwrap_or(value)),
+    };
     let (scheme, rest) = value.split_at_checked(scheme_length).ok_or(malformed)?;
     if scheme.is_empty() || scheme.len() > MAX_BYTES_OF_SCHEME || !matches!(rest.first(), None | Some(b' ')) {
         return Err(malformed);
@@ -365,7 +370,11 @@ fn read_credentials<'a>(
         Some(scheme) if !schemes.contains(&scheme) => return Ok(Found::NotUnderstood),
         Some(scheme) => scheme,
     };
-    let spaces = count_first(rest, |byte| byte == b' ');
+    let spaces = match rest {
+        // The usual case.
+        [b' ', next, ..] if *next != b' ' => 1,
+        _ => count_first(rest, |byte| byte == b' '),
+    };
     let token = rest.get(spaces..).and_then(b64token);
     let token = token.ok_or(Unreadable { scheme: Some(scheme), ..malformed })?;
     Ok(Found::Token(PresentedToken { scheme, token: Cow::Borrowed(token), is_from_cookie: false }))

@@ -31,6 +31,11 @@ pub(crate) struct Possession {
     mark: ProofMark,
 }
 
+/// The key that a DPoP proof has to prove.
+pub(crate) struct Unproven {
+    thumbprint: String,
+}
+
 /// The keys that a token is bound to: their thumbprints.
 struct Keys<'a> {
     certificate: Option<&'a str>,
@@ -82,11 +87,12 @@ impl Possession {
         caller.has_proof(&self.mark)
     }
 
-    /// Checks that the request proves each key that the token of `caller` is bound to.
-    pub(crate) async fn check(&self, caller: Verified, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+    /// Checks that the request proves each key that the token of `caller` is bound to, as far as that needs no waiting. What
+    /// is returned has to be [proved](Self::prove) then.
+    pub(crate) fn check(&self, caller: &Verified, credential: &Credential<'_>) -> Result<Option<Unproven>, AuthError> {
         let constraint = caller.sender_constraint();
         let Keys { certificate, dpop } = Keys::of(constraint.as_ref())?;
-        let unproven = || Err(InvalidToken::SenderConstrained.into());
+        let unproven = || Err(AuthError::from(InvalidToken::SenderConstrained));
         let is_bound = certificate.is_some() || dpop.is_some();
         if !is_bound && self.is_binding_required() {
             return unproven();
@@ -99,15 +105,24 @@ impl Possession {
         }
         // A proof is checked last, because it is remembered.
         match (credential.scheme(), dpop, &self.dpop) {
-            (Scheme::Bearer, None, _) => Ok(caller),
-            (Scheme::Dpop, Some(thumbprint), Some(dpop)) => {
-                let headers = dpop.check(credential, thumbprint).await?;
-                let caller = caller.with_proof(&self.mark);
-                Ok(if headers.is_empty() { caller } else { caller.with_more_response_headers(headers) })
-            }
+            (Scheme::Bearer, None, _) => Ok(None),
+            (Scheme::Dpop, Some(thumbprint), Some(_)) => Ok(Some(Unproven { thumbprint: thumbprint.to_owned() })),
             // A bound token as a bearer token (RFC 9449 §7.2), or an unbound one with a proof.
             _ => unproven(),
         }
+    }
+
+    /// Checks the proof of the request for the key that [`Self::check`] returned.
+    pub(crate) async fn prove(
+        &self,
+        caller: Verified,
+        Unproven { thumbprint }: Unproven,
+        credential: &Credential<'_>,
+    ) -> Result<Verified, AuthError> {
+        let Some(dpop) = &self.dpop else { return Err(InvalidToken::SenderConstrained.into()) };
+        let headers = dpop.check(credential, &thumbprint).await?;
+        let caller = caller.with_proof(&self.mark);
+        Ok(if headers.is_empty() { caller } else { caller.with_more_response_headers(headers) })
     }
 
     fn is_binding_required(&self) -> bool {
