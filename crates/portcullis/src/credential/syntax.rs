@@ -66,22 +66,18 @@ fn is_base64url(part: &[u8]) -> bool {
     base64url::is_valid(fours) && is_body(rest)
 }
 
-/// Whether all bytes may be in the body of a `b64token`.
+/// Whether all bytes may be in the body of a `b64token`. Most tokens have neither `~` nor `+`.
 fn is_body(text: &[u8]) -> bool {
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let is_rest_body = match text.last_chunk::<BLOCK>() {
-        _ if rest.is_empty() => true,
-        // A part of the last block is looked at twice, which is faster than byte by byte.
-        Some(last) => is_body_of_block(last),
-        None => rest.iter().fold(0, |faults, byte| faults | fault(*byte)) == 0,
-    };
-    is_rest_body && blocks.iter().all(is_body_of_block)
+    is_faultless(text, fault_of_jwt) || is_faultless(text, fault)
 }
 
-fn is_body_of_block(block: &[u8; BLOCK]) -> bool {
-    // Most tokens have neither `~` nor `+`.
-    let faults_of_jwt = block.iter().fold(0, |faults, byte| faults | fault_of_jwt(*byte));
-    faults_of_jwt == 0 || block.iter().fold(0, |faults, byte| faults | fault(*byte)) == 0
+/// Whether `fault` is zero for all bytes.
+fn is_faultless(text: &[u8], fault: impl Fn(u8) -> u8) -> bool {
+    let faults = |bytes: &[u8]| bytes.iter().fold(0, |faults, byte| faults | fault(*byte));
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    // Some bytes are looked at twice, which is faster than a short run.
+    let rest = text.last_chunk::<BLOCK>().map_or(rest, |block| block.as_slice());
+    faults(blocks.as_flattened()) | faults(rest) == 0
 }
 
 /// Zero for the bytes of the body of a `b64token`.
