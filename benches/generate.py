@@ -19,6 +19,8 @@ ORDER = [
     "verify",
     "allocations",
     "cache",
+    "gate",
+    "http",
     "reject",
     "metrics",
     "dpop",

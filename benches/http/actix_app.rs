@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use actix_web::dev::Service as _;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpServer};
 use portcullis_actix::{Auth, AuthMiddleware, Gate};
 use portcullis_bench_driver::{BareCheck, Stand};
 
+use crate::nothing::Nothing;
 use crate::server::{self, HELLO};
 
-/// The routes that this library guards, and `/open`.
+/// The routes that this library guards, and open ones.
 pub(crate) fn routes(config: &mut ServiceConfig, plain: &Gate, caching: &Gate) {
     let extracted = |path: &str, gate: &Gate| web::resource(path).app_data(gate.clone()).route(web::get().to(guarded));
     let layered = |path: &str, gate: &Gate| {
@@ -17,6 +19,8 @@ pub(crate) fn routes(config: &mut ServiceConfig, plain: &Gate, caching: &Gate) {
     };
     config
         .route("/open", web::get().to(open))
+        .route("/open-extractor", web::get().to(extracted_nothing))
+        .service(web::resource("/open-layer").wrap_fn(|request, next| next.call(request)).route(web::get().to(open)))
         .service(extracted("/auth", plain))
         .service(extracted("/cached", caching))
         .service(layered("/auth-layer", plain))
@@ -42,6 +46,10 @@ pub(crate) fn serve() {
 }
 
 async fn open() -> &'static str {
+    HELLO
+}
+
+async fn extracted_nothing(_: Nothing) -> &'static str {
     HELLO
 }
 

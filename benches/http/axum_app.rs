@@ -14,14 +14,17 @@ use portcullis_axum::{Auth, AuthLayer, Gate};
 use portcullis_bench_driver::{BareCheck, Stand};
 use serde::Deserialize;
 
+use crate::nothing::{NoLayer, Nothing};
 use crate::server::{self, HELLO};
 
-/// The routes that this library guards, and `/open`.
+/// The routes that this library guards, and open ones.
 pub(crate) fn routes(plain: &Gate, caching: &Gate) -> Router {
     let extracted = |path: &str, gate: &Gate| Router::new().route(path, get(guarded)).with_state(gate.clone());
     let layered = |path: &str, gate: &Gate| Router::new().route(path, get(open).layer(AuthLayer::new(gate.clone())));
     Router::new()
         .route("/open", get(open))
+        .route("/open-extractor", get(extracted_nothing))
+        .route("/open-layer", get(open).layer(NoLayer))
         .merge(extracted("/auth", plain))
         .merge(extracted("/cached", caching))
         .merge(layered("/auth-layer", plain))
@@ -44,6 +47,10 @@ pub(crate) fn serve() {
 }
 
 async fn open() -> &'static str {
+    HELLO
+}
+
+async fn extracted_nothing(_: Nothing) -> &'static str {
     HELLO
 }
 

@@ -10,24 +10,33 @@ use axum::http::Request;
 use portcullis::adapter::Credential;
 use portcullis::{Gate, JwtVerifier, Verifier as _};
 use portcullis_bench_driver::{BareCheck, token_of};
+use portcullis_bench_report::{Table, Turns, now, number};
 use portcullis_testing::TestIssuer;
 use tower::ServiceExt as _;
 
-use crate::turns::{medians, now};
 use crate::{actix_app, axum_app};
 
-/// What a service may add above its framework and the verification, in bare RS256 checks.
+pub(crate) const ROUNDS: usize = 3_000;
+/// What a service should add at most above its framework and the verification, in bare RS256 checks.
 const ADDED: f64 = 0.025;
-/// What a request with a cached token may cost above its framework in total, in bare RS256 checks.
+/// What a request with a cached token should cost at most above its framework in total, in bare RS256 checks.
 const CACHED: f64 = 0.05;
 
-pub(crate) fn run(quick: bool) {
-    let rounds = if quick { 300 } else { 3_000 };
+/// The contenders, in their order. Those of the layers follow those of the extractors.
+const BARE: usize = 0;
+const OPEN: usize = 1;
+const OPEN_AND_VERIFIED: usize = 2;
+const AUTH: usize = 3;
+const CACHED_TOKEN: usize = 4;
+const OF_ONE_GUARD: usize = 4;
+
+pub(crate) fn run(rounds: usize) -> Table {
     let bench = Bench::new();
-    println!("in process, in bare RS256 checks of the same run");
-    println!("{:<22}{:>11}{:>11}{:>17}{:>17}", "", "framework", "verify", "added", "cached, total");
-    bench.print("axum", bench.axum(rounds));
-    bench.print("actix", bench.actix(rounds));
+    let columns = [("framework", "us"), ("verification", "ratio"), ("added", "part"), ("cached", "part")];
+    let mut table = Table::new("in process", columns);
+    bench.add(&mut table, ["Axum, extractor", "Axum, layer"], &bench.axum(rounds));
+    bench.add(&mut table, ["Actix, extractor", "Actix, middleware"], &bench.actix(rounds));
+    table
 }
 
 struct Bench {
@@ -38,11 +47,6 @@ struct Bench {
     plain: Gate,
     caching: Gate,
 }
-
-/// Nanoseconds of: a bare check, a request to `/open` with a verification after it, and requests to the routes in [`PATHS`].
-type Costs = [f64; 7];
-
-const PATHS: [&str; 5] = ["/open", "/auth", "/cached", "/auth-layer", "/cached-layer"];
 
 impl Bench {
     fn new() -> Self {
@@ -59,7 +63,7 @@ impl Bench {
         }
     }
 
-    fn axum(&self, rounds: usize) -> Costs {
+    fn axum(&self, rounds: usize) -> Turns<9> {
         let app = axum_app::routes(&self.plain, &self.caching);
         self.measure(rounds, |path| {
             let request = Request::get(path).header("authorization", &self.bearer).body(Body::empty()).unwrap();
@@ -68,7 +72,7 @@ impl Bench {
         })
     }
 
-    fn actix(&self, rounds: usize) -> Costs {
+    fn actix(&self, rounds: usize) -> Turns<9> {
         let system = actix_web::rt::System::new();
         let app = actix_web::App::new().configure(|config| actix_app::routes(config, &self.plain, &self.caching));
         let app = system.block_on(test::init_service(app));
@@ -80,28 +84,40 @@ impl Bench {
         })
     }
 
-    fn measure(&self, rounds: usize, request: impl Fn(&str)) -> Costs {
-        let bare = || self.check.run();
+    fn measure(&self, rounds: usize, request: impl Fn(&str)) -> Turns<9> {
         // In one turn, because code of the framework runs slower after a signature check, which takes its place in the caches.
-        let with_verification = || {
-            request("/open");
-            assert!(now(self.verifier.verify(&Credential::bearer(black_box(&self.token)))).is_ok());
+        let and_verified = |path: &str| {
+            request(path);
+            let credential = Credential::bearer(black_box(&self.token));
+            assert!(now(self.verifier.begin(&credential).finish()).is_ok());
         };
-        let [open, auth, cached, auth_layer, cached_layer] = PATHS.map(|path| (path, &request));
-        let requests = [open, auth, cached, auth_layer, cached_layer].map(|(path, request)| move || request(path));
-        let [open, auth, cached, auth_layer, cached_layer] = &requests;
-        medians(rounds, [&bare, &with_verification, open, auth, cached, auth_layer, cached_layer])
+        Turns::run(
+            rounds,
+            [
+                &|| self.check.run(),
+                &|| request("/open-extractor"),
+                &|| and_verified("/open-extractor"),
+                &|| request("/auth"),
+                &|| request("/cached"),
+                &|| request("/open-layer"),
+                &|| and_verified("/open-layer"),
+                &|| request("/auth-layer"),
+                &|| request("/cached-layer"),
+            ],
+        )
     }
 
-    fn print(&self, framework: &str, costs: Costs) {
-        let [bare, with_verification, open, auth, cached, auth_layer, cached_layer] = costs;
-        for (guard, plain, cached) in [("extractor", auth, cached), ("layer", auth_layer, cached_layer)] {
-            let (added, total) = ((plain - with_verification) / bare, (cached - open) / bare);
-            println!(
-                "{:<22}{:>11.3}{:>11.3}{added:>9.3} of {ADDED}{total:>10.3} of {CACHED}",
-                format!("{framework}, {guard}"),
-                open / bare,
-                (with_verification - open) / bare,
+    fn add(&self, table: &mut Table, guards: [&str; 2], turns: &Turns<9>) {
+        for (guard, name) in guards.into_iter().enumerate() {
+            let at = |contender: usize| contender + guard * OF_ONE_GUARD;
+            table.row(
+                name,
+                [
+                    number(turns.median(at(OPEN)) / 1e3),
+                    number(turns.part(at(OPEN_AND_VERIFIED), at(OPEN), BARE)),
+                    number(turns.part(at(AUTH), at(OPEN_AND_VERIFIED), BARE)).at_most(ADDED),
+                    number(turns.part(at(CACHED_TOKEN), at(OPEN), BARE)).at_most(CACHED),
+                ],
             );
         }
     }

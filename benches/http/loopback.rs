@@ -2,49 +2,57 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::wrk::{self, Load, Server};
+use portcullis_bench_report::{Cell, Table, median, number};
 
-/// With the token cache, a service serves at least this part of the requests that it serves without authentication.
+use crate::wrk::{self, Server};
+
+/// With the token cache, a service should serve at least this part of the requests that it serves without authentication.
 const OF_OPEN: f64 = 0.90;
-/// Without it, a service serves at least this part of the requests that a handler with a bare signature check serves.
+/// Without it, a service should serve at least this part of the requests that a handler with a bare signature check serves.
 const OF_SIGNATURE: f64 = 0.97;
+
+/// The routes that each server has. They are the limits of the others.
+const OPEN: usize = 0;
+const SIGNATURE: usize = 1;
+const LIMITS: [&str; 2] = ["/open", "/signature"];
 
 /// The servers of other libraries that `benches/peers` builds.
 const PEERS: [&str; 2] = ["oauth-resource-server", "jwt-authorizer"];
 
-pub(crate) fn run(quick: bool) {
+pub(crate) fn run(quick: bool) -> Table {
+    let columns = [("per core", "per second"), ("of open", "ratio"), ("of signature", "ratio")];
+    let mut table = Table::new("over loopback", columns);
     if let Some(what) = wrk::missing() {
-        println!("SKIPPED over loopback: {what} is missing");
-        return;
+        let why = format!("not measured: {what} is missing");
+        table.row("Axum and Actix", [why.as_str(), "", ""].map(Cell::from));
+        return table;
     }
-    let (rounds, seconds) = if quick { (2, 1) } else { (9, 2) };
+    let (rounds, seconds) = if quick { (1, 1) } else { (9, 2) };
     let this = std::env::current_exe().unwrap();
     let mut contenders = vec![
-        Contender::start("axum", &this, &["serve", "axum"], &["/auth", "/cached", "/jsonwebtoken"]),
-        Contender::start("actix", &this, &["serve", "actix"], &["/auth", "/cached"]),
+        Contender::start("Axum", &this, &["serve", "axum"], &["/auth", "/cached", "/jsonwebtoken"]),
+        Contender::start("Actix", &this, &["serve", "actix"], &["/auth", "/cached"]),
     ];
-    if !quick {
-        contenders.extend(PEERS.into_iter().filter_map(|name| {
-            let program = program_of(&this, name)?;
-            Some(Contender::start(name, &program, &["serve"], &["/auth"]))
-        }));
-        if contenders.len() == 2 {
-            println!("without servers of other libraries: `bash benches/peers/run.sh http` builds them");
-        }
+    let (built, not_built): (Vec<_>, Vec<_>) =
+        PEERS.into_iter().map(|name| (name, program_of(&this, name))).partition(|(_, program)| program.is_some());
+    for (name, program) in built {
+        contenders.extend(program.map(|program| Contender::start(name, &program, &["serve"], &["/auth"])));
     }
     for _ in 0..rounds {
         for contender in &mut contenders {
             contender.turn(seconds);
         }
     }
-    println!("\nover loopback, keep-alive, 64 connections, one core for the server; {rounds} turns of {seconds} s");
-    println!("{:<38}{:>10}{:>12}{:>10}{:>15}", "", "per second", "of the core", "of open", "of signature");
     for contender in &contenders {
-        contender.print();
+        contender.add(&mut table);
     }
+    for (name, _) in not_built {
+        table.row(name, ["not built: bash benches/peers/run.sh http", "", ""].map(Cell::from));
+    }
+    table
 }
 
-/// A server, with its routes. The first two are its limits.
+/// A server, with its routes.
 struct Contender {
     name: String,
     server: Server,
@@ -53,54 +61,43 @@ struct Contender {
 
 struct Route {
     path: &'static str,
-    loads: Vec<Load>,
+    /// Requests for a second of processor time, in each round.
+    per_core: Vec<f64>,
 }
 
 impl Contender {
     fn start(name: &str, program: &Path, arguments: &[&str], guarded: &[&'static str]) -> Self {
-        let paths = ["/open", "/signature"].iter().chain(guarded);
-        let routes = paths.map(|path| Route { path, loads: Vec::new() }).collect();
+        let paths = LIMITS.iter().chain(guarded);
+        let routes = paths.map(|path| Route { path, per_core: Vec::new() }).collect();
         Self { name: name.to_owned(), server: Server::start(program, arguments), routes }
     }
 
     fn turn(&mut self, seconds: u32) {
         for route in &mut self.routes {
-            route.loads.push(self.server.load(route.path, seconds));
+            route.per_core.push(self.server.load(route.path, seconds));
         }
     }
 
-    fn print(&self) {
+    fn add(&self, table: &mut Table) {
+        let is_ours = self.name == "Axum" || self.name == "Actix";
         for route in &self.routes {
-            println!(
-                "{:<38}{:>10.0}{:>12.0}{:>10.3}{:>15.3}{}",
-                format!("{} {}", self.name, route.path),
-                best(route.loads.iter().map(|load| load.rate)),
-                best(route.loads.iter().map(|load| load.per_core)),
-                self.ratio(route, 0),
-                self.ratio(route, 1),
-                match route.path {
-                    "/cached" if self.ratio(route, 0) < OF_OPEN => format!("  less than {OF_OPEN} of open"),
-                    "/auth" if self.ratio(route, 1) < OF_SIGNATURE =>
-                        format!("  less than {OF_SIGNATURE} of signature"),
-                    _ => String::new(),
-                }
-            );
+            let (of_open, of_signature) = (self.ratio(route, OPEN), self.ratio(route, SIGNATURE));
+            let limited = match route.path {
+                "/cached" if is_ours => [of_open.at_least(OF_OPEN), of_signature],
+                "/auth" if is_ours => [of_open, of_signature.at_least(OF_SIGNATURE)],
+                _ => [of_open, of_signature],
+            };
+            let [of_open, of_signature] = limited;
+            let name = format!("{} {}", self.name, route.path);
+            table.row(name, [number(median(route.per_core.clone())), of_open, of_signature]);
         }
     }
 
-    /// The requests of `route` as a part of those of the route with the number `limit`, for the processor time of the server.
-    fn ratio(&self, route: &Route, limit: usize) -> f64 {
-        let of = |route: &Route| best(route.loads.iter().map(|load| load.per_core));
-        of(route) / of(&self.routes[limit])
+    /// The requests of `route` as a part of those of the route with the number `limit`, in the same round.
+    fn ratio(&self, route: &Route, limit: usize) -> Cell {
+        let pairs = route.per_core.iter().zip(&self.routes[limit].per_core);
+        number(median(pairs.map(|(requests, limit)| requests / limit).collect()))
     }
-}
-
-/// The mean of the best third: other programs can only slow a turn down.
-fn best(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(|one, other| other.total_cmp(one));
-    let third = values.len().div_ceil(3);
-    values[..third].iter().sum::<f64>() / third as f64
 }
 
 /// Finds the program of a peer, which `benches/peers/run.sh` builds next to this one.

@@ -21,33 +21,36 @@ mod actix_app;
 mod axum_app;
 mod in_process;
 mod loopback;
+mod nothing;
 mod server;
-#[path = "../turns.rs"]
-mod turns;
 mod wrk;
 
 use std::process::ExitCode;
 
+use portcullis_bench_report::Report;
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match arguments[..] {
-        // The bench starts itself with these arguments.
-        ["serve", "axum"] => axum_app::serve(),
-        ["serve", "actix"] => actix_app::serve(),
-        ["in-process"] => in_process::run(false),
-        ["--quick"] => {
-            in_process::run(true);
-            loopback::run(true);
+    let mut report = Report::start("http");
+    let words: Vec<String> = report.words().to_vec();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        // The bench starts itself with these words.
+        ["serve", "axum"] => {
+            axum_app::serve();
+            return ExitCode::SUCCESS;
         }
+        ["serve", "actix"] => {
+            actix_app::serve();
+            return ExitCode::SUCCESS;
+        }
+        ["in-process"] => report.add(in_process::run(report.rounds(in_process::ROUNDS))),
         [] => {
-            in_process::run(false);
-            loopback::run(false);
+            report.add(in_process::run(report.rounds(in_process::ROUNDS)));
+            report.add(loopback::run(report.is_quick()));
         }
         _ => {
-            println!("unknown arguments: {arguments:?}");
+            println!("unknown arguments: {words:?}");
             return ExitCode::from(2);
         }
     }
-    ExitCode::SUCCESS
+    report.finish()
 }

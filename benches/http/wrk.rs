@@ -15,15 +15,6 @@ pub(crate) struct Server {
     token: String,
 }
 
-/// What one server did within seconds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
-    /// Requests per second.
-    pub(crate) rate: f64,
-    /// Requests per second of processor time of the server: what a core that has nothing else to do serves.
-    pub(crate) per_core: f64,
-}
-
 /// Returns what is missing to send load.
 pub(crate) fn missing() -> Option<&'static str> {
     let runs = |program: &str| {
@@ -56,8 +47,9 @@ impl Server {
         Self { process, address: address.to_owned(), token: token.to_owned() }
     }
 
-    /// Sends requests with the token on 64 connections. Each response must be good.
-    pub(crate) fn load(&self, path: &str, seconds: u32) -> Load {
+    /// Sends requests with the token on 64 connections. Each response must be good. Returns the number of requests for a second of
+    /// processor time of the server: what a core that has nothing else to do serves.
+    pub(crate) fn load(&self, path: &str, seconds: u32) -> f64 {
         let before = self.processor_nanos();
         let output = Command::new("taskset")
             .args(["--cpu-list", LOAD_CORE, "wrk", "--threads=1", "--connections=64"])
@@ -74,8 +66,7 @@ impl Server {
         let line = text.lines().map(words).find(|words| words.get(1).is_some_and(|word| word == "requests"));
         let line = line.unwrap_or_else(|| panic!("wrk says: {text}"));
         let requests: f64 = line[0].parse().unwrap();
-        let took: f64 = line[3].trim_end_matches(',').trim_end_matches('s').parse().unwrap();
-        Load { rate: requests / took, per_core: requests / (used as f64 / 1e9) }
+        requests / (used as f64 / 1e9)
     }
 
     /// The processor time of all threads so far. Linux counts it in nanoseconds.
