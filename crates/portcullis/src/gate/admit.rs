@@ -171,7 +171,7 @@ impl Gate {
         verified.await.map_err(|denied| self.noted(denied, None))
     }
 
-    /// Finds the caller, whom this gate may have let in before, and reads the claims. `None` means that an optional credential
+    /// Finds the caller, unless this gate let it in before, and reads the claims. `None` means that an optional credential
     /// is absent.
     async fn extract_or_deny<C: FromClaims>(
         &self,
