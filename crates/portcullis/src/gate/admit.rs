@@ -329,12 +329,7 @@ impl Gate {
     }
 
     /// Does what is left to do.
-    async fn wait(
-        &self,
-        rest: Rest<'_>,
-        credential: &Credential<'_>,
-        policy: &Policy,
-    ) -> Result<Verified, Denied> {
+    async fn wait(&self, rest: Rest<'_>, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, Denied> {
         let (caller, unproven) = match rest {
             Rest::Verification(rest) => {
                 let caller = self.presented_by(credential, rest.await)?;
