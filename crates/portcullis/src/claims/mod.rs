@@ -22,7 +22,7 @@ pub use typed::{FromClaims, NoClaims};
 
 use self::type_mismatch::TypeMismatch;
 use crate::error::InvalidToken;
-use crate::jose::json::{JsonError, JsonObject, Span, Text};
+use crate::jose::json::{Depth, JsonError, JsonObject, Span, Text};
 
 /// The claims of a token.
 ///
@@ -42,60 +42,53 @@ pub struct Claims {
 
 impl Claims {
     pub(crate) fn parse(payload: Vec<u8>) -> Result<Self, InvalidToken> {
-        Self::parse_with(payload, JsonObject::string_at)
+        let (mut claims, bytes) = (Self::empty(), payload.len());
+        claims.fill(payload, bytes, false)?;
+        Ok(claims)
     }
 
-    /// Like [`Self::parse`], but `sub` and `jti` may be integers, which are read as their decimal text.
-    pub(crate) fn parse_with_integer_ids(payload: Vec<u8>) -> Result<Self, InvalidToken> {
-        Self::parse_with(payload, JsonObject::string_or_integer_at)
-    }
-
-    fn parse_with(payload: Vec<u8>, read_id: fn(&JsonObject, Span) -> Option<Text>) -> Result<Self, InvalidToken> {
-        let object = JsonObject::parse(payload).map_err(|error| InvalidToken::Malformed {
-            part: match error {
-                JsonError::DuplicateMember => "payload (a claim appears twice)",
-                _ => "payload",
-            },
-        })?;
-        let (mut iss, mut sub, mut aud, mut jti, mut exp, mut nbf, mut iat) = Default::default();
-        for (name, value) in object.iter_short() {
-            let claim = match &name {
-                b"iss" => &mut iss,
-                b"sub" => &mut sub,
-                b"aud" => &mut aud,
-                b"jti" => &mut jti,
-                b"exp" => &mut exp,
-                b"nbf" => &mut nbf,
-                b"iat" => &mut iat,
-                _ => continue,
-            };
-            *claim = Some(value);
+    /// No claims.
+    pub(crate) fn empty() -> Self {
+        Self {
+            object: JsonObject::empty(),
+            issuer: None,
+            subject: None,
+            audiences: Audiences::None,
+            token_id: None,
+            expires_at: None,
+            not_before: None,
+            issued_at: None,
         }
+    }
+
+    /// Parses the first `payload_bytes` of `bytes`, and keeps what is after them. If `integer_ids`, `sub` and `jti` may be
+    /// integers, which are read as their decimal text. Claims are large, so they are filled where they are.
+    pub(crate) fn fill(&mut self, bytes: Vec<u8>, payload_bytes: usize, integer_ids: bool) -> Result<(), InvalidToken> {
+        self.object.fill(usize::MAX, Depth::Unknown, bytes, payload_bytes).map_err(|error| {
+            InvalidToken::Malformed {
+                part: match error {
+                    JsonError::DuplicateMember => "payload (a claim appears twice)",
+                    _ => "payload",
+                },
+            }
+        })?;
+        let object = &self.object;
+        let read_id = if integer_ids { JsonObject::string_or_integer_at } else { JsonObject::string_at };
+        let date = |value| NumericDate::parse(object.at(value));
         // In the order of the reasons.
-        let text = |name, value: Option<Span>| read(name, value, |value| object.string_at(value));
-        let id = |name, value: Option<Span>| read(name, value, |value| read_id(&object, value));
-        let date = |name, value: Option<Span>| read(name, value, |value| NumericDate::parse(object.at(value)));
-        Ok(Self {
-            issuer: text("iss", iss)?,
-            subject: id("sub", sub)?,
-            audiences: read("aud", aud, |value| Audiences::read(&object, value))?.unwrap_or(Audiences::None),
-            token_id: id("jti", jti)?,
-            expires_at: date("exp", exp)?,
-            not_before: date("nbf", nbf)?,
-            issued_at: date("iat", iat)?,
-            object,
-        })
+        self.issuer = read(object, "iss", |value| object.string_at(value))?;
+        self.subject = read(object, "sub", |value| read_id(object, value))?;
+        self.audiences = read(object, "aud", |value| Audiences::read(object, value))?.unwrap_or(Audiences::None);
+        self.token_id = read(object, "jti", |value| read_id(object, value))?;
+        self.expires_at = read(object, "exp", date)?;
+        self.not_before = read(object, "nbf", date)?;
+        self.issued_at = read(object, "iat", date)?;
+        Ok(())
     }
 
-    /// Keeps a text, which is ASCII, in the same memory as the claims. Returns its position.
-    pub(crate) fn keep(&mut self, text: &[u8]) -> Result<Span, InvalidToken> {
-        let kept = std::str::from_utf8(text).ok().and_then(|text| self.object.keep(text));
-        kept.ok_or(InvalidToken::TooLarge { limit: u32::MAX as usize })
-    }
-
-    /// The text that [`Self::keep`] kept.
-    pub(crate) fn kept(&self, position: Span) -> &str {
-        self.object.kept(position)
+    /// What [`Self::fill`] kept.
+    pub(crate) fn kept(&self) -> &str {
+        self.object.kept()
     }
 
     /// Returns `iss`, the issuer.
@@ -235,13 +228,13 @@ impl Claims {
     }
 }
 
-/// Reads the claim `name`, if it is present.
+/// Reads the member `name`, if it is present.
 fn read<T>(
+    object: &JsonObject,
     name: &'static str,
-    value: Option<Span>,
     read: impl FnOnce(Span) -> Option<T>,
 ) -> Result<Option<T>, InvalidToken> {
-    value.map(|value| read(value).ok_or_else(|| InvalidToken::invalid(name))).transpose()
+    object.position(name).map(|value| read(value).ok_or_else(|| InvalidToken::invalid(name))).transpose()
 }
 
 impl fmt::Debug for Claims {
@@ -288,7 +281,8 @@ mod tests {
     fn integer_ids_are_read_as_text_only_where_they_may_be() {
         let both = |json: &str| {
             let ids = |claims: Claims| [claims.subject(), claims.token_id()].map(|id| id.map(str::to_owned));
-            let lenient = Claims::parse_with_integer_ids(json.as_bytes().to_vec()).map(ids);
+            let mut claims = Claims::empty();
+            let lenient = claims.fill(json.as_bytes().to_vec(), json.len(), true).map(|()| ids(claims));
             (parse(json).map(ids), lenient)
         };
         let text = |text: &str| Some(text.to_owned());

@@ -119,7 +119,12 @@ fn small_integer(json: &str) -> Option<i64> {
     if digits.len() > 18 || matches!(digits, [] | [b'0', ..]) {
         return None;
     }
-    digits.iter().try_fold(0, |value: i64, digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
+    // Without a branch for each digit.
+    let (value, largest) = digits.iter().fold((0, 0), |(value, largest): (i64, u8), digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (value * 10 + i64::from(digit), largest.max(digit))
+    });
+    (largest < 10).then_some(value)
 }
 
 #[cfg(test)]

@@ -32,9 +32,10 @@ pub(super) type Members = SmallVec<[Member; 16]>;
 /// The text of a JSON object and an index of its top-level members.
 #[derive(Clone)]
 pub(crate) struct JsonObject {
-    /// The JSON text, and after it what [`JsonObject::keep`] added.
+    /// The JSON text, then what is kept with it, then the names that were decoded.
     text: String,
     json_bytes: usize,
+    kept_end: usize,
     /// Most objects have few members, so their index needs no second piece of memory.
     members: Members,
     /// One bit for each kind of name. Without its bit, a member is absent.
@@ -76,14 +77,20 @@ impl Member {
     }
 }
 
-/// The length of a name, up to 16 MiB, and its first byte. It distinguishes most names without a comparison of their texts.
+/// The length of a name, up to 16 MiB, and a mix of its first and its last byte. It distinguishes most names without a comparison
+/// of their texts.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct NameShape(u32);
 
 impl NameShape {
     fn of(name: &[u8]) -> Option<Self> {
+        let mix = match name {
+            [first, .., last] => first.rotate_left(4) ^ last,
+            [only] => *only,
+            [] => 0,
+        };
         let length = u32::try_from(name.len()).ok().filter(|length| length >> 24 == 0)?;
-        Some(Self(length << 8 | u32::from(name.first().copied().unwrap_or(0))))
+        Some(Self(length << 8 | u32::from(mix)))
     }
 
     /// One of 64 bits, by which most names differ.
@@ -104,41 +111,66 @@ impl JsonObject {
 
     /// Like [`Self::parse`], but stops at the first member after `max_members`.
     pub(crate) fn parse_at_most(max_members: usize, depth: Depth, bytes: Vec<u8>) -> Result<Self, JsonError> {
-        let text = String::from_utf8(bytes).map_err(|_| JsonError::NotJson)?;
-        match json_plain::members(&text, max_members) {
-            Some((members, kinds)) => Ok(Self { json_bytes: text.len(), text, members, kinds, has_escapes: false }),
-            None => Self::parse_general(max_members, depth, text),
+        let (mut object, json_bytes) = (Self::empty(), bytes.len());
+        object.fill(max_members, depth, bytes, json_bytes)?;
+        Ok(object)
+    }
+
+    /// An object without members, which has no text yet.
+    pub(crate) fn empty() -> Self {
+        Self { text: String::new(), json_bytes: 0, kept_end: 0, members: Members::new(), kinds: 0, has_escapes: false }
+    }
+
+    /// Indexes the first `json_bytes` of `bytes`. What is after them is kept, and not read. An object is large, so it is
+    /// filled where it is.
+    pub(crate) fn fill(
+        &mut self,
+        max_members: usize,
+        depth: Depth,
+        bytes: Vec<u8>,
+        json_bytes: usize,
+    ) -> Result<(), JsonError> {
+        self.text = String::from_utf8(bytes).map_err(|_| JsonError::NotJson)?;
+        (self.json_bytes, self.kept_end) = (json_bytes, self.text.len());
+        // `None` if a character ends after the object.
+        let text = self.text.get(..json_bytes).ok_or(JsonError::NotJson)?;
+        match json_plain::index(text, max_members, &mut self.members) {
+            Some(kinds) => {
+                self.kinds = kinds;
+                Ok(())
+            }
+            None => self.fill_general(max_members, depth),
         }
     }
 
-    /// Parses any text.
-    pub(super) fn parse_general(max_members: usize, depth: Depth, text: String) -> Result<Self, JsonError> {
+    /// Indexes any text.
+    fn fill_general(&mut self, max_members: usize, depth: Depth) -> Result<(), JsonError> {
+        let text = self.text.get(..self.json_bytes).unwrap_or_default();
         if depth == Depth::Unknown && depth_exceeds(text.as_bytes(), MAX_DEPTH) {
             return Err(JsonError::TooDeep);
         }
         // Of a short text that is not JSON, skipping it takes less memory than beginning its index.
-        if text.len() <= SHORT_BYTES && serde_json::from_str::<IgnoredAny>(&text).is_err() {
+        if text.len() <= SHORT_BYTES && serde_json::from_str::<IgnoredAny>(text).is_err() {
             return Err(JsonError::NotAnObject);
         }
-        let mut deserializer = serde_json::Deserializer::from_str(&text);
-        let Index { members, decoded_names } = IndexSeed { text: &text, max_members }
-            .deserialize(&mut deserializer)
-            .map_err(|_| JsonError::NotAnObject)?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let Index { members, decoded_names } =
+            IndexSeed { text, max_members }.deserialize(&mut deserializer).map_err(|_| JsonError::NotAnObject)?;
         deserializer.end().map_err(|_| JsonError::NotJson)?;
-        let has_escapes = memchr(b'\\', text.as_bytes()).is_some();
-        let mut object = Self { json_bytes: text.len(), text, members, kinds: 0, has_escapes };
+        self.has_escapes = memchr(b'\\', text.as_bytes()).is_some();
+        self.members = members;
         for (position, name) in decoded_names {
-            let kept = object.keep(&name).ok_or(JsonError::NotAnObject)?;
+            let added = self.add_name(&name).ok_or(JsonError::NotAnObject)?;
             let name = NameShape::of(name.as_bytes()).ok_or(JsonError::NotAnObject)?;
-            if let Some(member) = object.members.get_mut(position) {
-                (member.name_start, member.name) = (kept.start, name);
+            if let Some(member) = self.members.get_mut(position) {
+                (member.name_start, member.name) = (added.start, name);
             }
         }
-        if object.has_duplicates() {
+        if self.has_duplicates() {
             return Err(JsonError::DuplicateMember);
         }
-        object.kinds = object.members.iter().fold(0, |kinds, member| kinds | member.name.kind());
-        Ok(object)
+        self.kinds = self.members.iter().fold(0, |kinds, member| kinds | member.name.kind());
+        Ok(())
     }
 
     /// How much memory the object takes, in bytes.
@@ -152,35 +184,33 @@ impl JsonObject {
         self.text.get(..self.json_bytes).unwrap_or_default()
     }
 
-    /// Keeps another text in the same memory. Returns its position, or `None` beyond 4 GiB.
-    pub(crate) fn keep(&mut self, text: &str) -> Option<Span> {
-        let (start, end) = (self.text.len(), self.text.len().checked_add(text.len())?);
-        let position = Span::new(start, end)?;
-        self.text.push_str(text);
-        Some(position)
+    /// What is kept after the object.
+    pub(crate) fn kept(&self) -> &str {
+        self.text.get(self.json_bytes..self.kept_end).unwrap_or_default()
     }
 
-    /// The text that [`Self::keep`] kept.
-    pub(crate) fn kept(&self, position: Span) -> &str {
-        position.of(&self.text)
+    /// Adds a decoded name to the text. Returns its position, or `None` beyond 4 GiB.
+    fn add_name(&mut self, name: &str) -> Option<Span> {
+        let (start, end) = (self.text.len(), self.text.len().checked_add(name.len())?);
+        let position = Span::new(start, end)?;
+        self.text.push_str(name);
+        Some(position)
     }
 
     /// The JSON text of the value of the member `name`.
     pub(crate) fn raw(&self, name: &str) -> Option<&str> {
-        let shape = NameShape::of(name.as_bytes()).filter(|shape| self.kinds & shape.kind() != 0)?;
-        let named = |member: &&Member| member.name == shape && member.name_in(&self.text) == name;
-        let member = self.members.iter().find(named)?;
-        Some(member.value.of(&self.text))
+        self.position(name).map(|value| self.at(value))
     }
 
-    /// The names and the values of the members with names of three bytes, as registered claims have.
-    pub(crate) fn iter_short(&self) -> impl Iterator<Item = ([u8; 3], Span)> {
-        let short = self.members.iter().filter(|member| member.name.length() == 3);
-        short.filter_map(|member| {
+    /// The position of the value of the member `name`.
+    #[inline]
+    pub(crate) fn position(&self, name: &str) -> Option<Span> {
+        let shape = NameShape::of(name.as_bytes()).filter(|shape| self.kinds & shape.kind() != 0)?;
+        let is_named = |member: &&Member| {
             let start = member.name_start as usize;
-            let name = self.text.as_bytes().get(start..start + 3)?;
-            Some((name.try_into().ok()?, member.value))
-        })
+            member.name == shape && self.text.as_bytes().get(start..start + name.len()) == Some(name.as_bytes())
+        };
+        self.members.iter().find(is_named).map(|member| member.value)
     }
 
     /// The JSON text of a value.
@@ -190,13 +220,15 @@ impl JsonObject {
 
     /// Reads the value at a position as a string.
     pub(crate) fn string_at(&self, value: Span) -> Option<Text> {
-        let text = self.at(value);
         // Only a string starts with a quote. Then it also ends with one.
-        if !text.starts_with('"') {
+        if self.text.as_bytes().get(value.start as usize) != Some(&b'"') {
             return None;
         }
-        if self.has_escapes && memchr(b'\\', text.as_bytes()).is_some() {
-            return serde_json::from_str::<String>(text).ok().map(|owned| Text::Owned(owned.into()));
+        if self.has_escapes {
+            let text = self.at(value);
+            if memchr(b'\\', text.as_bytes()).is_some() {
+                return serde_json::from_str::<String>(text).ok().map(|owned| Text::Owned(owned.into()));
+            }
         }
         Some(Text::Span(Span { start: value.start + 1, end: value.end.saturating_sub(1) }))
     }
@@ -225,6 +257,13 @@ impl JsonObject {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let is_integer = text != "-0" && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         if is_integer { Some(Text::Span(value)) } else { self.string_at(value) }
+    }
+
+    /// Parses any text without [`json_plain`].
+    #[cfg(test)]
+    pub(super) fn parse_general(text: &str) -> Option<Self> {
+        let mut object = Self { text: text.to_owned(), json_bytes: text.len(), ..Self::empty() };
+        object.fill_general(usize::MAX, Depth::Unknown).ok().map(|()| object)
     }
 
     fn has_duplicates(&self) -> bool {
@@ -280,8 +319,8 @@ impl Text {
 /// The position of a slice in a text.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
-    start: u32,
-    end: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
 }
 
 impl Span {

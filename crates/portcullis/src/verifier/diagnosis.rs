@@ -129,7 +129,11 @@ impl JwtVerifier {
 
         let payload =
             report("payload", "JSON, with registered claims of their types".to_owned(), unverified.claim_names());
-        let claims = payload.with(token.payload().and_then(|payload| self.parse_claims(payload)), &mut reports);
+        let read = |payload| {
+            let mut claims = Claims::empty();
+            self.read_claims(&mut claims, payload, &[]).map(|()| claims)
+        };
+        let claims = payload.with(token.payload().and_then(read), &mut reports);
         self.diagnose_claims(header, found_key, claims, &unverified, is_binding_left_to_gate, &mut reports);
         reports
     }

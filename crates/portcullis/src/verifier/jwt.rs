@@ -120,13 +120,9 @@ impl JwtVerifier {
         token: Compact<'a>,
         read: Option<Header>,
     ) -> Verification<'a> {
-        let mut verification = match JwtVerification::new(self, credential, token, read) {
-            Ok(verification) => verification,
-            Err(error) => return Verification::Done(Err(error)),
-        };
-        match verification.at_hand() {
-            Some(result) => Verification::Done(result),
-            None => Verification::Waits(Box::pin(verification.wait())),
+        match self.cache.as_ref().and_then(|cache| cache.get(token.text())) {
+            Some(contents) => go_on(JwtVerification::of_cached(self, credential, contents)),
+            None => go_on(JwtVerification::new(self, credential, token, read)),
         }
     }
 
@@ -141,9 +137,16 @@ impl JwtVerifier {
         }
     }
 
-    /// Reads the claims of a payload.
-    pub(super) fn parse_claims(&self, payload: Vec<u8>) -> Result<Claims, InvalidToken> {
-        if self.integer_ids { Claims::parse_with_integer_ids(payload) } else { Claims::parse(payload) }
+    /// Reads the claims of a payload into `claims`, and keeps a part of the token's text with them.
+    pub(super) fn read_claims(
+        &self,
+        claims: &mut Claims,
+        mut payload: Vec<u8>,
+        keep: &[u8],
+    ) -> Result<(), InvalidToken> {
+        let payload_bytes = payload.len();
+        payload.extend_from_slice(keep);
+        claims.fill(payload, payload_bytes, self.integer_ids)
     }
 
     pub(super) fn check_scheme(credential: &Credential<'_>) -> Result<(), AuthError> {
@@ -165,9 +168,9 @@ impl JwtVerifier {
         let search = self.key_search(&header, algorithm);
         let first_key = search.find(&Tries::default()).await?;
         let key = search.verify(|key, algorithm| token.verify(key, algorithm), first_key).await?;
-        let mut claims = self.parse_claims(token.into_payload())?;
-        let text = claims.keep(credential.unverified_bytes())?;
-        let signed = Signed { header, key, kept: Kept::Text(text) };
+        let mut claims = Claims::empty();
+        self.read_claims(&mut claims, token.into_payload(), credential.unverified_bytes())?;
+        let signed = Signed { header, key, kept: Kept::Text };
         let (evidence, common) = (Evidence::Signature, Arc::clone(&self.common));
         let contents = Arc::new(TokenContents { claims, evidence, signed: Some(signed), common });
         self.check_claims(&contents, self.clock.now(), credential.is_binding_left_to_gate())?;
@@ -195,6 +198,18 @@ impl JwtVerifier {
     }
 }
 
+/// Goes on as far as it is possible without waiting.
+fn go_on(begun: Result<JwtVerification<'_>, AuthError>) -> Verification<'_> {
+    let mut verification = match begun {
+        Ok(verification) => verification,
+        Err(error) => return Verification::Done(Err(error)),
+    };
+    match verification.at_hand() {
+        Some(result) => Verification::Done(result),
+        None => Verification::Waits(Box::pin(verification.wait())),
+    }
+}
+
 #[async_trait]
 impl Verifier for JwtVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
@@ -205,8 +220,12 @@ impl Verifier for JwtVerifier {
         if let Some(decoder) = &self.decoder {
             return Verification::Waits(Box::pin(self.verify_decoded(credential, &**decoder)));
         }
-        match self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes) {
-            Ok(token) => self.begin_split(credential, token, None),
+        let text = credential.unverified_bytes();
+        if let Some(contents) = self.cache.as_ref().and_then(|cache| cache.get(text)) {
+            return go_on(JwtVerification::of_cached(self, credential, contents));
+        }
+        match self.opaque_prefixes.parse(text, self.max_token_bytes) {
+            Ok(token) => go_on(JwtVerification::new(self, credential, token, None)),
             Err(error) => {
                 let refused = Self::check_scheme(credential).and(Err(error.into()));
                 Verification::Done(refused)

@@ -9,7 +9,6 @@ use quick_cache::{Equivalent, Weighter};
 use zeroize::Zeroizing;
 
 use crate::claims::NumericDate;
-use crate::jose::compact::Compact;
 use crate::measure::{Counters, TokenCacheOutcome, table};
 use crate::verifier::verified::TokenContents;
 
@@ -43,22 +42,30 @@ struct Entry {
 }
 
 /// All bytes of a token, signature included. They are compared on every hit, and overwritten when they are dropped.
-///
-/// Only the start of the signature is hashed: it is as good as random, and it takes a signing key to choose it.
 struct TokenBytes {
     text: Zeroizing<Box<[u8]>>,
-    hashed: [u8; HASHED_BYTES],
+    hashed: HashedPart,
 }
 
 /// A token that is looked up.
 #[derive(Clone, Copy)]
 struct Wanted<'a> {
     text: &'a [u8],
-    hashed: [u8; HASHED_BYTES],
+    hashed: HashedPart,
 }
 
-/// The number of bytes that are hashed, encoded: 128 bits of a signature and more.
-const HASHED_BYTES: usize = 24;
+/// The part of a token that is hashed: it is as good as random, and it takes a signing key to choose it. 16 characters of a
+/// signature are 96 bits.
+#[derive(Clone, Copy, Hash)]
+struct HashedPart {
+    /// The end of the token.
+    end: u128,
+    /// A signature with ML-DSA ends with up to 112 characters that repeat often (FIPS 204 §7.2, the hint).
+    before_hint: u128,
+}
+
+/// The characters that [`HashedPart::before_hint`] leaves out at the end.
+const HINT: usize = 112;
 
 #[derive(Clone)]
 struct Weight;
@@ -76,7 +83,7 @@ impl TokenCache {
         Self { entries, least_weight, lookups }
     }
 
-    pub(super) fn get(&self, token: &Compact<'_>) -> Option<Arc<TokenContents>> {
+    pub(super) fn get(&self, token: &[u8]) -> Option<Arc<TokenContents>> {
         self.entries.get(&Wanted::of(token)).map(|entry| entry.contents)
     }
 
@@ -86,25 +93,19 @@ impl TokenCache {
     }
 
     /// Caches a token, unless `now`, the time of the verifier's clock, is past its `exp` by `leeway`.
-    pub(super) fn insert(
-        &self,
-        token: &Compact<'_>,
-        contents: &Arc<TokenContents>,
-        now: NumericDate,
-        leeway: Duration,
-    ) {
+    pub(super) fn insert(&self, token: &[u8], contents: &Arc<TokenContents>, now: NumericDate, leeway: Duration) {
         let expires_at = contents.claims.expires_at().map(|expires_at| expires_at.saturating_add(leeway));
         if expires_at.is_some_and(|expires_at| expires_at.saturating_since(now).is_zero()) {
             return;
         }
-        let bytes = (ENTRY_BYTES + token.text().len() + contents.memory()) as u64;
+        let bytes = (ENTRY_BYTES + token.len() + contents.memory()) as u64;
         let entry = Entry { contents: Arc::clone(contents), weight: bytes.max(self.least_weight) };
         let Wanted { text, hashed } = Wanted::of(token);
         self.entries.insert(TokenBytes { text: Zeroizing::new(text.into()), hashed }, entry);
     }
 
     /// Drops a token, because it is expired.
-    pub(super) fn forget(&self, token: &Compact<'_>) {
+    pub(super) fn forget(&self, token: &[u8]) {
         self.entries.remove(&Wanted::of(token));
     }
 }
@@ -116,12 +117,16 @@ impl Weighter<TokenBytes, Entry> for Weight {
 }
 
 impl<'a> Wanted<'a> {
-    fn of(token: &Compact<'a>) -> Self {
-        let mut hashed = [0; HASHED_BYTES];
-        for (hashed, byte) in hashed.iter_mut().zip(token.encoded_signature()) {
-            *hashed = *byte;
-        }
-        Self { text: token.text(), hashed }
+    fn of(text: &'a [u8]) -> Self {
+        Self { text, hashed: HashedPart::of(text) }
+    }
+}
+
+impl HashedPart {
+    fn of(text: &[u8]) -> Self {
+        let ends_at = |end: usize| text.get(..end).and_then(<[u8]>::last_chunk).copied().map_or(0, u128::from_ne_bytes);
+        let before_hint = text.len().saturating_sub(HINT);
+        Self { end: ends_at(text.len()), before_hint: ends_at(before_hint) }
     }
 }
 
@@ -168,8 +173,8 @@ mod tests {
                 let cache = TokenCache::new(tokens, bytes);
                 for number in 0..5_000_u64 {
                     let now = NumericDate::from_unix(0, 0);
-                    let token = format!("e30.e30.{number}");
-                    cache.insert(&Compact::parse(&token, 100).unwrap(), &contents, now, Duration::ZERO);
+                    let token = format!("e30.e30.{number:022}");
+                    cache.insert(token.as_bytes(), &contents, now, Duration::ZERO);
                 }
                 let cached = cache.entries.len() as u64;
                 assert!(cached <= tokens && cache.entries.weight() <= bytes, "{cached} of {tokens} in {bytes}");

@@ -5,10 +5,11 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::claims::Claims;
 use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::Compact;
-use crate::jose::{Algorithm, Header, VerifyingKey};
+use crate::jose::{Header, VerifyingKey};
 use crate::keys::KeyProvider;
 use crate::measure::TokenCacheOutcome;
 use crate::verifier::header_memo::read_header;
@@ -50,14 +51,15 @@ impl fmt::Debug for Verification<'_> {
 /// The verification of a token in the JWS Compact Serialization, whose next step needs a key.
 pub(super) struct JwtVerification<'a> {
     verifier: &'a JwtVerifier,
-    token: Compact<'a>,
-    header: Arc<Header>,
-    algorithm: Algorithm,
-    origin: HeaderOrigin,
+    text: &'a [u8],
     /// What the cache has about the token. So the search is for the key that verified it.
     cached: Option<Arc<TokenContents>>,
     /// The first key of that search.
     first: Option<Arc<VerifyingKey>>,
+    /// The parts of the token and its header, unless it is cached.
+    parts: Option<Compact<'a>>,
+    header: Option<Arc<Header>>,
+    origin: HeaderOrigin,
     is_binding_left_to_gate: bool,
     tries: Tries,
 }
@@ -76,36 +78,64 @@ impl<'a> JwtVerification<'a> {
     pub(super) fn new(
         verifier: &'a JwtVerifier,
         credential: &Credential<'a>,
-        token: Compact<'a>,
+        parts: Compact<'a>,
         read: Option<Header>,
     ) -> Result<Self, AuthError> {
         JwtVerifier::check_scheme(credential)?;
-        token.check_size(verifier.max_token_bytes)?;
-        let cached = verifier.cache.as_ref().and_then(|cache| cache.get(&token));
-        let known =
-            cached.as_ref().and_then(|contents| contents.signed.as_ref()).map(|signed| Arc::clone(&signed.header));
-        let (header, origin) = match known.or_else(|| verifier.headers.recall(&token)) {
+        parts.check_size(verifier.max_token_bytes)?;
+        let (header, origin) = match verifier.headers.recall(&parts) {
             // The type of a header in a cache was checked, and the accepted types do not change.
             Some(header) => (header, HeaderOrigin::Known),
             None => {
                 let (header, counts) = match read {
                     Some(header) => (header, false),
-                    None => read_header(&token, &verifier.long_headers)?,
+                    None => read_header(&parts, &verifier.long_headers)?,
                 };
                 verifier.token_types.check(&header)?;
                 (Arc::new(header), HeaderOrigin::Read { counts })
             }
         };
-        let algorithm = allowed_algorithm(&header, verifier.algorithms)?;
-        let is_binding_left_to_gate = credential.is_binding_left_to_gate();
-        let (first, tries) = (None, Tries::default());
-        Ok(Self { verifier, token, header, algorithm, origin, cached, first, is_binding_left_to_gate, tries })
+        allowed_algorithm(&header, verifier.algorithms)?;
+        Ok(Self {
+            verifier,
+            text: parts.text(),
+            cached: None,
+            first: None,
+            parts: Some(parts),
+            header: Some(header),
+            origin,
+            is_binding_left_to_gate: credential.is_binding_left_to_gate(),
+            tries: Tries::default(),
+        })
+    }
+
+    /// Begins with what the cache has about a token.
+    pub(super) fn of_cached(
+        verifier: &'a JwtVerifier,
+        credential: &Credential<'a>,
+        contents: Arc<TokenContents>,
+    ) -> Result<Self, AuthError> {
+        JwtVerifier::check_scheme(credential)?;
+        Ok(Self {
+            verifier,
+            text: credential.unverified_bytes(),
+            cached: Some(contents),
+            first: None,
+            parts: None,
+            header: None,
+            origin: HeaderOrigin::Known,
+            is_binding_left_to_gate: credential.is_binding_left_to_gate(),
+            tries: Tries::default(),
+        })
     }
 
     /// Goes on as long as keys are at hand. Returns the result; `None` when the next key is not at hand.
     pub(super) fn at_hand(&mut self) -> Option<Result<Verified, AuthError>> {
         loop {
-            let answer = self.search().find_at_hand(&self.tries)?;
+            let answer = match self.search() {
+                Ok(search) => search.find_at_hand(&self.tries)?,
+                Err(error) => Err(error),
+            };
             let done = self.go_on(answer);
             if done.is_some() {
                 return done;
@@ -115,17 +145,24 @@ impl<'a> JwtVerification<'a> {
 
     /// Waits for the keys that are not at hand.
     pub(super) async fn wait(mut self) -> Result<Verified, AuthError> {
-        let mut answer = self.search().find_waiting(&self.tries).await;
+        let mut answer = self.search()?.find_waiting(&self.tries).await;
         loop {
             if let Some(done) = self.go_on(answer) {
                 return done;
             }
-            answer = self.search().find(&self.tries).await;
+            answer = self.search()?.find(&self.tries).await;
         }
     }
 
-    fn search(&self) -> KeySearch<'_, dyn KeyProvider> {
-        self.verifier.key_search(&self.header, self.algorithm)
+    fn search(&self) -> Result<KeySearch<'_, dyn KeyProvider>, AuthError> {
+        let header = self.header().ok_or_else(no_header)?;
+        let algorithm = allowed_algorithm(header, self.verifier.algorithms)?;
+        Ok(self.verifier.key_search(header, algorithm))
+    }
+
+    fn header(&self) -> Option<&Header> {
+        let of_cached = || Some(&*self.cached.as_ref()?.signed.as_ref()?.header);
+        self.header.as_deref().or_else(of_cached)
     }
 
     /// Takes one step with the key provider's answer. Returns the result, or `None` when a further key is needed.
@@ -140,37 +177,47 @@ impl<'a> JwtVerification<'a> {
                 return Some(self.checked(contents, false));
             }
             let first = self.first.take().or_else(|| key.clone());
-            if let Some(found) = key
-                && self.tries.note(found, &self.header)
+            if let (Some(found), Some(signed)) = (key, &contents.signed)
+                && self.tries.note(found, &signed.header)
             {
                 (self.cached, self.first) = (Some(contents), first);
                 return None;
             }
             // The key of the cached token was withdrawn or replaced. The search begins anew, to check the signature.
+            match Compact::parse(self.text, self.verifier.max_token_bytes) {
+                Ok(parts) => self.parts = Some(parts),
+                Err(error) => return Some(Err(error.into())),
+            }
+            self.header = contents.signed.as_ref().map(|signed| Arc::clone(&signed.header));
             (key, self.tries) = (first, Tries::default());
         }
         let Some(key) = key else { return Some(Err(InvalidToken::BadSignature.into())) };
         if self.tries.is_empty() {
             self.verifier.count_lookup(TokenCacheOutcome::Miss);
         }
-        match self.token.verify(&key, self.algorithm) {
+        let (Some(parts), Some(header)) = (&self.parts, &self.header) else { return Some(Err(no_header())) };
+        let algorithm = allowed_algorithm(header, self.verifier.algorithms);
+        match algorithm.and_then(|algorithm| parts.verify(&key, algorithm)) {
             Ok(()) => Some(self.read(key).and_then(|contents| self.checked(contents, true))),
-            Err(InvalidToken::BadSignature) if self.tries.note(key, &self.header) => None,
+            Err(InvalidToken::BadSignature) if self.tries.note(key, header) => None,
             Err(error) => Some(Err(error.into())),
         }
     }
 
     /// Reads the payload of a token with a good signature.
-    fn read(&self, key: Arc<VerifyingKey>) -> Result<Arc<TokenContents>, AuthError> {
+    fn read(&mut self, key: Arc<VerifyingKey>) -> Result<Arc<TokenContents>, AuthError> {
+        let (Some(parts), Some(header)) = (&self.parts, self.header.take()) else { return Err(no_header()) };
         if self.origin != HeaderOrigin::Known {
-            self.verifier.headers.remember(&self.token, &self.header);
+            self.verifier.headers.remember(parts, &header);
         }
-        let signature = self.token.encoded_signature();
-        let mut claims = self.verifier.parse_claims(self.token.payload_with_room(signature.len())?)?;
-        let kept = Kept::Signature(claims.keep(signature)?);
-        let signed = Signed { header: Arc::clone(&self.header), key, kept };
+        let signature = parts.encoded_signature();
+        let payload = parts.payload_with_room(signature.len())?;
+        let signed = Some(Signed { header, key, kept: Kept::Signature });
         let (evidence, common) = (Evidence::Signature, Arc::clone(&self.verifier.common));
-        Ok(Arc::new(TokenContents { claims, evidence, signed: Some(signed), common }))
+        // Claims are large, so they are read where they stay.
+        let mut contents = Arc::new(TokenContents { claims: Claims::empty(), evidence, signed, common });
+        self.verifier.read_claims(&mut Arc::make_mut(&mut contents).claims, payload, signature)?;
+        Ok(contents)
     }
 
     /// Checks the claims of a token with a good signature. `is_new` tells whether the token is not in the cache.
@@ -183,11 +230,16 @@ impl<'a> JwtVerification<'a> {
         let checked = verifier.check_claims(&contents, now, self.is_binding_left_to_gate);
         if let Some(cache) = &verifier.cache {
             if is_new {
-                cache.insert(&self.token, &contents, now, verifier.leeway);
+                cache.insert(self.text, &contents, now, verifier.leeway);
             } else if matches!(checked, Err(AuthError::InvalidToken(InvalidToken::Expired))) {
-                cache.forget(&self.token);
+                cache.forget(self.text);
             }
         }
         checked.map(|()| Verified::from_token(contents))
     }
+}
+
+/// A token is split or cached, and has its header then, so this does not happen.
+fn no_header() -> AuthError {
+    AuthError::Server("a verification has no header".into())
 }

@@ -10,7 +10,6 @@ use crate::claims::{Actor, Claims, GrantReader, Grants, NumericDate, ScopeHierar
 use crate::clock::{Clock, SystemClock};
 use crate::credential::Scheme;
 use crate::error::InvalidToken;
-use crate::jose::json::Span;
 use crate::jose::{Header, VerifyingKey, base64url};
 use crate::verifier::{Evidence, Recheck, SenderConstraint};
 
@@ -18,10 +17,17 @@ use crate::verifier::{Evidence, Recheck, SenderConstraint};
 #[derive(Clone)]
 pub struct Verified {
     contents: Arc<TokenContents>,
+    scheme: Scheme,
+    /// Most callers have none, so that a verification moves and drops little.
+    extras: Option<Box<Extras>>,
+}
+
+/// What few callers have.
+#[derive(Clone, Default)]
+struct Extras {
     /// Instead of the verifier's.
     grants: Option<Arc<dyn GrantReader>>,
     response_headers: Option<Arc<[(String, String)]>>,
-    scheme: Scheme,
     /// Which scopes imply others, at the gate that let the caller in.
     scope_hierarchy: Option<Arc<ScopeHierarchy>>,
     /// The mark of the gate that checked the proof of the request.
@@ -60,13 +66,13 @@ pub(crate) struct Signed {
     pub(crate) kept: Kept,
 }
 
-/// The position of what the claims keep of a token's text.
+/// What the claims keep of a token's text ([`Claims::kept`]).
 #[derive(Clone, Copy)]
 pub(crate) enum Kept {
     /// The encoded signature.
-    Signature(Span),
+    Signature,
     /// The whole text, of a token that is not in the JWS Compact Serialization.
-    Text(Span),
+    Text,
 }
 
 impl TokenContents {
@@ -87,8 +93,8 @@ impl Signed {
     /// verification does not have to copy it.
     fn text(&self, claims: &Claims) -> String {
         let signature = match self.kept {
-            Kept::Signature(signature) => claims.kept(signature),
-            Kept::Text(text) => return claims.kept(text).to_owned(),
+            Kept::Signature => claims.kept(),
+            Kept::Text => return claims.kept().to_owned(),
         };
         let [header, payload] =
             [self.header.as_json(), claims.as_json()].map(|part| base64url::encode(part.as_bytes()));
@@ -99,15 +105,7 @@ impl Signed {
 impl Verified {
     /// A caller whose token has a good signature.
     pub(crate) fn from_token(contents: Arc<TokenContents>) -> Self {
-        Self {
-            contents,
-            grants: None,
-            response_headers: None,
-            scheme: Scheme::Bearer,
-            scope_hierarchy: None,
-            proof: None,
-            rechecks: None,
-        }
+        Self { contents, scheme: Scheme::Bearer, extras: None }
     }
 
     /// A caller that your own [`Verifier`](crate::Verifier) verified by other means than a JWT: by introspection, by an API
@@ -299,23 +297,27 @@ impl Verified {
     }
 
     pub(crate) fn with_scope_hierarchy(mut self, hierarchy: &Arc<ScopeHierarchy>) -> Self {
-        self.scope_hierarchy = Some(Arc::clone(hierarchy));
+        self.extras_mut().scope_hierarchy = Some(Arc::clone(hierarchy));
         self
     }
 
     /// Whether the token has the scope `name`, or another that implies it.
     pub(crate) fn holds_scope(&self, name: &str) -> bool {
-        let implied = |held: &str| self.scope_hierarchy.as_ref().is_some_and(|scopes| scopes.implies(held, name));
+        let implied = |held: &str| {
+            self.extras()
+                .and_then(|extras| extras.scope_hierarchy.as_ref())
+                .is_some_and(|scopes| scopes.implies(held, name))
+        };
         self.scopes().iter().any(|held| held == name || implied(held))
     }
 
     pub(crate) fn with_proof(mut self, mark: &ProofMark) -> Self {
-        self.proof = Some(mark.clone());
+        self.extras_mut().proof = Some(mark.clone());
         self
     }
 
     pub(crate) fn has_proof(&self, ProofMark(mark): &ProofMark) -> bool {
-        self.proof.as_ref().is_some_and(|ProofMark(proof)| Arc::ptr_eq(proof, mark))
+        self.extras().and_then(|extras| extras.proof.as_ref()).is_some_and(|ProofMark(proof)| Arc::ptr_eq(proof, mark))
     }
 
     /// The time of the verifier's clock.
@@ -333,7 +335,7 @@ impl Verified {
     /// Header fields that the response should carry, for example a fresh nonce.
     #[must_use]
     pub fn response_headers(&self) -> &[(String, String)] {
-        self.response_headers.as_deref().unwrap_or_default()
+        self.extras().and_then(|extras| extras.response_headers.as_deref()).unwrap_or_default()
     }
 
     /// With these header fields for the response.
@@ -344,7 +346,7 @@ impl Verified {
     /// They are added to the fields of the response. Only `cache-control` is left out if the response has its own.
     #[must_use]
     pub fn with_response_headers(mut self, headers: impl IntoIterator<Item = (String, String)>) -> Self {
-        self.response_headers = Some(headers.into_iter().collect());
+        self.extras_mut().response_headers = Some(headers.into_iter().collect());
         self
     }
 
@@ -358,26 +360,34 @@ impl Verified {
     /// of this method adds one. A verifier calls it that knows more than the token says.
     #[must_use]
     pub fn with_recheck(mut self, recheck: impl Recheck + 'static) -> Self {
-        let mut rechecks = self.rechecks.map(Arc::unwrap_or_clone).unwrap_or_default();
-        rechecks.push(Arc::new(recheck));
-        self.rechecks = Some(Arc::new(rechecks));
+        Arc::make_mut(self.extras_mut().rechecks.get_or_insert_default()).push(Arc::new(recheck));
         self
     }
 
     #[cfg(feature = "remote")]
     pub(crate) fn rechecks(&self) -> impl Iterator<Item = &dyn Recheck> {
-        self.rechecks.iter().flat_map(|rechecks| rechecks.iter()).map(|recheck| &**recheck)
+        let rechecks = self.extras().and_then(|extras| extras.rechecks.as_deref());
+        rechecks.into_iter().flatten().map(|recheck| &**recheck)
     }
 
     /// With scopes, permissions and roles read by `grants`.
     #[must_use]
     pub fn with_grants(mut self, grants: impl GrantReader + 'static) -> Self {
-        self.grants = Some(Arc::new(grants));
+        self.extras_mut().grants = Some(Arc::new(grants));
         self
     }
 
     fn grants(&self) -> &dyn GrantReader {
-        &**self.grants.as_ref().unwrap_or(&self.contents.common.grants)
+        let own = self.extras().and_then(|extras| extras.grants.as_ref());
+        &**own.unwrap_or(&self.contents.common.grants)
+    }
+
+    fn extras(&self) -> Option<&Extras> {
+        self.extras.as_deref()
+    }
+
+    fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
     }
 }
 
