@@ -27,7 +27,9 @@ use portcullis_testing::{IssuerServer, TestIssuer, TokenBuilder};
 const ROUNDS: usize = 4_000;
 /// The largest ratio of a repeated opaque token to a repeated JWT. An answer is found by the SHA-256 of the endpoint, the client and
 /// the token, because the endpoint is also asked about made-up tokens. A JWT is found by a faster hash.
-const LIMIT: f64 = 1.50;
+const OF_A_JWT: f64 = 1.50;
+/// The largest part of a verification with RS256.
+const OF_RS256: f64 = 0.04;
 
 fn main() -> ExitCode {
     let mut report = Report::start("introspection");
@@ -53,8 +55,9 @@ fn main() -> ExitCode {
     assert_eq!(server.introspection_hits(), 1, "every turn was a hit");
     let mut table = Table::new("repeated token", [("cost", "ns"), ("of a JWT", "ratio"), ("of RS256", "part")]);
     table.row("JWT", [number(turns.median(0)), number(1.0), number(turns.ratio(0, 2))]);
-    let ratio = number(turns.ratio(1, 0)).must_be_at_most(LIMIT);
-    table.row("opaque token", [number(turns.median(1)), ratio, number(turns.ratio(1, 2))]);
+    let ratio = number(turns.ratio(1, 0)).at_most(OF_A_JWT);
+    let part = number(turns.ratio(1, 2)).must_be_at_most(OF_RS256);
+    table.row("opaque token", [number(turns.median(1)), ratio, part]);
     report.add(table);
     report.finish()
 }
