@@ -76,7 +76,7 @@ impl Gate {
     ) -> Result<(Verified, C), Refusal> {
         let known = known.and_then(|known| known.by(self));
         let admitted = self.extract_or_deny(request, known, policy, false).await;
-        let admitted = admitted.and_then(|admitted| admitted.ok_or(Denied::new(AuthError::MissingToken, None)));
+        let admitted = admitted.and_then(|admitted| admitted.ok_or_else(missing_token));
         admitted.map_err(|denied| self.answer_extractor(denied, request, known, policy))
     }
 
@@ -110,7 +110,7 @@ impl Gate {
     /// Why the caller is not let in, which is logged; [`Self::refuse`] makes the answer.
     pub async fn admit(&self, request: &dyn RequestView, policy: &Policy) -> Result<Verified, Denied> {
         let admitted = self.admit_or_deny(request, policy, false).await;
-        let admitted = admitted.and_then(|caller| caller.ok_or(Denied::new(AuthError::MissingToken, None)));
+        let admitted = admitted.and_then(|caller| caller.ok_or_else(missing_token));
         admitted.map_err(|denied| self.logged(denied, request, policy))
     }
 
@@ -162,7 +162,7 @@ impl Gate {
         let credential = Credential::bearer(token).with_gate(self.rules());
         let verified = async {
             if token.trim().is_empty() {
-                return Err(Denied::new(AuthError::MissingToken, None));
+                return Err(missing_token());
             }
             let caller = self.verify_credential(&credential, policy).await?;
             caught(|| self.pass(Some(&caller), None))?;
@@ -222,7 +222,7 @@ impl Gate {
             None if matches!(presented, Presented::Nothing) => self.admit_without_token(request, policy).await?,
             None => return Err(Denied::new(AuthError::MissingToken, presented.scheme())),
         };
-        if caller.is_none() && !is_optional { Err(Denied::new(AuthError::MissingToken, None)) } else { Ok(caller) }
+        if caller.is_none() && !is_optional { Err(missing_token()) } else { Ok(caller) }
     }
 
     async fn check_assumed(&self, caller: &Verified, policy: &Policy) -> Result<Verified, Denied> {
@@ -452,6 +452,10 @@ async fn or_panicked<T>(admission: impl Future<Output = Result<T, Denied>>) -> R
 /// Like [`or_panicked`], for user code that waits for nothing.
 fn caught<T>(admission: impl FnOnce() -> Result<T, Denied>) -> Result<T, Denied> {
     catch_panic_in(admission).unwrap_or_else(|_| Err(checks_panicked()))
+}
+
+fn missing_token() -> Denied {
+    Denied::new(AuthError::MissingToken, None)
 }
 
 fn checks_panicked() -> Denied {

@@ -11,6 +11,7 @@ const MAX_MEMBERS: usize = 24;
 
 /// Indexes `text` if it is plain: one object of at most `max_members` members with different names, nested at most
 /// [`MAX_DEPTH`] deep. Adds its members to `members`, which is empty, and returns the kinds of their names.
+#[inline]
 pub(super) fn index(text: &str, max_members: usize, members: &mut Members) -> Option<u64> {
     // So positions cannot overflow.
     u32::try_from(text.len()).ok()?.checked_add(WINDOW)?;
@@ -240,19 +241,16 @@ impl<'t> Window<'t> {
 
     fn look(&mut self) {
         let rest = self.text.get(self.start as usize..).unwrap_or_default();
-        let (blocks, last) = rest.as_chunks::<{ BLOCK as usize }>();
-        let mut quotes = self.quotes.iter_mut();
-        for (block, quotes) in blocks.iter().zip(&mut quotes) {
+        for (quotes, part) in self.quotes.iter_mut().zip(rest.chunks(BLOCK as usize)) {
+            let padded;
+            let block = if let Ok(block) = part.try_into() {
+                block
+            } else {
+                padded = with_spaces(part);
+                &padded
+            };
             *quotes = quotes_in(block);
             self.has_other |= has_other(block);
-        }
-        if let Some(quotes) = quotes.next()
-            && blocks.len() < BLOCKS as usize
-        {
-            let mut block = [b' '; BLOCK as usize];
-            block.iter_mut().zip(last).for_each(|(byte, last)| *byte = *last);
-            *quotes = quotes_in(&block);
-            self.has_other |= has_other(&block);
         }
     }
 
@@ -261,6 +259,13 @@ impl<'t> Window<'t> {
         while !self.has_other && self.move_on().is_some() {}
         !self.has_other
     }
+}
+
+/// Makes a block of a shorter part.
+fn with_spaces(part: &[u8]) -> Block {
+    let mut block = [b' '; BLOCK as usize];
+    block.iter_mut().zip(part).for_each(|(byte, last)| *byte = *last);
+    block
 }
 
 /// Whether there is an escape or a control character. The compiler uses vector instructions for it.

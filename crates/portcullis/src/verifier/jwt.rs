@@ -120,10 +120,14 @@ impl JwtVerifier {
         token: Compact<'a>,
         read: Option<Header>,
     ) -> Verification<'a> {
-        match self.cache.as_ref().and_then(|cache| cache.get(token.text())) {
-            Some(contents) => go_on(JwtVerification::of_cached(self, credential, contents)),
-            None => go_on(JwtVerification::new(self, credential, token, read)),
-        }
+        let cached = self.begin_cached(credential);
+        cached.unwrap_or_else(|| go_on(JwtVerification::new(self, credential, token, read)))
+    }
+
+    /// Begins with what the cache has about the token. `None` when it has nothing.
+    fn begin_cached<'a>(&'a self, credential: &Credential<'a>) -> Option<Verification<'a>> {
+        let contents = self.cache.as_ref()?.get(credential.unverified_bytes())?;
+        Some(go_on(JwtVerification::of_cached(self, credential, contents)))
     }
 
     /// Starts the search for the key of a token with this header.
@@ -220,11 +224,10 @@ impl Verifier for JwtVerifier {
         if let Some(decoder) = &self.decoder {
             return Verification::Waits(Box::pin(self.verify_decoded(credential, &**decoder)));
         }
-        let text = credential.unverified_bytes();
-        if let Some(contents) = self.cache.as_ref().and_then(|cache| cache.get(text)) {
-            return go_on(JwtVerification::of_cached(self, credential, contents));
+        if let Some(begun) = self.begin_cached(credential) {
+            return begun;
         }
-        match self.opaque_prefixes.parse(text, self.max_token_bytes) {
+        match self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes) {
             Ok(token) => go_on(JwtVerification::new(self, credential, token, None)),
             Err(error) => {
                 let refused = Self::check_scheme(credential).and(Err(error.into()));

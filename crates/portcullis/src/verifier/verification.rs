@@ -9,7 +9,7 @@ use crate::claims::Claims;
 use crate::credential::Credential;
 use crate::error::{AuthError, InvalidToken};
 use crate::jose::compact::Compact;
-use crate::jose::{Header, VerifyingKey};
+use crate::jose::{Algorithm, Header, VerifyingKey};
 use crate::keys::KeyProvider;
 use crate::measure::TokenCacheOutcome;
 use crate::verifier::header_memo::read_header;
@@ -60,6 +60,7 @@ pub(super) struct JwtVerification<'a> {
     parts: Option<Compact<'a>>,
     header: Option<Arc<Header>>,
     origin: HeaderOrigin,
+    algorithm: Algorithm,
     is_binding_left_to_gate: bool,
     tries: Tries,
 }
@@ -95,7 +96,7 @@ impl<'a> JwtVerification<'a> {
                 (Arc::new(header), HeaderOrigin::Read { counts })
             }
         };
-        allowed_algorithm(&header, verifier.algorithms)?;
+        let algorithm = allowed_algorithm(&header, verifier.algorithms)?;
         Ok(Self {
             verifier,
             text: parts.text(),
@@ -104,6 +105,7 @@ impl<'a> JwtVerification<'a> {
             parts: Some(parts),
             header: Some(header),
             origin,
+            algorithm,
             is_binding_left_to_gate: credential.is_binding_left_to_gate(),
             tries: Tries::default(),
         })
@@ -116,6 +118,8 @@ impl<'a> JwtVerification<'a> {
         contents: Arc<TokenContents>,
     ) -> Result<Self, AuthError> {
         JwtVerifier::check_scheme(credential)?;
+        let header = &contents.signed.as_ref().ok_or_else(no_header)?.header;
+        let algorithm = allowed_algorithm(header, verifier.algorithms)?;
         Ok(Self {
             verifier,
             text: credential.unverified_bytes(),
@@ -124,6 +128,7 @@ impl<'a> JwtVerification<'a> {
             parts: None,
             header: None,
             origin: HeaderOrigin::Known,
+            algorithm,
             is_binding_left_to_gate: credential.is_binding_left_to_gate(),
             tries: Tries::default(),
         })
@@ -156,8 +161,7 @@ impl<'a> JwtVerification<'a> {
 
     fn search(&self) -> Result<KeySearch<'_, dyn KeyProvider>, AuthError> {
         let header = self.header().ok_or_else(no_header)?;
-        let algorithm = allowed_algorithm(header, self.verifier.algorithms)?;
-        Ok(self.verifier.key_search(header, algorithm))
+        Ok(self.verifier.key_search(header, self.algorithm))
     }
 
     fn header(&self) -> Option<&Header> {
@@ -196,8 +200,7 @@ impl<'a> JwtVerification<'a> {
             self.verifier.count_lookup(TokenCacheOutcome::Miss);
         }
         let (Some(parts), Some(header)) = (&self.parts, &self.header) else { return Some(Err(no_header())) };
-        let algorithm = allowed_algorithm(header, self.verifier.algorithms);
-        match algorithm.and_then(|algorithm| parts.verify(&key, algorithm)) {
+        match parts.verify(&key, self.algorithm) {
             Ok(()) => Some(self.read(key).and_then(|contents| self.checked(contents, true))),
             Err(InvalidToken::BadSignature) if self.tries.note(key, header) => None,
             Err(error) => Some(Err(error.into())),
