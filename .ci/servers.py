@@ -46,10 +46,7 @@ def main(build):
     if build[0] == "run":
         sys.exit(run_command(build[1:]))
     executables = built(build)
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portcullis-servers-")))
-        folder.chmod(0o755)  # other accounts have folders in it
-        servers = Servers(stack, folder)
+    with private_servers() as servers:
         mysql, postgres, redis = servers.mariadb(), servers.postgres(), servers.redis()
         node, cluster = servers.redis_cluster(1), servers.redis_cluster(3)
 
@@ -95,16 +92,22 @@ def main(build):
 
 def run_command(command):
     """Runs the command while there are a MariaDB, a PostgreSQL and a Redis server."""
-    with contextlib.ExitStack() as stack:
-        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portcullis-servers-")))
-        folder.chmod(0o755)  # other accounts have folders in it
-        servers = Servers(stack, folder)
+    with private_servers() as servers:
         stores = {
             "PORTCULLIS_TEST_MYSQL_URL": servers.mariadb(),
             "PORTCULLIS_TEST_POSTGRES_URL": servers.postgres(),
             "PORTCULLIS_TEST_REDIS_URL": servers.redis(),
         }
         return subprocess.run(command, env=os.environ | stores).returncode
+
+
+@contextlib.contextmanager
+def private_servers():
+    """What starts servers. They stop at the end, and their data is deleted."""
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="portcullis-servers-")))
+        folder.chmod(0o755)  # other accounts have folders in it
+        yield Servers(stack, folder)
 
 
 def install():

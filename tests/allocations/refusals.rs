@@ -6,39 +6,18 @@
     reason = "tests may fail by panic; clippy can't tell that these functions belong to a test"
 )]
 
-use std::alloc::System;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+mod counting;
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use counting::{allocations, now};
 use portcullis::adapter::{Credential, HeaderList};
 use portcullis::jose::Algorithm;
 use portcullis::verifier::ByIssuer;
 use portcullis::{Gate, Policy, Reason, Verifier};
 use portcullis_testing::TestIssuer;
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// Polls once: a refusal with fixed keys waits for nothing.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("fixed keys are at hand"),
-    }
-}
-
-/// Refuses three times, and counts the allocations of the last time.
-fn allocations(refuse: impl Fn()) -> usize {
-    refuse();
-    refuse();
-    let region = Region::new(ALLOCATOR);
-    refuse();
-    let change = region.change();
-    change.allocations + change.reallocations
-}
 
 /// The allocations of the verifier, and of a gate with it until the response is made.
 fn refused(verifier: &(impl Verifier + Clone + 'static), token: &str, reason: Reason) -> [usize; 2] {
@@ -62,9 +41,9 @@ fn refusals_take_at_most_two_allocations() {
     let issuer = TestIssuer::from_algorithms([Algorithm::Rs256]);
     let secret = TestIssuer::from_algorithms([Algorithm::Hs256]);
     let verifier = || issuer.verifier().build().unwrap();
-    let jwt = std::sync::Arc::new(verifier());
+    let jwt = Arc::new(verifier());
     let other = TestIssuer::from_algorithms([Algorithm::Rs256]).with_url("https://other.example");
-    let set = std::sync::Arc::new(ByIssuer::new([verifier(), other.verifier().build().unwrap()]).unwrap());
+    let set = Arc::new(ByIssuer::new([verifier(), other.verifier().build().unwrap()]).unwrap());
     let good = issuer.token().sign();
     let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
     let not_json = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","kid" "a"}"#);
