@@ -33,6 +33,7 @@ const OURS: usize = 1;
 const THEIRS: usize = 2;
 const REPEATED: usize = 3;
 const REFERENCE: usize = 4;
+const CHECK: usize = 5;
 
 fn main() -> ExitCode {
     let mut report = Report::start("verify");
@@ -64,6 +65,7 @@ fn algorithms(rounds: usize, rs256: &Contest) -> Table {
         "algorithms",
         [
             ("bare", "us"),
+            ("check", "ratio"),
             ("verify", "us"),
             ("ratio", "ratio"),
             ("jsonwebtoken", "us"),
@@ -79,6 +81,7 @@ fn algorithms(rounds: usize, rs256: &Contest) -> Table {
             &name,
             [
                 number(turns.median(BARE) / 1e3),
+                number(turns.ratio(CHECK, BARE)),
                 number(turns.median(OURS) / 1e3),
                 limited(&name, turns.ratio(OURS, BARE)),
                 their_time,
@@ -164,11 +167,12 @@ fn sizes(rounds: usize) -> Table {
     table
 }
 
-/// Measures the bare check, this library, jsonwebtoken, this library with a cached token, and the verification of `reference`.
-fn run(contest: &Contest, rounds: usize, reference: &Contest) -> Turns<5> {
+/// Measures the bare check, this library, jsonwebtoken, this library with a cached token, the verification of `reference`, and the
+/// signature check of this library.
+fn run(contest: &Contest, rounds: usize, reference: &Contest) -> Turns<6> {
     let [ours, reference] = [contest, reference].map(|contest| move || drop(black_box(contest.verify())));
     let theirs = || contest.jsonwebtoken::<Claims>();
-    Turns::run(rounds, [&|| contest.bare(), &ours, &theirs, &|| contest.repeated(), &reference])
+    Turns::run(rounds, [&|| contest.bare(), &ours, &theirs, &|| contest.repeated(), &reference, &|| contest.check()])
 }
 
 /// What jsonwebtoken costs, and its ratio to the bare check. A verification that is slower than jsonwebtoken has lost.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, RsaParameters, VerificationAlgorithm};
+use aws_lc_rs::{digest, hmac};
 use serde::{Deserialize, Serialize};
 use x509_cert::der::oid::ObjectIdentifier;
 
@@ -77,6 +77,7 @@ algorithm_table! {
         coordinate_bytes: 32,
         oid: oid("1.2.840.10045.3.1.7"),
         parameters: &signature::ECDSA_P256_SHA256_FIXED,
+        hash: &digest::SHA256,
     });
     /// ECDSA with P-384 and SHA-384 (RFC 7518 §3.4).
     Es384 = "ES384", KeyType::Ec(Curve {
@@ -84,6 +85,7 @@ algorithm_table! {
         coordinate_bytes: 48,
         oid: oid("1.3.132.0.34"),
         parameters: &signature::ECDSA_P384_SHA384_FIXED,
+        hash: &digest::SHA384,
     });
     /// ECDSA with P-521 and SHA-512 (RFC 7518 §3.4).
     Es512 = "ES512", KeyType::Ec(Curve {
@@ -91,6 +93,7 @@ algorithm_table! {
         coordinate_bytes: 66,
         oid: oid("1.3.132.0.35"),
         parameters: &signature::ECDSA_P521_SHA512_FIXED,
+        hash: &digest::SHA512,
     });
     /// EdDSA with Ed25519 (RFC 8037 §3.1). The name `Ed25519` of RFC 9864 means the same.
     EdDsa = "EdDSA" ("Ed25519"), KeyType::Ed25519;
@@ -119,17 +122,17 @@ algorithm_table! {
         parameters: &signature::ML_DSA_87,
     });
     /// RSASSA-PSS with SHA-256 (RFC 7518 §3.5).
-    Ps256 = "PS256", KeyType::Rsa(&signature::RSA_PSS_2048_8192_SHA256);
+    Ps256 = "PS256", KeyType::Rsa(&signature::RSA_PSS_2048_8192_SHA256, &digest::SHA256);
     /// RSASSA-PSS with SHA-384 (RFC 7518 §3.5).
-    Ps384 = "PS384", KeyType::Rsa(&signature::RSA_PSS_2048_8192_SHA384);
+    Ps384 = "PS384", KeyType::Rsa(&signature::RSA_PSS_2048_8192_SHA384, &digest::SHA384);
     /// RSASSA-PSS with SHA-512 (RFC 7518 §3.5).
-    Ps512 = "PS512", KeyType::Rsa(&signature::RSA_PSS_2048_8192_SHA512);
+    Ps512 = "PS512", KeyType::Rsa(&signature::RSA_PSS_2048_8192_SHA512, &digest::SHA512);
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
-    Rs256 = "RS256", KeyType::Rsa(&signature::RSA_PKCS1_2048_8192_SHA256);
+    Rs256 = "RS256", KeyType::Rsa(&signature::RSA_PKCS1_2048_8192_SHA256, &digest::SHA256);
     /// RSASSA-PKCS1-v1_5 with SHA-384 (RFC 7518 §3.3).
-    Rs384 = "RS384", KeyType::Rsa(&signature::RSA_PKCS1_2048_8192_SHA384);
+    Rs384 = "RS384", KeyType::Rsa(&signature::RSA_PKCS1_2048_8192_SHA384, &digest::SHA384);
     /// RSASSA-PKCS1-v1_5 with SHA-512 (RFC 7518 §3.3).
-    Rs512 = "RS512", KeyType::Rsa(&signature::RSA_PKCS1_2048_8192_SHA512);
+    Rs512 = "RS512", KeyType::Rsa(&signature::RSA_PKCS1_2048_8192_SHA512, &digest::SHA512);
 }
 
 /// The keys that serve an algorithm, with the parameters that their signatures are checked with.
@@ -140,8 +143,8 @@ pub(crate) enum KeyType {
     Ed25519,
     /// `kty` is `AKP` (RFC 9964). Each algorithm has its own parameter set.
     MlDsa(ParameterSet),
-    /// `kty` is `RSA`. Each key serves all algorithms of this type.
-    Rsa(&'static RsaParameters),
+    /// `kty` is `RSA`. Each key serves all algorithms of this type. With the hash of the parameters.
+    Rsa(&'static RsaParameters, &'static digest::Algorithm),
     /// `kty` is `oct`. A secret serves the algorithms whose hash is not longer than the secret.
     Secret(hmac::Algorithm),
 }
@@ -155,6 +158,8 @@ pub(crate) struct Curve {
     /// RFC 5480 §2.1.1.
     pub(crate) oid: ObjectIdentifier,
     pub(crate) parameters: &'static dyn VerificationAlgorithm,
+    /// The hash of `parameters`.
+    pub(crate) hash: &'static digest::Algorithm,
 }
 
 /// A parameter set of ML-DSA.

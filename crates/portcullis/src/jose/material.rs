@@ -196,7 +196,7 @@ impl Material {
     /// The algorithms that fit the type, curve and length.
     pub(crate) fn algorithms(&self) -> AlgorithmSet {
         let serves = |key_type: &KeyType| match (self, key_type) {
-            (Self::Rsa { .. }, KeyType::Rsa(_)) => true,
+            (Self::Rsa { .. }, KeyType::Rsa(..)) => true,
             (Self::Secret(bytes), KeyType::Secret(hash)) => bytes.len() >= hash.tag_len(),
             _ => false,
         };
