@@ -81,6 +81,7 @@ impl<S: Into<String>> From<S> for Audience {
 }
 
 impl ClaimCheck for Audience {
+    #[inline]
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         self.check_claims(token.claims)
     }
@@ -95,6 +96,7 @@ impl ClaimCheck for Audience {
 }
 
 impl Audience {
+    #[inline]
     pub(crate) fn check_claims(&self, claims: &Claims) -> Result<(), InvalidToken> {
         let wrong_unless = |holds: bool| if holds { Ok(()) } else { Err(InvalidToken::WrongAudience) };
         match &self.0 {
@@ -104,13 +106,19 @@ impl Audience {
             AudienceRule::AnyOf { claim, accepted } if claim == "aud" && claims.has_audience() => {
                 wrong_unless(claims.audiences().any(|audience| is_one_of(accepted, audience)))
             }
-            AudienceRule::AnyOf { claim, .. } if !claims.contains(claim) => Err(InvalidToken::missing(claim.clone())),
-            AudienceRule::AnyOf { claim, accepted } => {
-                let values = claims.string_or_strings(claim)?;
-                wrong_unless(values.iter().any(|value| is_one_of(accepted, value)))
-            }
+            AudienceRule::AnyOf { claim, accepted } => check_any_claim(claims, claim, accepted),
         }
     }
+}
+
+/// Checks a claim that may be any.
+#[cold]
+fn check_any_claim(claims: &Claims, claim: &str, accepted: &[String]) -> Result<(), InvalidToken> {
+    if !claims.contains(claim) {
+        return Err(InvalidToken::missing(claim.to_owned()));
+    }
+    let values = claims.string_or_strings(claim)?;
+    if values.iter().any(|value| is_one_of(accepted, value)) { Ok(()) } else { Err(InvalidToken::WrongAudience) }
 }
 
 fn is_one_of(accepted: &[String], value: &str) -> bool {

@@ -88,6 +88,7 @@ impl<S: Into<String>> From<S> for Issuer {
 }
 
 impl ClaimCheck for Issuer {
+    #[inline]
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         let accepted = match &self.0 {
             IssuerRule::Any => return Ok(()),

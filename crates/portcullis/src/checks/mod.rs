@@ -4,6 +4,7 @@
 
 mod about;
 mod audience;
+mod check;
 mod issuer;
 mod parties;
 mod presence;
@@ -16,6 +17,7 @@ use std::fmt;
 pub use about::CheckAbout;
 pub(crate) use about::quoted;
 pub use audience::Audience;
+pub(crate) use check::Check;
 pub use issuer::Issuer;
 pub use parties::AuthorizedParties;
 pub(crate) use presence::{NotSecurityEvent, NotSenderConstrained, RequiredClaims};

@@ -54,6 +54,7 @@ impl RequiredClaims {
 pub(crate) struct NotSenderConstrained;
 
 impl ClaimCheck for NotSenderConstrained {
+    #[inline]
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         Self::check_claims(token.claims, token.is_binding_left_to_gate)
     }
@@ -77,6 +78,7 @@ impl NotSenderConstrained {
 pub(crate) struct NotSecurityEvent;
 
 impl ClaimCheck for NotSecurityEvent {
+    #[inline]
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         if token.claims.is_object("events") { Err(InvalidToken::WrongTokenClass) } else { Ok(()) }
     }

@@ -79,6 +79,7 @@ pub(crate) struct OneTimeCheck {
 }
 
 impl ClaimCheck for OneTimeCheck {
+    #[inline]
     fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         self.times.check_one(self.claim, token.claims, token.now)
     }

@@ -73,16 +73,18 @@ impl Claims {
             }
         })?;
         let object = &self.object;
+        let [iss, sub, aud, jti, exp, nbf, iat] =
+            object.positions([b"iss", b"sub", b"aud", b"jti", b"exp", b"nbf", b"iat"]);
         let read_id = if integer_ids { JsonObject::string_or_integer_at } else { JsonObject::string_at };
         let date = |value| NumericDate::parse(object.at(value));
         // In the order of the reasons.
-        self.issuer = read(object, "iss", |value| object.string_at(value))?;
-        self.subject = read(object, "sub", |value| read_id(object, value))?;
-        self.audiences = read(object, "aud", |value| Audiences::read(object, value))?.unwrap_or(Audiences::None);
-        self.token_id = read(object, "jti", |value| read_id(object, value))?;
-        self.expires_at = read(object, "exp", date)?;
-        self.not_before = read(object, "nbf", date)?;
-        self.issued_at = read(object, "iat", date)?;
+        self.issuer = read("iss", iss, |value| object.string_at(value))?;
+        self.subject = read("sub", sub, |value| read_id(object, value))?;
+        self.audiences = read("aud", aud, |value| Audiences::read(object, value))?.unwrap_or(Audiences::None);
+        self.token_id = read("jti", jti, |value| read_id(object, value))?;
+        self.expires_at = read("exp", exp, date)?;
+        self.not_before = read("nbf", nbf, date)?;
+        self.issued_at = read("iat", iat, date)?;
         Ok(())
     }
 
@@ -230,11 +232,11 @@ impl Claims {
 
 /// Reads the member `name`, if it is present.
 fn read<T>(
-    object: &JsonObject,
     name: &'static str,
+    value: Option<Span>,
     read: impl FnOnce(Span) -> Option<T>,
 ) -> Result<Option<T>, InvalidToken> {
-    object.position(name).map(|value| read(value).ok_or_else(|| InvalidToken::invalid(name))).transpose()
+    value.map(|value| read(value).ok_or_else(|| InvalidToken::invalid(name))).transpose()
 }
 
 impl fmt::Debug for Claims {

@@ -15,16 +15,19 @@ pub const DEFAULT_MAX_BYTES: usize = 16 * 1024;
 #[derive(Clone, Copy)]
 pub(crate) struct Compact<'t> {
     text: &'t [u8],
-    header: &'t [u8],
-    payload: &'t [u8],
-    signature: &'t [u8],
-    signing_input: &'t [u8],
+    /// The positions of the dots.
+    first: usize,
+    second: usize,
 }
 
 impl<'t> Compact<'t> {
     /// Splits a token of at most `max_bytes`.
+    #[inline]
     pub(crate) fn parse<T: AsRef<[u8]> + ?Sized>(token: &'t T, max_bytes: usize) -> Result<Self, InvalidToken> {
-        let text = token.as_ref();
+        Self::split(token.as_ref(), max_bytes)
+    }
+
+    fn split(text: &'t [u8], max_bytes: usize) -> Result<Self, InvalidToken> {
         check_size(text, max_bytes)?;
         let mut dots = memchr_iter(b'.', text);
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else { return Err(InvalidToken::NotCompactJws) };
@@ -35,11 +38,7 @@ impl<'t> Compact<'t> {
             2 => return Err(InvalidToken::Encrypted),
             _ => return Err(InvalidToken::NotCompactJws),
         }
-        let parts = (text.get(..first), text.get(first + 1..second), text.get(second + 1..), text.get(..second));
-        let (Some(header), Some(payload), Some(signature), Some(signing_input)) = parts else {
-            return Err(InvalidToken::NotCompactJws);
-        };
-        Ok(Self { text, header, payload, signature, signing_input })
+        Ok(Self { text, first, second })
     }
 
     /// Checks that the token has at most `max_bytes`.
@@ -54,12 +53,17 @@ impl<'t> Compact<'t> {
 
     /// The first part, still encoded.
     pub(crate) fn encoded_header(&self) -> &'t [u8] {
-        self.header
+        self.text.get(..self.first).unwrap_or_default()
+    }
+
+    /// The second part, still encoded.
+    fn encoded_payload(&self) -> &'t [u8] {
+        self.text.get(self.first + 1..self.second).unwrap_or_default()
     }
 
     /// Decodes the header.
     pub(crate) fn decode_header(&self) -> Result<HeaderText, InvalidToken> {
-        HeaderText::decode(self.header)
+        HeaderText::decode(self.encoded_header())
     }
 
     /// Decodes and parses the header.
@@ -69,24 +73,31 @@ impl<'t> Compact<'t> {
 
     /// Decodes and parses a header of at most `bytes` bytes, encoded: more than a token may have.
     pub(crate) fn header_of_at_most(&self, bytes: usize) -> Result<Header, InvalidToken> {
-        check_size(self.header, bytes)?;
-        HeaderText::decode_of_any_length(self.header)?.parse()
+        check_size(self.encoded_header(), bytes)?;
+        HeaderText::decode_of_any_length(self.encoded_header())?.parse()
     }
 
     /// The third part, still encoded.
     pub(crate) fn encoded_signature(&self) -> &'t [u8] {
-        self.signature
+        self.text.get(self.second + 1..).unwrap_or_default()
+    }
+
+    /// What is signed: the first and the second part.
+    fn signing_input(&self) -> &'t [u8] {
+        self.text.get(..self.second).unwrap_or_default()
     }
 
     /// Checks the signature.
     pub(crate) fn verify(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<(), InvalidToken> {
         // A far too long text is not decoded: that takes longer than most refusals.
-        if self.signature.len() > base64url::encoded_length(key.longest_signature()) + 4 {
+        let signature = self.encoded_signature();
+        if signature.len() > base64url::encoded_length(key.longest_signature()) + 4 {
             return Err(InvalidToken::BadSignature);
         }
-        let verified = base64url::with_decoded(self.signature, |signature| {
+        let verified = base64url::with_decoded(signature, |signature| {
             // The library would prepare its numbers before it compares the lengths.
-            signature.len() >= key.shortest_signature() && key.verify(algorithm, self.signing_input, signature).is_ok()
+            signature.len() >= key.shortest_signature()
+                && key.verify(algorithm, self.signing_input(), signature).is_ok()
         });
         match verified {
             Some(true) => Ok(()),
@@ -101,8 +112,9 @@ impl<'t> Compact<'t> {
         read: impl FnOnce(&[u8], bool) -> T,
     ) -> Result<T, InvalidToken> {
         // Four characters are three bytes, so the text can be cut there.
-        let start = self.payload.get(..N.div_ceil(3) * 4).unwrap_or(self.payload);
-        let is_all = start.len() == self.payload.len();
+        let payload = self.encoded_payload();
+        let start = payload.get(..N.div_ceil(3) * 4).unwrap_or(payload);
+        let is_all = start.len() == payload.len();
         let read = base64url::with_decoded_on_stack::<N, T>(start, |bytes| read(bytes, is_all));
         read.ok_or(InvalidToken::Malformed { part: "payload" })
     }
@@ -114,7 +126,7 @@ impl<'t> Compact<'t> {
 
     /// Decodes the payload into a vector that has room for `room` more bytes.
     pub(crate) fn payload_with_room(&self, room: usize) -> Result<Vec<u8>, InvalidToken> {
-        base64url::decode_with_room(self.payload, room).ok_or(InvalidToken::Malformed { part: "payload" })
+        base64url::decode_with_room(self.encoded_payload(), room).ok_or(InvalidToken::Malformed { part: "payload" })
     }
 }
 

@@ -17,6 +17,8 @@ use crate::sentence::debug_as_sentence;
 
 /// The largest number of keys in a set.
 const MAX_KEYS: usize = 1_000;
+/// So few keys are compared one after the other, which takes less time than a hash.
+const FEW: usize = 4;
 /// The largest text of a set, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
@@ -197,17 +199,36 @@ impl KeySet {
     /// selects; without a thumbprint too, all keys fit. Of the keys that fit and serve the algorithm there may be exactly
     /// one, unless `wanted` allows to try several.
     pub(crate) fn choose(&self, wanted: &Wanted<'_>) -> Result<&Arc<VerifyingKey>, NotChosen> {
-        let serves = |key: &&Arc<VerifyingKey>| key.algorithms().contains(wanted.algorithm);
-        if let Some(id) = wanted.id {
-            let named = Some(id).filter(|id| id.len() <= self.longest_id).and_then(|id| self.by_id.get(id));
-            let named = named.map(Vec::as_slice).unwrap_or_default();
-            let mut named = named.iter().filter(serves).peekable();
-            if named.peek().is_some() {
-                return wanted.choose_of(named, 1);
-            }
-            let nameless = self.keys.iter().filter(serves).filter(|key| key.id().is_none());
-            return wanted.choose_of(nameless, wanted.nameless);
+        let Some(id) = wanted.id else { return self.choose_unnamed(wanted) };
+        let mut named = self.may_have_id(id).iter().filter(|key| key.id() == Some(id) && wanted.is_served_by(key));
+        match (named.next(), named.next()) {
+            (Some(_), Some(_)) => Err(NotChosen::Ambiguous),
+            (Some(key), None) if wanted.attempt == 0 => Ok(key),
+            (Some(_), None) => Err(NotChosen::NotFound),
+            (None, _) => self.choose_nameless(wanted),
         }
+    }
+
+    /// Keys among which are all with the identifier `id`.
+    fn may_have_id(&self, id: &str) -> &[Arc<VerifyingKey>] {
+        if self.keys.len() <= FEW {
+            return &self.keys;
+        }
+        let named = Some(id).filter(|id| id.len() <= self.longest_id).and_then(|id| self.by_id.get(id));
+        named.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Chooses a key without an identifier for a token that has one.
+    #[cold]
+    fn choose_nameless(&self, wanted: &Wanted<'_>) -> Result<&Arc<VerifyingKey>, NotChosen> {
+        let nameless = self.keys.iter().filter(|key| wanted.is_served_by(key) && key.id().is_none());
+        wanted.choose_of(nameless, wanted.nameless)
+    }
+
+    /// Chooses a key for a token without an identifier.
+    #[cold]
+    fn choose_unnamed(&self, wanted: &Wanted<'_>) -> Result<&Arc<VerifyingKey>, NotChosen> {
+        let serves = |key: &&Arc<VerifyingKey>| wanted.is_served_by(key);
         let mut certified = self.keys.iter().filter(serves).filter(|key| wanted.is_certified(key)).peekable();
         if certified.peek().is_some() {
             return wanted.choose_of(certified, 1);
@@ -234,6 +255,10 @@ pub(crate) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    fn is_served_by(&self, key: &VerifyingKey) -> bool {
+        key.algorithms().contains(self.algorithm)
+    }
+
     /// Whether the key's certificate has the wanted thumbprint. Some issuers publish it as the key's identifier.
     fn is_certified(&self, key: &VerifyingKey) -> bool {
         let is = |wanted: Option<&str>, known: Option<&str>| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::checks::{
-    Audience, ClaimCheck, Issuer, NamedCheck, NotSecurityEvent, NotSenderConstrained, RequiredClaims, TimeCheck,
+    Audience, Check, ClaimCheck, Issuer, NamedCheck, NotSecurityEvent, NotSenderConstrained, RequiredClaims, TimeCheck,
     TokenTypes, TokenView,
 };
 use crate::claims::{GrantReader, StandardGrants};
@@ -312,16 +312,16 @@ impl JwtVerifierBuilder {
             ));
         }
         self.required_claims.validate()?;
-        let mut checks: Vec<Box<dyn ClaimCheck>> = vec![Box::new(self.issuer.clone()), Box::new(self.audience.clone())];
-        checks.extend(self.time.each().map(boxed));
+        let mut checks = vec![Check::Issuer(self.issuer.clone()), Check::Audience(self.audience.clone())];
+        checks.extend(self.time.each().map(Check::Date));
         if !self.accept_sender_constrained {
-            checks.push(Box::new(NotSenderConstrained));
+            checks.push(Check::NotSenderConstrained(NotSenderConstrained));
         }
         if !self.required_claims.0.iter().any(|name| name == "events") {
-            checks.push(Box::new(NotSecurityEvent));
+            checks.push(Check::NotSecurityEvent(NotSecurityEvent));
         }
-        checks.extend(self.required_claims.each().map(boxed));
-        checks.extend(self.checks);
+        checks.extend(self.required_claims.each().map(|check| Check::Other(Box::new(check))));
+        checks.extend(self.checks.into_iter().map(Check::Other));
         Ok(JwtVerifier {
             issuer: self.issuer,
             audience: self.audience,
@@ -343,10 +343,6 @@ impl JwtVerifierBuilder {
             explain: self.explain,
         })
     }
-}
-
-fn boxed(check: impl ClaimCheck + 'static) -> Box<dyn ClaimCheck> {
-    Box::new(check)
 }
 
 impl fmt::Debug for JwtVerifierBuilder {

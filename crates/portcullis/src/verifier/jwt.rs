@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::catch_panic::catch_panic;
-use crate::checks::{Audience, ClaimCheck, Issuer, TokenTypes, TokenView};
+use crate::checks::{Audience, Check, Issuer, TokenTypes, TokenView};
 use crate::claims::{Claims, NumericDate};
 use crate::clock::Clock;
 use crate::credential::{Credential, Scheme};
@@ -50,7 +50,7 @@ pub struct JwtVerifier {
     pub(super) token_types: TokenTypes,
     pub(super) max_token_bytes: usize,
     /// The claim checks, in the order of their reasons: issuer, audience, time, then the rest.
-    pub(super) checks: Vec<Box<dyn ClaimCheck>>,
+    pub(super) checks: Vec<Check>,
     pub(super) common: Arc<Common>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) headers: HeaderMemo,
@@ -121,13 +121,13 @@ impl JwtVerifier {
         read: Option<Header>,
     ) -> Verification<'a> {
         let cached = self.begin_cached(credential);
-        cached.unwrap_or_else(|| go_on(JwtVerification::new(self, credential, token, read)))
+        cached.unwrap_or_else(|| JwtVerification::begin(self, credential, token, read))
     }
 
     /// Begins with what the cache has about the token. `None` when it has nothing.
     fn begin_cached<'a>(&'a self, credential: &Credential<'a>) -> Option<Verification<'a>> {
         let contents = self.cache.as_ref()?.get(credential.unverified_bytes())?;
-        Some(go_on(JwtVerification::of_cached(self, credential, contents)))
+        Some(JwtVerification::begin_cached(self, credential, contents))
     }
 
     /// Starts the search for the key of a token with this header.
@@ -202,18 +202,6 @@ impl JwtVerifier {
     }
 }
 
-/// Goes on as far as it is possible without waiting.
-fn go_on(begun: Result<JwtVerification<'_>, AuthError>) -> Verification<'_> {
-    let mut verification = match begun {
-        Ok(verification) => verification,
-        Err(error) => return Verification::Done(Err(error)),
-    };
-    match verification.at_hand() {
-        Some(result) => Verification::Done(result),
-        None => Verification::Waits(Box::pin(verification.wait())),
-    }
-}
-
 #[async_trait]
 impl Verifier for JwtVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
@@ -228,7 +216,7 @@ impl Verifier for JwtVerifier {
             return begun;
         }
         match self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes) {
-            Ok(token) => go_on(JwtVerification::new(self, credential, token, None)),
+            Ok(token) => JwtVerification::begin(self, credential, token, None),
             Err(error) => {
                 let refused = Self::check_scheme(credential).and(Err(error.into()));
                 Verification::Done(refused)

@@ -124,17 +124,23 @@ impl<P: KeyProvider + ?Sized> KeySearch<'_, P> {
         let key = answer.map_err(|_| AuthError::Server("the key provider panicked".into()))??;
         let other_id = matches!((key.id(), query.key_id()), (Some(found), Some(wanted)) if found != wanted);
         if other_id || !key.algorithms().contains(self.algorithm) {
-            // The provider's `Debug` stays out: it may show the address or the name of a vault.
-            tracing::error!(
-                issuer = self.issuer,
-                wanted = %self.algorithm,
-                other_id,
-                returned_id = key.id(),
-                returned_algorithms = %key.algorithms(),
-                "the key provider returned another key than it was asked for"
-            );
-            return Err(InvalidToken::UnknownKey.into());
+            return self.another_key(&key, other_id);
         }
         Ok(key)
+    }
+
+    /// Refuses a key that the provider was not asked for.
+    #[cold]
+    fn another_key(&self, key: &VerifyingKey, other_id: bool) -> Result<Arc<VerifyingKey>, AuthError> {
+        // The provider's `Debug` stays out: it may show the address or the name of a vault.
+        tracing::error!(
+            issuer = self.issuer,
+            wanted = %self.algorithm,
+            other_id,
+            returned_id = key.id(),
+            returned_algorithms = %key.algorithms(),
+            "the key provider returned another key than it was asked for"
+        );
+        Err(InvalidToken::UnknownKey.into())
     }
 }

@@ -75,29 +75,23 @@ enum HeaderOrigin {
 }
 
 impl<'a> JwtVerification<'a> {
-    /// Checks all that needs no key. `read` is the header, where that was read already.
-    pub(super) fn new(
+    /// Begins with the parts of a token, and goes on as far as it is possible without waiting. `read` is the header, where that was
+    /// read already.
+    pub(super) fn begin(
         verifier: &'a JwtVerifier,
         credential: &Credential<'a>,
         parts: Compact<'a>,
         read: Option<Header>,
-    ) -> Result<Self, AuthError> {
-        JwtVerifier::check_scheme(credential)?;
-        parts.check_size(verifier.max_token_bytes)?;
-        let (header, origin) = match verifier.headers.recall(&parts) {
-            // The type of a header in a cache was checked, and the accepted types do not change.
-            Some(header) => (header, HeaderOrigin::Known),
-            None => {
-                let (header, counts) = match read {
-                    Some(header) => (header, false),
-                    None => read_header(&parts, &verifier.long_headers)?,
-                };
-                verifier.token_types.check(&header)?;
-                (Arc::new(header), HeaderOrigin::Read { counts })
-            }
+    ) -> Verification<'a> {
+        let (header, origin) = match Self::header_of(verifier, credential, &parts, read) {
+            Ok(found) => found,
+            Err(error) => return Verification::Done(Err(error)),
         };
-        let algorithm = allowed_algorithm(&header, verifier.algorithms)?;
-        Ok(Self {
+        let algorithm = match allowed_algorithm(&header, verifier.algorithms) {
+            Ok(algorithm) => algorithm,
+            Err(error) => return Verification::Done(Err(error.into())),
+        };
+        Self {
             verifier,
             text: parts.text(),
             cached: None,
@@ -108,19 +102,25 @@ impl<'a> JwtVerification<'a> {
             algorithm,
             is_binding_left_to_gate: credential.is_binding_left_to_gate(),
             tries: Tries::default(),
-        })
+        }
+        .run()
     }
 
-    /// Begins with what the cache has about a token.
-    pub(super) fn of_cached(
+    /// Begins with what the cache has about a token, like [`Self::begin`].
+    pub(super) fn begin_cached(
         verifier: &'a JwtVerifier,
         credential: &Credential<'a>,
         contents: Arc<TokenContents>,
-    ) -> Result<Self, AuthError> {
-        JwtVerifier::check_scheme(credential)?;
-        let header = &contents.signed.as_ref().ok_or_else(no_header)?.header;
-        let algorithm = allowed_algorithm(header, verifier.algorithms)?;
-        Ok(Self {
+    ) -> Verification<'a> {
+        let checked = JwtVerifier::check_scheme(credential).and_then(|()| {
+            let header = &contents.signed.as_ref().ok_or_else(no_header)?.header;
+            Ok(allowed_algorithm(header, verifier.algorithms)?)
+        });
+        let algorithm = match checked {
+            Ok(algorithm) => algorithm,
+            Err(error) => return Verification::Done(Err(error)),
+        };
+        Self {
             verifier,
             text: credential.unverified_bytes(),
             cached: Some(contents),
@@ -131,11 +131,51 @@ impl<'a> JwtVerification<'a> {
             algorithm,
             is_binding_left_to_gate: credential.is_binding_left_to_gate(),
             tries: Tries::default(),
-        })
+        }
+        .run()
+    }
+
+    /// The header of a token, after the checks that need no key.
+    fn header_of(
+        verifier: &JwtVerifier,
+        credential: &Credential<'a>,
+        parts: &Compact<'a>,
+        read: Option<Header>,
+    ) -> Result<(Arc<Header>, HeaderOrigin), AuthError> {
+        JwtVerifier::check_scheme(credential)?;
+        parts.check_size(verifier.max_token_bytes)?;
+        // The type of a header in a cache was checked, and the accepted types do not change.
+        match verifier.headers.recall(parts) {
+            Some(header) => Ok((header, HeaderOrigin::Known)),
+            None => Self::new_header(verifier, parts, read),
+        }
+    }
+
+    #[cold]
+    fn new_header(
+        verifier: &JwtVerifier,
+        parts: &Compact<'a>,
+        read: Option<Header>,
+    ) -> Result<(Arc<Header>, HeaderOrigin), AuthError> {
+        let (header, counts) = match read {
+            Some(header) => (header, false),
+            None => read_header(parts, &verifier.long_headers)?,
+        };
+        verifier.token_types.check(&header)?;
+        Ok((Arc::new(header), HeaderOrigin::Read { counts }))
+    }
+
+    /// Goes on as far as it is possible without waiting.
+    #[inline]
+    fn run(mut self) -> Verification<'a> {
+        match self.at_hand() {
+            Some(result) => Verification::Done(result),
+            None => Verification::Waits(Box::pin(self.wait())),
+        }
     }
 
     /// Goes on as long as keys are at hand. Returns the result; `None` when the next key is not at hand.
-    pub(super) fn at_hand(&mut self) -> Option<Result<Verified, AuthError>> {
+    fn at_hand(&mut self) -> Option<Result<Verified, AuthError>> {
         loop {
             let answer = match self.search() {
                 Ok(search) => search.find_at_hand(&self.tries)?,
@@ -149,7 +189,7 @@ impl<'a> JwtVerification<'a> {
     }
 
     /// Waits for the keys that are not at hand.
-    pub(super) async fn wait(mut self) -> Result<Verified, AuthError> {
+    async fn wait(mut self) -> Result<Verified, AuthError> {
         let mut answer = self.search()?.find_waiting(&self.tries).await;
         loop {
             if let Some(done) = self.go_on(answer) {
@@ -171,30 +211,45 @@ impl<'a> JwtVerification<'a> {
 
     /// Takes one step with the key provider's answer. Returns the result, or `None` when a further key is needed.
     fn go_on(&mut self, answer: Result<Arc<VerifyingKey>, AuthError>) -> Option<Result<Verified, AuthError>> {
-        let mut key = match self.tries.key_of(answer) {
+        let key = match self.tries.key_of(answer) {
             Ok(key) => key,
             Err(error) => return Some(Err(error)),
         };
-        if let Some(contents) = self.cached.take() {
-            if key.as_ref().is_some_and(|key| contents.is_signed_with(key)) {
-                self.verifier.count_lookup(TokenCacheOutcome::Hit);
-                return Some(self.checked(contents, false));
-            }
-            let first = self.first.take().or_else(|| key.clone());
-            if let (Some(found), Some(signed)) = (key, &contents.signed)
-                && self.tries.note(found, &signed.header)
-            {
-                (self.cached, self.first) = (Some(contents), first);
-                return None;
-            }
-            // The key of the cached token was withdrawn or replaced. The search begins anew, to check the signature.
-            match Compact::parse(self.text, self.verifier.max_token_bytes) {
-                Ok(parts) => self.parts = Some(parts),
-                Err(error) => return Some(Err(error.into())),
-            }
-            self.header = contents.signed.as_ref().map(|signed| Arc::clone(&signed.header));
-            (key, self.tries) = (first, Tries::default());
+        match self.cached.take() {
+            Some(contents) => self.go_on_cached(contents, key),
+            None => self.go_on_with(key),
         }
+    }
+
+    /// Takes one step with the next key for a token that is cached.
+    fn go_on_cached(
+        &mut self,
+        contents: Arc<TokenContents>,
+        key: Option<Arc<VerifyingKey>>,
+    ) -> Option<Result<Verified, AuthError>> {
+        if key.as_ref().is_some_and(|key| contents.is_signed_with(key)) {
+            self.verifier.count_lookup(TokenCacheOutcome::Hit);
+            return Some(self.checked(contents, false));
+        }
+        let first = self.first.take().or_else(|| key.clone());
+        if let (Some(found), Some(signed)) = (key, &contents.signed)
+            && self.tries.note(found, &signed.header)
+        {
+            (self.cached, self.first) = (Some(contents), first);
+            return None;
+        }
+        // The key of the cached token was withdrawn or replaced. The search begins anew, to check the signature.
+        match Compact::parse(self.text, self.verifier.max_token_bytes) {
+            Ok(parts) => self.parts = Some(parts),
+            Err(error) => return Some(Err(error.into())),
+        }
+        self.header = contents.signed.as_ref().map(|signed| Arc::clone(&signed.header));
+        self.tries = Tries::default();
+        self.go_on_with(first)
+    }
+
+    /// Checks the signature with the next key.
+    fn go_on_with(&mut self, key: Option<Arc<VerifyingKey>>) -> Option<Result<Verified, AuthError>> {
         let Some(key) = key else { return Some(Err(InvalidToken::BadSignature.into())) };
         if self.tries.is_empty() {
             self.verifier.count_lookup(TokenCacheOutcome::Miss);
@@ -219,7 +274,8 @@ impl<'a> JwtVerification<'a> {
         let (evidence, common) = (Evidence::Signature, Arc::clone(&self.verifier.common));
         // Claims are large, so they are read where they stay.
         let mut contents = Arc::new(TokenContents { claims: Claims::empty(), evidence, signed, common });
-        self.verifier.read_claims(&mut Arc::make_mut(&mut contents).claims, payload, signature)?;
+        let claims = &mut Arc::get_mut(&mut contents).ok_or_else(no_header)?.claims;
+        self.verifier.read_claims(claims, payload, signature)?;
         Ok(contents)
     }
 
