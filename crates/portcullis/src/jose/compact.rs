@@ -41,6 +41,14 @@ impl<'t> Compact<'t> {
         Ok(Self { text, first, second })
     }
 
+    /// Splits a token with this encoded header and a signature of so many characters. It does not look for more dots.
+    #[inline]
+    pub(crate) fn split_with(text: &'t [u8], header: &[u8], signature_bytes: usize) -> Option<Self> {
+        let (first, second) = (header.len(), text.len().checked_sub(signature_bytes)?.checked_sub(1)?);
+        let is_split = first < second && text.get(second) == Some(&b'.') && text.get(first) == Some(&b'.');
+        (is_split && text.starts_with(header)).then_some(Self { text, first, second })
+    }
+
     /// Checks that the token has at most `max_bytes`.
     pub(crate) fn check_size(&self, max_bytes: usize) -> Result<(), InvalidToken> {
         check_size(self.text, max_bytes)

@@ -1,6 +1,6 @@
-//! The cache of one header.
+//! The cache of headers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 
@@ -9,23 +9,65 @@ use crate::jose::Header;
 use crate::jose::compact::Compact;
 use crate::verifier::allowance::{Allowance, UsedUp};
 
-/// Caches the header of the last good token, by its encoded text. An issuer writes the same header, byte for byte, until it
-/// changes its key, so it is decoded and parsed only once.
+/// The number of headers that stay in the cache.
+const FIRST: usize = 4;
+
+/// Caches headers of good tokens by their encoded text: the first ones, and the last one. An issuer writes the same header, byte for
+/// byte, until it changes its key, so it is decoded and parsed only once.
 ///
-/// Only headers of tokens with a good signature are cached, so forged tokens cannot replace the entry. Their type and
+/// Only headers of tokens with a good signature are cached, so forged tokens cannot replace an entry. Their type and
 /// algorithm were checked, so that is not repeated.
 #[derive(Default)]
-pub(super) struct HeaderMemo(ArcSwapOption<(Box<[u8]>, Arc<Header>)>);
+pub(super) struct HeaderMemo {
+    /// Reading them takes no lock and writes nothing.
+    first: [OnceLock<Known>; FIRST],
+    last: ArcSwapOption<Known>,
+}
+
+struct Known {
+    encoded: Box<[u8]>,
+    header: Arc<Header>,
+    /// The length of an encoded signature under this header.
+    signature_bytes: usize,
+}
 
 impl HeaderMemo {
+    /// Splits a token with one of the first headers without a search for dots. Its payload or its signature may have more dots.
+    #[inline]
+    pub(super) fn split<'t>(&self, token: &'t [u8]) -> Option<(Compact<'t>, &Arc<Header>)> {
+        let mut known = self.first.iter().map_while(OnceLock::get);
+        known
+            .find_map(|known| Some((Compact::split_with(token, &known.encoded, known.signature_bytes)?, &known.header)))
+    }
+
     /// Returns the token's header from the cache.
     pub(super) fn recall(&self, token: &Compact<'_>) -> Option<Arc<Header>> {
-        self.0.load().as_ref().filter(|known| *known.0 == *token.encoded_header()).map(|known| Arc::clone(&known.1))
+        let is_it = |known: &&Known| *known.encoded == *token.encoded_header();
+        if let Some(known) = self.first.iter().map_while(OnceLock::get).find(is_it) {
+            return Some(Arc::clone(&known.header));
+        }
+        self.last.load().as_deref().filter(is_it).map(|known| Arc::clone(&known.header))
     }
 
     /// Caches the header of a token with a good signature, which was not in the cache.
+    #[cold]
     pub(super) fn remember(&self, token: &Compact<'_>, header: &Arc<Header>) {
-        self.0.store(Some(Arc::new((token.encoded_header().into(), Arc::clone(header)))));
+        let mut known = Known {
+            encoded: token.encoded_header().into(),
+            header: Arc::clone(header),
+            signature_bytes: token.encoded_signature().len(),
+        };
+        for first in &self.first {
+            match first.set(known) {
+                Ok(()) => return,
+                Err(refused) => known = refused,
+            }
+            // Another thread was faster.
+            if first.get().is_some_and(|first| first.encoded == known.encoded) {
+                return;
+            }
+        }
+        self.last.store(Some(Arc::new(known)));
     }
 }
 

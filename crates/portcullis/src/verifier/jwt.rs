@@ -121,7 +121,7 @@ impl JwtVerifier {
         read: Option<Header>,
     ) -> Verification<'a> {
         let cached = self.begin_cached(credential);
-        cached.unwrap_or_else(|| JwtVerification::begin(self, credential, token, read))
+        cached.unwrap_or_else(|| JwtVerification::begin_split(self, credential, token, read))
     }
 
     /// Begins with what the cache has about the token. `None` when it has nothing.
@@ -215,13 +215,7 @@ impl Verifier for JwtVerifier {
         if let Some(begun) = self.begin_cached(credential) {
             return begun;
         }
-        match self.opaque_prefixes.parse(credential.unverified_bytes(), self.max_token_bytes) {
-            Ok(token) => JwtVerification::begin(self, credential, token, None),
-            Err(error) => {
-                let refused = Self::check_scheme(credential).and(Err(error.into()));
-                Verification::Done(refused)
-            }
-        }
+        JwtVerification::begin(self, credential)
     }
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {

@@ -58,6 +58,8 @@ pub(super) struct JwtVerification<'a> {
     first: Option<Arc<VerifyingKey>>,
     /// The parts of the token and its header, unless it is cached.
     parts: Option<Compact<'a>>,
+    /// Whether the payload or the signature may have more dots, which none of a good token has.
+    may_have_more_dots: bool,
     header: Option<Arc<Header>>,
     origin: HeaderOrigin,
     algorithm: Algorithm,
@@ -75,35 +77,65 @@ enum HeaderOrigin {
 }
 
 impl<'a> JwtVerification<'a> {
-    /// Begins with the parts of a token, and goes on as far as it is possible without waiting. `read` is the header, where that was
-    /// read already.
-    pub(super) fn begin(
+    /// Begins with the text of a token, and goes on as far as it is possible without waiting.
+    pub(super) fn begin(verifier: &'a JwtVerifier, credential: &Credential<'a>) -> Verification<'a> {
+        let text = credential.unverified_bytes();
+        // The type of a header in a cache was checked, and the accepted types do not change.
+        let Some((parts, header)) = verifier.headers.split(text) else {
+            return match verifier.opaque_prefixes.parse(text, verifier.max_token_bytes) {
+                Ok(parts) => Self::begin_split(verifier, credential, parts, None),
+                Err(error) => Verification::Done(JwtVerifier::check_scheme(credential).and(Err(error.into()))),
+            };
+        };
+        let checked = JwtVerifier::check_scheme(credential)
+            .and_then(|()| Ok(parts.check_size(verifier.max_token_bytes)?))
+            .and_then(|()| Ok(allowed_algorithm(header, verifier.algorithms)?));
+        match checked {
+            Ok(algorithm) => {
+                let header = (Arc::clone(header), HeaderOrigin::Known);
+                Self { may_have_more_dots: true, ..Self::of_parts(verifier, credential, parts, header, algorithm) }
+                    .run()
+            }
+            Err(error) => Verification::Done(Err(error)),
+        }
+    }
+
+    /// Begins with the parts of a token, like [`Self::begin`]. `read` is the header, where that was read already.
+    pub(super) fn begin_split(
         verifier: &'a JwtVerifier,
         credential: &Credential<'a>,
         parts: Compact<'a>,
         read: Option<Header>,
     ) -> Verification<'a> {
-        let (header, origin) = match Self::header_of(verifier, credential, &parts, read) {
-            Ok(found) => found,
-            Err(error) => return Verification::Done(Err(error)),
-        };
-        let algorithm = match allowed_algorithm(&header, verifier.algorithms) {
-            Ok(algorithm) => algorithm,
-            Err(error) => return Verification::Done(Err(error.into())),
-        };
+        let read = Self::header_of(verifier, credential, &parts, read)
+            .and_then(|read| Ok((allowed_algorithm(&read.0, verifier.algorithms)?, read)));
+        match read {
+            Ok((algorithm, header)) => Self::of_parts(verifier, credential, parts, header, algorithm).run(),
+            Err(error) => Verification::Done(Err(error)),
+        }
+    }
+
+    #[inline]
+    fn of_parts(
+        verifier: &'a JwtVerifier,
+        credential: &Credential<'a>,
+        parts: Compact<'a>,
+        (header, origin): (Arc<Header>, HeaderOrigin),
+        algorithm: Algorithm,
+    ) -> Self {
         Self {
             verifier,
             text: parts.text(),
             cached: None,
             first: None,
             parts: Some(parts),
+            may_have_more_dots: false,
             header: Some(header),
             origin,
             algorithm,
             is_binding_left_to_gate: credential.is_binding_left_to_gate(),
             tries: Tries::default(),
         }
-        .run()
     }
 
     /// Begins with what the cache has about a token, like [`Self::begin`].
@@ -126,6 +158,7 @@ impl<'a> JwtVerification<'a> {
             cached: Some(contents),
             first: None,
             parts: None,
+            may_have_more_dots: false,
             header: None,
             origin: HeaderOrigin::Known,
             algorithm,
@@ -144,7 +177,6 @@ impl<'a> JwtVerification<'a> {
     ) -> Result<(Arc<Header>, HeaderOrigin), AuthError> {
         JwtVerifier::check_scheme(credential)?;
         parts.check_size(verifier.max_token_bytes)?;
-        // The type of a header in a cache was checked, and the accepted types do not change.
         match verifier.headers.recall(parts) {
             Some(header) => Ok((header, HeaderOrigin::Known)),
             None => Self::new_header(verifier, parts, read),
@@ -169,9 +201,29 @@ impl<'a> JwtVerification<'a> {
     #[inline]
     fn run(mut self) -> Verification<'a> {
         match self.at_hand() {
+            Some(Err(error)) if self.may_have_more_dots => Verification::Done(Err(self.reason(error))),
             Some(result) => Verification::Done(result),
-            None => Verification::Waits(Box::pin(self.wait())),
+            None => self.into_waiting(),
         }
+    }
+
+    /// The reason for a refusal, where the number of dots was not looked at: it comes first.
+    #[cold]
+    fn reason(&self, found: AuthError) -> AuthError {
+        match self.verifier.opaque_prefixes.parse(self.text, self.verifier.max_token_bytes) {
+            Ok(_) => found,
+            Err(error) => error.into(),
+        }
+    }
+
+    #[cold]
+    fn into_waiting(self) -> Verification<'a> {
+        if self.may_have_more_dots
+            && let Err(error) = self.verifier.opaque_prefixes.parse(self.text, self.verifier.max_token_bytes)
+        {
+            return Verification::Done(Err(error.into()));
+        }
+        Verification::Waits(Box::pin(self.wait()))
     }
 
     /// Goes on as long as keys are at hand. Returns the result; `None` when the next key is not at hand.
