@@ -44,6 +44,7 @@ impl TimeCheck {
         DateClaim::ALL.iter().map(|claim| OneTimeCheck { times: self.clone(), claim: *claim })
     }
 
+    #[inline]
     fn check_one(&self, claim: DateClaim, claims: &Claims, now: NumericDate) -> Result<(), InvalidToken> {
         let is_later = |date: Option<NumericDate>| date.is_some_and(|date| date > now.saturating_add(self.leeway));
         match claim {

@@ -71,10 +71,16 @@ impl NumericDate {
     }
 
     /// Reads the JSON text of a number. Returns `None` for other values and for numbers outside 64 bits.
+    #[inline]
     pub(crate) fn parse(json: &str) -> Option<Self> {
-        if let Some(seconds) = small_integer(json) {
-            return Some(Self { seconds, nanos: 0 });
+        match small_integer(json) {
+            Some(seconds) => Some(Self { seconds, nanos: 0 }),
+            None => Self::parse_any(json),
         }
+    }
+
+    #[cold]
+    fn parse_any(json: &str) -> Option<Self> {
         if let Ok(seconds) = serde_json::from_str::<i64>(json) {
             return Some(Self { seconds, nanos: 0 });
         }

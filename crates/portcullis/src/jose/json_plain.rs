@@ -17,7 +17,7 @@ pub(super) fn index(text: &str, max_members: usize, members: &mut Members) -> Op
     u32::try_from(text.len()).ok()?.checked_add(WINDOW)?;
     let max_members = max_members.min(MAX_MEMBERS);
     let mut window = Window::new(text.as_bytes());
-    let mut cursor = Cursor { at: 0, block: 0, found: window.quotes[0] };
+    let mut cursor = Cursor { at: 0 };
     // Two members of different kinds have different names.
     let mut kinds = 0_u64;
     cursor.expect(b'{', &window)?;
@@ -125,16 +125,12 @@ fn after_integer(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Where a text is read. It is passed by value and its methods are inlined, so that it stays in registers. Each method returns
+/// Where a text is read. It is passed by value and its methods are inlined, so that it stays in a register. Each method returns
 /// `None` at a text that is not valid, or not plain.
 #[derive(Clone, Copy)]
 struct Cursor {
     /// The position of the next byte.
     at: u32,
-    /// The block of the window in which the next quote is searched.
-    block: u32,
-    /// The quotes of the block that were not returned yet.
-    found: u64,
 }
 
 impl Cursor {
@@ -175,29 +171,14 @@ impl Cursor {
         Some(name)
     }
 
-    /// Reads a string, which starts here, and returns the position of what is between its quotes. There are no escapes, so the
-    /// quotes of the text start and end a string in turn.
+    /// Reads a string, whose opening quote is here, and returns the position of what is between its quotes. There are no escapes,
+    /// so the next quote is the closing one.
     #[inline(always)]
     fn string(&mut self, window: &mut Window<'_>) -> Option<Span> {
-        let (opening, closing) = (self.quote(window)?, self.quote(window)?);
-        self.at = closing + 1;
-        Some(Span { start: opening + 1, end: closing })
-    }
-
-    /// Returns the position of the next quote.
-    #[inline(always)]
-    fn quote(&mut self, window: &mut Window<'_>) -> Option<u32> {
-        while self.found == 0 {
-            self.block += 1;
-            if self.block == BLOCKS {
-                window.move_on()?;
-                self.block = 0;
-            }
-            self.found = window.quotes.get(self.block as usize).copied()?;
-        }
-        let position = window.start + self.block * BLOCK + self.found.trailing_zeros();
-        self.found &= self.found - 1;
-        Some(position)
+        let start = self.at + 1;
+        let end = window.quote(start)?;
+        self.at = end + 1;
+        Some(Span { start, end })
     }
 }
 
@@ -225,6 +206,36 @@ impl<'t> Window<'t> {
         let mut window = Self { text, start: 0, quotes: [0; BLOCKS as usize], has_other: false };
         window.look();
         window
+    }
+
+    /// Returns the position of the first quote that is not before `from`, which is not before the window.
+    #[inline(always)]
+    fn quote(&mut self, from: u32) -> Option<u32> {
+        let quotes = self.quotes.get(((from - self.start) / BLOCK) as usize).copied().unwrap_or_default();
+        let found = quotes & u64::MAX << (from % BLOCK);
+        if found == 0 {
+            return self.quote_in_later_block(from);
+        }
+        Some(from / BLOCK * BLOCK + found.trailing_zeros())
+    }
+
+    #[inline(never)]
+    fn quote_in_later_block(&mut self, from: u32) -> Option<u32> {
+        if from - self.start >= WINDOW {
+            self.move_on()?;
+            return self.quote(from);
+        }
+        let mut block = from / BLOCK;
+        loop {
+            block += 1;
+            if block % BLOCKS == 0 {
+                self.move_on()?;
+            }
+            let found = self.quotes.get((block % BLOCKS) as usize).copied()?;
+            if found != 0 {
+                return Some(block * BLOCK + found.trailing_zeros());
+            }
+        }
     }
 
     /// Moves to the next part. Returns `None` at the end of the text.
@@ -312,9 +323,13 @@ mod tests {
                 };
                 let text: Vec<u8> = (0..length).map(at).collect();
                 let mut window = Window::new(&text);
-                let mut cursor = Cursor { at: 0, block: 0, found: window.quotes[0] };
-                let quotes = std::iter::from_fn(|| cursor.quote(&mut window));
-                let found: Vec<usize> = quotes.map(|at| at as usize).collect();
+                let mut from = 0;
+                let quotes = std::iter::from_fn(|| {
+                    let found = window.quote(from)?;
+                    from = found + 1;
+                    Some(found as usize)
+                });
+                let found: Vec<usize> = quotes.collect();
                 let expected: Vec<usize> = (0..length).filter(|at| text[*at] == b'"').collect();
                 assert_eq!(found, expected);
             }
