@@ -31,11 +31,14 @@ impl NumericDate {
 
     /// Adds `duration`. Dates after the last one count as the last one.
     #[must_use]
+    #[inline]
     pub fn saturating_add(self, duration: Duration) -> Self {
-        let nanos = self.nanos + duration.subsec_nanos();
-        let carry = i64::from(nanos / 1_000_000_000);
         let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        Self { seconds: self.seconds.saturating_add(seconds).saturating_add(carry), nanos: nanos % 1_000_000_000 }
+        let (seconds, nanos) = (self.seconds.saturating_add(seconds), self.nanos + duration.subsec_nanos());
+        match nanos.checked_sub(1_000_000_000) {
+            None => Self { seconds, nanos },
+            Some(nanos) => Self { seconds: seconds.saturating_add(1), nanos },
+        }
     }
 
     /// Returns the time since `earlier`, or zero when `earlier` is later.

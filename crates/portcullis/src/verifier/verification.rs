@@ -146,12 +146,30 @@ impl<'a> JwtVerification<'a> {
     ) -> Verification<'a> {
         let checked = JwtVerifier::check_scheme(credential).and_then(|()| {
             let header = &contents.signed.as_ref().ok_or_else(no_header)?.header;
-            Ok(allowed_algorithm(header, verifier.algorithms)?)
+            Ok((header, allowed_algorithm(header, verifier.algorithms)?))
         });
-        let algorithm = match checked {
-            Ok(algorithm) => algorithm,
+        let (header, algorithm) = match checked {
+            Ok(checked) => checked,
             Err(error) => return Verification::Done(Err(error)),
         };
+        let answer = verifier.key_search(header, algorithm).find_at_hand(&Tries::default());
+        match answer {
+            Some(Ok(key)) if contents.is_signed_with(&key) => {
+                let is_binding_left_to_gate = credential.is_binding_left_to_gate();
+                Verification::Done(hit(verifier, credential.unverified_bytes(), is_binding_left_to_gate, contents))
+            }
+            answer => Self::of_cached(verifier, credential, contents, algorithm).go_on_from(answer),
+        }
+    }
+
+    /// The verification of a token that is cached, whose key is not at hand, or not the one that verified it.
+    #[cold]
+    fn of_cached(
+        verifier: &'a JwtVerifier,
+        credential: &Credential<'a>,
+        contents: Arc<TokenContents>,
+        algorithm: Algorithm,
+    ) -> Self {
         Self {
             verifier,
             text: credential.unverified_bytes(),
@@ -165,7 +183,16 @@ impl<'a> JwtVerification<'a> {
             is_binding_left_to_gate: credential.is_binding_left_to_gate(),
             tries: Tries::default(),
         }
-        .run()
+    }
+
+    /// Goes on with the first answer of the key provider; `None` when it is not at hand.
+    #[cold]
+    fn go_on_from(mut self, answer: Option<Result<Arc<VerifyingKey>, AuthError>>) -> Verification<'a> {
+        match answer.map(|answer| self.go_on(answer)) {
+            Some(Some(result)) => Verification::Done(result),
+            Some(None) => self.run(),
+            None => self.into_waiting(),
+        }
     }
 
     /// The header of a token, after the checks that need no key.
@@ -280,8 +307,7 @@ impl<'a> JwtVerification<'a> {
         key: Option<Arc<VerifyingKey>>,
     ) -> Option<Result<Verified, AuthError>> {
         if key.as_ref().is_some_and(|key| contents.is_signed_with(key)) {
-            self.verifier.count_lookup(TokenCacheOutcome::Hit);
-            return Some(self.checked(contents, false));
+            return Some(hit(self.verifier, self.text, self.is_binding_left_to_gate, contents));
         }
         let first = self.first.take().or_else(|| key.clone());
         if let (Some(found), Some(signed)) = (key, &contents.signed)
@@ -308,7 +334,7 @@ impl<'a> JwtVerification<'a> {
         }
         let (Some(parts), Some(header)) = (&self.parts, &self.header) else { return Some(Err(no_header())) };
         match parts.verify(&key, self.algorithm) {
-            Ok(()) => Some(self.read(key).and_then(|contents| self.checked(contents, true))),
+            Ok(()) => Some(self.read(key).and_then(|contents| self.checked(contents))),
             Err(InvalidToken::BadSignature) if self.tries.note(key, header) => None,
             Err(error) => Some(Err(error.into())),
         }
@@ -331,8 +357,8 @@ impl<'a> JwtVerification<'a> {
         Ok(contents)
     }
 
-    /// Checks the claims of a token with a good signature. `is_new` tells whether the token is not in the cache.
-    fn checked(&self, contents: Arc<TokenContents>, is_new: bool) -> Result<Verified, AuthError> {
+    /// Checks the claims of a token with a good signature that is not in the cache.
+    fn checked(&self, contents: Arc<TokenContents>) -> Result<Verified, AuthError> {
         let verifier = self.verifier;
         if self.origin == (HeaderOrigin::Read { counts: true }) {
             verifier.long_headers.give_back();
@@ -340,14 +366,25 @@ impl<'a> JwtVerification<'a> {
         let now = verifier.clock.now();
         let checked = verifier.check_claims(&contents, now, self.is_binding_left_to_gate);
         if let Some(cache) = &verifier.cache {
-            if is_new {
-                cache.insert(self.text, &contents, now, verifier.leeway);
-            } else if matches!(checked, Err(AuthError::InvalidToken(InvalidToken::Expired))) {
-                cache.forget(self.text);
-            }
+            cache.insert(self.text, &contents, now, verifier.leeway);
         }
         checked.map(|()| Verified::from_token(contents))
     }
+}
+
+/// Checks the claims of a cached token, whose key is still valid.
+fn hit(
+    verifier: &JwtVerifier,
+    text: &[u8],
+    is_binding_left_to_gate: bool,
+    contents: Arc<TokenContents>,
+) -> Result<Verified, AuthError> {
+    verifier.count_lookup(TokenCacheOutcome::Hit);
+    let checked = verifier.check_claims(&contents, verifier.clock.now(), is_binding_left_to_gate);
+    if let (Some(cache), Err(AuthError::InvalidToken(InvalidToken::Expired))) = (&verifier.cache, &checked) {
+        cache.forget(text);
+    }
+    checked.map(|()| Verified::from_token(contents))
 }
 
 /// A token is split or cached, and has its header then, so this does not happen.
