@@ -4,8 +4,8 @@ mod actors;
 mod authorization_details;
 mod grants;
 mod numeric_date;
+mod read_as;
 mod scope_hierarchy;
-mod type_mismatch;
 mod typed;
 
 use std::borrow::Cow;
@@ -20,7 +20,6 @@ pub use numeric_date::NumericDate;
 pub(crate) use scope_hierarchy::ScopeHierarchy;
 pub use typed::{FromClaims, NoClaims};
 
-use self::type_mismatch::TypeMismatch;
 use crate::error::InvalidToken;
 use crate::jose::json::{Depth, JsonError, JsonObject, Span, Text};
 
@@ -181,8 +180,8 @@ impl Claims {
     /// [`InvalidToken::InvalidClaims`] when the claims do not fit `C`. The log names the field of `C`. The error of serde is
     /// dropped, because it may repeat claims.
     pub fn deserialize<C: DeserializeOwned>(&self) -> Result<C, InvalidToken> {
-        serde_json::from_str(self.object.text()).map_err(|_| {
-            tracing::debug!(into = std::any::type_name::<C>(), because = %TypeMismatch::of::<C>(&self.object), "claims do not fit");
+        read_as::read(&self.object).map_err(|because| {
+            tracing::debug!(into = std::any::type_name::<C>(), %because, "claims do not fit");
             InvalidToken::InvalidClaims
         })
     }
