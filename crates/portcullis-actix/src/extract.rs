@@ -15,6 +15,9 @@ use crate::rejection::Rejection;
 use crate::state::{find_admission, find_gate, keep};
 use crate::view::view;
 
+/// What an extractor without a policy requires.
+static AUTHENTICATED: Policy = Policy::authenticated();
+
 /// A verified caller, with the claims as `C`. It dereferences to [`Verified`].
 ///
 /// [`MaybeAuth`] makes the credential optional. `Option<Auth>` does not: Actix turns every failure into `None`, so a
@@ -76,7 +79,7 @@ impl<C: FromClaims + 'static> FromRequest for Auth<C> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let (verified, claims) = extract(&request, &find_gate(&request)?, &Policy::authenticated()).await?;
+            let (verified, claims) = extract(&request, &find_gate(&request)?, &AUTHENTICATED).await?;
             Ok(Self { verified, claims })
         })
     }
@@ -90,7 +93,7 @@ impl<C: FromClaims + 'static> FromRequest for MaybeAuth<C> {
         let request = request.clone();
         Box::pin(async move {
             let (gate, known) = (find_gate(&request)?, find_admission(&request));
-            let caller = gate.extract_optional(&view(&request), known.as_ref(), &Policy::authenticated()).await?;
+            let caller = gate.extract_optional(&view(&request), known.as_ref(), &AUTHENTICATED).await?;
             keep(&request, caller.as_ref().and_then(|(caller, _)| Admission::to_keep(&gate, caller, known.as_ref())));
             Ok(Self(caller.map(|(verified, claims)| Auth { verified, claims })))
         })

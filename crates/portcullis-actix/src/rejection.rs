@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use portcullis::{Reason, Refusal};
 
@@ -73,13 +74,23 @@ pub(crate) fn response<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     body: String,
 ) -> HttpResponse {
-    let mut response = HttpResponse::build(status_code(status));
+    let mut response = HttpResponse::with_body(status_code(status), BoxBody::new(body));
     for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.append_header((name, value));
+        if let (Some(name), Ok(value)) = (name_of(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
         }
     }
-    response.body(body)
+    response
+}
+
+/// The name of a field, unless HTTP cannot send it. Those of most refusals are not parsed.
+fn name_of(name: &str) -> Option<HeaderName> {
+    match name {
+        "www-authenticate" => Some(WWW_AUTHENTICATE),
+        "cache-control" => Some(CACHE_CONTROL),
+        "content-type" => Some(CONTENT_TYPE),
+        other => HeaderName::try_from(other).ok(),
+    }
 }
 
 fn status_code(status: u16) -> StatusCode {

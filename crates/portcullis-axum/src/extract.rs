@@ -14,6 +14,9 @@ use crate::rejection::Rejection;
 use crate::state::{HasGate, find_gate};
 use crate::view::view;
 
+/// What an extractor without a policy requires.
+static AUTHENTICATED: Policy = Policy::authenticated();
+
 /// A verified caller, with the claims as `C`. It dereferences to [`Verified`].
 ///
 /// `Option<Auth<C>>` makes the credential optional. `None` means that the request has none. A bad credential is still
@@ -68,7 +71,7 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let (verified, claims) = extract(parts, state, &Policy::authenticated()).await?;
+        let (verified, claims) = extract(parts, state, &AUTHENTICATED).await?;
         Ok(Self { verified, claims })
     }
 }
@@ -82,7 +85,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
         let (gate, known) = (find_gate(parts, state)?, parts.extensions.get());
-        let caller = gate.extract_optional(&view(parts), known, &Policy::authenticated()).await?;
+        let caller = gate.extract_optional(&view(parts), known, &AUTHENTICATED).await?;
         let kept = caller.as_ref().and_then(|(caller, _)| Admission::to_keep(gate, caller, known));
         keep(parts, kept);
         Ok(caller.map(|(verified, claims)| Self { verified, claims }))

@@ -1,16 +1,15 @@
 //! The guard as a tower layer.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::request::Parts;
 use http::{Extensions, Request, Response, Uri};
 use http_body::Body;
-use portcullis::adapter::{Admission, Decision, Guard};
-use portcullis::{Gate, Policy, Refusal};
+use portcullis::adapter::{Admission, ClientCertificate, Decision, Guard, RequestView};
+use portcullis::{Gate, Policy};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -134,16 +133,49 @@ impl AuthLayer {
         Self { guard: Arc::new(change(Arc::unwrap_or_clone(self.guard))), ..self }
     }
 
-    fn view<'a>(&self, parts: &'a Parts, body: &impl Body) -> PartsView<'a> {
-        let view = PartsView::new(parts).with_body(body);
-        let view = match (self.original_uri)(&parts.extensions) {
-            Some(uri) => view.with_original_uri(uri),
-            None => view,
-        };
-        match (self.peer_address)(&parts.extensions) {
-            Some(address) => view.with_peer_address(address),
-            None => view,
+}
+
+/// A request as the layer sees it. The functions that find the URI and the peer run where these are needed, which they are not
+/// for most requests. A panic there is caught like any other of the service's code that the gate calls.
+struct LayerView<'a> {
+    view: PartsView<'a>,
+    extensions: &'a Extensions,
+    layer: &'a AuthLayer,
+}
+
+impl RequestView for LayerView<'_> {
+    fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
+        self.view.header(name, visit);
+    }
+
+    fn method(&self) -> Cow<'_, str> {
+        self.view.method()
+    }
+
+    fn original_path(&self) -> Option<Cow<'_, str>> {
+        match (self.layer.original_uri)(self.extensions) {
+            Some(uri) => Some(uri.path().into()),
+            None => self.view.original_path(),
         }
+    }
+
+    fn query(&self) -> Option<Cow<'_, str>> {
+        match (self.layer.original_uri)(self.extensions) {
+            Some(uri) => uri.query().map(Cow::Borrowed),
+            None => self.view.query(),
+        }
+    }
+
+    fn may_have_unannounced_body(&self) -> bool {
+        self.view.may_have_unannounced_body()
+    }
+
+    fn client_certificate(&self) -> Option<ClientCertificate> {
+        self.view.client_certificate()
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        (self.layer.peer_address)(self.extensions)
     }
 }
 
@@ -190,11 +222,8 @@ where
         Box::pin(async move {
             let guard = &layer.guard;
             let (mut parts, body) = request.into_parts();
-            // `with_original_uri` and `with_peer_address` call the user's code. A panic would drop the connection.
-            let Ok(view) = catch_unwind(AssertUnwindSafe(|| layer.view(&parts, &body))) else {
-                let refusal = Refusal::misconfigured("a function that finds the URI or the peer of a request panicked");
-                return Ok(response(refusal).map(AuthBody::of_refusal));
-            };
+            let view = PartsView::new(&parts).with_body(&body);
+            let view = LayerView { view, extensions: &parts.extensions, layer: &layer };
             let decision = guard.admit(&view, parts.extensions.get()).await;
             let admission = match decision {
                 Ok(Decision::Pass(admission)) => admission,

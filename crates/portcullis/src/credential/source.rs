@@ -354,22 +354,17 @@ fn read_credentials<'a>(
 ) -> Result<Found<'a>, Unreadable> {
     let malformed = Unreadable::from(malformed);
     let value = trim(value);
-    let length_of_token = |bytes: &[u8]| bytes.iter().take_while(|byte| is_token_byte(**byte)).count();
-    let scheme_length = match value {
-        // The usual case. All its bytes may be in the name of a scheme.
-        [b'B', b'e', b'a', b'r', b'e', b'r', b' ', ..] => Scheme::Bearer.name().len(),
-        _ => length_of_token(value.get(..=MAX_BYTES_OF_SCHEME).unwrap_or(value)),
+    let (scheme, rest) = match value.strip_prefix(b"Bearer") {
+        // The usual case.
+        Some(rest @ [b' ', ..]) => (Scheme::Bearer, rest),
+        _ => match read_scheme(value).ok_or(malformed)? {
+            (Some(scheme), rest) => (scheme, rest),
+            (None, _) => return Ok(Found::Nothing),
+        },
     };
-    let (scheme, rest) = value.split_at_checked(scheme_length).ok_or(malformed)?;
-    if scheme.is_empty() || scheme.len() > MAX_BYTES_OF_SCHEME || !matches!(rest.first(), None | Some(b' ')) {
-        return Err(malformed);
+    if !schemes.contains(&scheme) {
+        return Ok(Found::NotUnderstood);
     }
-    let scheme = match Scheme::from_name(scheme) {
-        None if rest.is_empty() => return Err(malformed),
-        None => return Ok(Found::Nothing),
-        Some(scheme) if !schemes.contains(&scheme) => return Ok(Found::NotUnderstood),
-        Some(scheme) => scheme,
-    };
     let spaces = match rest {
         // The usual case.
         [b' ', next, ..] if *next != b' ' => 1,
@@ -378,6 +373,19 @@ fn read_credentials<'a>(
     let token = rest.get(spaces..).and_then(b64token);
     let token = token.ok_or(Unreadable { scheme: Some(scheme), ..malformed })?;
     Ok(Found::Token(PresentedToken { scheme, token: Cow::Borrowed(token), is_from_cookie: false }))
+}
+
+/// Reads the scheme at the start of a trimmed value. Returns one of ours or `None`, with what follows it. Without a scheme, or
+/// with a single word that is not one of ours, there is no answer.
+fn read_scheme(value: &[u8]) -> Option<(Option<Scheme>, &[u8])> {
+    let start = value.get(..=MAX_BYTES_OF_SCHEME).unwrap_or(value);
+    let length = start.iter().take_while(|byte| is_token_byte(**byte)).count();
+    let (name, rest) = value.split_at_checked(length)?;
+    if name.is_empty() || name.len() > MAX_BYTES_OF_SCHEME || !matches!(rest.first(), None | Some(b' ')) {
+        return None;
+    }
+    let scheme = Scheme::from_name(name);
+    (scheme.is_some() || !rest.is_empty()).then_some((scheme, rest))
 }
 
 /// Reads a custom source, and notes whether it looks at cookies.

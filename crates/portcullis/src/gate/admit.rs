@@ -21,12 +21,21 @@ use crate::refusal::{LoggedComparison, Refusal, logs_explanations};
 use crate::session;
 use crate::verifier::{Verification, Verified};
 
-/// The verification of a credential that has begun.
+/// An admission that has begun.
 enum Begun<'a> {
-    /// The result, which needed no waiting.
-    Done(Result<Verified, Denied>),
+    /// The caller, for which nothing had to be waited.
+    Caller(Verified),
+    /// The request has no credential, and may go on without one.
+    Anonymous,
+    Denied(Denied),
     /// What is left to do.
-    Waits(Waiting<'a, Result<Verified, Denied>>),
+    Waits(Waiting<'a, Result<Option<Verified>, Denied>>),
+}
+
+/// What the request presents. It stays here while an admission waits.
+struct Place<'a> {
+    presented: Presented<'a>,
+    credential: Option<Credential<'a>>,
 }
 
 /// What is left to do for a credential when something has to be waited for.
@@ -75,9 +84,11 @@ impl Gate {
         policy: &Policy,
     ) -> Result<(Verified, C), Refusal> {
         let known = known.and_then(|known| known.by(self));
-        let admitted = self.extract_or_deny(request, known, policy, false).await;
-        let admitted = admitted.and_then(|admitted| admitted.ok_or_else(missing_token));
-        admitted.map_err(|denied| self.answer_extractor(denied, request, known, policy))
+        match self.extract_or_deny(request, known, policy, false).await {
+            Ok(Some(admitted)) => Ok(admitted),
+            Ok(None) => Err(self.answer_extractor(missing_token(), request, known, policy)),
+            Err(denied) => Err(self.answer_extractor(denied, request, known, policy)),
+        }
     }
 
     /// Like [`Self::extract`], but a request without a credential has no caller: `None`. A bad credential is refused.
@@ -164,7 +175,7 @@ impl Gate {
             if token.trim().is_empty() {
                 return Err(missing_token());
             }
-            let caller = self.verify_credential(&credential, policy).await?;
+            let caller = self.verify_credential(&credential, policy).await?.ok_or_else(missing_token)?;
             caught(|| self.pass(Some(&caller), None))?;
             Ok(caller)
         };
@@ -213,16 +224,65 @@ impl Gate {
         policy: &Policy,
         is_optional: bool,
     ) -> Result<Option<Verified>, Denied> {
-        if let Some(caller) = &self.0.assumed {
-            return Box::pin(or_panicked(self.check_assumed(caller, policy))).await.map(Some);
+        let mut place = Place { presented: Presented::Nothing, credential: None };
+        match self.begin(request, policy, is_optional, &mut place) {
+            Begun::Caller(caller) => Ok(Some(caller)),
+            Begun::Anonymous => Ok(None),
+            Begun::Denied(denied) => Err(denied),
+            Begun::Waits(rest) => or_panicked(rest).await,
         }
-        let presented = caught(|| self.present(request))?;
-        let caller = match presented.credential(self.rules()) {
-            Some(credential) => return self.verify_credential(&credential, policy).await.map(Some),
-            None if matches!(presented, Presented::Nothing) => self.admit_without_token(request, policy).await?,
-            None => return Err(Denied::new(AuthError::MissingToken, presented.scheme())),
+    }
+
+    /// Does what needs no waiting. Only this much of the code runs for most requests, so the rest is kept out of it.
+    fn begin<'a>(
+        &'a self,
+        request: &'a dyn RequestView,
+        policy: &'a Policy,
+        is_optional: bool,
+        place: &'a mut Place<'a>,
+    ) -> Begun<'a> {
+        let begun = catch_panic_in(|| {
+            if let Some(caller) = &self.0.assumed {
+                return Begun::Waits(Box::pin(async { self.check_assumed(caller, policy).await.map(Some) }));
+            }
+            let Place { presented, credential } = place;
+            if let Err(denied) = self.present(request, presented) {
+                return Begun::Denied(denied);
+            }
+            match presented.credential(self.rules()) {
+                Some(found) => self.begin_credential(credential.insert(found), policy),
+                None => self.begin_without_token(request, presented, policy, is_optional),
+            }
+        });
+        begun.unwrap_or_else(|_| Begun::Denied(checks_panicked()))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_without_token<'a>(
+        &'a self,
+        request: &'a dyn RequestView,
+        presented: &Presented<'_>,
+        policy: &'a Policy,
+        is_optional: bool,
+    ) -> Begun<'a> {
+        let decide = move |caller: Option<Verified>| match caller {
+            None if !is_optional => Err(missing_token()),
+            caller => Ok(caller),
         };
-        if caller.is_none() && !is_optional { Err(missing_token()) } else { Ok(caller) }
+        if !matches!(presented, Presented::Nothing) {
+            return Begun::Denied(Denied::new(AuthError::MissingToken, presented.scheme()));
+        }
+        #[cfg(feature = "remote")]
+        if self.0.tickets.is_some() {
+            return Begun::Waits(Box::pin(async move { decide(self.admit_by_ticket(request, policy).await?) }));
+        }
+        #[cfg(not(feature = "remote"))]
+        let _ = (request, policy);
+        match decide(None) {
+            Ok(_) => Begun::Anonymous,
+            Err(denied) => Begun::Denied(denied),
+        }
     }
 
     async fn check_assumed(&self, caller: &Verified, policy: &Policy) -> Result<Verified, Denied> {
@@ -232,67 +292,96 @@ impl Gate {
     }
 
     /// Reads the credential, and looks at the page that sent it.
-    fn present<'a>(&'a self, request: &'a dyn RequestView) -> Result<Presented<'a>, Denied> {
-        let presented = present(request, &self.0.sources, self.schemes())
-            .map_err(|unreadable| Denied::new(unreadable.error, unreadable.scheme))?;
-        self.check_page(request, &presented).map_err(|error| Denied::new(error, presented.scheme()))?;
-        Ok(presented)
+    fn present<'a>(&'a self, request: &'a dyn RequestView, presented: &mut Presented<'a>) -> Result<(), Denied> {
+        match present(request, &self.0.sources, self.schemes()) {
+            Ok(found) => *presented = found,
+            Err(unreadable) => return Err(Denied::new(unreadable.error, unreadable.scheme)),
+        }
+        if presented.is_from_cookie() {
+            self.check_page(request).map_err(|error| Denied::new(error, presented.scheme()))?;
+        }
+        Ok(())
     }
 
-    #[cfg(feature = "remote")]
-    async fn admit_without_token(
+    async fn verify_credential(
         &self,
-        request: &dyn RequestView,
+        credential: &Credential<'_>,
         policy: &Policy,
     ) -> Result<Option<Verified>, Denied> {
-        // The future is large, and most gates have no tickets.
-        if self.0.tickets.is_none() {
-            return Ok(None);
-        }
-        Box::pin(or_panicked(self.admit_by_ticket(request, policy))).await
-    }
-
-    #[cfg(not(feature = "remote"))]
-    async fn admit_without_token(&self, _: &dyn RequestView, _: &Policy) -> Result<Option<Verified>, Denied> {
-        Ok(None)
-    }
-
-    async fn verify_credential(&self, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, Denied> {
-        match caught(|| Ok(self.begin(credential, policy)))? {
-            Begun::Done(result) => result,
+        let begun = catch_panic_in(|| self.begin_credential(credential, policy));
+        match begun.map_err(|_| checks_panicked())? {
+            Begun::Caller(caller) => Ok(Some(caller)),
+            Begun::Anonymous => Ok(None),
+            Begun::Denied(denied) => Err(denied),
             Begun::Waits(rest) => or_panicked(rest).await,
         }
     }
 
-    /// Begins to verify a credential, in a span, and measures how long it takes.
-    fn begin<'a>(&'a self, credential: &'a Credential<'a>, policy: &'a Policy) -> Begun<'a> {
+    /// Begins to verify a credential, and measures how long it takes.
+    fn begin_credential<'a>(&'a self, credential: &'a Credential<'a>, policy: &'a Policy) -> Begun<'a> {
         let stopwatch = Stopwatch::start();
-        let scheme = SchemeLabel::from(Some(credential.scheme())).value();
         // Where no span of this level is wanted, its fields are not made either.
-        let span = if tracing::level_enabled!(tracing::Level::DEBUG) {
-            tracing::debug_span!("portcullis.verify", scheme, outcome = Empty, reason = Empty)
-        } else {
-            Span::none()
-        };
-        match span.in_scope(|| self.verify_at_hand(credential, policy)) {
-            Ok(result) => {
-                self.measured(&result, &span, stopwatch);
-                Begun::Done(result)
-            }
-            Err(rest) => Begun::Waits(Box::pin(async move {
-                let mut rest = pin!(self.wait(rest, credential, policy));
-                let verified = poll_fn(|context| {
-                    let _entered = span.enter();
-                    rest.as_mut().poll(context)
-                })
-                .await;
-                self.measured(&verified, &span, stopwatch);
-                verified
-            })),
+        if tracing::level_enabled!(tracing::Level::DEBUG) {
+            return self.begin_in_span(credential, policy, stopwatch);
+        }
+        match self.verify_at_hand(credential, policy) {
+            Ok(result) => self.done(result, &Span::none(), stopwatch),
+            Err(rest) => self.begin_waiting(rest, credential, policy, Span::none(), stopwatch),
         }
     }
 
+    /// Like [`Self::begin_credential`], in a span.
+    #[cold]
+    #[inline(never)]
+    fn begin_in_span<'a>(
+        &'a self,
+        credential: &'a Credential<'a>,
+        policy: &'a Policy,
+        stopwatch: Stopwatch,
+    ) -> Begun<'a> {
+        let scheme = SchemeLabel::from(Some(credential.scheme())).value();
+        let span = tracing::debug_span!("portcullis.verify", scheme, outcome = Empty, reason = Empty);
+        match span.in_scope(|| self.verify_at_hand(credential, policy)) {
+            Ok(result) => self.done(result, &span, stopwatch),
+            Err(rest) => self.begin_waiting(rest, credential, policy, span, stopwatch),
+        }
+    }
+
+    #[inline]
+    fn done(&self, result: Result<Verified, Denied>, span: &Span, stopwatch: Stopwatch) -> Begun<'static> {
+        self.measured(&result, span, stopwatch);
+        match result {
+            Ok(caller) => Begun::Caller(caller),
+            Err(denied) => Begun::Denied(denied),
+        }
+    }
+
+    #[inline(never)]
+    fn begin_waiting<'a>(
+        &'a self,
+        rest: Rest<'a>,
+        credential: &'a Credential<'a>,
+        policy: &'a Policy,
+        span: Span,
+        stopwatch: Stopwatch,
+    ) -> Begun<'a> {
+        Begun::Waits(Box::pin(async move {
+            let mut rest = pin!(self.wait(rest, credential, policy));
+            let verified = poll_fn(|context| {
+                let _entered = span.enter();
+                rest.as_mut().poll(context)
+            })
+            .await;
+            self.measured(&verified, &span, stopwatch);
+            verified.map(Some)
+        }))
+    }
+
+    #[inline]
     fn measured(&self, verified: &Result<Verified, Denied>, span: &Span, stopwatch: Stopwatch) {
+        if span.is_none() && !cfg!(feature = "metrics") {
+            return;
+        }
         let verdict = verified.as_ref().map_or_else(|denied| Verdict::of(&denied.error), |_| Verdict::Accepted);
         if !span.is_none() {
             span.record("outcome", verdict.outcome()).record("reason", verdict.reason());
@@ -361,11 +450,15 @@ impl Gate {
     ) -> Result<Verified, Denied> {
         match result {
             Ok(caller) => Ok(caller.presented_by(credential.scheme())),
-            Err(error) => {
-                let (explanation, comparison) = self.explain(credential, &error);
-                Err(Denied { explanation, comparison, ..Denied::new(error, Some(credential.scheme())) })
-            }
+            Err(error) => Err(self.refused_by_verifier(credential, error)),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refused_by_verifier(&self, credential: &Credential<'_>, error: AuthError) -> Denied {
+        let (explanation, comparison) = self.explain(credential, &error);
+        Denied { explanation, comparison, ..Denied::new(error, Some(credential.scheme())) }
     }
 
     /// Checks the keys that the token is bound to. Returns the one that a DPoP proof has to prove.
@@ -398,6 +491,8 @@ impl Gate {
     }
 
     /// The refusal of a caller whose token was verified.
+    #[cold]
+    #[inline(never)]
     fn denied(&self, caller: &Verified, error: impl Into<AuthError>) -> Denied {
         let issuer = self.0.metrics.label_of(caller.issuer());
         Denied { issuer, ..Denied::new(error, Some(caller.scheme())) }
@@ -426,6 +521,8 @@ impl Gate {
     }
 
     /// The answer of an extractor that found the caller `known`.
+    #[cold]
+    #[inline(never)]
     fn answer_extractor(
         &self,
         denied: Denied,
@@ -454,10 +551,12 @@ fn caught<T>(admission: impl FnOnce() -> Result<T, Denied>) -> Result<T, Denied>
     catch_panic_in(admission).unwrap_or_else(|_| Err(checks_panicked()))
 }
 
+#[cold]
 fn missing_token() -> Denied {
     Denied::new(AuthError::MissingToken, None)
 }
 
+#[cold]
 fn checks_panicked() -> Denied {
     Denied::panicked("the code that checks requests panicked")
 }

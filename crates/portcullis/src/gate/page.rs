@@ -2,20 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::credential::{Presented, RequestView};
+use crate::credential::RequestView;
 use crate::error::CrossSiteRequest;
 use crate::gate::Gate;
 
 impl Gate {
-    /// Checks the page that sent `request`, if the token is from a cookie.
-    pub(super) fn check_page(
-        &self,
-        request: &dyn RequestView,
-        presented: &Presented<'_>,
-    ) -> Result<(), CrossSiteRequest> {
-        if !presented.is_from_cookie() {
-            return Ok(());
-        }
+    /// Checks the page that sent `request`, whose token is from a cookie.
+    pub(super) fn check_page(&self, request: &dyn RequestView) -> Result<(), CrossSiteRequest> {
         self.0.origins.check_cookie_request(request).inspect_err(|error| {
             if let CrossSiteRequest::NoAllowedOrigins = error
                 && !self.0.warned.swap(true, Ordering::Relaxed)
