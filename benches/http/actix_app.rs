@@ -1,4 +1,4 @@
-//! The routes of the Actix service: open, with a signature check only, and with this library.
+//! The routes of the Actix services: open, with a signature check only, and with this library.
 
 use std::sync::Arc;
 
@@ -9,35 +9,50 @@ use portcullis_actix::{Auth, AuthMiddleware, Gate};
 use portcullis_bench_driver::{BareCheck, Stand};
 
 use crate::nothing::Nothing;
-use crate::server::{self, HELLO};
+use crate::server::{self, HELLO, Kind};
 
-/// The routes that this library guards, and open ones.
-pub(crate) fn routes(config: &mut ServiceConfig, plain: &Gate, caching: &Gate) {
-    let extracted = |path: &str, gate: &Gate| web::resource(path).app_data(gate.clone()).route(web::get().to(guarded));
-    let layered = |path: &str, gate: &Gate| {
-        web::resource(path).wrap(AuthMiddleware::new(gate.clone())).route(web::get().to(open))
+/// Adds the only route of an application. Actix compares the path with that of each route before it, so that of two routes in
+/// one application, the later one is slower.
+pub(crate) fn route(kind: Kind, path: &str, [plain, caching]: &[Gate; 2], config: &mut ServiceConfig) {
+    let resource = web::resource(path);
+    match kind {
+        Kind::Open => config.service(resource.route(web::get().to(open))),
+        Kind::OpenExtractor => config.service(resource.route(web::get().to(extracted_nothing))),
+        Kind::OpenLayer => {
+            config.service(resource.wrap_fn(|request, next| next.call(request)).route(web::get().to(open)))
+        }
+        Kind::Auth => config.app_data(plain.clone()).service(resource.route(web::get().to(guarded))),
+        Kind::Cached => config.app_data(caching.clone()).service(resource.route(web::get().to(guarded))),
+        Kind::AuthLayer => {
+            config.service(resource.wrap(AuthMiddleware::new(plain.clone())).route(web::get().to(open)))
+        }
+        Kind::CachedLayer => {
+            config.service(resource.wrap(AuthMiddleware::new(caching.clone())).route(web::get().to(open)))
+        }
     };
-    config
-        .route("/open", web::get().to(open))
-        .route("/open-extractor", web::get().to(extracted_nothing))
-        .service(web::resource("/open-layer").wrap_fn(|request, next| next.call(request)).route(web::get().to(open)))
-        .service(extracted("/auth", plain))
-        .service(extracted("/cached", caching))
-        .service(layered("/auth-layer", plain))
-        .service(layered("/cached-layer", caching));
 }
 
-/// Serves on one thread until the process ends.
-pub(crate) fn serve() {
+/// Serves one route on one thread until the process ends.
+pub(crate) fn serve(path: &str) {
+    let kind = match path {
+        "/open" => Some(Kind::Open),
+        "/auth" => Some(Kind::Auth),
+        "/cached" => Some(Kind::Cached),
+        "/signature" => None,
+        _ => panic!("no route {path}"),
+    };
     actix_web::rt::System::new().block_on(async {
         let stand = Stand::start();
-        let [plain, caching] = server::gates(&stand).await;
-        let check = Arc::new(stand.bare_check());
+        let gates = server::gates(&stand).await;
+        let (path, check) = (path.to_owned(), Arc::new(stand.bare_check()));
         let server = HttpServer::new(move || {
-            let checked = web::resource("/signature").app_data(web::Data::from(Arc::clone(&check)));
-            App::new()
-                .configure(|config| routes(config, &plain, &caching))
-                .service(checked.route(web::get().to(check_signature)))
+            App::new().configure(|config| match kind {
+                Some(kind) => route(kind, &path, &gates, config),
+                None => {
+                    let checked = config.app_data(web::Data::from(Arc::clone(&check)));
+                    checked.service(web::resource(&*path).route(web::get().to(check_signature)));
+                }
+            })
         });
         let server = server.workers(1).bind(("127.0.0.1", 0)).unwrap();
         stand.announce(server.addrs()[0]);

@@ -15,20 +15,21 @@ use portcullis_bench_driver::{BareCheck, Stand};
 use serde::Deserialize;
 
 use crate::nothing::{NoLayer, Nothing};
-use crate::server::{self, HELLO};
+use crate::server::{self, HELLO, Kind};
 
-/// The routes that this library guards, and open ones.
-pub(crate) fn routes(plain: &Gate, caching: &Gate) -> Router {
-    let extracted = |path: &str, gate: &Gate| Router::new().route(path, get(guarded)).with_state(gate.clone());
-    let layered = |path: &str, gate: &Gate| Router::new().route(path, get(open).layer(AuthLayer::new(gate.clone())));
-    Router::new()
-        .route("/open", get(open))
-        .route("/open-extractor", get(extracted_nothing))
-        .route("/open-layer", get(open).layer(NoLayer))
-        .merge(extracted("/auth", plain))
-        .merge(extracted("/cached", caching))
-        .merge(layered("/auth-layer", plain))
-        .merge(layered("/cached-layer", caching))
+/// The route `kind`, at `path`.
+pub(crate) fn route(kind: Kind, path: &str, [plain, caching]: &[Gate; 2]) -> Router {
+    let extracted = |gate: &Gate| Router::new().route(path, get(guarded)).with_state(gate.clone());
+    let layered = |gate: &Gate| Router::new().route(path, get(open).layer(AuthLayer::new(gate.clone())));
+    match kind {
+        Kind::Open => Router::new().route(path, get(open)),
+        Kind::OpenExtractor => Router::new().route(path, get(extracted_nothing)),
+        Kind::OpenLayer => Router::new().route(path, get(open).layer(NoLayer)),
+        Kind::Auth => extracted(plain),
+        Kind::Cached => extracted(caching),
+        Kind::AuthLayer => layered(plain),
+        Kind::CachedLayer => layered(caching),
+    }
 }
 
 /// Serves on one thread until the process ends.
@@ -36,8 +37,10 @@ pub(crate) fn serve() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let stand = Stand::start();
-        let [plain, caching] = server::gates(&stand).await;
-        let app = routes(&plain, &caching)
+        let gates = server::gates(&stand).await;
+        let app = [(Kind::Open, "/open"), (Kind::Auth, "/auth"), (Kind::Cached, "/cached")]
+            .into_iter()
+            .fold(Router::new(), |app, (kind, path)| app.merge(route(kind, path, &gates)))
             .merge(with_signature_check(stand.bare_check()))
             .merge(with_jsonwebtoken(Rules::of(&stand)));
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

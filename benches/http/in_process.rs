@@ -14,6 +14,7 @@ use portcullis_bench_report::{Table, Turns, now, number};
 use portcullis_testing::TestIssuer;
 use tower::ServiceExt as _;
 
+use crate::server::Kind;
 use crate::{actix_app, axum_app};
 
 pub(crate) const ROUNDS: usize = 3_000;
@@ -44,9 +45,11 @@ struct Bench {
     bearer: String,
     check: BareCheck,
     verifier: Arc<JwtVerifier>,
-    plain: Gate,
-    caching: Gate,
+    gates: [Gate; 2],
 }
+
+/// The path of each route.
+const PATH: &str = "/orders";
 
 impl Bench {
     fn new() -> Self {
@@ -57,37 +60,45 @@ impl Bench {
             check: BareCheck::new(&issuer, &token),
             bearer: format!("Bearer {token}"),
             token,
-            plain: Gate::new(Arc::clone(&verifier)),
-            caching: Gate::new(issuer.verifier().cache_tokens(1_000).build().unwrap()),
+            gates: [
+                Gate::new(Arc::clone(&verifier)),
+                Gate::new(issuer.verifier().cache_tokens(1_000).build().unwrap()),
+            ],
             verifier,
         }
     }
 
     fn axum(&self, rounds: usize) -> Turns<9> {
-        let app = axum_app::routes(&self.plain, &self.caching);
-        self.measure(rounds, |path| {
-            let request = Request::get(path).header("authorization", &self.bearer).body(Body::empty()).unwrap();
+        // `axum::serve` does the same for each connection. Without it, the layers would be made anew for each request.
+        let app = |kind| axum_app::route(kind, PATH, &self.gates).with_state(());
+        self.measure(rounds, app, |app| {
+            let request = Request::get(PATH).header("authorization", &self.bearer).body(Body::empty()).unwrap();
             let response = now(app.clone().oneshot(black_box(request))).unwrap();
-            assert!(response.status().is_success(), "{path}: {}", response.status());
+            assert!(response.status().is_success(), "{}", response.status());
         })
     }
 
     fn actix(&self, rounds: usize) -> Turns<9> {
         let system = actix_web::rt::System::new();
-        let app = actix_web::App::new().configure(|config| actix_app::routes(config, &self.plain, &self.caching));
-        let app = system.block_on(test::init_service(app));
-        self.measure(rounds, |path| {
+        let app = |kind| {
+            let app = actix_web::App::new().configure(|config| actix_app::route(kind, PATH, &self.gates, config));
+            system.block_on(test::init_service(app))
+        };
+        self.measure(rounds, app, |app| {
             let request =
-                TestRequest::with_uri(path).insert_header(("authorization", self.bearer.as_str())).to_request();
+                TestRequest::with_uri(PATH).insert_header(("authorization", self.bearer.as_str())).to_request();
             let response = now(app.call(black_box(request))).unwrap();
-            assert!(response.status().is_success(), "{path}: {}", response.status());
+            assert!(response.status().is_success(), "{}", response.status());
         })
     }
 
-    fn measure(&self, rounds: usize, request: impl Fn(&str)) -> Turns<9> {
+    /// `app` makes the application with one route, so that all routes are found equally fast.
+    fn measure<A>(&self, rounds: usize, app: impl Fn(Kind) -> A, request: impl Fn(&A)) -> Turns<9> {
+        let [open, auth, cached] = [Kind::OpenExtractor, Kind::Auth, Kind::Cached].map(&app);
+        let [open_layer, auth_layer, cached_layer] = [Kind::OpenLayer, Kind::AuthLayer, Kind::CachedLayer].map(&app);
         // In one turn, because code of the framework runs slower after a signature check, which takes its place in the caches.
-        let and_verified = |path: &str| {
-            request(path);
+        let and_verified = |app: &A| {
+            request(app);
             let credential = Credential::bearer(black_box(&self.token));
             assert!(now(self.verifier.begin(&credential).finish()).is_ok());
         };
@@ -95,14 +106,14 @@ impl Bench {
             rounds,
             [
                 &|| self.check.run(),
-                &|| request("/open-extractor"),
-                &|| and_verified("/open-extractor"),
-                &|| request("/auth"),
-                &|| request("/cached"),
-                &|| request("/open-layer"),
-                &|| and_verified("/open-layer"),
-                &|| request("/auth-layer"),
-                &|| request("/cached-layer"),
+                &|| request(&open),
+                &|| and_verified(&open),
+                &|| request(&auth),
+                &|| request(&cached),
+                &|| request(&open_layer),
+                &|| and_verified(&open_layer),
+                &|| request(&auth_layer),
+                &|| request(&cached_layer),
             ],
         )
     }

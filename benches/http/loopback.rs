@@ -1,6 +1,7 @@
 //! Over the loopback interface: how many requests one core serves.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use portcullis_bench_report::{Cell, Table, median, number};
 
@@ -31,7 +32,7 @@ pub(crate) fn run(quick: bool) -> Table {
     let this = std::env::current_exe().unwrap();
     let mut contenders = vec![
         Contender::start("Axum", &this, &["serve", "axum"], &["/auth", "/cached", "/jsonwebtoken"]),
-        Contender::start("Actix", &this, &["serve", "actix"], &["/auth", "/cached"]),
+        Contender::start_each("Actix", &this, &["serve", "actix"], &["/auth", "/cached"]),
     ];
     let (built, not_built): (Vec<_>, Vec<_>) =
         PEERS.into_iter().map(|name| (name, program_of(&this, name))).partition(|(_, program)| program.is_some());
@@ -52,29 +53,40 @@ pub(crate) fn run(quick: bool) -> Table {
     table
 }
 
-/// A server, with its routes.
+/// A server with its routes, or one server for each route.
 struct Contender {
     name: String,
-    server: Server,
     routes: Vec<Route>,
 }
 
 struct Route {
     path: &'static str,
+    server: Rc<Server>,
     /// Requests for a second of processor time, in each round.
     per_core: Vec<f64>,
 }
 
 impl Contender {
     fn start(name: &str, program: &Path, arguments: &[&str], guarded: &[&'static str]) -> Self {
+        let server = Rc::new(Server::start(program, arguments));
+        Self::with_routes(name, guarded, |_| Rc::clone(&server))
+    }
+
+    /// Starts a server for each route, whose path is its last argument: for a framework where a route that is added later is
+    /// found later.
+    fn start_each(name: &str, program: &Path, arguments: &[&str], guarded: &[&'static str]) -> Self {
+        Self::with_routes(name, guarded, |path| Rc::new(Server::start(program, &[arguments, &[path]].concat())))
+    }
+
+    fn with_routes(name: &str, guarded: &[&'static str], server: impl Fn(&str) -> Rc<Server>) -> Self {
         let paths = LIMITS.iter().chain(guarded);
-        let routes = paths.map(|path| Route { path, per_core: Vec::new() }).collect();
-        Self { name: name.to_owned(), server: Server::start(program, arguments), routes }
+        let routes = paths.map(|path| Route { path, server: server(path), per_core: Vec::new() }).collect();
+        Self { name: name.to_owned(), routes }
     }
 
     fn turn(&mut self, seconds: u32) {
         for route in &mut self.routes {
-            route.per_core.push(self.server.load(route.path, seconds));
+            route.per_core.push(route.server.load(route.path, seconds));
         }
     }
 

@@ -38,8 +38,8 @@ fn main() -> ExitCode {
             axum_app::serve();
             return ExitCode::SUCCESS;
         }
-        ["serve", "actix"] => {
-            actix_app::serve();
+        ["serve", "actix", path] => {
+            actix_app::serve(path);
             return ExitCode::SUCCESS;
         }
         ["in-process"] => report.add(in_process::run(report.rounds(in_process::ROUNDS))),

@@ -9,6 +9,18 @@ use portcullis_bench_driver::Stand;
 /// The body of every good response.
 pub(crate) const HELLO: &str = "hello";
 
+/// What a route does before it answers.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Open,
+    OpenExtractor,
+    OpenLayer,
+    Auth,
+    Cached,
+    AuthLayer,
+    CachedLayer,
+}
+
 /// Returns a gate without and one with a token cache, with fetched keys as a service has them.
 pub(crate) async fn gates(stand: &Stand) -> [Gate; 2] {
     let settings = stand.settings();

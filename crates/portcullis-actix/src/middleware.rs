@@ -9,12 +9,12 @@ use std::task::{Context, Poll};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
-use actix_web::{Error, HttpMessage, ResponseError};
+use actix_web::{Error, HttpMessage};
 use portcullis::adapter::{Admission, Decision, Guard};
 use portcullis::{Gate, Policy};
 
 use crate::payload::has_unannounced_body;
-use crate::rejection::{Rejection, response};
+use crate::rejection::response;
 use crate::state::find_admission;
 use crate::view::view;
 
@@ -156,15 +156,20 @@ where
                         .map_into_right_body());
                 }
                 Err(refusal) => {
-                    let refusal = Rejection::from(refusal).error_response();
+                    let headers = refusal.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                    let refusal = response(refusal.status, headers, refusal.body);
                     return Ok(request.into_response(refusal).map_into_right_body());
                 }
             };
             let has_fields = |admission: &&Admission| !admission.response_headers().is_empty();
             let admitted = admission.as_ref().filter(has_fields).cloned();
-            request.extensions_mut().insert(guard.gate().clone());
+            // One value, because each takes memory. Extractors take a gate before that of an admission.
             if let Some(admission) = admission {
-                request.extensions_mut().insert(admission);
+                let mut extensions = request.extensions_mut();
+                extensions.remove::<Gate>();
+                extensions.insert(admission);
+            } else {
+                request.extensions_mut().insert(guard.gate().clone());
             }
             let mut response = inner.call(request).await?;
             if let Some(admission) = admitted {

@@ -8,9 +8,12 @@ use crate::rejection::Rejection;
 
 /// Returns the gate of the innermost middleware, or else the gate in `app_data`. Without a gate the answer is 500.
 pub(crate) fn find_gate(request: &HttpRequest) -> Result<Gate, Rejection> {
-    if let Some(gate) = request.extensions().get::<Gate>() {
+    // A middleware that has no caller adds its gate, and one that has a caller removes the gates of those further out.
+    let extensions = request.extensions();
+    if let Some(gate) = extensions.get::<Gate>().or_else(|| Some(extensions.get::<Admission>()?.gate())) {
         return Ok(gate.clone());
     }
+    drop(extensions);
     let shared = request.app_data::<web::Data<Gate>>().map(|gate| gate.get_ref());
     match (request.app_data::<Gate>(), shared) {
         // Actix finds the innermost value of each type, but does not say which of the two is the inner one.

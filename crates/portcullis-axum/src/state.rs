@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::request::Parts;
+use portcullis::adapter::Admission;
 use portcullis::{Gate, Refusal};
 
 use crate::rejection::Rejection;
@@ -54,7 +55,9 @@ impl<S: HasGate + ?Sized> HasGate for Arc<S> {
 
 /// Returns the gate of the innermost layer, or else the gate of the state. Without a gate the answer is 500.
 pub(crate) fn find_gate<'a, S: HasGate>(parts: &'a Parts, state: &'a S) -> Result<&'a Gate, Rejection> {
-    if let Some(gate) = parts.extensions.get::<Gate>() {
+    // A layer that has no caller adds its gate, and one that has a caller removes the gates of layers further out.
+    let of_layer = parts.extensions.get::<Gate>().or_else(|| Some(parts.extensions.get::<Admission>()?.gate()));
+    if let Some(gate) = of_layer {
         return Ok(gate);
     }
     // A panic would drop the connection, and with it other requests that wait on it.

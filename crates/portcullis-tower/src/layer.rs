@@ -38,9 +38,9 @@ use crate::view::PartsView;
 /// # Ok(()) }
 /// ```
 ///
-/// The service behind it finds two values among the request's extensions: the [`Gate`], and the caller as
-/// [`Admission`](portcullis::adapter::Admission). There is no `Admission` when the request passed without a caller
-/// ([`Self::optional`]). Header fields that belong to the caller
+/// The service behind it finds the caller among the request's extensions, as
+/// [`Admission`](portcullis::adapter::Admission), which has the gate too. When the request passed without a caller
+/// ([`Self::optional`]), it finds only the [`Gate`]. Header fields that belong to the caller
 /// ([`Verified::response_headers`](portcullis::Verified::response_headers)) are added to the service's response.
 ///
 /// Layers can be nested. Each lets through only what its own gate verified, and the innermost gate is the one that the
@@ -87,7 +87,8 @@ impl AuthLayer {
     }
 
     /// With the URI as the server received it, which `find` finds among the request's extensions. It is for frameworks
-    /// that remove a prefix from the path before a nested service sees it. The layer of `portcullis-axum` does this.
+    /// that remove a prefix from the path before a nested service sees it. The layer of `portcullis-axum` does this. `find` is
+    /// called where the URI is needed.
     ///
     /// ```
     /// use portcullis_tower::{AuthLayer, Gate};
@@ -105,7 +106,8 @@ impl AuthLayer {
 
     /// With the address of the connection's peer, which `find` finds among the request's extensions. It is for client
     /// certificates that a proxy writes into a header field
-    /// ([`ClientCertificates`](portcullis::possession::ClientCertificates)). The layer of `portcullis-axum` does this.
+    /// ([`ClientCertificates`](portcullis::possession::ClientCertificates)). The layer of `portcullis-axum` does this. `find` is
+    /// called where the address is needed.
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -232,9 +234,12 @@ where
             };
             let has_fields = |admission: &&Admission| !admission.response_headers().is_empty();
             let admitted = admission.as_ref().filter(has_fields).cloned();
-            parts.extensions.insert(guard.gate().clone());
+            // One value, because each takes memory. Extractors take a gate before that of an admission.
             if let Some(admission) = admission {
+                parts.extensions.remove::<Gate>();
                 parts.extensions.insert(admission);
+            } else {
+                parts.extensions.insert(guard.gate().clone());
             }
             let mut response = inner.call(Request::from_parts(parts, body)).await?;
             if let Some(admission) = admitted {

@@ -21,11 +21,16 @@ use portcullis_tower::{
 use serde_json::json;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
-/// Returns whether there is a gate, and the caller.
+/// Returns where the gate is, and the caller.
 async fn echo(request: Request<String>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let has_gate = request.extensions().get::<Gate>().is_some();
-    let caller = request.extensions().get::<Admission>().and_then(|admission| admission.caller().subject());
-    Ok(Response::new(Full::from(format!("{has_gate} {}", caller.unwrap_or("none")))))
+    let (gate, admission) = (request.extensions().get::<Gate>(), request.extensions().get::<Admission>());
+    let place = match (gate, admission) {
+        (Some(_), _) => "gate",
+        (None, Some(_)) => "admission",
+        (None, None) => "nothing",
+    };
+    let caller = admission.and_then(|admission| admission.caller().subject());
+    Ok(Response::new(Full::from(format!("{place} {}", caller.unwrap_or("none")))))
 }
 
 async fn send(layer: AuthLayer, method: &str, fields: &[(&str, &str)]) -> (u16, HeaderMap, String) {
@@ -46,9 +51,9 @@ async fn service_finds_gate_and_caller() {
     let good = [("authorization", bearer.as_str())];
     let layer = || AuthLayer::new(issuer.gate());
     for (layer, method, fields, expected) in [
-        (layer(), "GET", &good[..], "true alice"),
-        (layer().optional(), "GET", &good[..], "true alice"),
-        (layer().optional(), "GET", &[][..], "true none"),
+        (layer(), "GET", &good[..], "admission alice"),
+        (layer().optional(), "GET", &good[..], "admission alice"),
+        (layer().optional(), "GET", &[][..], "gate none"),
     ] {
         let (status, _, body) = send(layer, method, fields).await;
         assert_eq!((status, body.as_str()), (200, expected));
@@ -103,10 +108,15 @@ async fn realm_of_any_length_is_sent() {
 }
 
 #[tokio::test]
-async fn panic_in_the_search_for_the_uri_is_a_500() {
-    let layer = AuthLayer::new(TestIssuer::new().gate()).with_original_uri(|_| panic!("a bug"));
-    let (status, _, body) = send(layer, "GET", &[]).await;
-    assert_eq!((status, body.contains("server_error")), (500, true));
+async fn panic_in_the_search_for_uri_or_peer_is_a_500() {
+    let gate = TestIssuer::new().gate();
+    let uses_path = gate.clone().with_observer(|observed| assert!(observed.request.unwrap().original_path().is_some()));
+    let uses_peer = gate.with_observer(|observed| assert!(observed.request.unwrap().peer_address().is_none()));
+    for gate in [uses_path, uses_peer] {
+        let layer = AuthLayer::new(gate).with_original_uri(|_| panic!("a bug")).with_peer_address(|_| panic!("a bug"));
+        let (status, _, body) = send(layer, "GET", &[]).await;
+        assert_eq!((status, body.contains("server_error")), (500, true));
+    }
 }
 
 #[tokio::test]
@@ -148,9 +158,8 @@ async fn forgeries_do_not_reach_the_service() {
 async fn service_can_ask_for_more_than_the_layer() {
     let gate = gate_admitting(&json!({"sub": "alice", "scope": "read"})).unwrap();
     let delete = |request: Request<String>| async move {
-        let gate = request.extensions().get::<Gate>().unwrap();
-        let caller = request.extensions().get::<Admission>().unwrap().caller();
-        let answer = gate.authorize(caller, &scopes("delete")).map(|()| Response::new("deleted".to_owned()));
+        let admission = request.extensions().get::<Admission>().unwrap();
+        let answer = admission.gate().authorize(admission.caller(), &scopes("delete")).map(|()| Response::new("deleted".to_owned()));
         Ok::<_, Infallible>(answer.unwrap_or_else(response))
     };
     let answer = AuthLayer::new(gate).layer(service_fn(delete)).oneshot(Request::new(String::new())).await.unwrap();

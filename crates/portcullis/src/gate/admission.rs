@@ -42,6 +42,12 @@ impl Admission {
         self.gate.is_same(gate).then_some(&self.caller)
     }
 
+    /// The gate that let the caller in.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// The caller.
     #[must_use]
     pub fn caller(&self) -> &Verified {

@@ -42,6 +42,11 @@ impl AskedNames {
         new
     }
 
+    /// What is known about the name. Nothing is remembered.
+    pub(super) fn known(&self, name: &NameHash) -> Option<AskedName> {
+        self.names.get(name).copied()
+    }
+
     pub(super) fn asked_again(&mut self, name: &NameHash) {
         if let Some(name) = self.names.get_mut(name) {
             name.asked_again = true;

@@ -133,7 +133,12 @@ impl CachedKeySet {
             Cached::Chosen(chosen) => Some(chosen.map_err(KeyError::from)),
             // There is no further key to try.
             Cached::NoSuchKey { .. } if query.attempt() > 0 => Some(Err(KeyError::NotFound)),
-            Cached::NoKeys { .. } | Cached::NoSuchKey { .. } => None,
+            // Anyone can send the same unknown name again and again.
+            Cached::NoSuchKey { seen, withdrawn } => {
+                let lookup = Lookup::new(self.name_hasher.hash(query)).with_withdrawn(withdrawn);
+                self.coordinator.is_missing(&lookup, seen, self.now()).then_some(Err(KeyError::NotFound))
+            }
+            Cached::NoKeys { .. } => None,
         }
     }
 

@@ -66,6 +66,10 @@ impl<R: Clone + Eq, T> Coordinator<R, T> {
         self.decide(|state| state.ask_for_name(lookup, request, now))
     }
 
+    pub(super) fn is_missing(&self, lookup: &Lookup, seen: u64, now: Moment) -> bool {
+        self.state().is_missing(lookup, seen, now)
+    }
+
     /// Never waits for another thread: when one has the lock, there is no refresh.
     pub(super) fn ask_for_refresh(&self, seen: u64, runtime: R, now: Moment) -> Option<NewFetch> {
         let mut state = match self.state.try_lock() {

@@ -236,6 +236,15 @@ impl<R: Clone + Eq, T> FetchState<R, T> {
         (step, afterwards)
     }
 
+    /// Whether the first step of a caller with this name is [`Step::Missing`]. It changes nothing.
+    pub(super) fn is_missing(&mut self, lookup: &Lookup, seen: u64, now: Moment) -> bool {
+        let Some(known) = self.names.known(&lookup.name) else { return false };
+        let missing = lookup.withdrawn || self.last_stored > known.since;
+        let is_quiet = self.last_stored == seen && self.in_flight.is_none() && !self.lost && !self.is_failing();
+        let name = if known.asked_again { UnknownName::MissingAgain } else { UnknownName::Missing };
+        missing && is_quiet && !self.schedule.allows(FetchTrigger::UnknownKey(name), now.clock)
+    }
+
     /// The fetch that a caller starts because the keys with the number `seen` are due for a refresh. The caller does not
     /// wait for it.
     pub(super) fn ask_for_refresh(&mut self, seen: u64, runtime: R, now: Moment) -> (Option<NewFetch>, Afterwards<T>) {
@@ -446,7 +455,12 @@ mod tests {
 
     fn for_name(state: &mut State, lookup: &mut Lookup, now: Moment) -> Step {
         let request = request(state);
-        state.ask_for_name(lookup, request, now).0
+        let (is_first, is_known) = (lookup.since.is_none(), state.names.known(&lookup.name).is_some());
+        let is_missing = state.is_missing(lookup, request.seen, now);
+        let step = state.ask_for_name(lookup, request, now).0;
+        // A name that is known is found missing without this step.
+        assert!(!is_first || is_missing == (is_known && step == Step::Missing), "{step:?}");
+        step
     }
 
     fn started(step: Step) -> u64 {

@@ -93,14 +93,7 @@ impl FetchSchedule {
     /// Whether a fetch for this reason may start now. If so, it counts as started.
     pub(super) fn start(&mut self, trigger: FetchTrigger, now: Duration) -> bool {
         let left = self.budget.left(now);
-        let allowed = match trigger {
-            FetchTrigger::Stalled => true,
-            FetchTrigger::NoKeys | FetchTrigger::Refresh => now >= self.not_before,
-            // After a failure, the pause limits the attempts.
-            FetchTrigger::UnknownKey(_) if self.is_failing() => now >= self.not_before,
-            FetchTrigger::UnknownKey(UnknownName::New | UnknownName::Missing) => left > 0,
-            FetchTrigger::UnknownKey(UnknownName::MissingAgain) => left > 1 || self.is_quiet(now),
-        };
+        let allowed = self.allows(trigger, now);
         if allowed {
             if self.takes_one(trigger, left) {
                 // With nothing left, nothing is taken.
@@ -112,6 +105,19 @@ impl FetchSchedule {
             self.turned_away = self.turned_away.saturating_add(1);
         }
         allowed
+    }
+
+    /// Whether a fetch for this reason may start now.
+    pub(super) fn allows(&mut self, trigger: FetchTrigger, now: Duration) -> bool {
+        let left = self.budget.left(now);
+        match trigger {
+            FetchTrigger::Stalled => true,
+            FetchTrigger::NoKeys | FetchTrigger::Refresh => now >= self.not_before,
+            // After a failure, the pause limits the attempts.
+            FetchTrigger::UnknownKey(_) if self.is_failing() => now >= self.not_before,
+            FetchTrigger::UnknownKey(UnknownName::New | UnknownName::Missing) => left > 0,
+            FetchTrigger::UnknownKey(UnknownName::MissingAgain) => left > 1 || self.is_quiet(now),
+        }
     }
 
     pub(super) fn succeeded(&mut self) {
