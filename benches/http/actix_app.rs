@@ -23,9 +23,7 @@ pub(crate) fn route(kind: Kind, path: &str, [plain, caching]: &[Gate; 2], config
         }
         Kind::Auth => config.app_data(plain.clone()).service(resource.route(web::get().to(guarded))),
         Kind::Cached => config.app_data(caching.clone()).service(resource.route(web::get().to(guarded))),
-        Kind::AuthLayer => {
-            config.service(resource.wrap(AuthMiddleware::new(plain.clone())).route(web::get().to(open)))
-        }
+        Kind::AuthLayer => config.service(resource.wrap(AuthMiddleware::new(plain.clone())).route(web::get().to(open))),
         Kind::CachedLayer => {
             config.service(resource.wrap(AuthMiddleware::new(caching.clone())).route(web::get().to(open)))
         }

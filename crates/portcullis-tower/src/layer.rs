@@ -134,7 +134,6 @@ impl AuthLayer {
     fn with(self, change: impl FnOnce(Guard) -> Guard) -> Self {
         Self { guard: Arc::new(change(Arc::unwrap_or_clone(self.guard))), ..self }
     }
-
 }
 
 /// A request as the layer sees it. The functions that find the URI and the peer run where these are needed, which they are not

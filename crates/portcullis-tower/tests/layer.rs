@@ -159,7 +159,10 @@ async fn service_can_ask_for_more_than_the_layer() {
     let gate = gate_admitting(&json!({"sub": "alice", "scope": "read"})).unwrap();
     let delete = |request: Request<String>| async move {
         let admission = request.extensions().get::<Admission>().unwrap();
-        let answer = admission.gate().authorize(admission.caller(), &scopes("delete")).map(|()| Response::new("deleted".to_owned()));
+        let answer = admission
+            .gate()
+            .authorize(admission.caller(), &scopes("delete"))
+            .map(|()| Response::new("deleted".to_owned()));
         Ok::<_, Infallible>(answer.unwrap_or_else(response))
     };
     let answer = AuthLayer::new(gate).layer(service_fn(delete)).oneshot(Request::new(String::new())).await.unwrap();
