@@ -18,7 +18,7 @@ pub(crate) enum Check {
 
 impl Check {
     /// [`ClaimCheck::check`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn check(&self, token: &TokenView<'_>) -> Result<(), InvalidToken> {
         match self {
             Self::Audience(check) => check.check(token),

@@ -17,6 +17,7 @@ pub(super) fn index(text: &str, max_members: usize, members: &mut Members) -> Op
     u32::try_from(text.len()).ok()?.checked_add(WINDOW)?;
     let max_members = max_members.min(MAX_MEMBERS);
     let mut window = Window::new(text.as_bytes());
+    window.look();
     let mut cursor = Cursor { at: 0 };
     // Two members of different kinds have different names.
     let mut kinds = 0_u64;
@@ -202,10 +203,9 @@ struct Window<'t> {
 }
 
 impl<'t> Window<'t> {
+    /// The first window, before [`Self::look`], which works in place.
     fn new(text: &'t [u8]) -> Self {
-        let mut window = Self { text, start: 0, quotes: [0; BLOCKS as usize], has_other: false };
-        window.look();
-        window
+        Self { text, start: 0, quotes: [0; BLOCKS as usize], has_other: false }
     }
 
     /// Returns the position of the first quote that is not before `from`, which is not before the window.
@@ -250,6 +250,7 @@ impl<'t> Window<'t> {
         Some(())
     }
 
+    /// Looks at the part of the text that is in the window.
     fn look(&mut self) {
         let rest = self.text.get(self.start as usize..).unwrap_or_default();
         for (quotes, part) in self.quotes.iter_mut().zip(rest.chunks(BLOCK as usize)) {
@@ -323,6 +324,7 @@ mod tests {
                 };
                 let text: Vec<u8> = (0..length).map(at).collect();
                 let mut window = Window::new(&text);
+                window.look();
                 let mut from = 0;
                 let quotes = std::iter::from_fn(|| {
                     let found = window.quote(from)?;
