@@ -54,6 +54,18 @@ async fn good_answer_is_used_for_thirty_seconds() {
     admitted(&scene.gate, &token).await;
 }
 
+/// An answer depends on the client that asks, for example its audience.
+#[tokio::test]
+async fn verifiers_share_no_answers() {
+    let scene = Scene::new();
+    let other = gate_of(builder(&scene.server).clock(Arc::clone(&scene.clock)));
+    let token = scene.server.opaque_token(&token(&scene.server));
+    for (gate, asked) in [(&scene.gate, 1), (&scene.gate, 1), (&other, 2), (&other, 2)] {
+        admitted(gate, &token).await;
+        assert_eq!(scene.server.introspection_hits(), asked);
+    }
+}
+
 #[tokio::test]
 async fn revoked_token_is_refused_within_the_bound() {
     let scene = Scene::new();

@@ -1,5 +1,6 @@
 //! The check that the gate asks after the signature: is the session still open?
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,6 @@ use portcullis::{ConfigError, Verified};
 
 use crate::answers::Answers;
 use crate::sessions::Sessions;
-use crate::token::TokenHash;
 
 /// Lets only callers on whose session is open and whose access token was not revoked, for
 /// [`Gate::with_check`](portcullis::Gate::with_check).
@@ -91,7 +91,7 @@ impl OpenSessionCheck {
     /// most this time.
     ///
     /// The age counts from when the store was asked. Requests with the same access token ask once. Answers are kept for each
-    /// access token, up to 100,000 of them. A failure is never kept, and no older answer replaces it: while the store is down,
+    /// access token, up to 100,000 of them and 64 MiB. A failure is never kept, and no older answer replaces it: while the store is down,
     /// callers whose answers are too old get a 503.
     ///
     /// # Errors
@@ -100,8 +100,8 @@ impl OpenSessionCheck {
         CachedSessionCheck::new(self, max_age)
     }
 
-    async fn answer(&self, caller: &Caller) -> Result<Answer, Unavailable> {
-        if let Some(token_id) = &caller.token_id
+    async fn answer(&self, caller: &Caller<'_>) -> Result<Answer, Unavailable> {
+        if let Some(token_id) = caller.token_id
             && self.sessions.is_token_revoked(token_id).await?
         {
             return Ok(Answer::Revoked);
@@ -111,7 +111,7 @@ impl OpenSessionCheck {
             return Ok(Answer::Revoked);
         }
         let status = match &self.users {
-            Some(users) => users.status(&caller.subject).await?,
+            Some(users) => users.status(caller.subject).await?,
             None => UserStatus::Active,
         };
         Ok(match status {
@@ -147,7 +147,14 @@ impl SessionCheck for CachedSessionCheck {
     async fn check(&self, caller: &Verified) -> Result<(), SessionError> {
         let caller = Caller::read(caller)?;
         let ask = self.check.answer(&caller);
-        self.answers.get(caller.key(), self.check.sessions.clock(), ask).await?.into()
+        self.answers.get(&caller.texts(), self.check.sessions.clock(), ask).await?.into()
+    }
+
+    fn check_at_hand(&self, caller: &Verified) -> Option<Result<(), SessionError>> {
+        match Caller::read(caller) {
+            Ok(caller) => Some(self.answers.at_hand(&caller.texts(), self.check.sessions.clock())?.into()),
+            Err(refused) => Some(Err(refused)),
+        }
     }
 }
 
@@ -161,29 +168,24 @@ impl fmt::Debug for CachedSessionCheck {
 }
 
 /// What a token says about its session.
-struct Caller {
-    session: String,
-    subject: String,
-    token_id: Option<String>,
+struct Caller<'a> {
+    session: Cow<'a, str>,
+    subject: &'a str,
+    token_id: Option<&'a str>,
 }
 
-impl Caller {
+impl<'a> Caller<'a> {
     /// Reads the claims. A token without a session cannot be checked, so it does not pass.
-    fn read(caller: &Verified) -> Result<Self, SessionError> {
-        let session = caller.claim::<String>("sid").ok().flatten();
-        match (session, caller.subject()) {
-            (Some(session), Some(subject)) => {
-                let token_id = caller.token_id().map(str::to_owned);
-                Ok(Self { session, subject: subject.to_owned(), token_id })
-            }
+    fn read(caller: &'a Verified) -> Result<Self, SessionError> {
+        match (caller.all_claims().text("sid"), caller.subject()) {
+            (Ok(Some(session)), Some(subject)) => Ok(Self { session, subject, token_id: caller.token_id() }),
             _ => Err(SessionError::Revoked),
         }
     }
 
-    fn key(&self) -> TokenHash {
-        let token_id = self.token_id.as_deref().map_or(&[][..], |token_id| token_id.as_bytes());
-        let has_token_id = [u8::from(self.token_id.is_some())];
-        TokenHash::of("check", &[self.session.as_bytes(), self.subject.as_bytes(), &has_token_id, token_id])
+    /// What the answer depends on.
+    fn texts(&self) -> [Option<&[u8]>; 3] {
+        [Some(self.session.as_bytes()), Some(self.subject.as_bytes()), self.token_id.map(str::as_bytes)]
     }
 }
 

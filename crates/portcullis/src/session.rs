@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::catch_panic::catch_panic;
+use crate::catch_panic::{Panicked, catch_panic, catch_panic_in};
 use crate::credential::{Credential, Scheme};
 use crate::error::{AuthError, InvalidToken, Unavailable};
 use crate::keys::KeyStatus;
@@ -57,6 +57,15 @@ pub trait SessionCheck: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`SessionError`] says why not.
     async fn check(&self, caller: &Verified) -> Result<(), SessionError>;
+
+    /// Returns what [`check`](Self::check) would return, if that is known without waiting. With `None`, `check` is asked next.
+    /// Default: `None`.
+    ///
+    /// It saves the memory allocation of a future for each request, so a check that caches answers implements it. It must not
+    /// block.
+    fn check_at_hand(&self, _caller: &Verified) -> Option<Result<(), SessionError>> {
+        None
+    }
 }
 
 /// A verifier with a check of each caller after the verification. It has the schemes, the issuers, the status and the
@@ -185,7 +194,26 @@ pub(crate) async fn ask(
     caller: &Verified,
     counters: &SessionCheckCounters,
 ) -> Result<(), AuthError> {
-    let answer = catch_panic(async { check.check(caller).await }).await;
+    match ask_at_hand(check, caller, counters) {
+        Some(answer) => answer,
+        None => counted(catch_panic(async { check.check(caller).await }).await, counters),
+    }
+}
+
+/// Asks `check` about `caller`, if the answer is at hand.
+pub(crate) fn ask_at_hand(
+    check: &dyn SessionCheck,
+    caller: &Verified,
+    counters: &SessionCheckCounters,
+) -> Option<Result<(), AuthError>> {
+    let answer = catch_panic_in(|| check.check_at_hand(caller)).transpose()?;
+    Some(counted(answer, counters))
+}
+
+fn counted(
+    answer: Result<Result<(), SessionError>, Panicked>,
+    counters: &SessionCheckCounters,
+) -> Result<(), AuthError> {
     counters.increment((match &answer {
         Ok(Ok(())) => SessionCheckOutcome::Passed,
         Ok(Err(SessionError::Revoked)) => SessionCheckOutcome::Revoked,

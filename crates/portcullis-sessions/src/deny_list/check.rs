@@ -1,5 +1,6 @@
 //! The check that the gate asks after the signature: is the token denied?
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -52,7 +53,7 @@ impl DenyListCheck {
     /// token is accepted for up to this time after its entry was made.
     ///
     /// The age counts from when the store was asked. Requests with the same token ask once. Answers are kept for up to
-    /// 100,000 tokens, also those that a token is denied. A failure is never kept, and no older answer replaces it: while
+    /// 100,000 tokens and 64 MiB, also those that a token is denied. A failure is never kept, and no older answer replaces it: while
     /// the store is down, callers whose answers are too old get a 503.
     ///
     /// # Errors
@@ -74,39 +75,64 @@ impl DenyListCheck {
 #[async_trait]
 impl SessionCheck for DenyListCheck {
     async fn check(&self, caller: &Verified) -> Result<(), SessionError> {
-        let token = Token::read(caller, self.list.core.max_token_lifetime);
+        let token = self.read(caller);
         let is_deniable = token.is_ok();
         let answer = match token {
             Ok(token) => self.answer(&token).await,
-            Err(_) if caller.evidence() == Evidence::ApiKey => Ok(()),
-            Err(problem) => {
-                if problem == Problem::LivesTooLong {
-                    self.warn_of_lifetime();
-                }
-                Err(SessionError::Revoked)
-            }
+            Err(answer) => answer,
         };
         counting::deny_list(&answer, is_deniable);
         answer
     }
-}
 
-impl DenyListCheck {
-    async fn answer(&self, token: &Token) -> Result<(), SessionError> {
-        let ask = token.is_denied(&self.list.core);
-        let is_denied = match &self.answers {
-            Some(answers) => answers.get(token.name(), &*self.list.core.clock, ask).await?,
-            None => ask.await?,
+    fn check_at_hand(&self, caller: &Verified) -> Option<Result<(), SessionError>> {
+        let token = self.read(caller);
+        let is_deniable = token.is_ok();
+        let answer = match token {
+            Ok(token) => verdict(self.answers.as_ref()?.at_hand(&token.texts(), &*self.list.core.clock)?),
+            Err(answer) => answer,
         };
-        if is_denied { Err(SessionError::Revoked) } else { Ok(()) }
+        counting::deny_list(&answer, is_deniable);
+        Some(answer)
     }
 }
 
+impl DenyListCheck {
+    /// Reads what the list needs to know. An error is the answer to a token that could not be denied.
+    fn read<'a>(&self, caller: &'a Verified) -> Result<Token<'a>, Result<(), SessionError>> {
+        Token::read(caller, self.list.core.max_token_lifetime).map_err(|problem| {
+            if caller.evidence() == Evidence::ApiKey {
+                return Ok(());
+            }
+            if problem == Problem::LivesTooLong {
+                self.warn_of_lifetime();
+            }
+            Err(SessionError::Revoked)
+        })
+    }
+
+    async fn answer(&self, token: &Token<'_>) -> Result<(), SessionError> {
+        let ask = token.is_denied(&self.list.core);
+        verdict(match &self.answers {
+            Some(answers) => answers.get(&token.texts(), &*self.list.core.clock, ask).await?,
+            None => ask.await?,
+        })
+    }
+}
+
+fn verdict(is_denied: bool) -> Result<(), SessionError> {
+    if is_denied { Err(SessionError::Revoked) } else { Ok(()) }
+}
+
 /// What the list needs to know about a token.
-struct Token {
-    /// The names of the entries that can concern it.
-    entries: Vec<TokenHash>,
+struct Token<'a> {
+    issuer: &'a str,
+    token_id: Option<&'a str>,
+    session: Option<Cow<'a, str>>,
+    subject: Option<&'a str>,
     issued_at: Timestamp,
+    /// The milliseconds of `issued_at`, as bytes.
+    issued_at_bytes: [u8; 8],
 }
 
 /// Why a token could not be denied.
@@ -116,8 +142,8 @@ enum Problem {
     LivesTooLong,
 }
 
-impl Token {
-    fn read(caller: &Verified, max_lifetime: Duration) -> Result<Self, Problem> {
+impl<'a> Token<'a> {
+    fn read(caller: &'a Verified, max_lifetime: Duration) -> Result<Self, Problem> {
         let claims = caller.all_claims();
         let (Some(issuer), Some(issued_at), Some(expires_at)) =
             (claims.issuer(), claims.issued_at(), claims.expires_at())
@@ -129,33 +155,43 @@ impl Token {
             return Err(Problem::LivesTooLong);
         }
         // A `sid` that is not text cannot be denied.
-        let session = claims.get::<String>("sid").map_err(|_| Problem::MissingClaim)?;
+        let session = claims.text("sid").map_err(|_| Problem::MissingClaim)?;
         let (token_id, subject) = (claims.token_id(), claims.subject());
         if token_id.is_none() && subject.is_none() {
             return Err(Problem::MissingClaim);
         }
-        let without_session = subject.filter(|_| session.is_none());
-        let entries = [
-            token_id.map(|id| names::token(issuer, id)),
-            session.map(|session| names::session(issuer, &session)),
-            subject.map(|subject| names::subject(issuer, subject)),
-            subject.map(|subject| names::issued_before(issuer, subject)),
-            without_session.map(|subject| names::without_session(issuer, subject)),
-        ];
-        Ok(Self { entries: entries.into_iter().flatten().collect(), issued_at })
+        let issued_at_bytes = issued_at.as_unix_millis().to_be_bytes();
+        Ok(Self { issuer, token_id, session, subject, issued_at, issued_at_bytes })
     }
 
-    /// The name for the cache. Tokens of one name have the same answer.
-    fn name(&self) -> TokenHash {
-        let issued_at = self.issued_at.as_unix_millis().to_be_bytes();
-        let mut parts: Vec<&[u8]> = self.entries.iter().map(|entry| &entry.as_bytes()[..]).collect();
-        parts.push(&issued_at);
-        TokenHash::of("deny-list check", &parts)
+    /// What the answer depends on.
+    fn texts(&self) -> [Option<&[u8]>; 5] {
+        [
+            Some(self.issuer.as_bytes()),
+            self.token_id.map(str::as_bytes),
+            self.session.as_ref().map(|session| session.as_bytes()),
+            self.subject.map(str::as_bytes),
+            Some(&self.issued_at_bytes),
+        ]
+    }
+
+    /// The names of the entries that can concern the token.
+    fn entries(&self) -> Vec<TokenHash> {
+        let issuer = self.issuer;
+        let without_session = self.subject.filter(|_| self.session.is_none());
+        let entries = [
+            self.token_id.map(|id| names::token(issuer, id)),
+            self.session.as_ref().map(|session| names::session(issuer, session)),
+            self.subject.map(|subject| names::subject(issuer, subject)),
+            self.subject.map(|subject| names::issued_before(issuer, subject)),
+            without_session.map(|subject| names::without_session(issuer, subject)),
+        ];
+        entries.into_iter().flatten().collect()
     }
 
     async fn is_denied(&self, core: &Core) -> Result<bool, Unavailable> {
         let now = Timestamp::now(&*core.clock);
-        let entries = core.store.denials(&self.entries).await?;
+        let entries = core.store.denials(&self.entries()).await?;
         Ok(entries.iter().filter(|entry| entry.expires_at > now).any(|entry| match entry.issued_before {
             // A token of the same second counts as issued earlier, also if its `iat` has a fraction.
             Some(time) => whole_seconds(self.issued_at) <= whole_seconds(time),

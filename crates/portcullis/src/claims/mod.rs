@@ -164,6 +164,20 @@ impl Claims {
         }
     }
 
+    /// Reads the claim `name`, a string. It is copied only if it has escapes. Returns `None` when it is absent or null.
+    ///
+    /// # Errors
+    /// [`InvalidToken::InvalidClaim`] when the claim is not a string.
+    pub fn text(&self, name: &'static str) -> Result<Option<Cow<'_, str>>, InvalidToken> {
+        let Some(value) = self.object.position(name) else { return Ok(None) };
+        match self.object.string_at(value) {
+            Some(Text::Span(span)) => Ok(Some(Cow::Borrowed(self.object.at(span)))),
+            Some(Text::Owned(owned)) => Ok(Some(Cow::Owned(owned.into()))),
+            None if self.object.at(value) == "null" => Ok(None),
+            None => Err(InvalidToken::invalid(name)),
+        }
+    }
+
     /// Reads the claim `name`, which must be present. Use it in checks, so that a token without the claim is refused.
     ///
     /// # Errors
@@ -276,6 +290,21 @@ mod tests {
 
     fn parse(json: &str) -> Result<Claims, InvalidToken> {
         Claims::parse(json.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn text_is_copied_only_if_it_has_escapes() {
+        let claims = parse(r#"{"a":"plain","b":"\u0065sc\"aped","c":"","d":null,"e":7,"f":["x"],"g":"null"}"#).unwrap();
+        assert!(matches!(claims.text("a"), Ok(Some(Cow::Borrowed("plain")))));
+        assert!(matches!(claims.text("b"), Ok(Some(Cow::Owned(text))) if text == "esc\"aped"));
+        assert!(matches!(claims.text("c"), Ok(Some(Cow::Borrowed("")))));
+        assert!(matches!(claims.text("g"), Ok(Some(Cow::Borrowed("null")))));
+        for absent in ["d", "x"] {
+            assert_eq!(claims.text(absent), Ok(None), "{absent}");
+        }
+        for name in ["e", "f"] {
+            assert_eq!(claims.text(name), Err(InvalidToken::invalid(name)));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! From a request to a verified caller, or to the answer that refuses it.
 //!
-//! Most requests wait for nothing: the keys are at hand and no session is looked up. They are admitted without a future that
+//! Most requests wait for nothing: the keys are at hand, and so are the answers of session checks. They are admitted without a future that
 //! the rest would need, because making and moving it takes a large part of the time of a repeated token.
 
 use std::future::poll_fn;
@@ -42,7 +42,8 @@ struct Place<'a> {
 enum Rest<'a> {
     Verification(Waiting<'a, Result<Verified, AuthError>>),
     Proof(Verified, Unproven),
-    Checks(Verified),
+    /// The session checks from this position on.
+    Checks(Verified, usize),
 }
 
 type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -287,7 +288,7 @@ impl Gate {
 
     async fn check_assumed(&self, caller: &Verified, policy: &Policy) -> Result<Verified, Denied> {
         let caller = self.with_implied_scopes(caller.clone());
-        self.check(&caller, policy).await.map_err(|error| self.denied(&caller, error))?;
+        self.check(&caller, policy, 0).await.map_err(|error| self.denied(&caller, error))?;
         Ok(caller)
     }
 
@@ -405,28 +406,28 @@ impl Gate {
         };
         match self.bound_to(&caller, credential) {
             Ok(Some(unproven)) => Err(Rest::Proof(caller, unproven)),
-            Ok(None) if self.0.checks.is_empty() => {
+            Ok(None) => {
                 let caller = self.with_implied_scopes(caller);
-                Ok(match policy.check(&caller) {
-                    Ok(()) => Ok(caller),
-                    Err(error) => Err(self.denied(&caller, error)),
-                })
+                match self.check_at_hand(&caller, policy) {
+                    Ok(Ok(())) => Ok(Ok(caller)),
+                    Ok(Err(error)) => Ok(Err(self.denied(&caller, error))),
+                    Err(position) => Err(Rest::Checks(caller, position)),
+                }
             }
-            Ok(None) => Err(Rest::Checks(caller)),
             Err(denied) => Ok(Err(denied)),
         }
     }
 
     /// Does what is left to do.
     async fn wait(&self, rest: Rest<'_>, credential: &Credential<'_>, policy: &Policy) -> Result<Verified, Denied> {
-        let (caller, unproven) = match rest {
+        let (caller, unproven, position) = match rest {
             Rest::Verification(rest) => {
                 let caller = self.presented_by(credential, rest.await)?;
                 let unproven = self.bound_to(&caller, credential)?;
-                (caller, unproven)
+                (caller, unproven, 0)
             }
-            Rest::Proof(caller, unproven) => (caller, Some(unproven)),
-            Rest::Checks(caller) => (caller, None),
+            Rest::Proof(caller, unproven) => (caller, Some(unproven), 0),
+            Rest::Checks(caller, position) => (caller, None, position),
         };
         let caller = match (unproven, &self.0.possession) {
             (Some(unproven), Some(possession)) => {
@@ -438,7 +439,7 @@ impl Gate {
             _ => caller,
         };
         let caller = self.with_implied_scopes(caller);
-        self.check(&caller, policy).await.map_err(|error| self.denied(&caller, error))?;
+        self.check(&caller, policy, position).await.map_err(|error| self.denied(&caller, error))?;
         Ok(caller)
     }
 
@@ -505,12 +506,24 @@ impl Gate {
         }
     }
 
-    /// Runs the checks that every admission needs after the token was verified: session checks, then the policy.
-    async fn check(&self, caller: &Verified, policy: &Policy) -> Result<(), AuthError> {
-        for check in &self.0.checks {
+    /// Runs the checks that every admission needs after the token was verified: session checks from a position on, then the
+    /// policy.
+    async fn check(&self, caller: &Verified, policy: &Policy, position: usize) -> Result<(), AuthError> {
+        for check in self.0.checks.iter().skip(position) {
             session::ask(&**check, caller, self.0.metrics.session_checks()).await?;
         }
         policy.check(caller)
+    }
+
+    /// Like [`Self::check`]. An error is the position of the first check whose answer is not at hand.
+    fn check_at_hand(&self, caller: &Verified, policy: &Policy) -> Result<Result<(), AuthError>, usize> {
+        for (position, check) in self.0.checks.iter().enumerate() {
+            let answer = session::ask_at_hand(&**check, caller, self.0.metrics.session_checks()).ok_or(position)?;
+            if answer.is_err() {
+                return Ok(answer);
+            }
+        }
+        Ok(policy.check(caller))
     }
 
     fn typed<C: FromClaims>(&self, caller: Verified) -> Result<(Verified, C), Denied> {
@@ -765,6 +778,73 @@ mod tests {
             assert_eq!(gate.verify(subject).await.unwrap_err().status(), status);
         }
         assert_eq!(gate.verify("alice").await.unwrap().subject(), Some("alice"));
+    }
+
+    /// Has its answer at hand for subjects that begin with `known-`, and counts the answers of both kinds.
+    #[derive(Clone, Debug, Default)]
+    struct AtHand(AsTold, Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl SessionCheck for AtHand {
+        async fn check(&self, caller: &Verified) -> Result<(), SessionError> {
+            self.0.check(caller).await
+        }
+
+        fn check_at_hand(&self, caller: &Verified) -> Option<Result<(), SessionError>> {
+            let known = caller.subject()?.strip_prefix("known-")?;
+            self.1.fetch_add(1, Ordering::SeqCst);
+            Some(match known {
+                "revoked" => Err(SessionError::Revoked),
+                "panic" => panic!("an error in the check"),
+                _ => Ok(()),
+            })
+        }
+    }
+
+    /// Verifies without waiting. The token is the subject.
+    #[derive(Debug)]
+    struct AtOnce;
+
+    #[async_trait]
+    impl Verifier for AtOnce {
+        async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+            self.begin(credential).finish().await
+        }
+
+        fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
+            let claims = serde_json::json!({"sub": credential.unverified_token(), "scope": "read"});
+            Verification::Done(Verified::from_claims(&claims, Evidence::Session).map_err(AuthError::from))
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_at_hand_are_not_asked_for() {
+        for gate in [Gate::new(AtOnce), Gate::new(BothSchemes)] {
+            let (first, second, third) = (AtHand::default(), AsTold::default(), AtHand::default());
+            let asked = |check: &AsTold| check.0.swap(0, Ordering::SeqCst);
+            let at_hand = |check: &AtHand| (check.1.swap(0, Ordering::SeqCst), asked(&check.0));
+            let gate = gate.with_check(first.clone());
+            for (subject, expected, counts) in [
+                ("known-alice", Ok(()), (1, 0)),
+                ("known-revoked", Err(401), (1, 0)),
+                ("known-panic", Err(500), (1, 0)),
+                ("alice", Ok(()), (0, 1)),
+                ("revoked", Err(401), (0, 1)),
+            ] {
+                let admitted = gate.admit(&with(&format!("Bearer {subject}")), &Policy::authenticated()).await;
+                assert_eq!(admitted.map(drop).map_err(|denied| denied.status()), expected, "{subject}");
+                assert_eq!(at_hand(&first), counts, "{subject}");
+            }
+            // The policy is checked after them.
+            let denied = gate.admit(&with("Bearer known-alice"), &scopes("write")).await.unwrap_err();
+            assert_eq!((denied.status(), at_hand(&first)), (403, (1, 0)));
+            // Each check answers once, in their order.
+            let gate = gate.with_check(second.clone()).with_check(third.clone());
+            assert!(gate.admit(&with("Bearer known-alice"), &Policy::authenticated()).await.is_ok());
+            assert_eq!((at_hand(&first), asked(&second), at_hand(&third)), ((1, 0), 1, (1, 0)));
+            assert!(gate.admit(&with("Bearer known-revoked"), &Policy::authenticated()).await.is_err());
+            assert_eq!((at_hand(&first), asked(&second), at_hand(&third)), ((1, 0), 0, (0, 0)));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use smallvec::SmallVec;
 
 pub use builder::IntrospectionBuilder;
 pub use client::{AssertionError, AssertionSigner, ClientAuthentication};
@@ -29,7 +30,7 @@ use crate::jose::compact::has_form_of_jwt;
 use crate::keys::KeyStatus;
 use crate::lookups::{self, Lookups, Name, NoValue};
 use crate::measure::{Counters, FromCache, Histograms, IntrospectionOutcome, QuestionOutcome, Stopwatch};
-use crate::verifier::{Common, Evidence, Recheck, TokenContents, Verified, Verifier};
+use crate::verifier::{Common, Evidence, Recheck, TokenContents, Verification, Verified, Verifier};
 
 /// Verifies opaque tokens by asking the introspection endpoint of their issuer (RFC 7662).
 ///
@@ -87,8 +88,7 @@ struct Core {
     clock: Arc<dyn Clock>,
     accepts_jwts: bool,
     max_token_bytes: usize,
-    /// The hash of the endpoint and of the client, for the names of tokens.
-    origin: [u8; 32],
+    /// What this endpoint said to this client, by [`name_of`] the token. Another verifier has its own answers.
     answers: Lookups<Arc<ActiveToken>>,
     answered: Counters<(IntrospectionOutcome, FromCache)>,
     asked: Histograms<(QuestionOutcome,)>,
@@ -131,20 +131,20 @@ impl IntrospectionVerifier {
     /// }
     /// ```
     pub fn forget(&self, token: &str) {
-        self.core.answers.forget(&self.core.name_of(token.as_bytes()));
+        self.core.answers.forget(&name_of(token.as_bytes()));
     }
 }
 
-impl Core {
-    /// The name under which the answer about a token is remembered. It depends on the endpoint and the client as well, because
-    /// the answer does.
-    fn name_of(&self, token: &[u8]) -> Name {
-        let mut text = Vec::with_capacity(self.origin.len() + token.len());
-        text.extend_from_slice(&self.origin);
-        text.extend_from_slice(token);
-        sha256(&text)
-    }
+/// The name under which the answer about a token is remembered: its SHA-256.
+///
+/// Anyone can present made-up tokens, and "not active" is remembered too. So the name has a fixed size, no token can be made to
+/// share the name of another one, and no time says how much of a made-up token agrees with a good one. Tokens that are in use for
+/// weeks are not in the memory of the cache.
+fn name_of(token: &[u8]) -> Name {
+    sha256(token)
+}
 
+impl Core {
     /// Refuses tokens that are never sent to the endpoint.
     fn check_form(&self, token: &[u8]) -> Result<(), InvalidToken> {
         if token.len() > self.max_token_bytes {
@@ -158,19 +158,43 @@ impl Core {
 
     /// Judges a token by the answer about it, which may be remembered.
     async fn judge(&self, token: &[u8], is_binding_left_to_gate: bool) -> Result<Arc<TokenContents>, AuthError> {
-        let active = self.active_token(token).await?;
-        let contents = active.contents.as_ref().map_err(Clone::clone)?;
-        self.check_claims(&active, &contents.claims, is_binding_left_to_gate)?;
-        Ok(Arc::clone(contents))
+        match self.judge_at_hand(token, is_binding_left_to_gate) {
+            Ok(result) => result,
+            Err(name) => self.ask_and_judge(name, token, is_binding_left_to_gate).await,
+        }
     }
 
-    async fn active_token(&self, token: &[u8]) -> Result<Arc<ActiveToken>, AuthError> {
-        self.check_form(token)?;
-        let name = self.name_of(token);
-        let (found, cached) = match self.answers.recall(&name) {
-            Some(found) => (found, FromCache::Yes),
-            None => (self.answers.get(name, |_| self.ask(token)).await, FromCache::No),
-        };
+    /// Judges a token without waiting. An error is the name of a token whose answer is not at hand.
+    fn judge_at_hand(
+        &self,
+        token: &[u8],
+        is_binding_left_to_gate: bool,
+    ) -> Result<Result<Arc<TokenContents>, AuthError>, Name> {
+        if let Err(refused) = self.check_form(token) {
+            return Ok(Err(refused.into()));
+        }
+        let name = name_of(token);
+        let found = self.answers.recall(&name).ok_or(name)?;
+        Ok(self.judge_by(found, FromCache::Yes, is_binding_left_to_gate))
+    }
+
+    async fn ask_and_judge(
+        &self,
+        name: Name,
+        token: &[u8],
+        is_binding_left_to_gate: bool,
+    ) -> Result<Arc<TokenContents>, AuthError> {
+        let found = self.answers.get(name, |_| self.ask(token)).await;
+        self.judge_by(found, FromCache::No, is_binding_left_to_gate)
+    }
+
+    /// Counts an answer, and judges its token.
+    fn judge_by(
+        &self,
+        found: Result<Arc<ActiveToken>, NoValue>,
+        cached: FromCache,
+        is_binding_left_to_gate: bool,
+    ) -> Result<Arc<TokenContents>, AuthError> {
         self.answered.increment((
             match &found {
                 Ok(token) if token.contents.is_ok() => IntrospectionOutcome::Active,
@@ -181,10 +205,13 @@ impl Core {
             },
             cached,
         ));
-        found.map_err(|missing| match missing {
+        let active = found.map_err(|missing| match missing {
             NoValue::Absent | NoValue::Ambiguous => InvalidToken::Inactive.into(),
-            NoValue::Unavailable(unavailable) => unavailable.into(),
-        })
+            NoValue::Unavailable(unavailable) => AuthError::from(unavailable),
+        })?;
+        let contents = active.contents.as_ref().map_err(Clone::clone)?;
+        self.check_claims(&active, &contents.claims, is_binding_left_to_gate)?;
+        Ok(Arc::clone(contents))
     }
 
     /// Asks the endpoint. Many requests may share the answer.
@@ -249,14 +276,24 @@ impl Core {
 #[async_trait]
 impl Verifier for IntrospectionVerifier {
     async fn verify(&self, credential: &Credential<'_>) -> Result<Verified, AuthError> {
+        self.begin(credential).finish().await
+    }
+
+    fn begin<'a>(&'a self, credential: &'a Credential<'a>) -> Verification<'a> {
         if !credential.is_understood_by(Self::SCHEMES) {
-            return Err(AuthError::MissingToken);
+            return Verification::Done(Err(AuthError::MissingToken));
         }
         let (token, is_binding_left_to_gate) = (credential.unverified_bytes(), credential.is_binding_left_to_gate());
-        let contents = self.core.judge(token, is_binding_left_to_gate).await?;
-        let caller = Verified::from_token(contents);
-        let core = Arc::clone(&self.core);
-        Ok(caller.with_recheck(Again { core, token: token.to_vec(), is_binding_left_to_gate }))
+        let caller = move |contents| {
+            let (core, token) = (Arc::clone(&self.core), SmallVec::from_slice(token));
+            Verified::from_token(contents).with_recheck(Again { core, token, is_binding_left_to_gate })
+        };
+        match self.core.judge_at_hand(token, is_binding_left_to_gate) {
+            Ok(result) => Verification::Done(result.map(caller)),
+            Err(name) => Verification::Waits(Box::pin(async move {
+                self.core.ask_and_judge(name, token, is_binding_left_to_gate).await.map(caller)
+            })),
+        }
     }
 
     fn explain(&self, credential: &Credential<'_>, refused: &AuthError) -> Option<&'static str> {
@@ -291,7 +328,8 @@ impl Verifier for IntrospectionVerifier {
 /// Judges a token again while its connection is open.
 struct Again {
     core: Arc<Core>,
-    token: Vec<u8>,
+    /// Most opaque tokens are short, and fit in here.
+    token: SmallVec<[u8; 64]>,
     is_binding_left_to_gate: bool,
 }
 

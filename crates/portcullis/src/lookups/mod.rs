@@ -177,11 +177,12 @@ impl<T: Clone + Send + Sync + 'static> Lookups<T> {
     /// Returns what is remembered about `name`. `None` means that [`Self::get`] has to ask, or to wait.
     pub(crate) fn recall(&self, name: &Name) -> Option<Result<T, NoValue>> {
         let now = self.now();
-        match self.known.get(name) {
-            Some(known) => {
-                let is_due = now >= known.ask_at || !known.serves(now, self.lifetimes);
-                (!is_due).then(|| Ok(known.value.clone()))
-            }
+        let known = self.known.read(name, |known| {
+            let is_due = now >= known.ask_at || !known.serves(now, self.lifetimes);
+            (!is_due).then(|| known.value.clone())
+        });
+        match known {
+            Some(value) => value.map(Ok),
             None => self.remembered(name).map(Answer::into_result),
         }
     }

@@ -30,7 +30,12 @@ impl<V: Clone> Recent<V> {
     }
 
     pub(super) fn get(&self, name: &Name) -> Option<V> {
-        self.entries().by_name.get(name).map(|(value, _)| value.clone())
+        self.read(name, V::clone)
+    }
+
+    /// Reads a value under the lock, without a clone of it. So `read` must not run code of the service.
+    pub(super) fn read<T>(&self, name: &Name, read: impl FnOnce(&V) -> T) -> Option<T> {
+        self.entries().by_name.get(name).map(|(value, _)| read(value))
     }
 
     /// Inserts or replaces a value. A value that weighs more than the whole capacity is not kept.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::claims::{Actor, Claims, GrantReader, Grants, NumericDate, ScopeHierarchy, StandardGrants};
 use crate::clock::{Clock, SystemClock};
@@ -33,7 +34,7 @@ struct Extras {
     /// The mark of the gate that checked the proof of the request.
     proof: Option<ProofMark>,
     /// What is asked again while a connection of the caller is open.
-    rechecks: Option<Arc<Vec<Arc<dyn Recheck>>>>,
+    rechecks: SmallVec<[Arc<dyn Recheck>; 1]>,
 }
 
 /// Marks callers whose proof of possession was checked. Clones are the same mark.
@@ -360,14 +361,13 @@ impl Verified {
     /// of this method adds one. A verifier calls it that knows more than the token says.
     #[must_use]
     pub fn with_recheck(mut self, recheck: impl Recheck + 'static) -> Self {
-        Arc::make_mut(self.extras_mut().rechecks.get_or_insert_default()).push(Arc::new(recheck));
+        self.extras_mut().rechecks.push(Arc::new(recheck));
         self
     }
 
     #[cfg(feature = "remote")]
     pub(crate) fn rechecks(&self) -> impl Iterator<Item = &dyn Recheck> {
-        let rechecks = self.extras().and_then(|extras| extras.rechecks.as_deref());
-        rechecks.into_iter().flatten().map(|recheck| &**recheck)
+        self.extras().into_iter().flat_map(|extras| &extras.rechecks).map(|recheck| &**recheck)
     }
 
     /// With scopes, permissions and roles read by `grants`.
