@@ -48,7 +48,8 @@ impl<T: Copy + Send + Sync + 'static> Answers<T> {
             return Err(ConfigError::new("max_age", "not from 1 ms to 60 s", hint));
         }
         // One more entry than allowed weighs more than all bytes, so that the weight bounds the number of entries as well.
-        let weight = Weight { least: MOST_BYTES / (MOST_ANSWERS + 1) + 1, entry_bytes: ENTRY_BYTES, text_bytes: TEXT_BYTES };
+        let weight =
+            Weight { least: MOST_BYTES / (MOST_ANSWERS + 1) + 1, entry_bytes: ENTRY_BYTES, text_bytes: TEXT_BYTES };
         let answers = Cache::with_weighter(FIRST_ROOM, MOST_BYTES, weight);
         Ok(Self { max_age, answers, in_flight: InFlight::default() })
     }
