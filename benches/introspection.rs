@@ -25,8 +25,8 @@ use portcullis_bench_report::{Report, Table, Turns, now, number};
 use portcullis_testing::{IssuerServer, TestIssuer, TokenBuilder};
 
 const ROUNDS: usize = 4_000;
-/// The largest ratio of a repeated opaque token to a repeated JWT. An answer is found by the SHA-256 of the token, because the
-/// endpoint is also asked about made-up tokens. A JWT is found by a faster hash.
+/// The largest ratio of a repeated opaque token to a repeated JWT. An answer is found by the SHA-256 of the endpoint, the client and
+/// the token, because the endpoint is also asked about made-up tokens. A JWT is found by a faster hash.
 const OF_A_JWT: f64 = 1.50;
 /// The largest part of a verification with RS256.
 const OF_RS256: f64 = 0.04;

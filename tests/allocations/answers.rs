@@ -34,7 +34,9 @@ fn remembered_answers_take_no_allocation_for_a_session_and_two_for_an_opaque_tok
         allocations(|| assert!(now(gate.admit(&request, &policy)).is_ok()))
     };
     let expected = of_gate(&without);
-    assert_eq!((of_gate(&session), of_gate(&denied)), (expected, expected));
+    assert_eq!(of_gate(&session), expected);
+    // With the feature `metrics`, it makes the key of its counter.
+    assert!(of_gate(&denied) <= expected + 1);
 
     let server = TestIssuer::new().serve();
     let client = ClientAuthentication::client_secret_basic(IssuerServer::CLIENT_ID, IssuerServer::CLIENT_SECRET);

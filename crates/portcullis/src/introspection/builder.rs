@@ -11,6 +11,7 @@ use crate::checks::{Audience, RequiredClaims, TimeCheck};
 use crate::claims::{Claims, GrantReader, StandardGrants};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, InvalidToken};
+use crate::hash::sha256;
 use crate::introspection::client::ClientAuthentication;
 use crate::introspection::endpoint::{Endpoint, Location};
 use crate::introspection::signed::SignedAnswers;
@@ -314,6 +315,8 @@ impl IntrospectionBuilder {
             }
             None => None,
         };
+        let origin = [self.issuer.as_str(), url.as_str(), self.client.id()];
+        let origin = sha256(&origin.map(|text| sha256(text.as_bytes())).concat());
         let lifetimes = Lifetimes {
             confirmed: self.active_for,
             stale: Duration::ZERO,
@@ -353,6 +356,7 @@ impl IntrospectionBuilder {
             clock: self.clock,
             accepts_jwts: self.accepts_jwts,
             max_token_bytes: self.max_token_bytes,
+            origin: origin.first_chunk().copied().unwrap_or_default(),
             answers: Lookups::new(answers),
             answered: Counters::new(&table::INTROSPECTION),
             asked: Histograms::new(&table::INTROSPECTION_DURATION),
@@ -521,5 +525,25 @@ mod tests {
             let verifier = builder.build().unwrap();
             assert!(!format!("{verifier:?}").contains("very-secret"), "{verifier:?}");
         }
+    }
+
+    #[test]
+    fn names_of_tokens_depend_on_endpoint_and_client() {
+        let name = |issuer: &str, url: &str, client: &str| {
+            let client = ClientAuthentication::client_secret_basic(client, "secret");
+            let builder = IntrospectionVerifier::builder(issuer, "https://api.example.com", client).endpoint(url);
+            builder.build().unwrap().core.name_of(b"token")
+        };
+        let (issuer, url, client) = ("https://issuer.example", "https://issuer.example/introspect", "api");
+        assert_eq!(name(issuer, url, client), name(issuer, url, client));
+        for other in [
+            name("https://other.example", url, client),
+            name(issuer, "https://issuer.example/other", client),
+            name(issuer, url, "other"),
+        ] {
+            assert_ne!(other, name(issuer, url, client));
+        }
+        let core = with().build().unwrap().core;
+        assert_ne!(core.name_of(b"a"), core.name_of(b"b"));
     }
 }

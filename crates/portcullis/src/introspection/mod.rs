@@ -88,7 +88,9 @@ struct Core {
     clock: Arc<dyn Clock>,
     accepts_jwts: bool,
     max_token_bytes: usize,
-    /// What this endpoint said to this client, by [`name_of`] the token. Another verifier has its own answers.
+    /// The hash of the endpoint and of the client, for the names of tokens. With 8 bytes of it, a short token is one block for
+    /// SHA-256.
+    origin: [u8; 8],
     answers: Lookups<Arc<ActiveToken>>,
     answered: Counters<(IntrospectionOutcome, FromCache)>,
     asked: Histograms<(QuestionOutcome,)>,
@@ -131,20 +133,24 @@ impl IntrospectionVerifier {
     /// }
     /// ```
     pub fn forget(&self, token: &str) {
-        self.core.answers.forget(&name_of(token.as_bytes()));
+        self.core.answers.forget(&self.core.name_of(token.as_bytes()));
     }
 }
 
-/// The name under which the answer about a token is remembered: its SHA-256.
-///
-/// Anyone can present made-up tokens, and "not active" is remembered too. So the name has a fixed size, no token can be made to
-/// share the name of another one, and no time says how much of a made-up token agrees with a good one. Tokens that are in use for
-/// weeks are not in the memory of the cache.
-fn name_of(token: &[u8]) -> Name {
-    sha256(token)
-}
-
 impl Core {
+    /// The name under which the answer about a token is remembered: a SHA-256. It depends on the endpoint and the client as well,
+    /// because the answer does.
+    ///
+    /// Anyone can present made-up tokens, and "not active" is remembered too. So the name has a fixed size, no token can be made to
+    /// share the name of another one, and no time tells how much of a made-up token agrees with a good one. No token is in the memory
+    /// of the cache.
+    fn name_of(&self, token: &[u8]) -> Name {
+        let mut text = SmallVec::<[u8; 128]>::new();
+        text.extend_from_slice(&self.origin);
+        text.extend_from_slice(token);
+        sha256(&text)
+    }
+
     /// Refuses tokens that are never sent to the endpoint.
     fn check_form(&self, token: &[u8]) -> Result<(), InvalidToken> {
         if token.len() > self.max_token_bytes {
@@ -173,7 +179,7 @@ impl Core {
         if let Err(refused) = self.check_form(token) {
             return Ok(Err(refused.into()));
         }
-        let name = name_of(token);
+        let name = self.name_of(token);
         let found = self.answers.recall(&name).ok_or(name)?;
         Ok(self.judge_by(found, FromCache::Yes, is_binding_left_to_gate))
     }
