@@ -1,7 +1,7 @@
 //! From a request to a verified caller, or to the answer that refuses it.
 //!
-//! Most requests wait for nothing: the keys are at hand, and so are the answers of session checks. They are admitted without a future that
-//! the rest would need, because making and moving it takes a large part of the time of a repeated token.
+//! Most requests wait for nothing: the keys are at hand, and so are the answers of session checks. They are admitted without a
+//! future that the rest would need, because making and moving it takes a large part of the time of a repeated token.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
