@@ -228,7 +228,7 @@ impl<'t> Window<'t> {
         let mut block = from / BLOCK;
         loop {
             block += 1;
-            if block % BLOCKS == 0 {
+            if block.is_multiple_of(BLOCKS) {
                 self.move_on()?;
             }
             let found = self.quotes.get((block % BLOCKS) as usize).copied()?;

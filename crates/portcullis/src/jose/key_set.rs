@@ -456,6 +456,29 @@ mod tests {
     }
 
     #[test]
+    fn few_and_many_keys_are_searched_alike() {
+        let ids = ["a", "b", "b", "c"];
+        let few = ids.map(|id| format!(r#"{{{EC},"kid":"{id}"}}"#)).to_vec();
+        let nameless = [format!("{{{EC}}}")];
+        // They serve another algorithm.
+        let others = (0..2 * FEW).map(|at| format!(r#"{{{ED},"kid":"{at}"}}"#));
+        let others: Vec<String> = others.chain(["a", "d"].map(|id| format!(r#"{{{ED},"kid":"{id}"}}"#))).collect();
+        for nameless in [&nameless[..0], &nameless] {
+            let few = [&few[..ids.len() - nameless.len()], nameless].concat();
+            let (few, many) = (set(&few), set(&[&few[..], &others].concat()));
+            assert!(few.len() <= FEW && many.len() > FEW);
+            for id in ["a", "b", "c", "d", "0", "x", "", &"x".repeat(100)] {
+                for attempt in 0..3 {
+                    let wanted = Wanted { attempt, ..wanted(Some(id), Algorithm::Es256) };
+                    let [few, many] =
+                        [&few, &many].map(|set| set.choose(&wanted).map(|key| key.id().map(str::to_owned)));
+                    assert_eq!(few, many, "{id} {attempt}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn other_texts_are_not_key_sets() {
         for json in ["", "{}", "[]", "null", r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"keys":[],"keys":[]}"#] {
             assert_eq!(KeySet::from_json(json).err(), Some(KeySetError::NotAKeySet), "{json}");

@@ -87,6 +87,46 @@ mod tests {
     use crate::jose::base64url;
 
     #[test]
+    fn the_first_headers_stay_and_the_last_one_is_replaced() {
+        let memo = HeaderMemo::default();
+        let tokens: Vec<String> = (0..FIRST + 3)
+            .map(|at| {
+                format!("{}.e30.AAAA", base64url::encode(format!(r#"{{"alg":"RS256","kid":"{at}"}}"#).as_bytes()))
+            })
+            .collect();
+        let parse = |token: &'static str| Compact::parse(token, 1_000).unwrap();
+        for (at, token) in tokens.iter().enumerate() {
+            let parts = Compact::parse(token, 1_000).unwrap();
+            assert!(memo.recall(&parts).is_none() && memo.split(token.as_bytes()).is_none());
+            let header = Arc::new(parts.header().unwrap());
+            // Two threads may have read it at the same time.
+            memo.remember(&parts, &header);
+            memo.remember(&parts, &header);
+            for (earlier, token) in tokens.iter().take(at + 1).enumerate() {
+                let is_kept = earlier < FIRST || earlier == at;
+                assert_eq!(memo.recall(&Compact::parse(token, 1_000).unwrap()).is_some(), is_kept);
+                let split = memo.split(token.as_bytes());
+                assert_eq!(split.is_some(), earlier < FIRST);
+                let same = |(parts, header): (Compact<'_>, &Arc<Header>)| {
+                    parts.encoded_header() == token.split('.').next().unwrap().as_bytes()
+                        && parts.encoded_signature() == b"AAAA"
+                        && header.key_id() == Some(&*earlier.to_string())
+                };
+                assert!(split.is_none_or(same));
+            }
+        }
+        assert!(memo.recall(&parse("e30.e30.AAAA")).is_none());
+        for token in ["", ".", "..", "e30.e30.AAAA"] {
+            assert!(memo.split(token.as_bytes()).is_none(), "{token}");
+        }
+        // The signature has another length, or there is no payload's dot.
+        let header = tokens.first().unwrap().split('.').next().unwrap();
+        for rest in ["", ".", "AAAA", ".AAAA", ".e30.AAAAA", ".e30.AAA", "e30.AAAA"] {
+            assert!(memo.split(format!("{header}{rest}").as_bytes()).is_none(), "{rest}");
+        }
+    }
+
+    #[test]
     fn long_headers_of_refused_tokens_are_limited() {
         let token = |kid: &str| {
             let header = base64url::encode(format!(r#"{{"alg":"RS256","kid":"{kid}"}}"#).as_bytes());

@@ -267,6 +267,8 @@ impl fmt::Debug for JwtVerifier {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::hmac;
+
     use super::*;
     use crate::keys::FixedKeys;
     use crate::verifier::ByIssuer;
@@ -285,6 +287,62 @@ mod tests {
             })
             .build()
             .unwrap()
+    }
+
+    #[tokio::test]
+    async fn number_of_parts_comes_first_under_a_known_header() {
+        let secret = b"a secret of at least thirty-two bytes";
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let part = crate::jose::base64url::encode;
+        let header = part(br#"{"alg":"HS256"}"#);
+        let sign = |payload: &str| {
+            let input = format!("{header}.{payload}");
+            format!("{input}.{}", part(hmac::sign(&key, input.as_bytes()).as_ref()))
+        };
+        let claims = part(br#"{"iss":"https://i.example","aud":"api","exp":4102444800}"#);
+        let keys = FixedKeys::secret(secret).unwrap();
+        let verifier =
+            JwtVerifier::builder("https://i.example", "api", keys).opaque_prefixes([&header]).build().unwrap();
+        let good = sign(&claims);
+        // The first one makes the header known.
+        for _ in 0..2 {
+            verifier.verify(&Credential::bearer(&good)).await.unwrap();
+        }
+        let malformed = InvalidToken::Malformed { part: "payload" };
+        let half = claims.len() / 2;
+        let dotted = |parts: usize| {
+            let step = claims.len() / parts;
+            let pieces: Vec<&str> = (0..parts).map(|at| &claims[at * step..(at + 1) * step]).collect();
+            pieces.join(".")
+        };
+        for (token, expected) in [
+            // Even with a good signature.
+            (sign(&dotted(2)), InvalidToken::OpaqueToken),
+            (sign(&dotted(3)), InvalidToken::Encrypted),
+            (sign(&dotted(4)), InvalidToken::OpaqueToken),
+            (format!("{}.{}", &good[..good.len() - 9], &good[good.len() - 8..]), InvalidToken::OpaqueToken),
+            (format!("{}..{}", &good[..good.len() - 9], &good[good.len() - 7..]), InvalidToken::Encrypted),
+            (sign(&format!("{}+{}", &claims[..half], &claims[half + 1..])), malformed),
+            (
+                good.replace(&claims, &part(br#"{"iss":"https://i.example","aud":"api","exp":4102444801}"#)),
+                InvalidToken::BadSignature,
+            ),
+        ] {
+            let refused = verifier.verify(&Credential::bearer(&token)).await.unwrap_err();
+            assert!(
+                matches!(&refused, AuthError::InvalidToken(found) if *found == expected),
+                "{expected:?} {refused:?}"
+            );
+            // The same as without a known header.
+            let fresh = FixedKeys::secret(secret).unwrap();
+            let fresh =
+                JwtVerifier::builder("https://i.example", "api", fresh).opaque_prefixes([&header]).build().unwrap();
+            let refused = fresh.verify(&Credential::bearer(&token)).await.unwrap_err();
+            assert!(
+                matches!(&refused, AuthError::InvalidToken(found) if *found == expected),
+                "{expected:?} {refused:?}"
+            );
+        }
     }
 
     async fn refused(verifier: &dyn Verifier, token: &str) -> (InvalidToken, Option<&'static str>) {

@@ -333,21 +333,32 @@ impl<'a> JwtVerification<'a> {
             self.verifier.count_lookup(TokenCacheOutcome::Miss);
         }
         let (Some(parts), Some(header)) = (&self.parts, &self.header) else { return Some(Err(no_header())) };
+        // Where more dots are possible, the payload is decoded first: it has none then, and with a dot a refusal stays cheap.
+        let payload = match self.may_have_more_dots.then(|| parts.payload_with_room(parts.encoded_signature().len())) {
+            Some(Err(error)) => match self.reason(error.into()) {
+                AuthError::InvalidToken(InvalidToken::Malformed { .. }) => None,
+                more_dots => return Some(Err(more_dots)),
+            },
+            decoded => decoded.and_then(Result::ok),
+        };
         match parts.verify(&key, self.algorithm) {
-            Ok(()) => Some(self.read(key).and_then(|contents| self.checked(contents))),
+            Ok(()) => Some(self.read(key, payload).and_then(|contents| self.checked(contents))),
             Err(InvalidToken::BadSignature) if self.tries.note(key, header) => None,
             Err(error) => Some(Err(error.into())),
         }
     }
 
-    /// Reads the payload of a token with a good signature.
-    fn read(&mut self, key: Arc<VerifyingKey>) -> Result<Arc<TokenContents>, AuthError> {
+    /// Reads the payload of a token with a good signature. `decoded` is the payload, where that was decoded already.
+    fn read(&mut self, key: Arc<VerifyingKey>, decoded: Option<Vec<u8>>) -> Result<Arc<TokenContents>, AuthError> {
         let (Some(parts), Some(header)) = (&self.parts, self.header.take()) else { return Err(no_header()) };
         if self.origin != HeaderOrigin::Known {
             self.verifier.headers.remember(parts, &header);
         }
         let signature = parts.encoded_signature();
-        let payload = parts.payload_with_room(signature.len())?;
+        let payload = match decoded {
+            Some(payload) => payload,
+            None => parts.payload_with_room(signature.len())?,
+        };
         let signed = Some(Signed { header, key, kept: Kept::Signature });
         let (evidence, common) = (Evidence::Signature, Arc::clone(&self.verifier.common));
         // Claims are large, so they are read where they stay.
