@@ -473,7 +473,11 @@ impl<'a, 'n> Cookie<'a, 'n> {
     /// whether the cookie has two values, or too many.
     fn take_from(&mut self, pair: &'a [u8]) -> bool {
         // Nearly all pairs end here.
-        if pair.first() != self.name.first() || !matches!(pair.get(self.name.len()), Some(b'=' | b' ' | b'\t')) {
+        let (start, rest) = pair.split_at_checked(self.name.len()).unwrap_or_default();
+        if start.first() != self.name.first()
+            || start.last() != self.name.last()
+            || !matches!(rest.first(), Some(b'=' | b' ' | b'\t'))
+        {
             return false;
         }
         if let Some(value) = value_of(pair, self.name).filter(|value| !value.is_empty()) {

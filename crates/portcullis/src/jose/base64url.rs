@@ -1,5 +1,7 @@
 //! base64url (RFC 7515 §2): no padding, no white space, canonical trailing bits.
 
+use std::mem::MaybeUninit;
+
 use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
 /// The largest number of bytes that are decoded without an allocation: a signature of RSA with 4096 bits.
@@ -29,7 +31,8 @@ pub(crate) fn with_decoded_on_stack<const N: usize, T>(text: &[u8], read: impl F
     if URL_SAFE_NO_PAD.decoded_length(text).ok()? > N {
         return decode(text).map(|bytes| read(&bytes));
     }
-    let mut buffer = [0; N];
+    // Zeros would be overwritten.
+    let mut buffer = [const { MaybeUninit::uninit() }; N];
     let bytes = URL_SAFE_NO_PAD.decode(text, buffer.as_mut_slice().as_out()).ok()?;
     Some(read(bytes))
 }
