@@ -473,11 +473,11 @@ impl<'a, 'n> Cookie<'a, 'n> {
     /// whether the cookie has two values, or too many.
     fn take_from(&mut self, pair: &'a [u8]) -> bool {
         // Nearly all pairs end here.
-        let (start, rest) = pair.split_at_checked(self.name.len()).unwrap_or_default();
-        if start.first() != self.name.first()
-            || start.last() != self.name.last()
-            || !matches!(rest.first(), Some(b'=' | b' ' | b'\t'))
-        {
+        if !matches!(pair.get(self.name.len()), Some(b'=' | b' ' | b'\t')) {
+            return false;
+        }
+        let last = self.name.len().wrapping_sub(1);
+        if pair.get(last) != self.name.last() || pair.first() != self.name.first() {
             return false;
         }
         if let Some(value) = value_of(pair, self.name).filter(|value| !value.is_empty()) {
