@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::claims::{Actor, Claims, GrantReader, Grants, NumericDate, ScopeHierarchy, StandardGrants};
 use crate::clock::{Clock, SystemClock};
@@ -19,6 +18,9 @@ use crate::verifier::{Evidence, Recheck, SenderConstraint};
 pub struct Verified {
     contents: Arc<TokenContents>,
     scheme: Scheme,
+    /// The first thing that is asked again while a connection of the caller is open. Few callers have more of them, so it needs no
+    /// extras.
+    recheck: Option<Arc<dyn Recheck>>,
     /// Most callers have none, so that a verification moves and drops little.
     extras: Option<Box<Extras>>,
 }
@@ -33,8 +35,8 @@ struct Extras {
     scope_hierarchy: Option<Arc<ScopeHierarchy>>,
     /// The mark of the gate that checked the proof of the request.
     proof: Option<ProofMark>,
-    /// What is asked again while a connection of the caller is open.
-    rechecks: SmallVec<[Arc<dyn Recheck>; 1]>,
+    /// What is asked again after the first one.
+    more_rechecks: Vec<Arc<dyn Recheck>>,
 }
 
 /// Marks callers whose proof of possession was checked. Clones are the same mark.
@@ -106,7 +108,7 @@ impl Signed {
 impl Verified {
     /// A caller whose token has a good signature.
     pub(crate) fn from_token(contents: Arc<TokenContents>) -> Self {
-        Self { contents, scheme: Scheme::Bearer, extras: None }
+        Self { contents, scheme: Scheme::Bearer, recheck: None, extras: None }
     }
 
     /// A caller that your own [`Verifier`](crate::Verifier) verified by other means than a JWT: by introspection, by an API
@@ -361,13 +363,18 @@ impl Verified {
     /// of this method adds one. A verifier calls it that knows more than the token says.
     #[must_use]
     pub fn with_recheck(mut self, recheck: impl Recheck + 'static) -> Self {
-        self.extras_mut().rechecks.push(Arc::new(recheck));
+        if self.recheck.is_none() {
+            self.recheck = Some(Arc::new(recheck));
+        } else {
+            self.extras_mut().more_rechecks.push(Arc::new(recheck));
+        }
         self
     }
 
     #[cfg(feature = "remote")]
     pub(crate) fn rechecks(&self) -> impl Iterator<Item = &dyn Recheck> {
-        self.extras().into_iter().flat_map(|extras| &extras.rechecks).map(|recheck| &**recheck)
+        let more = self.extras().into_iter().flat_map(|extras| &extras.more_rechecks);
+        self.recheck.iter().chain(more).map(|recheck| &**recheck)
     }
 
     /// With scopes, permissions and roles read by `grants`.
