@@ -10,51 +10,13 @@ use axum::extract::ConnectInfo;
 use axum::extract::OriginalUri;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Uri};
-use portcullis::adapter::{ClientCertificate, RequestView};
+use portcullis::adapter::RequestView;
 use portcullis_tower::PartsView;
 
 /// Returns the view of a request, with the URI as the server received it. A nested router removes its prefix from the
 /// request's URI, and axum keeps the whole URI as an extension.
-pub(crate) fn view(parts: &Parts) -> View<'_> {
-    View { view: PartsView::new(parts), extensions: &parts.extensions }
-}
-
-/// The head of a request. Extensions are looked up where they are needed, which they are not for most requests.
-pub(crate) struct View<'a> {
-    view: PartsView<'a>,
-    extensions: &'a Extensions,
-}
-
-impl RequestView for View<'_> {
-    fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
-        self.view.header(name, visit);
-    }
-
-    fn method(&self) -> Cow<'_, str> {
-        self.view.method()
-    }
-
-    fn original_path(&self) -> Option<Cow<'_, str>> {
-        match original_uri(self.extensions) {
-            Some(uri) => Some(uri.path().into()),
-            None => self.view.original_path(),
-        }
-    }
-
-    fn query(&self) -> Option<Cow<'_, str>> {
-        match original_uri(self.extensions) {
-            Some(uri) => uri.query().map(Cow::Borrowed),
-            None => self.view.query(),
-        }
-    }
-
-    fn client_certificate(&self) -> Option<ClientCertificate> {
-        self.view.client_certificate()
-    }
-
-    fn peer_address(&self) -> Option<IpAddr> {
-        peer_address(self.extensions)
-    }
+pub(crate) fn view(parts: &Parts) -> PartsView<'_> {
+    PartsView::new(parts).with_original_uri(original_uri).with_peer_address(peer_address)
 }
 
 /// The header fields of a GET request.

@@ -1,6 +1,5 @@
 //! The guard as a tower layer.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::task::{Context, Poll};
 
 use http::{Extensions, Request, Response, Uri};
 use http_body::Body;
-use portcullis::adapter::{Admission, ClientCertificate, Decision, Guard, RequestView};
+use portcullis::adapter::{Admission, Decision, Guard};
 use portcullis::{Gate, Policy};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -136,50 +135,6 @@ impl AuthLayer {
     }
 }
 
-/// A request as the layer sees it. The functions that find the URI and the peer run where these are needed, which they are not
-/// for most requests. A panic there is caught like any other of the service's code that the gate calls.
-struct LayerView<'a> {
-    view: PartsView<'a>,
-    extensions: &'a Extensions,
-    layer: &'a AuthLayer,
-}
-
-impl RequestView for LayerView<'_> {
-    fn header<'a>(&'a self, name: &str, visit: &mut dyn FnMut(&'a [u8])) {
-        self.view.header(name, visit);
-    }
-
-    fn method(&self) -> Cow<'_, str> {
-        self.view.method()
-    }
-
-    fn original_path(&self) -> Option<Cow<'_, str>> {
-        match (self.layer.original_uri)(self.extensions) {
-            Some(uri) => Some(uri.path().into()),
-            None => self.view.original_path(),
-        }
-    }
-
-    fn query(&self) -> Option<Cow<'_, str>> {
-        match (self.layer.original_uri)(self.extensions) {
-            Some(uri) => uri.query().map(Cow::Borrowed),
-            None => self.view.query(),
-        }
-    }
-
-    fn may_have_unannounced_body(&self) -> bool {
-        self.view.may_have_unannounced_body()
-    }
-
-    fn client_certificate(&self) -> Option<ClientCertificate> {
-        self.view.client_certificate()
-    }
-
-    fn peer_address(&self) -> Option<IpAddr> {
-        (self.layer.peer_address)(self.extensions)
-    }
-}
-
 impl From<Guard> for AuthLayer {
     fn from(guard: Guard) -> Self {
         Self { guard: Arc::new(guard), original_uri: |_| None, peer_address: |_| None }
@@ -223,8 +178,9 @@ where
         Box::pin(async move {
             let guard = &layer.guard;
             let (mut parts, body) = request.into_parts();
+            // `find` of either is the service's code. A panic there is caught like any other of such code that the gate calls.
             let view = PartsView::new(&parts).with_body(&body);
-            let view = LayerView { view, extensions: &parts.extensions, layer: &layer };
+            let view = view.with_original_uri(layer.original_uri).with_peer_address(layer.peer_address);
             let decision = guard.admit(&view, parts.extensions.get()).await;
             let admission = match decision {
                 Ok(Decision::Pass(admission)) => admission,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{Uri, Version};
+use http::{Extensions, Uri, Version};
 use http_body::Body;
 use portcullis::adapter::{ClientCertificate, RequestView};
 
@@ -22,8 +22,8 @@ use portcullis::adapter::{ClientCertificate, RequestView};
 /// ```
 pub struct PartsView<'a> {
     parts: &'a Parts,
-    uri: &'a Uri,
-    peer_address: Option<IpAddr>,
+    original_uri: fn(&Extensions) -> Option<&Uri>,
+    peer_address: fn(&Extensions) -> Option<IpAddr>,
     has_unannounced_body: bool,
 }
 
@@ -31,7 +31,7 @@ impl<'a> PartsView<'a> {
     /// The view of a request.
     #[must_use]
     pub fn new(parts: &'a Parts) -> Self {
-        Self { parts, uri: &parts.uri, peer_address: None, has_unannounced_body: false }
+        Self { parts, original_uri: |_| None, peer_address: |_| None, has_unannounced_body: false }
     }
 
     /// With the request's body, which over HTTP/2 needs no header field. A guard has to know of it, because a CORS
@@ -42,17 +42,23 @@ impl<'a> PartsView<'a> {
         Self { has_unannounced_body: self.parts.version > Version::HTTP_11 && !body.is_end_stream(), ..self }
     }
 
-    /// With the URI as the server received it, for frameworks that remove a prefix from the path before a nested service
-    /// sees it.
+    /// With the URI as the server received it, which `find` finds among the request's extensions. It is for frameworks that remove
+    /// a prefix from the path before a nested service sees it. `find` is called where the URI is needed, which it is not for most
+    /// requests.
     #[must_use]
-    pub fn with_original_uri(self, uri: &'a Uri) -> Self {
-        Self { uri, ..self }
+    pub fn with_original_uri(self, find: fn(&Extensions) -> Option<&Uri>) -> Self {
+        Self { original_uri: find, ..self }
     }
 
-    /// With the address of the peer of the connection, as the server accepted it.
+    /// With the address of the peer of the connection, as the server accepted it, which `find` finds among the request's extensions.
+    /// `find` is called where the address is needed.
     #[must_use]
-    pub fn with_peer_address(self, address: IpAddr) -> Self {
-        Self { peer_address: Some(address), ..self }
+    pub fn with_peer_address(self, find: fn(&Extensions) -> Option<IpAddr>) -> Self {
+        Self { peer_address: find, ..self }
+    }
+
+    fn uri(&self) -> &Uri {
+        (self.original_uri)(&self.parts.extensions).unwrap_or(&self.parts.uri)
     }
 }
 
@@ -71,11 +77,11 @@ impl RequestView for PartsView<'_> {
     }
 
     fn original_path(&self) -> Option<Cow<'_, str>> {
-        Some(self.uri.path().into())
+        Some(self.uri().path().into())
     }
 
     fn query(&self) -> Option<Cow<'_, str>> {
-        self.uri.query().map(Cow::Borrowed)
+        self.uri().query().map(Cow::Borrowed)
     }
 
     fn may_have_unannounced_body(&self) -> bool {
@@ -87,6 +93,6 @@ impl RequestView for PartsView<'_> {
     }
 
     fn peer_address(&self) -> Option<IpAddr> {
-        self.peer_address
+        (self.peer_address)(&self.parts.extensions)
     }
 }
