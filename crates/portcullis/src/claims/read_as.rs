@@ -117,7 +117,7 @@ impl<'de> Deserializer<'de> for Object<'de> {
         visitor: V,
     ) -> Result<V::Value, TypeMismatch> {
         match self.wanted {
-            // serde_json has a newtype of its own.
+            // serde_json treats some newtypes in a special way.
             Wanted::Value => {
                 self.text().deserialize_newtype_struct(name, visitor).map_err(|_| TypeMismatch::Unspecified)
             }

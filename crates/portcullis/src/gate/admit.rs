@@ -32,6 +32,18 @@ enum Begun<'a> {
     Waits(Waiting<'a, Result<Option<Verified>, Denied>>),
 }
 
+impl Begun<'_> {
+    /// Waits for the result, if that is needed.
+    async fn finish(self) -> Result<Option<Verified>, Denied> {
+        match self {
+            Self::Caller(caller) => Ok(Some(caller)),
+            Self::Anonymous => Ok(None),
+            Self::Denied(denied) => Err(denied),
+            Self::Waits(rest) => or_panicked(rest).await,
+        }
+    }
+}
+
 /// What the request presents. It stays here while an admission waits.
 struct Place<'a> {
     presented: Presented<'a>,
@@ -226,12 +238,7 @@ impl Gate {
         is_optional: bool,
     ) -> Result<Option<Verified>, Denied> {
         let mut place = Place { presented: Presented::Nothing, credential: None };
-        match self.begin(request, policy, is_optional, &mut place) {
-            Begun::Caller(caller) => Ok(Some(caller)),
-            Begun::Anonymous => Ok(None),
-            Begun::Denied(denied) => Err(denied),
-            Begun::Waits(rest) => or_panicked(rest).await,
-        }
+        self.begin(request, policy, is_optional, &mut place).finish().await
     }
 
     /// Does what needs no waiting. Only this much of the code runs for most requests, so the rest is kept out of it.
@@ -310,12 +317,7 @@ impl Gate {
         policy: &Policy,
     ) -> Result<Option<Verified>, Denied> {
         let begun = catch_panic_in(|| self.begin_credential(credential, policy));
-        match begun.map_err(|_| checks_panicked())? {
-            Begun::Caller(caller) => Ok(Some(caller)),
-            Begun::Anonymous => Ok(None),
-            Begun::Denied(denied) => Err(denied),
-            Begun::Waits(rest) => or_panicked(rest).await,
-        }
+        begun.map_err(|_| checks_panicked())?.finish().await
     }
 
     /// Begins to verify a credential, and measures how long it takes.

@@ -22,12 +22,8 @@ pub(crate) struct Compact<'t> {
 
 impl<'t> Compact<'t> {
     /// Splits a token of at most `max_bytes`.
-    #[inline]
     pub(crate) fn parse<T: AsRef<[u8]> + ?Sized>(token: &'t T, max_bytes: usize) -> Result<Self, InvalidToken> {
-        Self::split(token.as_ref(), max_bytes)
-    }
-
-    fn split(text: &'t [u8], max_bytes: usize) -> Result<Self, InvalidToken> {
+        let text = token.as_ref();
         check_size(text, max_bytes)?;
         let mut dots = memchr_iter(b'.', text);
         let (Some(first), Some(second)) = (dots.next(), dots.next()) else { return Err(InvalidToken::NotCompactJws) };
