@@ -10,9 +10,14 @@ impl Log {
     /// Runs `code` on this thread and returns its log.
     pub(crate) fn of(code: impl FnOnce()) -> String {
         let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
-        tracing::subscriber::with_default(subscriber, code);
+        // Two subscribers: with one, tracing may cache that an event is disabled, when another thread emitted it first.
+        let guards = [(); 2].map(|()| {
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+            tracing::subscriber::set_default(subscriber.finish())
+        });
+        code();
+        drop(guards);
         let text = log.0.lock().unwrap().clone();
         String::from_utf8(text).unwrap()
     }

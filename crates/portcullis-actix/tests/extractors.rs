@@ -112,12 +112,15 @@ async fn answer(app: &impl Fn(&mut ServiceConfig), request: TestRequest) -> Answ
 }
 
 /// The log of this thread, at every level, until the guard is dropped.
-fn captured_log() -> (Log, tracing::subscriber::DefaultGuard) {
+fn captured_log() -> (Log, impl Sized) {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
-    (log, tracing::subscriber::set_default(subscriber.finish()))
+    // Two subscribers: with one, tracing may cache that an event is disabled, when another thread emitted it first.
+    let guards = [(); 2].map(|()| {
+        let writer = log.clone();
+        let everything = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+        tracing::subscriber::set_default(everything.with_writer(move || writer.clone()).finish())
+    });
+    (log, guards)
 }
 
 #[derive(Clone, Default)]

@@ -206,8 +206,9 @@ async fn missing_and_wrong_tokens_are_refused() {
     visitor.post("/api/auth/password", json!({})).await.expect_error(401, "missing_token");
 
     let (access, refresh) = (logged_in.cookie("access_token"), logged_in.cookie("refresh_token"));
-    let forged = format!("{}A", &refresh[..refresh.len() - 1]);
-    let tampered = format!("{}AAAA", &access[..access.len() - 4]);
+    // Each differs from the good token, whichever characters that ends with.
+    let forged = format!("{}{}", &refresh[..refresh.len() - 1], if refresh.ends_with('A') { "B" } else { "A" });
+    let tampered = format!("{}{}", &access[..access.len() - 4], if access.ends_with("AAAA") { "EEEE" } else { "AAAA" });
     let of_another_service = {
         let folder = TempDir::new().unwrap();
         let other = Service::start(settings(&folder)).await;
