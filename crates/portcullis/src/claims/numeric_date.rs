@@ -123,17 +123,18 @@ impl fmt::Display for NumericDate {
 }
 
 /// Reads one to eighteen digits without a leading zero, as nearly all dates have.
+#[inline(never)]
 fn small_integer(json: &str) -> Option<i64> {
     let digits = json.as_bytes();
     if digits.len() > 18 || matches!(digits, [] | [b'0', ..]) {
         return None;
     }
     // Without a branch for each digit.
-    let (value, largest) = digits.iter().fold((0, 0), |(value, largest): (i64, u8), digit| {
+    let (value, has_other) = digits.iter().fold((0, false), |(value, has_other): (i64, bool), digit| {
         let digit = digit.wrapping_sub(b'0');
-        (value * 10 + i64::from(digit), largest.max(digit))
+        (value * 10 + i64::from(digit), has_other | (digit > 9))
     });
-    (largest < 10).then_some(value)
+    (!has_other).then_some(value)
 }
 
 #[cfg(test)]

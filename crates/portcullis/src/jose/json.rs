@@ -19,6 +19,9 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// Skipping a text of at most this length takes little time.
 const SHORT_BYTES: usize = 384;
 
+/// 16 MiB: positions in a shorter text have 24 bits.
+pub(super) const SHORT_POSITIONS: usize = 1 << 24;
+
 /// Whether the caller knows that a text nests at most [`MAX_DEPTH`] deep.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Depth {
@@ -53,8 +56,19 @@ pub(super) struct Member {
 
 impl Member {
     /// The member of `text` with the name and the value at these positions. `None` for a name of 16 MiB.
-    pub(super) fn new(text: &str, name: Span, value: Span) -> Option<Self> {
+    fn new(text: &str, name: Span, value: Span) -> Option<Self> {
         Some(Self { name_start: name.start, name: NameShape::of(text.as_bytes().get(name.range())?)?, value })
+    }
+
+    /// Like [`Self::new`], of a text of at most [`SHORT_POSITIONS`] bytes.
+    #[inline(always)]
+    pub(super) fn of_short(text: &[u8], name: Range<usize>, value: Range<usize>) -> Option<Self> {
+        let [name_start, start, end] = [name.start, value.start, value.end].map(|position| {
+            #[allow(clippy::cast_possible_truncation, reason = "the text is shorter")]
+            let position = position as u32;
+            position
+        });
+        Some(Self { name_start, name: NameShape::of_short(text.get(name)?), value: Span { start, end } })
     }
 
     /// The name and the value.
@@ -83,19 +97,25 @@ impl Member {
 struct NameShape(u32);
 
 impl NameShape {
+    /// `None` for a name of 16 MiB.
     fn of(name: &[u8]) -> Option<Self> {
-        let mix = match name {
-            [first, .., last] => first.rotate_left(4) ^ last,
-            [only] => *only,
-            [] => 0,
-        };
-        let length = u32::try_from(name.len()).ok().filter(|length| length >> 24 == 0)?;
-        Some(Self(length << 8 | u32::from(mix)))
+        (name.len() < SHORT_POSITIONS).then(|| Self::of_short(name))
     }
 
-    /// One of 64 bits, by which most names differ.
+    #[inline(always)]
+    fn of_short(name: &[u8]) -> Self {
+        let mix = match name {
+            [first, .., last] => first.rotate_left(4) ^ last,
+            [only] => only.rotate_left(4) ^ only,
+            [] => 0,
+        };
+        #[allow(clippy::cast_possible_truncation, reason = "it is shorter")]
+        Self((name.len() as u32) << 8 | u32::from(mix))
+    }
+
+    /// One of 64 bits, by which most names differ. The factor is chosen so that the usual claims differ (test).
     fn kind(self) -> u64 {
-        1 << (self.0.wrapping_mul(0x9e37_79b1) >> 26)
+        1 << (self.0.wrapping_mul(0xeb9a_c689) >> 26)
     }
 
     fn length(self) -> u32 {
@@ -144,6 +164,8 @@ impl JsonObject {
     }
 
     /// Indexes any text.
+    #[cold]
+    #[inline(never)]
     fn fill_general(&mut self, max_members: usize, depth: Depth) -> Result<(), JsonError> {
         let text = self.text.get(..self.json_bytes).unwrap_or_default();
         if depth == Depth::Unknown && depth_exceeds(text.as_bytes(), MAX_DEPTH) {
@@ -198,6 +220,7 @@ impl JsonObject {
     }
 
     /// The JSON text of the value of the member `name`.
+    #[inline]
     pub(crate) fn raw(&self, name: &str) -> Option<&str> {
         self.position(name).map(|value| self.at(value))
     }
@@ -205,7 +228,13 @@ impl JsonObject {
     /// The position of the value of the member `name`.
     #[inline]
     pub(crate) fn position(&self, name: &str) -> Option<Span> {
-        let shape = NameShape::of(name.as_bytes()).filter(|shape| self.kinds & shape.kind() != 0)?;
+        // Of a literal name, the compiler knows the shape. Most calls are for members that are absent.
+        let shape = NameShape::of(name.as_bytes())?;
+        if self.kinds & shape.kind() == 0 { None } else { self.position_of(shape, name) }
+    }
+
+    #[inline(never)]
+    fn position_of(&self, shape: NameShape, name: &str) -> Option<Span> {
         let is_named = |member: &&Member| {
             let start = member.name_start as usize;
             member.name == shape && self.text.as_bytes().get(start..start + name.len()) == Some(name.as_bytes())
@@ -231,6 +260,7 @@ impl JsonObject {
     }
 
     /// The JSON text of a value.
+    #[inline]
     pub(crate) fn at(&self, value: Span) -> &str {
         value.of(&self.text)
     }
@@ -468,6 +498,14 @@ mod tests {
 
     fn parse(text: &str) -> Result<JsonObject, JsonError> {
         JsonObject::parse(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn usual_claims_have_different_kinds() {
+        let names = "iss sub aud exp nbf iat jti scope scp azp sid client_id permissions org_id email email_verified name roles \
+            groups tid oid ver auth_time nonce typ acr act cnf";
+        let kinds = names.split_whitespace().map(|name| NameShape::of(name.as_bytes()).unwrap().kind());
+        assert_eq!(kinds.clone().fold(0, |all, kind| all | kind).count_ones() as usize, kinds.count());
     }
 
     #[test]

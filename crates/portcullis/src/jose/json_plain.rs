@@ -4,7 +4,9 @@
 //! numbers but integers. About every other text it says nothing, and serde_json decides. So it may be stricter than
 //! serde_json, never more lenient.
 
-use crate::jose::json::{MAX_DEPTH, Member, Members, Span};
+use std::ops::Range;
+
+use crate::jose::json::{MAX_DEPTH, Member, Members, SHORT_POSITIONS};
 
 /// The largest number of members of a plain object. Comparing the names of more takes too long.
 const MAX_MEMBERS: usize = 24;
@@ -13,29 +15,32 @@ const MAX_MEMBERS: usize = 24;
 /// [`MAX_DEPTH`] deep. Adds its members to `members`, which is empty, and returns the kinds of their names.
 #[inline]
 pub(super) fn index(text: &str, max_members: usize, members: &mut Members) -> Option<u64> {
-    // So positions cannot overflow.
-    u32::try_from(text.len()).ok()?.checked_add(WINDOW)?;
+    if text.len() >= SHORT_POSITIONS {
+        return None;
+    }
     let max_members = max_members.min(MAX_MEMBERS);
-    let mut window = Window::new(text.as_bytes());
-    window.look();
-    let mut cursor = Cursor { at: 0 };
+    let bytes = text.as_bytes();
+    let mut quotes = Quotes::new();
     // Two members of different kinds have different names.
     let mut kinds = 0_u64;
-    cursor.expect(b'{', &window)?;
-    if cursor.next(&window)? == b'}' {
-        cursor.at += 1;
+    let (mut at, first) = next(after(b'{', 0, bytes)?, bytes)?;
+    if first == b'}' {
+        at += 1;
     } else {
         loop {
-            let name = cursor.name(&mut window)?;
-            let start = cursor.at;
-            match cursor.byte(&window)? {
-                b'"' => _ = cursor.string(&mut window)?,
-                b'{' | b'[' => cursor = nested(cursor, &mut window)?,
-                _ => cursor.at = bare_word(cursor.at, window.text)?,
-            }
-            let member = Member::new(text, name, Span { start, end: cursor.at })?;
+            let (name, start, first) = quotes.name(at, bytes)?;
+            let end = match first {
+                b'"' => quotes.string(bytes)?,
+                b'{' | b'[' => {
+                    let (end, rest) = nested(start, quotes, bytes)?;
+                    quotes = rest;
+                    end
+                }
+                _ => bare_word(start, bytes)?,
+            };
+            let member = Member::of_short(bytes, name, start..end)?;
             let kind = member.kind();
-            if kinds & kind != 0 && members.iter().any(|other: &Member| other.has_name_of(&member, text)) {
+            if kinds & kind != 0 && is_name_of_any(members, &member, text) {
                 return None;
             }
             kinds |= kind;
@@ -43,8 +48,8 @@ pub(super) fn index(text: &str, max_members: usize, members: &mut Members) -> Op
                 return None;
             }
             members.push(member);
-            let next = cursor.next(&window)?;
-            cursor.at += 1;
+            let (end, next) = next(end, bytes)?;
+            at = end + 1;
             match next {
                 b',' => {}
                 b'}' => break,
@@ -52,42 +57,51 @@ pub(super) fn index(text: &str, max_members: usize, members: &mut Members) -> Op
             }
         }
     }
-    (cursor.next(&window).is_none() && window.is_plain_to_the_end()).then_some(kinds)
+    next(at, bytes).is_none().then_some(kinds)
 }
 
-/// Reads an object or an array that is the value of a member.
-fn nested(mut cursor: Cursor, window: &mut Window<'_>) -> Option<Cursor> {
+/// Whether `members` has one with the name of `member`.
+#[inline(never)]
+fn is_name_of_any(members: &[Member], member: &Member, text: &str) -> bool {
+    members.iter().any(|other| other.has_name_of(member, text))
+}
+
+/// Reads an object or an array that is the value of a member. Returns the position after it, and the quotes there.
+#[inline(never)]
+fn nested(mut at: usize, mut quotes: Quotes, text: &[u8]) -> Option<(usize, Quotes)> {
     // One bit for each open object or array, the innermost one last: 1 for an object.
     let mut is_object = 0_u64;
     // The object itself counts, too.
     let mut depth = 1;
     loop {
-        match cursor.next(window)? {
-            opening @ (b'{' | b'[') => {
+        let (start, first) = next(at, text)?;
+        match first {
+            b'{' | b'[' => {
                 if depth == MAX_DEPTH {
                     return None;
                 }
-                cursor.at += 1;
                 depth += 1;
-                is_object = is_object << 1 | u64::from(opening == b'{');
-                let closing = if opening == b'{' { b'}' } else { b']' };
-                if cursor.next(window)? != closing {
+                is_object = is_object << 1 | u64::from(first == b'{');
+                let closing = if first == b'{' { b'}' } else { b']' };
+                let (after, first) = next(start + 1, text)?;
+                at = after;
+                if first != closing {
                     if is_object & 1 == 1 {
-                        cursor.name(window)?;
+                        (_, at, _) = quotes.name(at, text)?;
                     }
                     continue;
                 }
             }
-            b'"' => _ = cursor.string(window)?,
-            _ => cursor.at = bare_word(cursor.at, window.text)?,
+            b'"' => at = quotes.string(text)?,
+            _ => at = bare_word(start, text)?,
         }
         loop {
-            let next = cursor.next(window)?;
-            cursor.at += 1;
+            let (end, next) = next(at, text)?;
+            at = end + 1;
             match (next, is_object & 1) {
                 (b',', 0) => break,
                 (b',', _) => {
-                    cursor.name(window)?;
+                    (_, at, _) = quotes.name(at, text)?;
                     break;
                 }
                 (b'}', 1) | (b']', 0) => {
@@ -97,15 +111,16 @@ fn nested(mut cursor: Cursor, window: &mut Window<'_>) -> Option<Cursor> {
                 _ => return None,
             }
             if depth == 1 {
-                return Some(cursor);
+                return Some((at, quotes));
             }
         }
     }
 }
 
 /// Reads a number or a literal, and returns the position after it.
-fn bare_word(at: u32, text: &[u8]) -> Option<u32> {
-    let rest = text.get(at as usize..)?;
+#[inline(never)]
+fn bare_word(at: usize, text: &[u8]) -> Option<usize> {
+    let rest = text.get(at..)?;
     let rest = match rest.first()? {
         b'-' | b'0'..=b'9' => after_integer(rest)?,
         b't' => rest.strip_prefix(b"true")?,
@@ -113,171 +128,143 @@ fn bare_word(at: u32, text: &[u8]) -> Option<u32> {
         b'n' => rest.strip_prefix(b"null")?,
         _ => return None,
     };
-    u32::try_from(text.len() - rest.len()).ok()
+    Some(text.len() - rest.len())
 }
 
 /// Reads an integer. What follows it is not part of a value, so a fraction or an exponent ends the reading.
 fn after_integer(text: &[u8]) -> Option<&[u8]> {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
-    let digits = unsigned.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    match unsigned.split_at_checked(digits)? {
+    match unsigned.split_at_checked(digits(unsigned))? {
         ([] | [b'0', _, ..], _) => None,
         (_, rest) => Some(rest),
     }
 }
 
-/// Where a text is read. It is passed by value and its methods are inlined, so that it stays in a register. Each method returns
-/// `None` at a text that is not valid, or not plain.
-#[derive(Clone, Copy)]
-struct Cursor {
-    /// The position of the next byte.
-    at: u32,
+/// Counts the digits at the start of `text`, eight at once.
+fn digits(text: &[u8]) -> usize {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let (words, last) = text.as_chunks();
+    let mut count = 0;
+    for word in words {
+        // A digit becomes 0 to 9. The sum of a larger number has the highest bit, and may change the bytes after it.
+        let value = u64::from_le_bytes(*word) ^ (u64::from(b'0') * EACH);
+        let others = (value | value.wrapping_add(0x76 * EACH)) & (0x80 * EACH);
+        count += others.trailing_zeros() as usize / 8;
+        if others != 0 {
+            return count;
+        }
+    }
+    count + last.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-impl Cursor {
-    #[inline(always)]
-    fn byte(self, window: &Window<'_>) -> Option<u8> {
-        window.text.get(self.at as usize).copied()
+/// Skips spaces from `at` on. Returns the position of the byte after them, and this byte.
+#[inline(always)]
+fn next(at: usize, text: &[u8]) -> Option<(usize, u8)> {
+    match *text.get(at)? {
+        b' ' => after_spaces(at, text),
+        next => Some((at, next)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn after_spaces(at: usize, text: &[u8]) -> Option<(usize, u8)> {
+    let (spaces, next) = text.get(at..)?.iter().enumerate().find(|(_, byte)| **byte != b' ')?;
+    Some((at + spaces, *next))
+}
+
+/// Skips spaces and the byte `expected`. Returns the position after it.
+#[inline(always)]
+fn after(expected: u8, at: usize, text: &[u8]) -> Option<usize> {
+    let (at, next) = next(at, text)?;
+    (next == expected).then_some(at + 1)
+}
+
+/// Finds the quotes of a text, one after the other. There are no escapes, so each quote begins or ends a string, and no string
+/// is searched. It is passed by value and its methods are inlined, so that it stays in registers.
+#[derive(Clone, Copy)]
+struct Quotes {
+    /// Where the next block starts.
+    next_block: usize,
+    /// The quotes of the block before that one that were not read: one bit for each byte, the first one lowest.
+    unread: u64,
+}
+
+impl Quotes {
+    fn new() -> Self {
+        Self { next_block: 0, unread: 0 }
     }
 
-    /// Skips spaces, and returns the byte after them.
+    /// Returns the position of the next quote.
     #[inline(always)]
-    fn next(&mut self, window: &Window<'_>) -> Option<u8> {
-        loop {
-            match self.byte(window)? {
-                b' ' => self.at += 1,
-                next => return Some(next),
-            }
+    fn next(&mut self, text: &[u8]) -> Option<usize> {
+        while self.unread == 0 {
+            self.unread = plain_quotes(self.next_block, text)?;
+            self.next_block += BLOCK;
         }
+        let position = self.next_block - BLOCK + self.unread.trailing_zeros() as usize;
+        self.unread &= self.unread.wrapping_sub(1);
+        Some(position)
     }
 
+    /// Reads a string whose opening quote is the next quote, and returns the position after it.
     #[inline(always)]
-    fn expect(&mut self, expected: u8, window: &Window<'_>) -> Option<()> {
-        if self.next(window)? != expected {
+    fn string(&mut self, text: &[u8]) -> Option<usize> {
+        self.next(text)?;
+        Some(self.next(text)? + 1)
+    }
+
+    /// Reads a name and the colon after it, from `at` on. Returns the positions of what is between its quotes and of the value, and
+    /// the first byte of the value.
+    #[inline(always)]
+    fn name(&mut self, at: usize, text: &[u8]) -> Option<(Range<usize>, usize, u8)> {
+        let opening = self.next(text)?;
+        if opening != at && after_spaces(at, text)?.0 != opening {
             return None;
         }
-        self.at += 1;
-        Some(())
+        let closing = self.next(text)?;
+        let (value, first) = match text.get(closing + 1..)?.first_chunk() {
+            Some(&[b':', first]) if first != b' ' => (closing + 2, first),
+            _ => spaced_colon(closing + 1, text)?,
+        };
+        Some((opening + 1..closing, value, first))
     }
+}
 
-    /// Reads a name and the colon after it, up to the value. Returns the position of what is between its quotes.
-    #[inline(always)]
-    fn name(&mut self, window: &mut Window<'_>) -> Option<Span> {
-        if self.next(window)? != b'"' {
-            return None;
-        }
-        let name = self.string(window)?;
-        self.expect(b':', window)?;
-        self.next(window)?;
-        Some(name)
-    }
-
-    /// Reads a string, whose opening quote is here, and returns the position of what is between its quotes. There are no escapes,
-    /// so the next quote is the closing one.
-    #[inline(always)]
-    fn string(&mut self, window: &mut Window<'_>) -> Option<Span> {
-        let start = self.at + 1;
-        let end = window.quote(start)?;
-        self.at = end + 1;
-        Some(Span { start, end })
-    }
+/// Reads a colon with spaces around it. Returns the position of what follows, and its first byte.
+#[cold]
+#[inline(never)]
+fn spaced_colon(at: usize, text: &[u8]) -> Option<(usize, u8)> {
+    next(after(b':', at, text)?, text)
 }
 
 /// The number of bytes that are looked at together.
-const BLOCK: u32 = 64;
-type Block = [u8; BLOCK as usize];
+const BLOCK: usize = 64;
+type Block = [u8; BLOCK];
 
-/// The number of blocks in a window.
-const BLOCKS: u32 = 16;
-const WINDOW: u32 = BLOCK * BLOCKS;
-
-/// The quotes in a part of a text.
-struct Window<'t> {
-    text: &'t [u8],
-    /// Where the window starts.
-    start: u32,
-    /// One bit for each byte of a block, the first one lowest: 1 for a quote.
-    quotes: [u64; BLOCKS as usize],
-    /// Whether there was an escape or a control character.
-    has_other: bool,
+/// Returns the quotes of the block at `start`. `None` at the end of the text, or if the block has an escape or a control character.
+#[inline(never)]
+fn plain_quotes(start: usize, text: &[u8]) -> Option<u64> {
+    let rest = text.get(start..)?;
+    let (block, known) = match (rest.first_chunk(), text.last_chunk()) {
+        (Some(block), _) => (block, 0),
+        // The last block starts earlier, and the bytes that were looked at before are left out.
+        (None, Some(block)) => (block, BLOCK - rest.len()),
+        (None, None) => return plain_quotes_of_short(start, text),
+    };
+    if has_other(block) {
+        return None;
+    }
+    quotes_in(block).checked_shr(u32::try_from(known).ok()?)
 }
 
-impl<'t> Window<'t> {
-    /// The first window, before [`Self::look`], which works in place.
-    fn new(text: &'t [u8]) -> Self {
-        Self { text, start: 0, quotes: [0; BLOCKS as usize], has_other: false }
-    }
-
-    /// Returns the position of the first quote that is not before `from`, which is not before the window.
-    #[inline(always)]
-    fn quote(&mut self, from: u32) -> Option<u32> {
-        let quotes = self.quotes.get(((from - self.start) / BLOCK) as usize).copied().unwrap_or_default();
-        let found = quotes & u64::MAX << (from % BLOCK);
-        if found == 0 {
-            return self.quote_in_later_block(from);
-        }
-        Some(from / BLOCK * BLOCK + found.trailing_zeros())
-    }
-
-    #[inline(never)]
-    fn quote_in_later_block(&mut self, from: u32) -> Option<u32> {
-        if from - self.start >= WINDOW {
-            self.move_on()?;
-            return self.quote(from);
-        }
-        let mut block = from / BLOCK;
-        loop {
-            block += 1;
-            if block.is_multiple_of(BLOCKS) {
-                self.move_on()?;
-            }
-            let found = self.quotes.get((block % BLOCKS) as usize).copied()?;
-            if found != 0 {
-                return Some(block * BLOCK + found.trailing_zeros());
-            }
-        }
-    }
-
-    /// Moves to the next part. Returns `None` at the end of the text.
-    #[cold]
-    fn move_on(&mut self) -> Option<()> {
-        self.start += WINDOW;
-        if self.start as usize >= self.text.len() {
-            return None;
-        }
-        self.quotes = [0; BLOCKS as usize];
-        self.look();
-        Some(())
-    }
-
-    /// Looks at the part of the text that is in the window.
-    fn look(&mut self) {
-        let rest = self.text.get(self.start as usize..).unwrap_or_default();
-        for (quotes, part) in self.quotes.iter_mut().zip(rest.chunks(BLOCK as usize)) {
-            let padded;
-            let block = if let Ok(block) = part.try_into() {
-                block
-            } else {
-                padded = with_spaces(part);
-                &padded
-            };
-            *quotes = quotes_in(block);
-            self.has_other |= has_other(block);
-        }
-    }
-
-    /// Whether no byte of the text is an escape or a control character.
-    fn is_plain_to_the_end(&mut self) -> bool {
-        while !self.has_other && self.move_on().is_some() {}
-        !self.has_other
-    }
-}
-
-/// Makes a block of a shorter part.
-fn with_spaces(part: &[u8]) -> Block {
-    let mut block = [b' '; BLOCK as usize];
-    block.iter_mut().zip(part).for_each(|(byte, last)| *byte = *last);
-    block
+/// Like [`plain_quotes`], of a text that is shorter than a block.
+#[cold]
+#[inline(never)]
+fn plain_quotes_of_short(start: usize, text: &[u8]) -> Option<u64> {
+    let mut block = [b' '; BLOCK];
+    block.iter_mut().zip(text).for_each(|(byte, last)| *byte = *last);
+    (start == 0 && !has_other(&block)).then(|| quotes_in(&block))
 }
 
 /// Whether there is an escape or a control character. The compiler uses vector instructions for it.
@@ -289,9 +276,11 @@ fn has_other(block: &Block) -> bool {
 fn quotes_in(block: &Block) -> u64 {
     let is_quote = block.map(|byte| u8::from(byte == b'"'));
     let (words, _) = is_quote.as_chunks();
-    words.iter().rev().fold(0, |found, word| {
+    words.iter().zip((0..BLOCK).step_by(8)).fold(0, |found, (word, at)| {
         // The product moves the lowest bits of the eight bytes next to each other, into the highest byte.
-        found << 8 | u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56
+        let product = u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080);
+        // Two shifts by constants could become one instruction, which is slow on some processors.
+        found | (product & 0xff << 56) >> (56 - at)
     })
 }
 
@@ -316,24 +305,33 @@ mod tests {
 
     #[test]
     fn every_quote_is_found() {
-        let window = WINDOW as usize;
-        for length in (0..150).chain([window - 1, window, window + 1, 2 * window, 2 * window + 70]) {
+        for length in (0..150).chain([BLOCK * 16 - 1, BLOCK * 16, BLOCK * 16 + 1, BLOCK * 20 + 6]) {
             for pattern in 0..50_usize {
                 let at = |at: usize| {
-                    if (pattern * 31 + at * at) % 7 < 2 { b'"' } else { [0, b'!', b'#', 0xa2, 0xff][at % 5] }
+                    if (pattern * 31 + at * at) % 7 < 2 { b'"' } else { [b' ', b'!', b'#', 0xa2, 0xff][at % 5] }
                 };
                 let text: Vec<u8> = (0..length).map(at).collect();
-                let mut window = Window::new(&text);
-                window.look();
-                let mut from = 0;
-                let quotes = std::iter::from_fn(|| {
-                    let found = window.quote(from)?;
-                    from = found + 1;
-                    Some(found as usize)
-                });
-                let found: Vec<usize> = quotes.collect();
+                let mut quotes = Quotes::new();
+                let found: Vec<usize> = std::iter::from_fn(|| quotes.next(&text)).collect();
                 let expected: Vec<usize> = (0..length).filter(|at| text[*at] == b'"').collect();
                 assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn digits_are_counted() {
+        for length in 0..20 {
+            let number: String = "9081726354".repeat(2).chars().take(length).collect();
+            for end in ["", "x", "/0", ":0", ",\"exp\":1700000000", "\u{ff}0000000", "\u{0}", "~9999999999"] {
+                assert_eq!(digits(format!("{number}{end}").as_bytes()), length, "{number}{end}");
+            }
+        }
+        for byte in 0..=u8::MAX {
+            for at in 0..8 {
+                let mut eight = *b"01234567";
+                eight[at] = byte;
+                assert_eq!(digits(&eight), if byte.is_ascii_digit() { 8 } else { at }, "{byte} at {at}");
             }
         }
     }
