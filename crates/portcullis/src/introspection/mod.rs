@@ -91,7 +91,7 @@ struct Core {
     /// The hash of the endpoint and of the client, for the names of tokens. With 8 bytes of it, a short token is one block for
     /// SHA-256.
     origin: [u8; 8],
-    answers: Lookups<Arc<ActiveToken>>,
+    answers: Lookups<ActiveToken>,
     answered: Counters<(IntrospectionOutcome, FromCache)>,
     asked: Histograms<(QuestionOutcome,)>,
 }
@@ -100,6 +100,7 @@ struct Core {
 type AnswerCheck = dyn Fn(&Claims) -> Result<(), InvalidToken> + Send + Sync;
 
 /// What the endpoint said about an active token.
+#[derive(Clone)]
 struct ActiveToken {
     contents: Result<Arc<TokenContents>, InvalidToken>,
     class: Result<(), InvalidToken>,
@@ -145,10 +146,13 @@ impl Core {
     /// share the name of another one, and no time tells how much of a made-up token agrees with a good one. No token is in the memory
     /// of the cache.
     fn name_of(&self, token: &[u8]) -> Name {
-        let mut text = SmallVec::<[u8; 128]>::new();
-        text.extend_from_slice(&self.origin);
-        text.extend_from_slice(token);
-        sha256(&text)
+        let (mut short, length) = ([0; 128], self.origin.len() + token.len());
+        // A vector would be slower for the usual tokens.
+        let Some(text) = short.get_mut(..length) else { return sha256(&[&self.origin, token].concat()) };
+        let (origin, rest) = text.split_at_mut(self.origin.len());
+        origin.copy_from_slice(&self.origin);
+        rest.copy_from_slice(token);
+        sha256(text)
     }
 
     /// Refuses tokens that are never sent to the endpoint.
@@ -197,7 +201,7 @@ impl Core {
     /// Counts an answer, and judges its token.
     fn judge_by(
         &self,
-        found: Result<Arc<ActiveToken>, NoValue>,
+        found: Result<ActiveToken, NoValue>,
         cached: FromCache,
         is_binding_left_to_gate: bool,
     ) -> Result<Arc<TokenContents>, AuthError> {
@@ -211,17 +215,17 @@ impl Core {
             },
             cached,
         ));
-        let active = found.map_err(|missing| match missing {
+        let ActiveToken { contents, class, .. } = found.map_err(|missing| match missing {
             NoValue::Absent | NoValue::Ambiguous => InvalidToken::Inactive.into(),
             NoValue::Unavailable(unavailable) => AuthError::from(unavailable),
         })?;
-        let contents = active.contents.as_ref().map_err(Clone::clone)?;
-        self.check_claims(&active, &contents.claims, is_binding_left_to_gate)?;
-        Ok(Arc::clone(contents))
+        let contents = contents?;
+        self.check_claims(&contents.claims, class, is_binding_left_to_gate)?;
+        Ok(contents)
     }
 
     /// Asks the endpoint. Many requests may share the answer.
-    async fn ask(&self, token: &[u8]) -> lookups::Answer<Arc<ActiveToken>> {
+    async fn ask(&self, token: &[u8]) -> lookups::Answer<ActiveToken> {
         // The bytes of a token are those of a text.
         let token = std::str::from_utf8(token).unwrap_or_default();
         let stopwatch = Stopwatch::start();
@@ -240,17 +244,17 @@ impl Core {
         &self,
         claims: Result<Claims, InvalidToken>,
         class: Result<(), InvalidToken>,
-    ) -> lookups::Answer<Arc<ActiveToken>> {
+    ) -> lookups::Answer<ActiveToken> {
         let now = self.clock.now();
         let expires_at = claims.as_ref().ok().and_then(Claims::expires_at);
         // RFC 7662 §4: no answer is used after `exp`, not even for the leeway.
         let longest = expires_at.map_or(Duration::MAX, |expires_at| expires_at.saturating_since(now));
         let (evidence, common) = (Evidence::Introspection, Arc::clone(&self.common));
         let contents = claims.map(|claims| Arc::new(TokenContents { claims, evidence, signed: None, common }));
-        lookups::Answer::Found { value: Arc::new(ActiveToken { contents, class, longest }), is_named: true }
+        lookups::Answer::Found { value: ActiveToken { contents, class, longest }, is_named: true }
     }
 
-    fn no_answer(&self, failure: &NoAnswer) -> lookups::Answer<Arc<ActiveToken>> {
+    fn no_answer(&self, failure: &NoAnswer) -> lookups::Answer<ActiveToken> {
         let (why, url) = (failure.text(), self.endpoint.shown_url());
         if failure.is_of_the_operator() {
             tracing::error!(url, error = why, "introspection is not possible, so opaque tokens are answered with 503");
@@ -263,8 +267,8 @@ impl Core {
     /// Runs the claim checks, in the order of their reasons. Their result can change over time.
     fn check_claims(
         &self,
-        token: &ActiveToken,
         claims: &Claims,
+        class: Result<(), InvalidToken>,
         is_binding_left_to_gate: bool,
     ) -> Result<(), InvalidToken> {
         if claims.issuer() != Some(self.endpoint.issuer.as_str()) {
@@ -272,7 +276,7 @@ impl Core {
         }
         self.audience.check_claims(claims)?;
         self.time.check_claims(claims, self.clock.now())?;
-        token.class.clone()?;
+        class?;
         NotSenderConstrained::check_claims(claims, is_binding_left_to_gate)?;
         self.required_claims.check_claims(claims)?;
         self.checks.iter().try_for_each(|check| check(claims))
@@ -357,7 +361,7 @@ impl fmt::Debug for IntrospectionVerifier {
 }
 
 /// How much memory an answer takes in the cache, in bytes.
-fn weight(token: &Arc<ActiveToken>) -> u32 {
+fn weight(token: &ActiveToken) -> u32 {
     /// What the cache needs for an entry in addition to its contents: the key, links, counters, and parts that allocators add.
     const ENTRY_BYTES: usize = 512;
     let contents = token.contents.as_ref().map_or(0, |contents| contents.memory());
