@@ -1,5 +1,6 @@
 //! A bounded map of names that drops those that were used least recently.
 
+use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
@@ -18,9 +19,20 @@ pub(super) struct Recent<V> {
 
 struct Entries<V> {
     /// It has no bound: `LruCache` would bound the number of entries, and this map bounds the sum of weights.
-    by_name: LruCache<Name, (V, u64)>,
+    by_name: LruCache<Key, (V, u64)>,
     /// The sum of all weights.
     weight: u64,
+}
+
+/// A name, which is a hash already. So the hash table, whose hash has a seed, only hashes its start.
+#[derive(Eq, PartialEq)]
+struct Key(Name);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let start = self.0.first_chunk().copied().unwrap_or_default();
+        state.write_u64(u64::from_ne_bytes(start));
+    }
 }
 
 impl<V: Clone> Recent<V> {
@@ -35,7 +47,7 @@ impl<V: Clone> Recent<V> {
 
     /// Reads a value under the lock, without a clone of it. So `read` must not run code of the service.
     pub(super) fn read<T>(&self, name: &Name, read: impl FnOnce(&V) -> T) -> Option<T> {
-        self.entries().by_name.get(name).map(|(value, _)| read(value))
+        self.entries().by_name.get(&Key(*name)).map(|(value, _)| read(value))
     }
 
     /// Inserts or replaces a value. A value that weighs more than the whole capacity is not kept.
@@ -71,13 +83,13 @@ impl<V: Clone> Recent<V> {
 impl<V> Entries<V> {
     /// Returns the value that was there before.
     fn insert(&mut self, name: Name, value: V, weight: u64) -> Option<V> {
-        let replaced = self.by_name.put(name, (value, weight));
+        let replaced = self.by_name.put(Key(name), (value, weight));
         self.weight = self.weight.saturating_add(weight);
         self.without(replaced)
     }
 
     fn remove(&mut self, name: &Name) -> Option<V> {
-        let removed = self.by_name.pop(name);
+        let removed = self.by_name.pop(&Key(*name));
         self.without(removed)
     }
 
@@ -102,7 +114,7 @@ mod tests {
 
     fn names(recent: &Recent<u32>) -> Vec<u8> {
         // In the order of their names, and without an effect on the order of use.
-        let mut names: Vec<u8> = recent.entries().by_name.iter().map(|(name, _)| name[0]).collect();
+        let mut names: Vec<u8> = recent.entries().by_name.iter().map(|(name, _)| name.0[0]).collect();
         names.sort_unstable();
         names
     }
