@@ -1,5 +1,7 @@
 //! What a test logs.
 
+#![allow(dead_code, reason = "a test target uses a part of it")]
+
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -20,8 +22,16 @@ impl Log {
             everything.with_writer(log.clone()).finish()
         };
         // Two subscribers: with one, tracing may cache that an event is disabled, when another thread emitted it first.
-        let guards = (subscriber().set_default(), subscriber().set_default());
-        (log, guards)
+        let (first, second) = (subscriber().set_default(), subscriber().set_default());
+        // Dropped in this order: a guard sets the subscriber again that was set before it.
+        (log, (second, first))
+    }
+
+    /// Runs `code`, and returns what it logs.
+    pub(crate) fn of(code: impl FnOnce()) -> String {
+        let (log, _guards) = Self::capture();
+        code();
+        log.text()
     }
 
     pub(crate) fn text(&self) -> String {

@@ -15,6 +15,7 @@ mod environment;
 mod fetching;
 mod hosts;
 mod key_files;
+#[path = "../log.rs"]
 mod log;
 mod production;
 mod schema;

@@ -115,12 +115,13 @@ async fn answer(app: &impl Fn(&mut ServiceConfig), request: TestRequest) -> Answ
 fn captured_log() -> (Log, impl Sized) {
     let log = Log::default();
     // Two subscribers: with one, tracing may cache that an event is disabled, when another thread emitted it first.
-    let guards = [(); 2].map(|()| {
+    let [first, second] = [(); 2].map(|()| {
         let writer = log.clone();
         let everything = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
         tracing::subscriber::set_default(everything.with_writer(move || writer.clone()).finish())
     });
-    (log, guards)
+    // Dropped in this order: a guard sets the subscriber again that was set before it.
+    (log, (second, first))
 }
 
 #[derive(Clone, Default)]

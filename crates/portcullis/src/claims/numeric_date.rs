@@ -122,7 +122,8 @@ impl fmt::Display for NumericDate {
     }
 }
 
-/// Reads one to eighteen digits without a leading zero, as nearly all dates have.
+/// Reads one to eighteen digits without a leading zero, as nearly all dates have. Its callers read three dates, with one copy of
+/// its code.
 #[inline(never)]
 fn small_integer(json: &str) -> Option<i64> {
     let digits = json.as_bytes();

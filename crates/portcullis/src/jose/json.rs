@@ -60,7 +60,7 @@ impl Member {
         Some(Self { name_start: name.start, name: NameShape::of(text.as_bytes().get(name.range())?)?, value })
     }
 
-    /// Like [`Self::new`], of a text of at most [`SHORT_POSITIONS`] bytes.
+    /// Like [`Self::new`], of a text that is shorter than [`SHORT_POSITIONS`].
     #[inline(always)]
     pub(super) fn of_short(text: &[u8], name: Range<usize>, value: Range<usize>) -> Option<Self> {
         let [name_start, start, end] = [name.start, value.start, value.end].map(|position| {
@@ -102,6 +102,7 @@ impl NameShape {
         (name.len() < SHORT_POSITIONS).then(|| Self::of_short(name))
     }
 
+    /// Of a name that is shorter than [`SHORT_POSITIONS`].
     #[inline(always)]
     fn of_short(name: &[u8]) -> Self {
         let mix = match name {
@@ -233,6 +234,7 @@ impl JsonObject {
         if self.kinds & shape.kind() == 0 { None } else { self.position_of(shape, name) }
     }
 
+    /// The position of the value of the member `name`, which has this shape.
     #[inline(never)]
     fn position_of(&self, shape: NameShape, name: &str) -> Option<Span> {
         let is_named = |member: &&Member| {
